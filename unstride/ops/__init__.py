@@ -1,0 +1,11 @@
+"""The operations that everything else stands on: predict weights, then reassemble."""
+
+from unstride.ops.border import fold_border as fold_border
+from unstride.ops.border import spread_border as spread_border
+from unstride.ops.functional import correlate as correlate
+from unstride.ops.functional import decompositions as decompositions
+from unstride.ops.functional import reassemble as reassemble
+from unstride.ops.functional import scatter as scatter
+from unstride.ops.reference import correlate_reference as correlate_reference
+from unstride.ops.reference import reassemble_reference as reassemble_reference
+from unstride.ops.reference import scatter_reference as scatter_reference

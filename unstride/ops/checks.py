@@ -1,0 +1,79 @@
+"""What the operations accept, and the sentence that says what was wrong."""
+
+from torch import Tensor
+
+
+def check_reassemble(features: Tensor, weights: Tensor) -> None:
+    """Refuse what `reassemble` cannot compute with."""
+    _image("features", features)
+    _weights("weights", weights)
+    _agree("features", features, "weights", weights)
+    _divisible("features", features, weights.shape[1])
+
+
+def check_correlate(queries: Tensor, keys: Tensor, kernel_size: int, groups: int) -> None:
+    """Refuse what `correlate` cannot compute with."""
+    _image("queries", queries)
+    _image("keys", keys)
+    _agree("queries", queries, "keys", keys)
+    if queries.shape[1] != keys.shape[1]:
+        raise ValueError(
+            f"keys must have as many channels as queries ({queries.shape[1]}), "
+            f"got shape {tuple(keys.shape)}"
+        )
+    for name, value in (("kernel_size", kernel_size), ("groups", groups)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    _divisible("queries", queries, groups)
+
+
+def check_scatter(values: Tensor, weights: Tensor, size: tuple[int, int]) -> None:
+    """Refuse what `scatter` cannot compute with."""
+    _image("values", values)
+    _weights("weights", weights)
+    _agree("values", values, "weights", weights)
+    _divisible("values", values, weights.shape[1])
+    if tuple(values.shape[2:]) != tuple(weights.shape[4:]):
+        raise ValueError(
+            f"values must lie on the weights' grid {tuple(weights.shape[4:])}, "
+            f"got shape {tuple(values.shape)}"
+        )
+    if len(size) != 2 or min(size) < 0:
+        raise ValueError(f"size must be (height, width), got {tuple(size)}")
+
+
+def _image(name: str, tensor: Tensor) -> None:
+    if tensor.ndim != 4:
+        raise ValueError(
+            f"{name} must be (batch, channels, height, width), got shape {tuple(tensor.shape)}"
+        )
+    if not tensor.is_floating_point():
+        raise ValueError(f"{name} must be of a floating-point type, got {tensor.dtype}")
+
+
+def _weights(name: str, tensor: Tensor) -> None:
+    if tensor.ndim != 6 or tensor.shape[2] != tensor.shape[3] or tensor.shape[2] < 1:
+        raise ValueError(
+            f"{name} must be (batch, groups, k, k, height, width), got shape {tuple(tensor.shape)}"
+        )
+
+
+def _agree(name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:
+    if tensor.device != other.device or tensor.dtype != other.dtype:
+        raise ValueError(
+            f"{other_name} must be on {tensor.device} as {tensor.dtype} like {name}, "
+            f"got {other.dtype} on {other.device}"
+        )
+    if tensor.shape[0] != other.shape[0]:
+        raise ValueError(
+            f"{other_name} must have the batch size of {name} ({tensor.shape[0]}), "
+            f"got shape {tuple(other.shape)}"
+        )
+
+
+def _divisible(name: str, tensor: Tensor, groups: int) -> None:
+    if groups < 1 or tensor.shape[1] % groups:
+        raise ValueError(
+            f"{name} must have a multiple of {groups} channels, one share for each group, "
+            f"got shape {tuple(tensor.shape)}"
+        )

@@ -1,0 +1,258 @@
+"""`reassemble`, `correlate` and `scatter`: one name each, on every device, differentiable.
+
+The three are closed under differentiation: each one's gradients are the other two, so any
+order of derivative exists. The device chooses the implementation; where there is no kernel
+for it or for the type, the reference answers.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.library import custom_op, register_autograd, register_fake, register_vmap
+
+from unstride.ops.checks import check_correlate, check_reassemble, check_scatter
+from unstride.ops.reference import (
+    correlate_reference,
+    reassemble_reference,
+    scatter_reference,
+    widened,
+)
+
+
+def reassemble(
+    features: Float[Tensor, "b c h w"], weights: Float[Tensor, "b g k k H W"]
+) -> Float[Tensor, "b c H W"]:
+    """Sum the features in each output pixel's window, weighted; linear in both arguments.
+
+    out[b, c, y, x] = sum_pq weights[b, g(c), p, q, y, x] features[b, c, row(y)+p, col(x)+q],
+    with g(c) = c // (c/g) and the windows of `unstride.ops.window`. The two shapes say
+    everything: kernel size, groups, ratio and direction.
+
+    Args:
+        features: what is summed; zero beyond its border.
+        weights: of each tap (row, column) for each output pixel; any value, no constraint.
+
+    Returns:
+        The sums, in the memory layout of `features`.
+
+    Raises:
+        ValueError: if the two do not fit together.
+    """
+    features, weights = _autocast(features, weights)
+    check_reassemble(features, weights)
+    return torch.ops.unstride.reassemble(features, weights)
+
+
+def correlate(
+    queries: Float[Tensor, "b c H W"],
+    keys: Float[Tensor, "b c h w"],
+    kernel_size: int,
+    groups: int = 1,
+) -> Float[Tensor, "b g k k H W"]:
+    """Dot product of each output pixel's query with each key in its window.
+
+    scores[b, g, p, q, y, x] = sum over the channels of group g of
+    queries[b, c, y, x] keys[b, c, row(y)+p, col(x)+q]: the gradient of `reassemble` in its
+    weights.
+
+    Args:
+        queries: on the output grid.
+        keys: on the input grid; zero beyond its border, and so are the scores there.
+        kernel_size: side k of the window, in keys.
+        groups: g sets of scores, each from c/g neighbouring channels.
+
+    Raises:
+        ValueError: if the shapes do not fit together.
+    """
+    queries, keys = _autocast(queries, keys)
+    check_correlate(queries, keys, kernel_size, groups)
+    return torch.ops.unstride.correlate(queries, keys, kernel_size, groups)
+
+
+def scatter(
+    values: Float[Tensor, "b c H W"],
+    weights: Float[Tensor, "b g k k H W"],
+    size: tuple[int, int],
+) -> Float[Tensor, "b c h w"]:
+    """Add each output pixel's value, weighted, to every input pixel of its window.
+
+    The adjoint of `reassemble`, its gradient in its features:
+    <scatter(v, w, size), f> = <v, reassemble(f, w)>. Deterministic.
+
+    Args:
+        values: on the output grid.
+        weights: as for `reassemble`.
+        size: rows and columns (h, w) of the input grid.
+
+    Returns:
+        The sums, in the memory layout of `values`.
+
+    Raises:
+        ValueError: if the shapes do not fit together.
+    """
+    values, weights = _autocast(values, weights)
+    check_scatter(values, weights, size)
+    return torch.ops.unstride.scatter(values, weights, *size)
+
+
+def decompositions() -> dict:
+    """Each operation in terms of plain torch, for exporters that know no others.
+
+    For `torch.export.ExportedProgram.run_decompositions`.
+    """
+    ops = torch.ops.unstride
+    return {
+        ops.reassemble.default: reassemble_reference,
+        ops.correlate.default: correlate_reference,
+        ops.scatter.default: lambda v, w, height, width: scatter_reference(v, w, (height, width)),
+    }
+
+
+def _autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
+    device = tensors[0].device.type
+    if not torch.is_autocast_enabled(device):
+        return tensors
+    dtype = torch.get_autocast_dtype(device)
+    return tuple(t if t.dtype == torch.float64 else t.to(dtype) for t in tensors)
+
+
+# --- the operators that torch sees -----------------------------------------------------------
+
+
+def _layout(like: Tensor) -> torch.memory_format:
+    if like.is_contiguous() or not like.is_contiguous(memory_format=torch.channels_last):
+        return torch.contiguous_format
+    return torch.channels_last
+
+
+def _empty(like: Tensor, c, h, w) -> Tensor:
+    shape = like.shape[0], c, h, w
+    return torch.empty(
+        shape, dtype=like.dtype, device=like.device, memory_format=_layout(like)
+    )
+
+
+@custom_op("unstride::reassemble", mutates_args=())
+def _reassemble(features: Tensor, weights: Tensor) -> Tensor:
+    return reassemble_reference(features, weights).contiguous(memory_format=_layout(features))
+
+
+@custom_op("unstride::correlate", mutates_args=())
+def _correlate(queries: Tensor, keys: Tensor, kernel_size: int, groups: int) -> Tensor:
+    return correlate_reference(queries, keys, kernel_size, groups).contiguous()
+
+
+@custom_op("unstride::scatter", mutates_args=())
+def _scatter(values: Tensor, weights: Tensor, height: int, width: int) -> Tensor:
+    out = scatter_reference(values, weights, (height, width))
+    return out.contiguous(memory_format=_layout(values))
+
+
+@register_fake(_reassemble)
+def _(features, weights):
+    return _empty(features, features.shape[1], *weights.shape[4:])
+
+
+@register_fake(_correlate)
+def _(queries, keys, kernel_size, groups):
+    return queries.new_empty(
+        queries.shape[0], groups, kernel_size, kernel_size, *queries.shape[2:]
+    )
+
+
+@register_fake(_scatter)
+def _(values, weights, height, width):
+    return _empty(values, values.shape[1], height, width)
+
+
+# --- devices ---------------------------------------------------------------------------------
+
+NUMBA_TYPES = (torch.float32, torch.float64)
+
+
+@_reassemble.register_kernel("cpu")
+def _(features, weights):
+    out = _empty(features, features.shape[1], *weights.shape[4:])
+    return _on_cpu("reassemble_cpu", features, weights, out)
+
+
+@_correlate.register_kernel("cpu")
+def _(queries, keys, kernel_size, groups):
+    size = queries.shape[2:]
+    out = queries.new_empty(queries.shape[0], groups, kernel_size, kernel_size, *size)
+    return _on_cpu("correlate_cpu", queries, keys, out)
+
+
+@_scatter.register_kernel("cpu")
+def _(values, weights, height, width):
+    return _on_cpu("scatter_cpu", values, weights, _empty(values, values.shape[1], height, width))
+
+
+def _on_cpu(name: str, a: Tensor, b: Tensor, out: Tensor) -> Tensor:
+    from unstride.ops import cpu  # numba is loaded with its first use
+
+    wide = widened(out)
+    getattr(cpu, name)(widened(a), widened(b), wide)
+    return out if wide is out else out.copy_(wide)
+
+
+# --- gradients: each operation's are the other two ---------------------------------------------
+
+
+def _save(ctx, inputs, output) -> None:
+    ctx.save_for_backward(*inputs[:2])
+
+
+def _reassemble_backward(ctx, grad):
+    features, weights = ctx.saved_tensors
+    g, k = weights.shape[1:3]
+    return (
+        scatter(grad, weights, features.shape[2:]) if ctx.needs_input_grad[0] else None,
+        correlate(grad, features, k, g) if ctx.needs_input_grad[1] else None,
+    )
+
+
+def _correlate_backward(ctx, grad):
+    queries, keys = ctx.saved_tensors
+    return (
+        reassemble(keys, grad) if ctx.needs_input_grad[0] else None,
+        scatter(queries, grad, keys.shape[2:]) if ctx.needs_input_grad[1] else None,
+        None,
+        None,
+    )
+
+
+def _scatter_backward(ctx, grad):
+    values, weights = ctx.saved_tensors
+    g, k = weights.shape[1:3]
+    return (
+        reassemble(grad, weights) if ctx.needs_input_grad[0] else None,
+        correlate(values, grad, k, g) if ctx.needs_input_grad[1] else None,
+        None,
+        None,
+    )
+
+
+register_autograd(_reassemble, _reassemble_backward, setup_context=_save)
+register_autograd(_correlate, _correlate_backward, setup_context=_save)
+register_autograd(_scatter, _scatter_backward, setup_context=_save)
+
+
+# --- vmap: one more batch --------------------------------------------------------------------
+
+
+def _over_batch(op):
+    def batched(info, in_dims, *arguments):
+        tensors, options = arguments[:2], arguments[2:]
+        tensors = [
+            t.movedim(dim, 0) if dim is not None else t.expand(info.batch_size, *t.shape)
+            for t, dim in zip(tensors, in_dims, strict=False)
+        ]
+        out = op(*(t.flatten(0, 1) for t in tensors), *options)
+        return out.unflatten(0, (info.batch_size, -1)), 0
+
+    return batched
+
+
+for _op in (_reassemble, _correlate, _scatter):
+    register_vmap(_op, _over_batch(_op))

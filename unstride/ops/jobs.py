@@ -1,0 +1,106 @@
+"""How the CPU cuts an operation into jobs, and who does them."""
+
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unstride.ops.window import window_holders, window_start
+
+LANES = 4  # neighbouring outputs that a kernel computes together
+RING_BYTES = 3 << 17  # 384 KiB: with the row being written, it stays within a core's L2
+INLINE = 1 << 18  # multiply-adds below which a second thread costs more than it brings
+
+Job = tuple  # a kernel and its arguments
+
+
+class Axis:
+    """Which source indices each output sums over along one axis, on the map or beyond it.
+
+    Attributes:
+        first, count: output i sums over [first[i], first[i] + count[i]).
+        start: where the forward windows begin, from which the adjoint finds its weights.
+        fits: whether outputs i ... i + LANES - 1 may be computed together: their windows begin
+            at first[i] + starts and have `span` taps each.
+    """
+
+    def __init__(self, first: Tensor, count: Tensor, start: Tensor):
+        self.first, self.count, self.start = first.numpy(), count.numpy(), start.numpy()
+        n, self.starts, self.span = len(first), (0,) * LANES, 0
+        self.fits = np.zeros(n, bool)
+        if n >= LANES:
+            lanes = np.arange(n - LANES + 1)[:, None] + np.arange(LANES)
+            offsets = self.first[lanes] - self.first[lanes[:, :1]]
+            patterns, votes = np.unique(offsets[::LANES], axis=0, return_counts=True)
+            self.starts = tuple(map(int, patterns[votes.argmax()]))
+            self.span = int(np.bincount(self.count).argmax())
+            same_span = (self.count[lanes] == self.span).all(1)
+            self.fits[: len(lanes)] = (offsets == self.starts).all(1) & same_span
+
+
+@lru_cache(maxsize=256)
+def windows(input_size: int, output_size: int, k: int) -> Axis:
+    """Each output sums over the inputs in its window."""
+    start = window_start(input_size, output_size, k)
+    return Axis(start, torch.full_like(start, k), start)
+
+
+@lru_cache(maxsize=256)
+def holders(input_size: int, output_size: int, k: int) -> Axis:
+    """Each input sums over the outputs whose windows hold it."""
+    start = window_start(input_size, output_size, k)
+    return Axis(*window_holders(input_size, output_size, k), start)
+
+
+def areas(rows: Axis, cols: Axis, bytes_per_column: int, others: int) -> list[tuple[int, ...]]:
+    """The output cut into (y0, y1, x0, x1), each to be done with a ring within RING_BYTES.
+
+    Args:
+        rows, cols: the output's axes.
+        bytes_per_column: of the ring, for each source column.
+        others: in how many parts the work is cut already.
+    """
+    H, W = len(rows.first), len(cols.first)
+    columns = max(RING_BYTES // max(bytes_per_column, 1) - int(cols.count.max()), 1)
+    reach = max(int(cols.first[-1] - cols.first[0]), 1)
+    strip = max(columns * W // reach // LANES * LANES, LANES)
+    bands = max(8 * torch.get_num_threads() // (others * -(-W // strip)), 1)
+    band = -(-H // bands)
+    return [
+        (y, min(y + band, H), x, min(x + strip, W))
+        for y in range(0, H, band)
+        for x in range(0, W, strip)
+    ]
+
+
+@lru_cache(maxsize=1)
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    del process  # a forked child inherits the object but not its threads: it makes its own
+    return ThreadPoolExecutor(threads, "unstride")
+
+
+def run(jobs: list[Job], work: int) -> None:
+    """Do the jobs. The calling thread takes part, so that a late helper costs nothing.
+
+    Args:
+        jobs: kernels that release the GIL, with their arguments.
+        work: multiply-adds in all of them.
+    """
+    tickets = itertools.count()
+
+    def take_jobs() -> None:
+        while (ticket := next(tickets)) < len(jobs):
+            kernel: Callable = jobs[ticket][0]
+            kernel(*jobs[ticket][1:])
+
+    helpers = min(torch.get_num_threads(), len(jobs)) - 1 if work > INLINE else 0
+    waiting = [_pool(os.getpid(), helpers).submit(take_jobs) for _ in range(helpers)]
+    take_jobs()
+    for helper in waiting:
+        if not helper.cancel():
+            helper.result()
