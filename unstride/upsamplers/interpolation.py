@@ -1,0 +1,32 @@
+"""The fixed kernels that every framework has, under the common call. No guide, no parameters."""
+
+from torch.nn.functional import interpolate
+
+from unstride.upsamplers.base import Upsampler
+
+
+class _Interpolation(Upsampler):
+    options: dict
+
+    def forward(self, features, guide=None, size=None):
+        """Resize; the guide is not used."""
+        del guide
+        return interpolate(features, self.output_size(features, size), **self.options)
+
+
+class Nearest(_Interpolation):
+    """Repeat the pixel that holds the output pixel's centre: one weight of one, convex."""
+
+    options = {"mode": "nearest-exact"}
+
+
+class Bilinear(_Interpolation):
+    """Linear in each axis between the four nearest pixels; weights are convex."""
+
+    options = {"mode": "bilinear", "align_corners": False}
+
+
+class Bicubic(_Interpolation):
+    """Cubic convolution (a = -0.75); weights sum to one but are not convex: it overshoots."""
+
+    options = {"mode": "bicubic", "align_corners": False}

@@ -1,0 +1,78 @@
+"""Joint bilateral upsampling: near in space and alike in the image.
+
+Kopf, Cohen, Lischinski, Uyttendaele, "Joint Bilateral Upsampling", SIGGRAPH 2007, equation 3.
+A coarse pixel's colour is the mean of the image under it. Taps beyond the border are left out
+and the weights normalised over the rest, as in the paper.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from unstride.ops import correlate, spread_border
+from unstride.ops.window import window_start
+from unstride.upsamplers.base import Reassembly, required_guide, resized_guide
+
+
+class JointBilateral(Reassembly):
+    """Weights are convex: a Gaussian in space times a Gaussian in colour, normalised.
+
+    Args:
+        channels: channels c of the features.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        kernel_size: side k of the window, in input pixels.
+        sigma_space: width of the spatial Gaussian, in input pixels.
+        sigma_range: width of the colour Gaussian, where colours are in [0, 1].
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        scale: int = 2,
+        *,
+        kernel_size: int = 5,
+        sigma_space: float = 0.7,
+        sigma_range: float = 0.15,
+    ):
+        super().__init__(channels, scale)
+        self.kernel_size = kernel_size
+        self.sigma_space, self.sigma_range = sigma_space, sigma_range
+
+    def predict_weights(self, features, guide, size):
+        """A softmax over the taps on the map of the two squared distances."""
+        guide = required_guide(guide, features, "joint_bilateral")
+        grid = features.shape[2], features.shape[3]
+        fine, coarse = resized_guide(guide, size), resized_guide(guide, grid)
+        logits = colour_logits(fine, coarse, self.kernel_size) / self.sigma_range**2
+        logits = logits + space_logits(grid, size, self.kernel_size, logits) / self.sigma_space**2
+        return softmax_over_taps(spread_border(logits, grid, "exclude"))
+
+
+def colour_logits(
+    fine: Float[Tensor, "b d H W"], coarse: Float[Tensor, "b d h w"], kernel_size: int
+) -> Float[Tensor, "b 1 k k H W"]:
+    """-|fine - coarse|^2 / 2 for each tap, up to a constant of each output pixel."""
+    centre = coarse.mean((2, 3), keepdim=True)  # small numbers cancel less
+    fine, coarse = fine - centre, coarse - centre
+    energy = coarse.square().sum(1, keepdim=True) / 2
+    queries = torch.cat([fine, -torch.ones_like(fine[:, :1])], 1)
+    return correlate(queries, torch.cat([coarse, energy], 1), kernel_size)
+
+
+def space_logits(
+    grid: tuple[int, int], size: tuple[int, int], kernel_size: int, like: Tensor
+) -> Float[Tensor, "1 1 k k H W"]:
+    """-distance^2 / 2 from each output pixel's centre to each tap's, in input pixels."""
+    squares = []
+    for n_in, n_out in zip(grid, size, strict=True):
+        taps = torch.arange(kernel_size, device=like.device)[:, None]
+        taps = taps + window_start(n_in, n_out, kernel_size, like.device) + 0.5
+        here = (torch.arange(n_out, device=like.device) + 0.5) * (n_in / n_out)
+        squares.append((taps - here).square().to(like.dtype) / 2)
+    rows, columns = squares
+    return -(rows[:, None, :, None] + columns[None, :, None, :])[None, None]
+
+
+def softmax_over_taps(logits: Float[Tensor, "b g k k H W"]) -> Float[Tensor, "b g k k H W"]:
+    """Positive weights that sum to one over each window."""
+    return logits.flatten(2, 3).softmax(2).unflatten(2, logits.shape[2:4])
