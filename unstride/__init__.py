@@ -1,0 +1,45 @@
+"""unstride undoes a backbone's stride: dense features at pixel resolution.
+
+Names are loaded with their first use, so that `unstride --help` need not wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unstride.backbones import create_backbone as create_backbone
+    from unstride.data import load_image as load_image
+    from unstride.export import export_onnx as export_onnx
+    from unstride.models.dense_features import DenseFeatures as DenseFeatures
+    from unstride.ops import correlate as correlate
+    from unstride.ops import fold_border as fold_border
+    from unstride.ops import reassemble as reassemble
+    from unstride.ops import scatter as scatter
+    from unstride.ops import spread_border as spread_border
+    from unstride.upsamplers import create_upsampler as create_upsampler
+    from unstride.upsamplers import list_upsamplers as list_upsamplers
+
+HOMES = {
+    "create_backbone": "unstride.backbones",
+    "load_image": "unstride.data",
+    "export_onnx": "unstride.export",
+    "DenseFeatures": "unstride.models.dense_features",
+    "correlate": "unstride.ops",
+    "fold_border": "unstride.ops",
+    "reassemble": "unstride.ops",
+    "scatter": "unstride.ops",
+    "spread_border": "unstride.ops",
+    "create_upsampler": "unstride.upsamplers",
+    "list_upsamplers": "unstride.upsamplers",
+}
+__all__ = list(HOMES)
+
+
+def __getattr__(name: str):
+    if name in HOMES:
+        return getattr(import_module(HOMES[name]), name)
+    raise AttributeError(f"module 'unstride' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *HOMES])

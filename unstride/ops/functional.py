@@ -8,7 +8,7 @@ for it or for the type, the reference answers.
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.library import custom_op, register_autograd, register_fake, register_vmap
+from torch.library import custom_op, register_autograd, register_vmap
 
 from unstride.ops.checks import check_correlate, check_reassemble, check_scatter
 from unstride.ops.reference import (
@@ -126,10 +126,8 @@ def _layout(like: Tensor) -> torch.memory_format:
 
 
 def _empty(like: Tensor, c, h, w) -> Tensor:
-    shape = like.shape[0], c, h, w
-    return torch.empty(
-        shape, dtype=like.dtype, device=like.device, memory_format=_layout(like)
-    )
+    options = {"dtype": like.dtype, "device": like.device, "memory_format": _layout(like)}
+    return torch.empty((like.shape[0], c, h, w), **options)
 
 
 @custom_op("unstride::reassemble", mutates_args=())
@@ -148,52 +146,49 @@ def _scatter(values: Tensor, weights: Tensor, height: int, width: int) -> Tensor
     return out.contiguous(memory_format=_layout(values))
 
 
-@register_fake(_reassemble)
-def _(features, weights):
+def _reassemble_empty(features, weights):
     return _empty(features, features.shape[1], *weights.shape[4:])
 
 
-@register_fake(_correlate)
-def _(queries, keys, kernel_size, groups):
-    return queries.new_empty(
-        queries.shape[0], groups, kernel_size, kernel_size, *queries.shape[2:]
-    )
+def _correlate_empty(queries, keys, k, groups):
+    b, _, H, W = queries.shape
+    return queries.new_empty(b, groups, k, k, H, W)
 
 
-@register_fake(_scatter)
-def _(values, weights, height, width):
+def _scatter_empty(values, weights, height, width):
     return _empty(values, values.shape[1], height, width)
 
 
-# --- devices ---------------------------------------------------------------------------------
-
-NUMBA_TYPES = (torch.float32, torch.float64)
+# --- devices: the kernels write into memory laid out like the fake -----------------------------
 
 
-@_reassemble.register_kernel("cpu")
-def _(features, weights):
-    out = _empty(features, features.shape[1], *weights.shape[4:])
-    return _on_cpu("reassemble_cpu", features, weights, out)
+def _with_kernels(op, fake, name: str):
+    """Register the Numba kernel for the CPU and the Triton kernel for CUDA."""
+
+    def on_cpu(a, b, *sizes):
+        from unstride.ops import cpu  # numba and triton are loaded with their first use
+
+        out = fake(a, b, *sizes)
+        wide = widened(out)
+        getattr(cpu, f"{name}_cpu")(widened(a), widened(b), wide)
+        return out if wide is out else out.copy_(wide)
+
+    def on_gpu(a, b, *sizes):
+        from unstride.ops import gpu
+
+        out = fake(a, b, *sizes)
+        if out.numel():
+            getattr(gpu, f"{name}_gpu")(a, b, out)
+        return out
+
+    op.register_kernel("cpu")(on_cpu)
+    op.register_kernel("cuda")(on_gpu)
+    op.register_fake(fake)
 
 
-@_correlate.register_kernel("cpu")
-def _(queries, keys, kernel_size, groups):
-    size = queries.shape[2:]
-    out = queries.new_empty(queries.shape[0], groups, kernel_size, kernel_size, *size)
-    return _on_cpu("correlate_cpu", queries, keys, out)
-
-
-@_scatter.register_kernel("cpu")
-def _(values, weights, height, width):
-    return _on_cpu("scatter_cpu", values, weights, _empty(values, values.shape[1], height, width))
-
-
-def _on_cpu(name: str, a: Tensor, b: Tensor, out: Tensor) -> Tensor:
-    from unstride.ops import cpu  # numba is loaded with its first use
-
-    wide = widened(out)
-    getattr(cpu, name)(widened(a), widened(b), wide)
-    return out if wide is out else out.copy_(wide)
+_with_kernels(_reassemble, _reassemble_empty, "reassemble")
+_with_kernels(_correlate, _correlate_empty, "correlate")
+_with_kernels(_scatter, _scatter_empty, "scatter")
 
 
 # --- gradients: each operation's are the other two ---------------------------------------------

@@ -12,17 +12,20 @@ is applied to the coarse features, where it costs a hundredth or less.
 """
 
 import math
+from importlib.resources import files
 
 import torch
 from jaxtyping import Float
+from safetensors.torch import load
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import conv2d, interpolate
 
 from unstride.ops import correlate, fold_border, reassemble, spread_border
 from unstride.upsamplers.base import Upsampler, required_guide, resized_guide
 
 IMAGENET_MEAN = 0.485, 0.456, 0.406
 IMAGENET_STD = 0.229, 0.224, 0.225
+TRAINED_SCALE = 8  # of the paper's variant as shipped
 RESIDUAL = 0.1  # share of both corrections, as released
 
 
@@ -35,14 +38,23 @@ class FeatUpStack(Upsampler):
             and runs as many as a size needs. Other sizes are resized from the next larger.
         key_channels: dimensions in which pixels of the guide are compared.
         radius: of the window on the fine grid of each stage, in its pixels.
+        mix: with the last 1 x 1 convolution; without it no parameter depends on `channels`.
     """
 
-    def __init__(self, channels: int, scale: int = 16, *, key_channels: int = 32, radius: int = 3):
+    def __init__(
+        self,
+        channels: int,
+        scale: int = 16,
+        *,
+        key_channels: int = 32,
+        radius: int = 3,
+        mix: bool = True,
+    ):
         super().__init__(channels, scale)
         stages = max(math.ceil(math.log2(scale)), 1)
         self.stages = nn.ModuleList(FeatUpStage(key_channels, radius) for _ in range(stages))
         self.drop = nn.Dropout2d(0.2)
-        self.mix = nn.Conv2d(channels, channels, 1)
+        self.mix = nn.Conv2d(channels, channels, 1) if mix else None
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
@@ -51,8 +63,9 @@ class FeatUpStack(Upsampler):
         size = self.output_size(features, size)
         guide = required_guide(guide, features, "featup_jbu")
         guide = (guide - self.mean.to(guide)) / self.std.to(guide)
-        mixed = nn.functional.conv2d(self.drop(features), self.mix.weight)
-        fine = features + RESIDUAL * mixed
+        fine = features
+        if self.mix is not None:
+            fine = features + RESIDUAL * conv2d(self.drop(features), self.mix.weight)
         for stage in self.stages:
             h, w = fine.shape[2:]
             if h >= size[0] and w >= size[1]:
@@ -60,7 +73,9 @@ class FeatUpStack(Upsampler):
             fine = stage(fine, resized_guide(guide, (2 * h, 2 * w)))
         if tuple(fine.shape[2:]) != size:
             fine = interpolate(fine, size, mode="bilinear", align_corners=False, antialias=True)
-        return fine + RESIDUAL * self.mix.bias[:, None, None]
+        if self.mix is not None:
+            fine = fine + RESIDUAL * self.mix.bias[:, None, None]
+        return fine
 
 
 class FeatUpStage(nn.Module):
@@ -146,3 +161,41 @@ def _cubic_weights(t: Tensor, a: float = -0.75) -> Float[Tensor, "n 4"]:
     near = (a + 2) * d**3 - (a + 3) * d**2 + 1
     far = a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a
     return torch.where(d <= 1, near, far)
+
+
+def featup_jbu(
+    channels: int,
+    scale: int = 16,
+    *,
+    variant: str = "default",
+    pretrained: bool = True,
+    **options,
+) -> Upsampler:
+    """FeatUp's learned joint bilateral stack; convex in the default variant, not in the paper's.
+
+    Args:
+        channels: channels c of the features.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        variant: "paper" for the published stack, "default" for the form of it that measured
+            best here (docs/featup.md).
+        pretrained: with the weights that come with this package, trained for the features of
+            tf_efficientnet_lite0 at stride 32. They apply to features of any number of
+            channels.
+        options: of the variant's class.
+
+    Raises:
+        ValueError: if there is no such variant.
+    """
+    from unstride.upsamplers.bilateral_stack import BilateralStack
+
+    variants = {"default": BilateralStack, "paper": FeatUpStack}
+    if variant not in variants:
+        raise ValueError(f"variant must be one of {', '.join(variants)}, got {variant!r}")
+    if variant == "paper" and pretrained:  # what was trained is three stages without the mix
+        options = {"mix": False} | options
+        scale = TRAINED_SCALE
+    upsampler = variants[variant](channels, scale, **options)
+    if pretrained:
+        file = files("unstride") / "weights" / f"featup_jbu_{variant}.safetensors"
+        upsampler.load_state_dict(load(file.read_bytes()))
+    return upsampler

@@ -1,0 +1,56 @@
+# make demo   photographs in, pixel-resolution features out, and a picture of them
+# make test   every test
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint mutants bench probe clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+demo: $(VENV)/.demo
+	$(BIN)/python -m benchmarks.demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+# make lint   style, types, spelling, import directions
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/lint-imports
+
+# make mutants   break each kernel in named ways; every one must be noticed (minutes)
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.mutants
+
+# make bench  the speed and memory table of the README
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.bench
+
+# make probe DATA=...  the quality table of the README; DATA holds camvid/
+probe: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.probe --data $(DATA)
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "unstride needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "this Python cannot make environments: install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/.python
+	$(BIN)/pip install --quiet --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.python
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,70 @@
+"""Forks, threads and read-only places: where compiled extensions and JITs usually break."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from unstride.ops import correlate, reassemble
+
+class Upsampled(Dataset):
+    """A data set whose workers reassemble."""
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, i):
+        features = torch.full((1, 32, 24, 24), float(i))
+        with mock.patch("torch.get_num_threads", return_value=2):  # loaders set it to 1
+            return reassemble(features, torch.ones(1, 1, 5, 5, 48, 48))[0, 0, 20, 20]
+
+
+def test_forked_workers_reassemble_after_the_parent_has():
+    torch.set_num_threads(2)
+    reassemble(torch.ones(1, 64, 32, 32), torch.ones(1, 1, 5, 5, 64, 64))  # starts the pool
+    loader = DataLoader(Upsampled(), num_workers=2, multiprocessing_context="fork", timeout=60)
+    assert sorted(value.item() for value in loader) == [25.0 * i for i in range(6)]
+
+
+def test_many_threads_at_once():
+    f, w = torch.randn(1, 64, 24, 24), torch.randn(1, 1, 5, 5, 48, 48)
+    out, scores = reassemble(f, w), correlate(reassemble(f, w), f, 5)
+
+    def work(i):
+        return torch.equal(reassemble(f, w), out) and torch.equal(correlate(out, f, 5), scores)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(48)))
+
+
+USE = """
+import torch
+from unstride.ops import reassemble
+
+assert reassemble(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3, 6, 6))[0, 0, 3, 3] == 9
+"""
+NOWHERE_TO_WRITE = """
+import tempfile
+
+def refuse(*_, **__):
+    raise PermissionError("read-only file system")
+
+tempfile.TemporaryFile = refuse  # how numba finds out whether it may write a cache
+"""
+
+
+def test_a_read_only_install_compiles_for_itself():
+    environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
+    command = [sys.executable, "-c", NOWHERE_TO_WRITE + USE]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_where_a_cache_can_be_written_it_is(tmp_path):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", USE], env=environment, check=True)
+    assert list(tmp_path.rglob("*.nbc"))

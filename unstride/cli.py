@@ -1,0 +1,110 @@
+"""The command line: typed functions become commands; torch is loaded when one of them runs."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+Dtype = Literal["float32", "float16", "bfloat16"]
+
+
+def upsample(
+    images: list[str],
+    out: Path = Path("features"),
+    size: str | None = None,
+    backbone: str = "tf_efficientnet_lite0",
+    upsampler: str = "featup_jbu",
+    stride: int | None = None,
+    dtype: Dtype = "float16",
+    device: str | None = None,
+    picture: bool = True,
+) -> int:
+    """Write each image's features at pixel resolution, and a picture of them.
+
+    For photo.jpg: OUT/photo.safetensors holds the tensor "features" (channels, height, width),
+    with backbone, weights, upsampler, size and version as its metadata; OUT/photo.png shows the
+    image, the backbone's features and the result in one colour space. What is there already is
+    not computed again. Images that cannot be read are named at the end; the others are done.
+
+    Args:
+        images: image files, folders or globs.
+        out: folder for the results, made if need be.
+        size: HEIGHTxWIDTH of the result in pixels, or one number for the shorter side;
+            by default that of each image.
+        backbone: a timm model; the default needs no download.
+        upsampler: one of `unstride list`.
+        stride: of the backbone's features in pixels; by default that of its last layer.
+        dtype: of the features in the file.
+        device: such as cpu or cuda; by default the GPU if there is one.
+        picture: write the PNG too.
+    """
+    from unstride.models.batch import upsample_files
+
+    return upsample_files(
+        images, out, size=size, backbone=backbone, upsampler=upsampler, stride=stride,
+        dtype=dtype, device=device, picture=picture,
+    )  # fmt: skip
+
+
+def list_command() -> int:
+    """Print the upsamplers by name, each with the law that its weights obey."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from unstride.upsamplers import UPSAMPLERS
+
+    table = Table("upsampler", "law")
+    for name, make in UPSAMPLERS.items():
+        table.add_row(name, (make.__doc__ or "").splitlines()[0])
+    Console().print(table)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, run the command, return its exit code."""
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(
+        prog="unstride",
+        description="Dense features at pixel resolution, from any backbone.",
+        epilog="Start with: unstride upsample photo.jpg",
+    )
+    commands = parser.add_subcommands()
+
+    command = ArgumentParser(description=upsample.__doc__.split("\n\n    Args:")[0])  # type: ignore[union-attr]
+    command.add_argument("images", nargs="+", help="image files, folders or globs")
+    command.add_function_arguments(upsample, skip={"images"})
+    commands.add_subcommand("upsample", command, help="image files to feature files and pictures")
+    commands.add_subcommand("list", ArgumentParser(description=list_command.__doc__), help="upsamplers by name")
+
+    fit = ArgumentParser(description="Train a recipe. Needs the extra: pip install 'unstride[train]'.")
+    fit.add_argument("recipe", choices=["featup"], help="what to train")
+    fit.add_argument("options", nargs="...", help="of the recipe; --help shows them")
+    commands.add_subcommand("fit", fit, help="train, from a YAML file or options")
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:2] == ["fit", "featup"]:  # the recipe's own parser knows its options
+        return fit_featup(given[2:])
+    options = parser.parse_args(given)
+    if options.subcommand == "list":
+        return list_command()
+    return upsample(**vars(options.upsample))
+
+
+def fit_featup(arguments: list[str]) -> int:
+    """Train FeatUp's upsampler; the options are those of `unstride.recipes.featup.fit`."""
+    from jsonargparse import ArgumentParser
+
+    from unstride.recipes.featup import fit
+
+    parser = ArgumentParser(prog="unstride fit featup", description=fit.__doc__.split("\n\n    Args:")[0])  # type: ignore[union-attr]
+    parser.add_argument("--config", action="config", help="a YAML file with these options")
+    parser.add_function_arguments(fit)
+    options = parser.parse_args(arguments)
+    options.pop("config", None)
+    fit(**vars(parser.instantiate_classes(options)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Photographs from disk, found by file, folder or glob, and never trusted."""
+
+import glob
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
+MAX_PIXELS = 100_000_000
+
+
+def find_images(sources: Iterable[str | Path]) -> list[Path]:
+    """Image files named by files, folders (searched to the bottom) and globs, each once, sorted.
+
+    A file that is named is returned whatever its suffix: to read it will tell.
+
+    Raises:
+        FileNotFoundError: if a source names nothing.
+    """
+    found: dict[Path, None] = {}
+    for source in map(str, sources):
+        path = Path(source)
+        if path.is_dir():
+            files = [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
+        elif path.is_file():
+            files = [path]
+        else:
+            files = [Path(p) for p in glob.glob(source, recursive=True) if Path(p).is_file()]
+        if not files:
+            raise FileNotFoundError(f"no image found at {source}")
+        found.update(dict.fromkeys(sorted(files)))
+    return list(found)
+
+
+def load_image(path: str | Path) -> Float[Tensor, "1 3 h w"]:
+    """An image as RGB in [0, 1], upright, transparency on white.
+
+    Raises:
+        ValueError: if it is no image, damaged, empty, or of more than MAX_PIXELS pixels.
+        FileNotFoundError: if there is no such file.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the reader's; what matters is checked here
+            with Image.open(path) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise ValueError(
+                        f"{path}: {image.width} x {image.height} pixels, more than the "
+                        f"{MAX_PIXELS // 1_000_000} million that are accepted"
+                    )
+                upright = ImageOps.exif_transpose(image)
+                return _as_tensor(upright)
+    except UnidentifiedImageError:
+        raise ValueError(f"{path}: not an image that can be read") from None
+    except Image.DecompressionBombError:
+        raise ValueError(f"{path}: more pixels than are accepted") from None
+    except (OSError, SyntaxError, EOFError, IndexError) as error:
+        raise ValueError(f"{path}: damaged ({error})") from None
+
+
+def _as_tensor(image) -> Tensor:
+    import numpy as np
+    from PIL import Image
+
+    if image.mode.startswith("I;16") or image.mode == "I":
+        pixels = np.asarray(image.convert("I"), dtype=np.float32) / 65535
+        return torch.from_numpy(np.repeat(pixels[None], 3, 0)).clamp(0, 1)[None]
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    pixels = np.array(image.convert("RGB"))
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255

@@ -1,0 +1,1 @@
+"""Task networks, assembled from finished parts."""

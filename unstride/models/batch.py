@@ -1,0 +1,172 @@
+"""Many images to many files: resumable, whole files only, one bad image spoils nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from collections import Counter
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from unstride.backbones import create_backbone
+from unstride.data import find_images, load_image
+from unstride.models.dense_features import DenseFeatures
+from unstride.upsamplers import create_upsampler
+from unstride.viz import ColourSpace, save_png, side_by_side
+
+
+def upsample_files(
+    images: list[str],
+    out: Path,
+    *,
+    size: str | None,
+    backbone: str,
+    upsampler: str,
+    stride: int | None,
+    dtype: str,
+    device: str | None,
+    picture: bool,
+) -> int:
+    """What `unstride upsample` does; see there. Returns 1 if any image could not be done."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    try:
+        paths = find_images(images)
+        wanted = parse_size(size)
+        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        model, described = build(backbone, upsampler, stride)
+        model = model.to(chosen)
+    except (ValueError, OSError, RuntimeError) as error:
+        console.print(f"unstride upsample: {error}", style="red", highlight=False, soft_wrap=True)
+        return 1
+
+    failed: list[str] = []
+    described |= {"dtype": dtype}
+    columns = TextColumn("{task.description}"), *Progress.get_default_columns()[1:], MofNCompleteColumn()
+    with Progress(*columns, console=console) as progress:
+        for path, target in progress.track(
+            list(zip(paths, _targets(paths, out), strict=True)), description="upsample"
+        ):
+            try:
+                _one(model, path, target, wanted, dtype, described, picture)
+            except (ValueError, OSError, MemoryError, RuntimeError) as error:
+                failed.append(f"{path}: {str(error).removeprefix(f'{path}: ').splitlines()[0]}")
+    for line in failed:
+        console.print(f"not done: {line}", style="red", highlight=False, soft_wrap=True)
+    console.print(f"{len(paths) - len(failed)} of {len(paths)} images are in {out}/", highlight=False)
+    return 1 if failed else 0
+
+
+def build(backbone: str, upsampler: str, stride: int | None) -> tuple[DenseFeatures, dict[str, str]]:
+    """The model, and what a file must say about it."""
+    trunk = create_backbone(backbone, stride=stride)
+    options = {"pretrained": True} if upsampler == "featup_jbu" else {}
+    up = create_upsampler(upsampler, trunk.channels, trunk.stride, **options)
+    described = {
+        "backbone": backbone,
+        "stride": str(trunk.stride),
+        "weights": fingerprint(trunk),
+        "upsampler": upsampler,
+        "upsampler_weights": fingerprint(up),
+        "unstride": version("unstride"),
+    }
+    return DenseFeatures(trunk, up).eval(), described
+
+
+def parse_size(text: str | None) -> tuple[int, int] | int | None:
+    """ "480x640" is a size, "480" a shorter side, nothing the image's own.
+
+    Raises:
+        ValueError: if it is none of these.
+    """
+    if text is None:
+        return None
+    if match := re.fullmatch(r"([1-9]\d*)(?:x([1-9]\d*))?", str(text)):
+        height, width = match.groups()
+        return int(height) if width is None else (int(height), int(width))
+    raise ValueError(f"size must be HEIGHTxWIDTH or one number of pixels, got {text!r}")
+
+
+def output_size(image: Tensor, wanted: tuple[int, int] | int | None) -> tuple[int, int]:
+    """The size of the result for this image."""
+    h, w = image.shape[2:]
+    if wanted is None:
+        return h, w
+    if isinstance(wanted, int):
+        shorter = min(h, w)
+        return max(round(h * wanted / shorter), 1), max(round(w * wanted / shorter), 1)
+    return wanted
+
+
+def fingerprint(module: torch.nn.Module) -> str:
+    """The first 16 digits of a SHA-256 over all tensors, or "none" where there are none."""
+    digest, state = hashlib.sha256(), module.state_dict()
+    for name in sorted(state):
+        digest.update(name.encode() + state[name].cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16] if state else "none"
+
+
+@torch.inference_mode()
+def _one(model, path, target, wanted, dtype, described, picture) -> None:
+    image = load_image(path)
+    size = output_size(image, wanted)
+    metadata = described | {"image": path.name, "size": f"{size[0]}x{size[1]}"}
+    if _is_done(target, metadata, picture):
+        return
+    image = image.to(next(iter(model.parameters())).device)
+    coarse = model.backbone(image)
+    fine = model.upsample(coarse, image, size)[0]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if picture:
+        colours = ColourSpace(coarse.cpu())
+        padded = model.backbone.padded_size(tuple(image.shape[2:]))
+        shown = torch.nn.functional.interpolate(coarse, padded, mode="nearest-exact")
+        row = [
+            ("image", image),
+            (f"features, stride {model.backbone.stride}", colours(shown[..., : image.shape[2], : image.shape[3]].cpu())),
+            (f"{described['upsampler']}, every pixel", colours(fine[None].cpu())),
+        ]
+        save_png(side_by_side([(text, picture.cpu()) for text, picture in row]), target.with_name(target.name + ".png"))
+    _save(fine.to(getattr(torch, dtype)).cpu().contiguous(), target.with_name(target.name + ".safetensors"), metadata)
+
+
+def _is_done(target: Path, metadata: dict[str, str], picture: bool) -> bool:
+    if picture and not target.with_name(target.name + ".png").is_file():
+        return False
+    with contextlib.suppress(OSError, SafetensorError), safe_open(
+        target.with_name(target.name + ".safetensors"), framework="pt"
+    ) as file:
+        return file.metadata() == metadata
+    return False
+
+
+def _save(features: Tensor, path: Path, metadata: dict[str, str]) -> None:
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        save_file({"features": features}, unfinished, metadata)
+        with open(unfinished, "rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _targets(paths: list[Path], out: Path) -> list[Path]:
+    """Where each result goes, without suffix: the folders below the images' common one are kept."""
+    parents = [p.resolve().parent for p in paths]
+    root = Path(os.path.commonpath(parents))
+    stems = [parent.relative_to(root) / path.stem for parent, path in zip(parents, paths, strict=True)]
+    twice = {stem for stem, n in Counter(stems).items() if n > 1}
+    return [
+        out / (stem.with_name(path.name) if stem in twice else stem)
+        for stem, path in zip(stems, paths, strict=True)
+    ]
