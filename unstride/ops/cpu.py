@@ -5,7 +5,7 @@ its windows need are staged in a ring: channels last, aligned, zero beyond the b
 inner loops know neither layout nor border, and no intermediate outgrows the cache.
 
 `reassemble` and `scatter` are one kernel, a weighted sum over a rectangle of staged pixels;
-they differ in where a weight is found. LANES neighbouring outputs are computed together:
+they differ in where a weight is found. Neighbouring outputs, lanes, are computed together:
 their windows overlap, and what they share is loaded once.
 
 Threads are Python's (jobs.py), never Numba's: `parallel=True` breaks forked DataLoader
@@ -21,9 +21,10 @@ import torch
 from numba.extending import register_jitable
 from torch import Tensor
 
-from unstride.ops.jobs import LANES, Axis, areas, holders, run, windows
+from unstride.ops.jobs import Axis, areas, holders, run, windows
 
 CHANNELS = 512  # channels of one job, at most
+PLAN = "UniTuple(i8, 7)"  # first element, steps of row, column and channel, h, w, c
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}  # not "nnan", "ninf": NaN passes through
 
 
@@ -42,19 +43,17 @@ def scatter_cpu(values: Tensor, weights: Tensor, out: Tensor) -> None:
 def _weighted_sums(source, weights, out, rows: Axis, cols: Axis, *, adjoint: bool) -> None:
     if out.numel() == 0:
         return
-    (b, g, k), taps = weights.shape[:3], weights.numpy()
-    s, o = _by_group(source, g), _by_group(out, g)
-    c = s.shape[-1]
-    blocks = [slice(i, i + CHANNELS) for i in range(0, c, CHANNELS)]
+    (b, g, k), taps, c = weights.shape[:3], weights.numpy(), out.shape[1] // weights.shape[1]
     column = int(rows.count.max()) * min(c, CHANNELS) * out.element_size()
-    kernel = _weighted_sum(cols.span, cols.starts, adjoint, out.dtype)
+    kernel = _weighted_sum(cols.piece, cols.starts, adjoint, out.dtype)
     tables = rows.first, rows.count, rows.start, cols.first, cols.count, cols.start, cols.fits
+    read, written, parts = _flat(source), _flat(out), b * g * -(-c // CHANNELS)
     jobs = [
-        (kernel, s[i, j, ..., block], taps[i, j], o[i, j, ..., block], *tables, *area)
+        (kernel, read, _plan(source, i, channels), taps[i, j], written, _plan(out, i, channels), *tables, *area)
         for i in range(b)
         for j in range(g)
-        for block in blocks
-        for area in areas(rows, cols, column, b * g * len(blocks))
+        for channels in _blocks(j * c, (j + 1) * c)
+        for area in areas(rows, cols, column, parts)
     ]
     run(jobs, k * k * max(source.numel(), out.numel()))
 
@@ -63,25 +62,36 @@ def correlate_cpu(queries: Tensor, keys: Tensor, out: Tensor) -> None:
     """Write `correlate(queries, keys, ...)` to `out`, contiguous "b g k k H W"."""
     if out.numel() == 0:
         return
-    (b, g, k, _, H, W), (h, w) = out.shape, keys.shape[2:]
-    rows, cols = windows(h, H, k), windows(w, W, k)
-    q, s, scores = _by_group(queries, g), _by_group(keys, g), out.numpy()
-    column = k * s.shape[-1] * out.element_size()
+    (b, g, k, _, H, W), (h, w), c = out.shape, keys.shape[2:], keys.shape[1] // out.shape[1]
+    rows, cols, scores = windows(h, H, k), windows(w, W, k), out.numpy()
+    column = k * c * out.element_size()
     kernel = _dot_products(k, cols.starts, out.dtype)
     tables = rows.first, cols.first, cols.fits
+    asked, read = _flat(queries), _flat(keys)
     jobs = [
-        (kernel, q[i, j], s[i, j], scores[i, j], *tables, *area)
+        (kernel, asked, _plan(queries, i, channels), read, _plan(keys, i, channels), scores[i, j], *tables, *area)
         for i in range(b)
-        for j in range(g)
+        for j, channels in enumerate(range(first, first + c) for first in range(0, g * c, c or 1))
         for area in areas(rows, cols, column, b * g)
     ]
-    run(jobs, out.numel() * s.shape[-1])
+    run(jobs, out.numel() * c)
 
 
-def _by_group(tensor: Tensor, groups: int) -> np.ndarray:
-    """A view "b g h w c", whatever the layout."""
-    grouped = tensor.unflatten(1, (groups, tensor.shape[1] // groups))
-    return grouped.permute(0, 1, 3, 4, 2).numpy()
+def _blocks(start: int, stop: int) -> list[range]:
+    return [range(i, min(i + CHANNELS, stop)) for i in range(start, stop, CHANNELS)]
+
+
+def _flat(tensor: Tensor) -> np.ndarray:
+    """The memory that a tensor looks at, as one line: strides in it are known to be elements."""
+    reach = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+    return tensor.as_strided((reach + 1 if tensor.numel() else 0,), (1,)).numpy()
+
+
+def _plan(tensor: Tensor, image: int, channels: range) -> tuple[int, ...]:
+    """Where in that line some channels of an image lie: first element, steps, sizes."""
+    step_b, step_c, step_y, step_x = tensor.stride()
+    first = image * step_b + channels.start * step_c
+    return first, step_y, step_x, step_c, *tensor.shape[2:], len(channels)
 
 
 def _compile(kernel: Callable, signature: str) -> Callable:
@@ -104,8 +114,12 @@ def _row_sums(span: int, starts: tuple[int, ...]) -> Callable:
     """sums[lane] += the weighted sum over one row of the window: one pass, all lanes."""
     lanes, reach = range(len(starts)), range(max(starts) + span)
     return _written_out(
-        ["def row_sums(source, at, c, weights, sums, to):"]
-        + [f"w{j}_{t} = weights[{t * len(starts) + j}]" for j in lanes for t in range(span)]
+        ["def row_sums(source, at, c, weights, first, lane_step, sums, to):"]
+        + [
+            f"w{j}_{t} = weights[first + n({j}) * lane_step + n({t})]"
+            for j in lanes
+            for t in range(span)
+        ]
         + [f"at{t} = at + n({t}) * c" for t in reach]
         + [f"to{j} = to + n({j}) * c" for j in lanes]
         + ["for i in range(c):"]
@@ -146,94 +160,123 @@ def _aligned(size, like):
 
 
 @register_jitable
-def _stage(image, y, x, width, row):
+def _stage(memory, plan, y, x, width, row):
     """Copy pixels x ... x + width - 1 of row y to `row`, channels last, zero off the map."""
-    h, w, c = image.shape
+    first, step_y, step_x, step_c, h, w, c = plan
     row[:] = 0
     if y < 0 or y >= h:
         return
-    low, high = max(x, 0), min(x + width, w)
-    if image.strides[2] == image.itemsize:
-        for j in range(low, high):
-            row[(j - x) * c : (j - x + 1) * c] = image[y, j]
+    low, n, eights = max(x, 0), np.uintp(c), np.uintp(c - c % 8)
+    pixels = np.uintp(max(min(x + width, w) - low, 0))
+    to, at = np.uintp((low - x) * c), np.uintp(first + y * step_y + low * step_x)
+    dx, dc = np.uintp(step_x), np.uintp(step_c)
+    if step_c == 1:
+        for j in range(pixels):
+            for i in range(n):
+                row[to + j * n + i] = memory[at + j * dx + i]
         return
-    for block in range(0, c, 8):
-        for j in range(low, high):
-            for i in range(block, min(block + 8, c)):
-                row[(j - x) * c + i] = image[y, j, i]
+    # Channels are moved by eights, so that no cache line of `row` is met twice.
+    for block in range(np.uintp(0), eights, np.uintp(8)):
+        for j in range(pixels):
+            for i in range(np.uintp(8)):
+                row[to + j * n + block + i] = memory[at + j * dx + (block + i) * dc]
+    for i in range(eights, n):
+        for j in range(pixels):
+            row[to + j * n + i] = memory[at + j * dx + i * dc]
 
 
 @register_jitable
-def _unstage(row, image, y, x, width):
+def _unstage(row, memory, plan, y, x, width):
     """Copy `row`, channels last, to pixels x ... x + width - 1 of row y."""
-    c = image.shape[2]
-    if image.strides[2] == image.itemsize:
-        for j in range(width):
-            image[y, x + j] = row[j * c : (j + 1) * c]
+    first, step_y, step_x, step_c, _, _, c = plan
+    n, eights, pixels = np.uintp(c), np.uintp(c - c % 8), np.uintp(width)
+    at, dx, dc = np.uintp(first + y * step_y + x * step_x), np.uintp(step_x), np.uintp(step_c)
+    if step_c == 1:
+        for j in range(pixels):
+            for i in range(n):
+                memory[at + j * dx + i] = row[j * n + i]
         return
-    for block in range(0, c, 8):
-        for j in range(width):
-            for i in range(block, min(block + 8, c)):
-                image[y, x + j, i] = row[j * c + i]
-
-
-
-@register_jitable
-def _weight_of(weights, y, x, r, s, row_start, col_start):
-    """The weight with which output (y, x) takes source pixel (r, s)."""
-    return weights[r - row_start[y], s - col_start[x], y, x]
+    for block in range(np.uintp(0), eights, np.uintp(8)):
+        for j in range(pixels):
+            for i in range(np.uintp(8)):
+                memory[at + j * dx + (block + i) * dc] = row[j * n + block + i]
+    for i in range(eights, n):
+        for j in range(pixels):
+            memory[at + j * dx + i * dc] = row[j * n + i]
 
 
 @register_jitable
-def _weight_onto(weights, y, x, r, s, row_start, col_start):
-    """The weight with which (y, x), now the output, was taken by source pixel (r, s)."""
-    if r < 0 or r >= weights.shape[2] or s < 0 or s >= weights.shape[3]:
-        return weights.dtype.type(0)
-    return weights[y - row_start[r], x - col_start[s], r, s]
+def _weights_of(found, weights, y, xa, xb, row0, rows, row_start, col0, cols, col_start):
+    """found[x - xa, p, q]: the weights with which the outputs of row y take their windows."""
+    k = weights.shape[0]
+    for p in range(k):
+        for q in range(k):
+            for x in range(xa, xb):
+                found[x - xa, p, q] = weights[p, q, y, x]
+
+
+@register_jitable
+def _weights_onto(found, weights, y, xa, xb, row0, rows, row_start, col0, cols, col_start):
+    """found[x - xa, i, j]: the weights with which source pixels took (y, x), now the outputs."""
+    h, w = weights.shape[2:]
+    for i in range(rows[y]):
+        r = row0[y] + i
+        if r < 0 or r >= h:
+            continue  # no weight leads beyond the map, and none is asked for
+        plane = weights[y - row_start[r], :, r]
+        for x in range(xa, xb):
+            for j in range(cols[x]):
+                s = col0[x] + j
+                found[x - xa, i, j] = plane[x - col_start[s], s] if 0 <= s < w else 0
 
 
 @lru_cache(maxsize=None)
-def _weighted_sum(span: int, starts: tuple[int, ...], adjoint: bool, dtype: torch.dtype):
-    row_sums, tap_sum = _row_sums(span, starts), _row_sums(1, (0,))
-    weight = _weight_onto if adjoint else _weight_of
-    lanes = len(starts)
+def _weighted_sum(piece: int, starts: tuple[int, ...], adjoint: bool, dtype: torch.dtype):
+    row_sums, tap_sum = _row_sums(piece, starts), _row_sums(1, (0,))
+    collect = _weights_onto if adjoint else _weights_of
+    lanes, step = len(starts), max(piece, 1)
 
-    def kernel(image, weights, out, row0, rows, row_start, col0, cols, col_start, fits, ya, yb, xa, xb):
-        c, n = image.shape[2], np.uintp(image.shape[2])
+    def kernel(source, plan, weights, out, out_plan, row0, rows, row_start, col0, cols, col_start, fits, ya, yb, xa, xb):
+        h, c, n = plan[4], plan[6], np.uintp(plan[6])
         left, width = col0[xa], col0[xb - 1] + cols[xb - 1] - col0[xa]
-        depth, staged = rows[ya:yb].max(), row0[ya]
-        ring = _aligned(depth * width * c, image)
-        line = _aligned((xb - xa) * c, image)
-        taps = np.empty(max(span, 1) * lanes, image.dtype)
+        depth, widest, staged = rows[ya:yb].max(), cols[xa:xb].max(), row0[ya]
+        ring = _aligned(depth * width * c, source)
+        line = _aligned((xb - xa) * c, source)
+        found = np.empty((xb - xa, depth, widest), source.dtype)
+        flat, lane_step = found.reshape(-1), np.uintp(depth * widest)
         for y in range(ya, yb):
             end = row0[y] + rows[y]
             for r in range(max(staged, row0[y]), end):
                 slot = r % depth * width * c
-                _stage(image, r, left, width, ring[slot : slot + width * c])
+                _stage(source, plan, r, left, width, ring[slot : slot + width * c])
             staged = max(staged, end)
+            collect(found, weights, y, xa, xb, row0, rows, row_start, col0, cols, col_start)
             line[:] = 0
             x = xa
             while x < xb:
                 to = np.uintp((x - xa) * c)
                 together = fits[x] and x + lanes <= xb
+                whole = cols[x] - cols[x] % step if together else 0
                 for r in range(row0[y], end):
+                    if adjoint and (r < 0 or r >= h):
+                        continue
                     at = np.uintp((r % depth * width + col0[x] - left) * c)
-                    if together:
-                        for t in range(span):
-                            for j in range(lanes):
-                                s = col0[x + j] + t
-                                taps[t * lanes + j] = weight(weights, y, x + j, r, s, row_start, col_start)
-                        row_sums(ring, at, n, taps, line, to)
-                    else:
-                        for t in range(cols[x]):
-                            taps[0] = weight(weights, y, x, r, col0[x] + t, row_start, col_start)
-                            tap_sum(ring, at + np.uintp(t) * n, n, taps, line, to)
+                    w = np.uintp(((x - xa) * depth + r - row0[y]) * widest)
+                    for t in range(0, whole, step):
+                        row_sums(ring, at + np.uintp(t) * n, n, flat, w + np.uintp(t), lane_step, line, to)
+                    for lane in range(lanes if together else 1):
+                        at = np.uintp((r % depth * width + col0[x + lane] - left) * c)
+                        for t in range(whole, cols[x]):
+                            tap_sum(ring, at + np.uintp(t) * n, n, flat, w + np.uintp(t), lane_step, line, to)
+                        w += lane_step
+                        to += n
+                    to = np.uintp((x - xa) * c)
                 x += lanes if together else 1
-            _unstage(line, out, y, xa, xb - xa)
+            _unstage(line, out, out_plan, y, xa, xb - xa)
 
     f = {torch.float32: "f4", torch.float64: "f8"}[dtype]
     tables = ", ".join(["i8[::1]"] * 6 + ["b1[::1]"] + ["i8"] * 4)
-    return _compile(kernel, f"void({f}[:,:,:], {f}[:,:,:,:], {f}[:,:,:], {tables})")
+    return _compile(kernel, f"void({f}[::1], {PLAN}, {f}[:,:,:,:], {f}[::1], {PLAN}, {tables})")
 
 
 @lru_cache(maxsize=None)
@@ -241,8 +284,8 @@ def _dot_products(k: int, starts: tuple[int, ...], dtype: torch.dtype):
     row_dots, row_dot = _row_dots(k, starts), _row_dots(k, (0,))
     lanes = len(starts)
 
-    def kernel(queries, keys, scores, row0, col0, fits, ya, yb, xa, xb):
-        c, n = keys.shape[2], np.uintp(keys.shape[2])
+    def kernel(queries, plan, keys, key_plan, scores, row0, col0, fits, ya, yb, xa, xb):
+        c, n = plan[6], np.uintp(plan[6])
         left, width = col0[xa], col0[xb - 1] + k - col0[xa]
         staged = row0[ya]
         ring = _aligned(k * width * c, keys)
@@ -251,9 +294,9 @@ def _dot_products(k: int, starts: tuple[int, ...], dtype: torch.dtype):
         for y in range(ya, yb):
             for r in range(max(staged, row0[y]), row0[y] + k):
                 slot = r % k * width * c
-                _stage(keys, r, left, width, ring[slot : slot + width * c])
+                _stage(keys, key_plan, r, left, width, ring[slot : slot + width * c])
             staged = row0[y] + k
-            _stage(queries, y, xa, xb - xa, line)
+            _stage(queries, plan, y, xa, xb - xa, line)
             x = xa
             while x < xb:
                 to = np.uintp((x - xa) * c)
@@ -269,4 +312,4 @@ def _dot_products(k: int, starts: tuple[int, ...], dtype: torch.dtype):
 
     f = {torch.float32: "f4", torch.float64: "f8"}[dtype]
     tables = ", ".join(["i8[::1]"] * 2 + ["b1[::1]"] + ["i8"] * 4)
-    return _compile(kernel, f"void({f}[:,:,:], {f}[:,:,:], {f}[:,:,:,:], {tables})")
+    return _compile(kernel, f"void({f}[::1], {PLAN}, {f}[::1], {PLAN}, {f}[:,:,:,:], {tables})")

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from unstride.ops.window import window_holders, window_start
 
-LANES = 4  # neighbouring outputs that a kernel computes together
+LANES = 4  # neighbouring outputs that a kernel computes together, at most
+REGISTERS = 30  # of a vector unit, for the weights of one pass over the channels
 RING_BYTES = 3 << 17  # 384 KiB: with the row being written, it stays within a core's L2
 INLINE = 1 << 18  # multiply-adds below which a second thread costs more than it brings
 
@@ -25,22 +26,36 @@ class Axis:
     Attributes:
         first, count: output i sums over [first[i], first[i] + count[i]).
         start: where the forward windows begin, from which the adjoint finds its weights.
-        fits: whether outputs i ... i + LANES - 1 may be computed together: their windows begin
-            at first[i] + starts and have `span` taps each.
+        fits: whether outputs i, i + 1, ... may be computed together: their windows begin at
+            first[i] + starts and have `span` taps each.
+        piece: how many of the taps are summed in one pass; what is left is summed tap by tap.
     """
 
     def __init__(self, first: Tensor, count: Tensor, start: Tensor):
         self.first, self.count, self.start = first.numpy(), count.numpy(), start.numpy()
-        n, self.starts, self.span = len(first), (0,) * LANES, 0
-        self.fits = np.zeros(n, bool)
-        if n >= LANES:
-            lanes = np.arange(n - LANES + 1)[:, None] + np.arange(LANES)
-            offsets = self.first[lanes] - self.first[lanes[:, :1]]
-            patterns, votes = np.unique(offsets[::LANES], axis=0, return_counts=True)
-            self.starts = tuple(map(int, patterns[votes.argmax()]))
+        n, self.starts, self.span = len(first), (0,), 0
+        if n:
             self.span = int(np.bincount(self.count).argmax())
-            same_span = (self.count[lanes] == self.span).all(1)
-            self.fits[: len(lanes)] = (offsets == self.starts).all(1) & same_span
+        self.piece = _piece(self.span)
+        if n >= LANES:
+            near = np.arange(0, n - LANES + 1, LANES)[:, None] + np.arange(LANES)
+            offsets, votes = np.unique(
+                self.first[near] - self.first[near[:, :1]], axis=0, return_counts=True
+            )
+            common = offsets[votes.argmax()].tolist()
+            share = common[1] < self.piece  # else neighbours have nothing in common
+            self.starts = tuple(common[: REGISTERS // max(self.piece, 1) if share else 1])
+        lanes = np.arange(n - len(self.starts) + 1)[:, None] + np.arange(len(self.starts))
+        alike = self.first[lanes] - self.first[lanes[:, :1]] == self.starts
+        self.fits = np.zeros(n, bool)
+        self.fits[: len(lanes)] = alike.all(1) & (self.count[lanes] == self.span).all(1)
+
+
+def _piece(span: int) -> int:
+    """A share of the taps whose weights fit into the registers, dividing them if possible."""
+    if span <= REGISTERS // 2:
+        return span
+    return next((d for d in range(12, 5, -1) if span % d == 0), 8)
 
 
 @lru_cache(maxsize=256)
@@ -68,7 +83,8 @@ def areas(rows: Axis, cols: Axis, bytes_per_column: int, others: int) -> list[tu
     H, W = len(rows.first), len(cols.first)
     columns = max(RING_BYTES // max(bytes_per_column, 1) - int(cols.count.max()), 1)
     reach = max(int(cols.first[-1] - cols.first[0]), 1)
-    strip = max(columns * W // reach // LANES * LANES, LANES)
+    lanes = len(cols.starts)
+    strip = max(columns * W // reach // lanes * lanes, lanes)
     bands = max(8 * torch.get_num_threads() // (others * -(-W // strip)), 1)
     band = -(-H // bands)
     return [
