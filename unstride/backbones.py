@@ -53,6 +53,7 @@ class Backbone(nn.Module):
         self.multiple = max(strides)
         self.norm = type(model).__name__ not in WITHOUT_NORM
         config = model.pretrained_cfg
+        self.only = config["input_size"][1:] if config.get("fixed_input_size") else None
         for statistic in ("mean", "std"):
             value = torch.tensor(config[statistic]).view(1, 3, 1, 1)
             self.register_buffer(statistic, value, persistent=False)
@@ -72,9 +73,7 @@ class Backbone(nn.Module):
             raise ValueError(f"image must be (batch, 3, height, width), got {tuple(image.shape)}")
         image = pad_image(image, self.padded_size((image.shape[2], image.shape[3])))
         image = (image - self.mean.to(image)) / self.std.to(image)
-        resize = getattr(self.model, "set_input_size", None)
-        if resize is not None and not getattr(self.model, "dynamic_img_size", False):
-            resize(img_size=tuple(image.shape[2:]))
+        self._take(image.shape[2], image.shape[3])
         return self.model.forward_intermediates(  # type: ignore[operator]
             image,
             indices=[self.layer],
@@ -82,6 +81,19 @@ class Backbone(nn.Module):
             output_fmt="NCHW",
             intermediates_only=True,
         )[0]
+
+
+    def _take(self, height: int, width: int) -> None:
+        """Prepare a network whose parts depend on the image's size."""
+        if getattr(self.model, "dynamic_img_size", False):
+            return
+        if hasattr(self.model, "set_input_size"):
+            self.model.set_input_size(img_size=(height, width))
+        elif self.only and self.only != (height, width):
+            raise ValueError(
+                f"{self.name} takes images of {self.only[0]} x {self.only[1]} pixels only "
+                f"(timm cannot resize it), got {height} x {width} with padding"
+            )
 
 
 def create_backbone(

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import re
-from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
@@ -161,12 +160,10 @@ def _save(features: Tensor, path: Path, metadata: dict[str, str]) -> None:
 
 
 def _targets(paths: list[Path], out: Path) -> list[Path]:
-    """Where each result goes, without suffix: the folders below the images' common one are kept."""
-    parents = [p.resolve().parent for p in paths]
-    root = Path(os.path.commonpath(parents))
-    stems = [parent.relative_to(root) / path.stem for parent, path in zip(parents, paths, strict=True)]
-    twice = {stem for stem, n in Counter(stems).items() if n > 1}
-    return [
-        out / (stem.with_name(path.name) if stem in twice else stem)
-        for stem, path in zip(stems, paths, strict=True)
-    ]
+    """Where each result goes, without suffix: by its name alone, if that tells all apart."""
+    root = Path(os.path.commonpath([p.resolve().parent for p in paths]))
+    below = [p.resolve().relative_to(root) for p in paths]
+    for named in ([Path(p.stem) for p in paths], [p.with_suffix("") for p in below], below):
+        if len(set(named)) == len(named):
+            return [out / name for name in named]
+    raise AssertionError("find_images names each file once")

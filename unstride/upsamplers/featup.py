@@ -90,6 +90,7 @@ class FeatUpStage(nn.Module):
         super().__init__()
         self.radius, self.side = radius, 2 * radius + 1
         taps = self.side**2
+        self.register_buffer("phases", bicubic_taps(self.side).float(), persistent=False)
         self.log_temperature = nn.Parameter(torch.tensor(0.0))
         self.sigma_space = nn.Parameter(torch.tensor(1.0))  # in window radii
         self.key = nn.Sequential(
@@ -106,7 +107,7 @@ class FeatUpStage(nn.Module):
         """The features at twice the grid, which is the guide's."""
         h, w = features.shape[2:]
         weights = fold_border(self.fine_weights(guide), (2 * h, 2 * w), "reflect")
-        weights = fold_border(after_bicubic(weights), (h, w), "replicate")
+        weights = fold_border(after_bicubic(weights, self.phases), (h, w), "replicate")
         return reassemble(features, weights)
 
     def fine_weights(self, guide: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b 1 k k H W"]:
@@ -128,14 +129,14 @@ class FeatUpStage(nn.Module):
 
 
 def after_bicubic(
-    weights: Float[Tensor, "b g k k H W"],
+    weights: Float[Tensor, "b g k k H W"], phases: Float[Tensor, "2 k m"]
 ) -> Float[Tensor, "b g m m H W"]:
     """Weights on the coarse grid that do what a bicubic 2 x followed by these weights does.
 
-    Along an axis the k taps of a fine pixel span m coarse ones: 7 for k = 7.
+    Along an axis the k taps of a fine pixel span m coarse ones, 7 for k = 7; `phases` are
+    `bicubic_taps(k)`.
     """
-    k = weights.shape[2]
-    phases = bicubic_taps(k).to(weights)  # (phase, fine tap, coarse tap)
+    phases = phases.to(weights)
     weights = weights.unflatten(5, (-1, 2)).unflatten(4, (-1, 2))
     weights = torch.einsum("bgtuivjx, vtp, xuq -> bgpqivjx", weights, phases, phases)
     return weights.flatten(6, 7).flatten(4, 5)
@@ -151,7 +152,7 @@ def bicubic_taps(k: int) -> Float[Tensor, "2 k m"]:
             coarse, tap_phase = divmod(phase + tap - k // 2, 2)
             first = coarse - 2 + tap_phase + reach
             table[phase, tap, first : first + 4] = cubic[tap_phase]
-    margin = min(int(t) for t in (table.sum((0, 1)) != 0).nonzero()[:1])
+    margin = int((table != 0).any(1).any(0).nonzero()[0])
     return table[:, :, margin : table.shape[2] - margin]
 
 
