@@ -1,0 +1,1 @@
+"""Time, memory and quality, against what people use today."""

@@ -7,7 +7,7 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate, pad, unfold
 
 def upsample_unfold_einsum(features: Tensor, weights: Tensor) -> Tensor:
     """Nearest upsampling, then a dilated unfold: k^2 copies of the output, then an einsum."""
-    b, c, h, w = features.shape
+    b, c, h, _ = features.shape
     k, H, W = weights.shape[2], *weights.shape[4:]
     scale = H // h
     fine = interpolate(features, (H, W), mode="nearest")

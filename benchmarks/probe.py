@@ -40,9 +40,13 @@ ROWS = {
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(prog="make probe", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="make probe", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder with camvid/ and bsds/")
-    parser.add_argument("--split", default="test", choices=["val", "test"], help="scored (default test)")
+    parser.add_argument(
+        "--split", default="test", choices=["val", "test"], help="scored (default test)"
+    )
     parser.add_argument("--seeds", type=int, default=3, help="probes for each row (default 3)")
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), help="these rows")
     options = parser.parse_args()
@@ -50,8 +54,12 @@ def main() -> None:
     train = Split(options.data / "camvid" / "train", backbone)
     scored = Split(options.data / "camvid" / options.split, backbone)
     photos = find_images([options.data / "bsds" / options.split / "images"])[::4]
-    result = Table("upsampler", *(f"seed {s}" for s in range(options.seeds)), "mIoU", "consistency error")
-    result.title = f"CamVid {options.split}, {options.seeds} seeds; consistency on {len(photos)} photographs"
+    result = Table(
+        "upsampler", *(f"seed {s}" for s in range(options.seeds)), "mIoU", "consistency error"
+    )
+    result.title = (
+        f"CamVid {options.split}, {options.seeds} seeds; consistency on {len(photos)} photographs"
+    )
     for row in options.only:
         name, settings = ROWS[row]
         start = time.perf_counter()
@@ -59,7 +67,9 @@ def main() -> None:
         scores = probe(DenseFeatures(backbone, up), train, scored, options.seeds, row)
         error = consistency(backbone, name, settings, photos, (train.mean, train.std))
         mean, spread = np.mean(scores), np.std(scores, ddof=1) if len(scores) > 1 else 0
-        result.add_row(row, *(f"{s:.2f}" for s in scores), f"{mean:.2f} +- {spread:.2f}", f"{error:.3f}")
+        result.add_row(
+            row, *(f"{s:.2f}" for s in scores), f"{mean:.2f} +- {spread:.2f}", f"{error:.3f}"
+        )
         print(f"{row}: {scores} {error:.4f} ({time.perf_counter() - start:.0f} s)", flush=True)
     Console(width=120, highlight=False).print(result)
 
@@ -98,7 +108,9 @@ def probe(model: DenseFeatures, train: Split, scored: Split, seeds: int, name: s
     """mIoU in percent of a probe for each seed."""
     samples: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(seeds)]
     generators = [torch.Generator().manual_seed(s) for s in range(seeds)]
-    for image, labels, coarse in track(list(zip(train.images, train.labels, train.features, strict=True)), description=name):
+    for image, labels, coarse in track(
+        list(zip(train.images, train.labels, train.features, strict=True)), description=name
+    ):
         fine = model.upsample((coarse - train.mean) / train.std, image, at_stride(labels.shape))
         target = labels[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE].flatten()
         known = (target != VOID).nonzero()[:, 0]
@@ -111,7 +123,9 @@ def probe(model: DenseFeatures, train: Split, scored: Split, seeds: int, name: s
         heads.append(train_probe(x, y, seed))
     weight, bias = (torch.cat([getattr(h, part) for h in heads]) for part in ("weight", "bias"))
     confusion = torch.zeros(seeds, CLASSES, CLASSES)
-    for image, labels, coarse in track(list(zip(scored.images, scored.labels, scored.features, strict=True)), description=name):
+    for image, labels, coarse in track(
+        list(zip(scored.images, scored.labels, scored.features, strict=True)), description=name
+    ):
         # A linear layer commutes with weights that all channels share; of sum one, its bias too.
         # The paper's variant has other sums, so the bias comes last for everyone.
         logits = torch.einsum("bchw, kc -> bkhw", (coarse - train.mean) / train.std, weight)
@@ -127,7 +141,9 @@ def probe(model: DenseFeatures, train: Split, scored: Split, seeds: int, name: s
 
 @torch.inference_mode(False)
 @torch.enable_grad()
-def train_probe(x: Tensor, y: Tensor, seed: int, steps: int = 600, batch: int = 8192) -> torch.nn.Linear:
+def train_probe(
+    x: Tensor, y: Tensor, seed: int, steps: int = 600, batch: int = 8192
+) -> torch.nn.Linear:
     """Cross entropy, Adam, 3e-3 to zero by a cosine."""
     x, y = x.clone(), y.clone()
     torch.manual_seed(seed)

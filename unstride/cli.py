@@ -1,7 +1,7 @@
 """The command line: typed functions become commands; torch is loaded when one of them runs."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -71,13 +71,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subcommands()
 
-    command = ArgumentParser(description=upsample.__doc__.split("\n\n    Args:")[0])  # type: ignore[union-attr]
+    command = ArgumentParser(description=_summary(upsample))
     command.add_argument("images", nargs="+", help="image files, folders or globs")
     command.add_function_arguments(upsample, skip={"images"})
     commands.add_subcommand("upsample", command, help="image files to feature files and pictures")
-    commands.add_subcommand("list", ArgumentParser(description=list_command.__doc__), help="upsamplers by name")
+    commands.add_subcommand(
+        "list", ArgumentParser(description=list_command.__doc__), help="upsamplers by name"
+    )
 
-    fit = ArgumentParser(description="Train a recipe. Needs the extra: pip install 'unstride[train]'.")
+    fit = ArgumentParser(
+        description="Train a recipe. Needs the extra: pip install 'unstride[train]'."
+    )
     fit.add_argument("recipe", choices=["featup"], help="what to train")
     fit.add_argument("options", nargs="...", help="of the recipe; --help shows them")
     commands.add_subcommand("fit", fit, help="train, from a YAML file or options")
@@ -97,13 +101,18 @@ def fit_featup(arguments: list[str]) -> int:
 
     from unstride.recipes.featup import fit
 
-    parser = ArgumentParser(prog="unstride fit featup", description=fit.__doc__.split("\n\n    Args:")[0])  # type: ignore[union-attr]
+    parser = ArgumentParser(prog="unstride fit featup", description=_summary(fit))
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     parser.add_function_arguments(fit)
     options = parser.parse_args(arguments)
     options.pop("config", None)
     fit(**vars(parser.instantiate_classes(options)))
     return 0
+
+
+def _summary(function: Callable) -> str:
+    """What a docstring says before its arguments."""
+    return (function.__doc__ or "").split("\n\n    Args:")[0]
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ def export_onnx(
         dynamic_shapes: which sizes may differ from the example's, as `torch.export` takes it.
     """
     program = torch.export.export(module, example, dynamic_shapes=dynamic_shapes)
-    onnx = torch.onnx.export(program.run_decompositions(decompositions()), dynamo=True, verbose=False)
+    onnx = torch.onnx.export(
+        program.run_decompositions(decompositions()), dynamo=True, verbose=False
+    )
     assert onnx is not None
     path = Path(path)
     unfinished = path.with_name(path.name + ".tmp")

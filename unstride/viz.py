@@ -25,7 +25,9 @@ class ColourSpace:
         _, _, components = torch.linalg.svd(pixels - self.mean, full_matrices=False)
         components = components[:3]
         if len(components) < 3:  # fewer channels or pixels than colours
-            components = torch.cat([components, components.new_zeros(3 - len(components), len(self.mean))])
+            components = torch.cat(
+                [components, components.new_zeros(3 - len(components), len(self.mean))]
+            )
         # A component's sign is arbitrary: fixed here so that the same features look the same.
         signs = components.gather(1, components.abs().argmax(1, keepdim=True)).sign()
         self.components = components * torch.where(signs == 0, 1, signs)
@@ -64,7 +66,9 @@ def side_by_side(
         h, w = image.shape[2:]
         array = (image[0].permute(1, 2, 0).clamp(0, 1) * 255).round().byte().cpu().numpy()
         shrink = Image.Resampling.LANCZOS if h > height else Image.Resampling.NEAREST
-        pictures.append(Image.fromarray(array).resize((max(round(w * height / h), 1), height), shrink))
+        pictures.append(
+            Image.fromarray(array).resize((max(round(w * height / h), 1), height), shrink)
+        )
     width = sum(p.width for p in pictures) + gap * (len(pictures) - 1)
     canvas = Image.new("RGB", (width, height + caption), "white")
     draw, x = ImageDraw.Draw(canvas), 0

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from unstride.ops import cpu, gpu
 from tests.ops.cases import CASES, REFERENCES, inputs, rounding_bound
+from unstride.ops import cpu, gpu
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
@@ -82,7 +82,9 @@ def test_layout_in_is_layout_out(name, layout):
 @pytest.mark.parametrize("name", REFERENCES)
 def test_inputs_need_not_be_contiguous(name):
     f, w, q = inputs((7, 9), (14, 18), 3, 2)
-    strided = [torch.randn(*(2 * n for n in t.shape))[(slice(None, None, 2),) * t.ndim] for t in (f, w, q)]
+    strided = [
+        torch.randn(*(2 * n for n in t.shape))[(slice(None, None, 2),) * t.ndim] for t in (f, w, q)
+    ]
     for view, values in zip(strided, (f, w, q), strict=True):
         view.copy_(values)
     expected = REFERENCES[name](f, w, q, (7, 9), 2)
@@ -138,5 +140,7 @@ def test_nan_passes_through_and_no_further(backend, name):
 def test_images_of_a_batch_do_not_meet(name):
     f, w, q = inputs((6, 8), (12, 16), 5, 2, batch=3)
     together = numba_backend(name, f, w, q, (6, 8), 2)
-    alone = [numba_backend(name, f[i : i + 1], w[i : i + 1], q[i : i + 1], (6, 8), 2) for i in range(3)]
+    alone = [
+        numba_backend(name, f[i : i + 1], w[i : i + 1], q[i : i + 1], (6, 8), 2) for i in range(3)
+    ]
     assert torch.equal(together, torch.cat(alone))

@@ -39,7 +39,9 @@ def test_folding_is_padding(mode, size, output_size, k):
 
 def pad_one(image, mode, size, k):
     grown = (image.shape[2] - size[0]) // 2 + 1
-    original = image[:, :, grown - 1 : image.shape[2] - grown + 1, grown - 1 : image.shape[3] - grown + 1]
+    original = image[
+        :, :, grown - 1 : image.shape[2] - grown + 1, grown - 1 : image.shape[3] - grown + 1
+    ]
     if mode == "replicate":
         return pad(original, (grown,) * 4, mode="replicate")
     for dim in (2, 3):

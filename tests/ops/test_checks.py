@@ -10,7 +10,9 @@ F, W, Q = torch.ones(2, 6, 4, 5), torch.ones(2, 2, 3, 3, 8, 10), torch.ones(2, 6
 REFUSED = [
     pytest.param(lambda: reassemble(F[0], W), r"features.*\(6, 4, 5\)", id="features rank"),
     pytest.param(lambda: reassemble(F, W[0]), r"weights.*\(2, 3, 3, 8, 10\)", id="weights rank"),
-    pytest.param(lambda: reassemble(F, W[:, :, :2]), r"weights.*\(2, 2, 2, 3, 8, 10\)", id="oblong"),
+    pytest.param(
+        lambda: reassemble(F, W[:, :, :2]), r"weights.*\(2, 2, 2, 3, 8, 10\)", id="oblong"
+    ),
     pytest.param(lambda: reassemble(F[:, :5], W), r"features.*multiple of 2.*\(2, 5", id="groups"),
     pytest.param(lambda: reassemble(F[:1], W), r"weights.*batch size.*\(1\)", id="batch"),
     pytest.param(lambda: reassemble(F, W.double()), r"weights.*float32.*float64", id="types"),
@@ -28,7 +30,9 @@ REFUSED = [
     pytest.param(lambda: fold_border(W, (4, 5), "wrap"), r"mode.*'wrap'", id="mode"),
     pytest.param(lambda: spread_border(W, (4, 5), "wrap"), r"mode.*'wrap'", id="score mode"),
     pytest.param(
-        lambda: fold_border(torch.ones(1, 1, 4, 4, 8, 8), (4, 4)), "even window.*replicate", id="even"
+        lambda: fold_border(torch.ones(1, 1, 4, 4, 8, 8), (4, 4)),
+        "even window.*replicate",
+        id="even",
     ),
 ]
 

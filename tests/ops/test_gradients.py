@@ -46,14 +46,15 @@ def test_first_and_second_derivatives_are_autograds(name, input_size, output_siz
 @pytest.mark.parametrize(("input_size", "output_size", "k", "g"), CASES)
 def test_each_gradient_is_the_operation_that_the_algebra_names(input_size, output_size, k, g):
     given = inputs(input_size, output_size, k, g)
-    features, weights, values = given
     _, (to_features, to_weights), _ = derivatives(
         PUBLIC["reassemble"], "reassemble", given, input_size, g
     )
     eps = torch.finfo(torch.float32).eps
     for actual, name in ((to_features, "scatter"), (to_weights, "correlate")):
         exact = REFERENCES[name](*(t.double() for t in given), input_size, g)
-        assert ((actual.double() - exact).abs() <= rounding_bound(name, given, input_size, g, eps)).all()
+        assert (
+            (actual.double() - exact).abs() <= rounding_bound(name, given, input_size, g, eps)
+        ).all()
 
 
 def test_every_one_of_49_taps_gets_the_gradient_of_its_own_feature():

@@ -7,14 +7,15 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
+from tests.ops.cases import CASES, inputs
 from unstride.ops import correlate, fold_border, reassemble, scatter
 from unstride.ops.window import window_holders, window_start
 
-from tests.ops.cases import CASES, inputs
-
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 6, 7])
-@pytest.mark.parametrize(("n_in", "n_out"), [(5, 10), (7, 7), (12, 3), (5, 13), (17, 6), (1, 9), (9, 1)])
+@pytest.mark.parametrize(
+    ("n_in", "n_out"), [(5, 10), (7, 7), (12, 3), (5, 13), (17, 6), (1, 9), (9, 1)]
+)
 def test_windows_follow_the_rule_in_exact_arithmetic(n_in, n_out, k):
     for y, start in enumerate(window_start(n_in, n_out, k).tolist()):
         s = (y + Fraction(1, 2)) * n_in / n_out
@@ -24,7 +25,9 @@ def test_windows_follow_the_rule_in_exact_arithmetic(n_in, n_out, k):
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
-@pytest.mark.parametrize(("n_in", "n_out"), [(5, 10), (7, 7), (12, 3), (5, 13), (17, 6), (1, 9), (9, 1)])
+@pytest.mark.parametrize(
+    ("n_in", "n_out"), [(5, 10), (7, 7), (12, 3), (5, 13), (17, 6), (1, 9), (9, 1)]
+)
 def test_holders_are_the_outputs_whose_window_holds_the_input(n_in, n_out, k):
     start = window_start(n_in, n_out, k).tolist()
     first, count = window_holders(n_in, n_out, k)

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from unstride.ops import correlate, reassemble
 
+
 class Upsampled(Dataset):
     """A data set whose workers reassemble."""
 

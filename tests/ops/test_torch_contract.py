@@ -31,7 +31,9 @@ class Block(nn.Module):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
 @pytest.mark.parametrize("name", REFERENCES)
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # opcheck's
+@pytest.mark.filterwarnings(
+    "ignore:The .grad attribute of a Tensor that is not a leaf"
+)  # opcheck's
 def test_opcheck(name, layout, dtype):
     f, w, q = (t.requires_grad_() for t in inputs((5, 7), (10, 14), 3, 2, dtype))
     f, q = (t.detach().contiguous(memory_format=layout).requires_grad_() for t in (f, q))
@@ -63,7 +65,9 @@ def test_exports_with_dynamic_sizes():
         torch.testing.assert_close(module(x), block(x))
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning"
+)
 def test_onnxruntime_gives_the_same_numbers_at_any_size(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
     block = Block().eval()

@@ -11,7 +11,7 @@ CONVEX = {"nearest", "bilinear", "joint_bilateral", "featup_jbu"}
 
 
 class Box(Reassembly):
-    """Weights are convex: the mean of a window. An operator of somebody who has only read the page."""
+    """Weights are convex: the mean of a window. Somebody's own, written from the docs alone."""
 
     def predict_weights(self, features, guide, size):
         """One ninth each, but not beyond the border."""
@@ -19,7 +19,9 @@ class Box(Reassembly):
         for axis, n in enumerate(features.shape[2:]):
             taps = window_start(n, size[axis], 3)[:, None] + torch.arange(3)
             inside = ((taps >= 0) & (taps < n)).to(features).T
-            weights = weights * (inside[:, None, :, None] if axis == 0 else inside[None, :, None, :])
+            weights = weights * (
+                inside[:, None, :, None] if axis == 0 else inside[None, :, None, :]
+            )
         return weights / weights.sum((2, 3), keepdim=True)
 
 
@@ -59,7 +61,9 @@ def test_weights_are_convex_where_they_say_so(name, given):
     if name in CONVEX | {"box"}:
         assert "convex" in law
         assert "not convex" not in law
-        torch.testing.assert_close(up(torch.ones_like(features), guide, (23, 31)), torch.ones_like(out))
+        torch.testing.assert_close(
+            up(torch.ones_like(features), guide, (23, 31)), torch.ones_like(out)
+        )
         assert (out <= features.amax((2, 3), keepdim=True) + 1e-5).all()
         assert (out >= features.amin((2, 3), keepdim=True) - 1e-5).all()
     else:
@@ -120,11 +124,15 @@ def test_compiles_whole(name, given):
     features, guide = given
     up = built(name)
     compiled = torch.compile(up, fullgraph=True, backend="aot_eager")
-    torch.testing.assert_close(compiled(features, guide, (20, 28)), up(features, guide, (20, 28)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        compiled(features, guide, (20, 28)), up(features, guide, (20, 28)), rtol=1e-4, atol=1e-5
+    )
 
 
 @every
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning"
+)
 def test_onnx_gives_the_same_numbers(name, given, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
     import unstride

@@ -30,7 +30,9 @@ def test_so_do_its_gradients(stack):
         gradients = torch.autograd.grad((up(features, guide) * cotangent).sum(), leaves)
         if up is stack:
             expected = gradients
-    for (name, _), a, b in zip([("features", 0), *stack.named_parameters()], gradients, expected, strict=True):
+    for (name, _), a, b in zip(
+        [("features", 0), *stack.named_parameters()], gradients, expected, strict=True
+    ):
         torch.testing.assert_close(a, b, msg=name)
 
 
@@ -52,4 +54,6 @@ def test_bicubic_taps_sum_to_one_and_see_no_more_than_they_must(k):
 
 def test_weights_keep_their_sum_behind_the_bicubic():
     weights = torch.randn(1, 1, 7, 7, 8, 6, dtype=torch.float64)
-    torch.testing.assert_close(after_bicubic(weights, bicubic_taps(7)).sum((2, 3)), weights.sum((2, 3)))
+    torch.testing.assert_close(
+        after_bicubic(weights, bicubic_taps(7)).sum((2, 3)), weights.sum((2, 3))
+    )

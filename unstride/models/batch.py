@@ -50,7 +50,11 @@ def upsample_files(
 
     failed: list[str] = []
     described |= {"dtype": dtype}
-    columns = TextColumn("{task.description}"), *Progress.get_default_columns()[1:], MofNCompleteColumn()
+    columns = (
+        TextColumn("{task.description}"),
+        *Progress.get_default_columns()[1:],
+        MofNCompleteColumn(),
+    )
     with Progress(*columns, console=console) as progress:
         for path, target in progress.track(
             list(zip(paths, _targets(paths, out), strict=True)), description="upsample"
@@ -61,11 +65,15 @@ def upsample_files(
                 failed.append(f"{path}: {str(error).removeprefix(f'{path}: ').splitlines()[0]}")
     for line in failed:
         console.print(f"not done: {line}", style="red", highlight=False, soft_wrap=True)
-    console.print(f"{len(paths) - len(failed)} of {len(paths)} images are in {out}/", highlight=False)
+    console.print(
+        f"{len(paths) - len(failed)} of {len(paths)} images are in {out}/", highlight=False
+    )
     return 1 if failed else 0
 
 
-def build(backbone: str, upsampler: str, stride: int | None) -> tuple[DenseFeatures, dict[str, str]]:
+def build(
+    backbone: str, upsampler: str, stride: int | None
+) -> tuple[DenseFeatures, dict[str, str]]:
     """The model, and what a file must say about it."""
     trunk = create_backbone(backbone, stride=stride)
     options = {"pretrained": True} if upsampler == "featup_jbu" else {}
@@ -131,19 +139,30 @@ def _one(model, path, target, wanted, dtype, described, picture) -> None:
         shown = torch.nn.functional.interpolate(coarse, padded, mode="nearest-exact")
         row = [
             ("image", image),
-            (f"features, stride {model.backbone.stride}", colours(shown[..., : image.shape[2], : image.shape[3]].cpu())),
+            (
+                f"features, stride {model.backbone.stride}",
+                colours(shown[..., : image.shape[2], : image.shape[3]].cpu()),
+            ),
             (f"{described['upsampler']}, every pixel", colours(fine[None].cpu())),
         ]
-        save_png(side_by_side([(text, picture.cpu()) for text, picture in row]), target.with_name(target.name + ".png"))
-    _save(fine.to(getattr(torch, dtype)).cpu().contiguous(), target.with_name(target.name + ".safetensors"), metadata)
+        save_png(
+            side_by_side([(text, picture.cpu()) for text, picture in row]),
+            target.with_name(target.name + ".png"),
+        )
+    _save(
+        fine.to(getattr(torch, dtype)).cpu().contiguous(),
+        target.with_name(target.name + ".safetensors"),
+        metadata,
+    )
 
 
 def _is_done(target: Path, metadata: dict[str, str], picture: bool) -> bool:
     if picture and not target.with_name(target.name + ".png").is_file():
         return False
-    with contextlib.suppress(OSError, SafetensorError), safe_open(
-        target.with_name(target.name + ".safetensors"), framework="pt"
-    ) as file:
+    with (
+        contextlib.suppress(OSError, SafetensorError),
+        safe_open(target.with_name(target.name + ".safetensors"), framework="pt") as file,
+    ):
         return file.metadata() == metadata
     return False
 

@@ -47,7 +47,9 @@ class DenseFeatures(nn.Module):
         guide = pad_image(image, padded)
         # The padded area at the resolution asked for; where it has no whole number of pixels
         # there, go by way of the image's own resolution rather than shift by a fraction.
-        scaled = [n * wanted / real for n, wanted, real in zip(padded, size, (height, width), strict=True)]
+        scaled = [
+            n * wanted / real for n, wanted, real in zip(padded, size, (height, width), strict=True)
+        ]
         direct = all(n.is_integer() for n in scaled)
         reach = (int(scaled[0]), int(scaled[1])) if direct else padded
         fine = self.upsampler(features, guide, reach)

@@ -13,7 +13,7 @@ workers and threaded servers. A kernel is compiled when its window is first met,
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numba
 import numpy as np
@@ -49,7 +49,16 @@ def _weighted_sums(source, weights, out, rows: Axis, cols: Axis, *, adjoint: boo
     tables = rows.first, rows.count, rows.start, cols.first, cols.count, cols.start, cols.fits
     read, written, parts = _flat(source), _flat(out), b * g * -(-c // CHANNELS)
     jobs = [
-        (kernel, read, _plan(source, i, channels), taps[i, j], written, _plan(out, i, channels), *tables, *area)
+        (
+            kernel,
+            read,
+            _plan(source, i, channels),
+            taps[i, j],
+            written,
+            _plan(out, i, channels),
+            *tables,
+            *area,
+        )
         for i in range(b)
         for j in range(g)
         for channels in _blocks(j * c, (j + 1) * c)
@@ -69,7 +78,16 @@ def correlate_cpu(queries: Tensor, keys: Tensor, out: Tensor) -> None:
     tables = rows.first, cols.first, cols.fits
     asked, read = _flat(queries), _flat(keys)
     jobs = [
-        (kernel, asked, _plan(queries, i, channels), read, _plan(keys, i, channels), scores[i, j], *tables, *area)
+        (
+            kernel,
+            asked,
+            _plan(queries, i, channels),
+            read,
+            _plan(keys, i, channels),
+            scores[i, j],
+            *tables,
+            *area,
+        )
         for i in range(b)
         for j, channels in enumerate(range(first, first + c) for first in range(0, g * c, c or 1))
         for area in areas(rows, cols, column, b * g)
@@ -230,13 +248,30 @@ def _weights_onto(found, weights, y, xa, xb, row0, rows, row_start, col0, cols, 
                 found[x - xa, i, j] = plane[x - col_start[s], s] if 0 <= s < w else 0
 
 
-@lru_cache(maxsize=None)
+@cache
 def _weighted_sum(piece: int, starts: tuple[int, ...], adjoint: bool, dtype: torch.dtype):
     row_sums, tap_sum = _row_sums(piece, starts), _row_sums(1, (0,))
     collect = _weights_onto if adjoint else _weights_of
     lanes, step = len(starts), max(piece, 1)
 
-    def kernel(source, plan, weights, out, out_plan, row0, rows, row_start, col0, cols, col_start, fits, ya, yb, xa, xb):
+    def kernel(
+        source,
+        plan,
+        weights,
+        out,
+        out_plan,
+        row0,
+        rows,
+        row_start,
+        col0,
+        cols,
+        col_start,
+        fits,
+        ya,
+        yb,
+        xa,
+        xb,
+    ):
         h, c, n = plan[4], plan[6], np.uintp(plan[6])
         left, width = col0[xa], col0[xb - 1] + cols[xb - 1] - col0[xa]
         depth, widest, staged = rows[ya:yb].max(), cols[xa:xb].max(), row0[ya]
@@ -263,11 +298,29 @@ def _weighted_sum(piece: int, starts: tuple[int, ...], adjoint: bool, dtype: tor
                     at = np.uintp((r % depth * width + col0[x] - left) * c)
                     w = np.uintp(((x - xa) * depth + r - row0[y]) * widest)
                     for t in range(0, whole, step):
-                        row_sums(ring, at + np.uintp(t) * n, n, flat, w + np.uintp(t), lane_step, line, to)
+                        row_sums(
+                            ring,
+                            at + np.uintp(t) * n,
+                            n,
+                            flat,
+                            w + np.uintp(t),
+                            lane_step,
+                            line,
+                            to,
+                        )
                     for lane in range(lanes if together else 1):
                         at = np.uintp((r % depth * width + col0[x + lane] - left) * c)
                         for t in range(whole, cols[x]):
-                            tap_sum(ring, at + np.uintp(t) * n, n, flat, w + np.uintp(t), lane_step, line, to)
+                            tap_sum(
+                                ring,
+                                at + np.uintp(t) * n,
+                                n,
+                                flat,
+                                w + np.uintp(t),
+                                lane_step,
+                                line,
+                                to,
+                            )
                         w += lane_step
                         to += n
                     to = np.uintp((x - xa) * c)
@@ -279,7 +332,7 @@ def _weighted_sum(piece: int, starts: tuple[int, ...], adjoint: bool, dtype: tor
     return _compile(kernel, f"void({f}[::1], {PLAN}, {f}[:,:,:,:], {f}[::1], {PLAN}, {tables})")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _dot_products(k: int, starts: tuple[int, ...], dtype: torch.dtype):
     row_dots, row_dot = _row_dots(k, starts), _row_dots(k, (0,))
     lanes = len(starts)

@@ -126,8 +126,8 @@ def _layout(like: Tensor) -> torch.memory_format:
 
 
 def _empty(like: Tensor, c, h, w) -> Tensor:
-    options = {"dtype": like.dtype, "device": like.device, "memory_format": _layout(like)}
-    return torch.empty((like.shape[0], c, h, w), **options)
+    shape = like.shape[0], c, h, w
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=_layout(like))
 
 
 @custom_op("unstride::reassemble", mutates_args=())
@@ -238,11 +238,11 @@ register_autograd(_scatter, _scatter_backward, setup_context=_save)
 
 def _over_batch(op):
     def batched(info, in_dims, *arguments):
-        tensors, options = arguments[:2], arguments[2:]
         tensors = [
-            t.movedim(dim, 0) if dim is not None else t.expand(info.batch_size, *t.shape)
-            for t, dim in zip(tensors, in_dims, strict=False)
+            t.expand(info.batch_size, *t.shape) if dim is None else t.movedim(dim, 0)
+            for t, dim in zip(arguments[:2], in_dims[:2], strict=True)
         ]
+        options = arguments[2:]
         out = op(*(t.flatten(0, 1) for t in tensors), *options)
         return out.unflatten(0, (info.batch_size, -1)), 0
 

@@ -137,8 +137,9 @@ def scatter_gpu(values: Tensor, weights: Tensor, out: Tensor) -> None:
 def correlate_gpu(queries: Tensor, keys: Tensor, out: Tensor) -> None:
     """Write `correlate(queries, keys, ...)` to `out`, "b g k k H W"."""
     (b, g, k, _, H, W), (channels, h, w) = out.shape, keys.shape[1:]
+    tables, c = _starts((h, w), (H, W), k, out.device), channels // g
     _correlate_kernel[(triton.cdiv(H * W, PIXELS), k * k, b * g)](
-        queries, keys, out, *_starts((h, w), (H, W), k, out.device), g, channels // g, h, w, H, W, k,
+        queries, keys, out, *tables, g, c, h, w, H, W, k,
         *queries.stride(), *keys.stride(), *out.stride(),
         PIXELS=PIXELS, CHANNELS=CHANNELS, SUM=_sum_type(out),
     )  # fmt: skip

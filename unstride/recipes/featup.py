@@ -34,6 +34,7 @@ from unstride.data import find_images, load_image
 from unstride.upsamplers import create_upsampler
 
 SAMPLES = 4  # samples along each axis of a cell of the view, which the blur then averages
+CHECKPOINT_STEPS = 20  # between two checkpoints
 PRECISION = 4  # image pixels per pixel of the upsampled features, during training
 
 
@@ -95,7 +96,9 @@ def fit(
     checking = _loader(Crops(held_out, crop, len(held_out), seed), **options) if held_out else None
     module.standardise(training)
 
-    checkpoint = pl.callbacks.ModelCheckpoint(out, "last", save_top_k=1, every_n_train_steps=20)
+    checkpoint = pl.callbacks.ModelCheckpoint(
+        out, "last", save_top_k=1, every_n_train_steps=CHECKPOINT_STEPS
+    )
     trainer = pl.Trainer(
         accelerator=device, devices=1, max_steps=steps, logger=pl.loggers.TensorBoardLogger(out),
         callbacks=[checkpoint], enable_model_summary=False, log_every_n_steps=5,
@@ -132,6 +135,9 @@ class FeatUp(pl.LightningModule):
         variant, steps, views, zoom, projection, learning_rate, width_rate: as in `fit`.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         backbone: Backbone,
@@ -155,8 +161,8 @@ class FeatUp(pl.LightningModule):
         )
         self.blur = Blur(2 * SAMPLES, SAMPLES)
         self.uncertainty = nn.Conv2d(backbone.channels, 1, 1)
-        nn.init.zeros_(self.uncertainty.weight)
-        nn.init.constant_(self.uncertainty.bias, 0.54)  # softplus of it is 1
+        for p, start in zip(self.uncertainty.parameters(), (0, 0.54), strict=True):
+            nn.init.constant_(p, start)  # softplus(0.54) is 1
         self.register_buffer("mean", torch.zeros(1, backbone.channels, 1, 1))
         self.register_buffer("std", torch.ones(1, backbone.channels, 1, 1))
         self.curve: list[list[float]] = []
@@ -164,7 +170,9 @@ class FeatUp(pl.LightningModule):
     @torch.no_grad()
     def standardise(self, loader, batches: int = 8) -> None:
         """Take each channel's mean and deviation from the first batches."""
-        seen = [self.backbone.eval()(images) for images, _ in zip(loader, range(batches))]
+        seen = [
+            self.backbone.eval()(images) for images, _ in zip(loader, range(batches), strict=False)
+        ]
         features = torch.cat(seen)
         self.mean.copy_(features.mean((0, 2, 3), keepdim=True))
         self.std.copy_(features.std((0, 2, 3), keepdim=True).clamp(min=1e-6))
@@ -215,8 +223,12 @@ class FeatUp(pl.LightningModule):
         widths = [p for name, p in self.upsampler.named_parameters() if "log_sigma" in name]
         others = [p for name, p in self.upsampler.named_parameters() if "log_sigma" not in name]
         others += [*self.blur.parameters(), *self.uncertainty.parameters()]
+        groups: list[dict] = [
+            {"params": widths, "lr": self.learning_rate * self.width_rate},
+            {"params": others},
+        ]
         optimizer = torch.optim.NAdam(
-            [{"params": widths, "lr": self.learning_rate * self.width_rate}, {"params": others}],
+            groups,
             lr=self.learning_rate,
         )
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)

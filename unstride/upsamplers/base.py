@@ -37,9 +37,7 @@ class Upsampler(nn.Module):
             size: rows and columns of the result.
         """
 
-    def output_size(
-        self, features: Tensor, size: tuple[int, int] | None = None
-    ) -> tuple[int, int]:
+    def output_size(self, features: Tensor, size: tuple[int, int] | None = None) -> tuple[int, int]:
         """`size`, or `scale` times the features' grid."""
         if size is None:
             return features.shape[2] * self.scale, features.shape[3] * self.scale

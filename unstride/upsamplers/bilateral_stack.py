@@ -90,7 +90,9 @@ class BilateralStage(nn.Module):
         self, features: Float[Tensor, "b c h w"], guide: Float[Tensor, "b 3 H W"]
     ) -> Float[Tensor, "b c H W"]:
         """The features on the guide's grid."""
-        return reassemble(features, self.predict_weights(tuple(features.shape[2:]), guide))
+        return reassemble(
+            features, self.predict_weights((features.shape[2], features.shape[3]), guide)
+        )
 
     def predict_weights(
         self,
@@ -99,7 +101,7 @@ class BilateralStage(nn.Module):
         key: Float[Tensor, "b d H W"] | None = None,
     ) -> Float[Tensor, "b 1 k k H W"]:
         """A softmax over the taps on the map, which are pixels of `grid`."""
-        size, k = tuple(guide.shape[2:]), self.kernel_size
+        size, k = (guide.shape[2], guide.shape[3]), self.kernel_size
         logits = colour_logits(guide, resized_guide(guide, grid), k)
         logits = logits * (-2 * self.log_sigma_range).exp()
         logits = logits + space_logits(grid, size, k, guide) * (-2 * self.log_sigma_space).exp()

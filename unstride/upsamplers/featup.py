@@ -12,6 +12,7 @@ is applied to the coarse features, where it costs a hundredth or less.
 """
 
 import math
+from collections.abc import Callable
 from importlib.resources import files
 
 import torch
@@ -40,6 +41,9 @@ class FeatUpStack(Upsampler):
         radius: of the window on the fine grid of each stage, in its pixels.
         mix: with the last 1 x 1 convolution; without it no parameter depends on `channels`.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(
         self,
@@ -73,7 +77,7 @@ class FeatUpStack(Upsampler):
             fine = stage(fine, resized_guide(guide, (2 * h, 2 * w)))
         if tuple(fine.shape[2:]) != size:
             fine = interpolate(fine, size, mode="bilinear", align_corners=False, antialias=True)
-        if self.mix is not None:
+        if self.mix is not None and self.mix.bias is not None:
             fine = fine + RESIDUAL * self.mix.bias[:, None, None]
         return fine
 
@@ -85,6 +89,8 @@ class FeatUpStage(nn.Module):
         key_channels: dimensions in which pixels of the guide are compared.
         radius: of the window, in fine pixels.
     """
+
+    phases: Tensor
 
     def __init__(self, key_channels: int = 32, radius: int = 3):
         super().__init__()
@@ -113,7 +119,8 @@ class FeatUpStage(nn.Module):
     def fine_weights(self, guide: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b 1 k k H W"]:
         """Weights over each pixel's window on its own, fine grid."""
         keys = self.key(guide)
-        scores = spread_border(correlate(keys, keys, self.side), tuple(guide.shape[2:]), "reflect")
+        size = guide.shape[2], guide.shape[3]
+        scores = spread_border(correlate(keys, keys, self.side), size, "reflect")
         temperature = self.log_temperature.exp().clamp(1e-4, 1e4)
         likeness = (temperature * scores.flatten(1, 3)).softmax(1)
         weights = likeness * self.nearness().to(likeness)
@@ -189,7 +196,10 @@ def featup_jbu(
     """
     from unstride.upsamplers.bilateral_stack import BilateralStack
 
-    variants = {"default": BilateralStack, "paper": FeatUpStack}
+    variants: dict[str, Callable[..., Upsampler]] = {
+        "default": BilateralStack,
+        "paper": FeatUpStack,
+    }
     if variant not in variants:
         raise ValueError(f"variant must be one of {', '.join(variants)}, got {variant!r}")
     if variant == "paper" and pretrained:  # what was trained is three stages without the mix

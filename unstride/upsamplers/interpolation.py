@@ -6,27 +6,27 @@ from unstride.upsamplers.base import Upsampler
 
 
 class _Interpolation(Upsampler):
-    options: dict
+    mode: str
 
     def forward(self, features, guide=None, size=None):
         """Resize; the guide is not used."""
         del guide
-        return interpolate(features, self.output_size(features, size), **self.options)
+        return interpolate(features, self.output_size(features, size), mode=self.mode)
 
 
 class Nearest(_Interpolation):
     """Repeat the pixel that holds the output pixel's centre: one weight of one, convex."""
 
-    options = {"mode": "nearest-exact"}
+    mode = "nearest-exact"
 
 
 class Bilinear(_Interpolation):
     """Linear in each axis between the four nearest pixels; weights are convex."""
 
-    options = {"mode": "bilinear", "align_corners": False}
+    mode = "bilinear"
 
 
 class Bicubic(_Interpolation):
     """Cubic convolution (a = -0.75); weights sum to one but are not convex: it overshoots."""
 
-    options = {"mode": "bicubic", "align_corners": False}
+    mode = "bicubic"
