@@ -21,9 +21,7 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     backbone = create_backbone()
     model = DenseFeatures(backbone, create_upsampler("featup_jbu", backbone.channels)).eval()
-    console.print(
-        "One backbone pass a photo, then every pixel gets its features (kernels compile once)."
-    )
+    console.print("One backbone pass a photo, then every pixel (the kernels compile once).")
     rows = []
     for name, function in PHOTOS.items():
         photo = torch.from_numpy(getattr(skimage.data, function)()).permute(2, 0, 1)[None] / 255

@@ -163,7 +163,8 @@ def train_probe(
 @torch.inference_mode()
 def consistency(backbone, name: str, settings: dict, photos: list[Path], scale) -> float:
     """Mean squared error of views, with a box for the downsampler, the same views for everyone."""
-    from unstride.recipes.featup import Crops, FeatUp
+    from unstride.data.views import Crops
+    from unstride.recipes.featup import FeatUp
 
     module = FeatUp(backbone, steps=1, views=2)
     module.mean.copy_(scale[0]), module.std.copy_(scale[1])

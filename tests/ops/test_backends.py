@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.ops.cases import CASES, REFERENCES, inputs, rounding_bound
-from unstride.ops import cpu, gpu
+from unstride.ops import gpu, jobs
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
@@ -106,7 +106,7 @@ def test_empty_inputs_give_empty_or_zero_results(name, shape):
 
 
 def test_more_channels_than_a_job_holds():
-    channels = cpu.CHANNELS + 5
+    channels = jobs.CHANNELS + 5
     f, w = torch.randn(1, channels, 6, 5), torch.randn(1, 1, 3, 3, 12, 10)
     q = torch.randn(1, channels, 12, 10)
     for name, reference in REFERENCES.items():

@@ -9,7 +9,8 @@ from PIL import Image
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from unstride.recipes import featup  # noqa: E402
+from unstride.data import views
+from unstride.recipes import featup
 
 
 @pytest.fixture
@@ -30,12 +31,12 @@ def fit(photos, out, **options):
 
 def test_a_view_is_one_coordinate_map_for_any_resolution():
     """A ramp of coordinates, seen through a view, says where each pixel of the view looks."""
-    view = featup.random_view(3, (1.2, 3), torch.Generator().manual_seed(0))
+    view = views.random_view(3, (1.2, 3), torch.Generator().manual_seed(0))
     left, top, side, flip = view.unbind(1)
     for resolution in (64, 256):
         steps = (torch.arange(resolution) + 0.5) / resolution
         ramp = torch.stack(torch.meshgrid(steps, steps, indexing="ij")).expand(3, -1, -1, -1)
-        seen = featup.through(view, ramp, 32)
+        seen = views.through(view, ramp, 32)
         steps = (torch.arange(32) + 0.5) / 32
         for i in range(3):
             across = steps.flip(0) if flip[i] else steps
@@ -111,7 +112,7 @@ def test_validation_compares_with_bilinear_on_the_same_views(photos, tmp_path):
 
 def test_crops_depend_on_the_seed_and_their_number_alone(photos):
     paths = sorted(photos.iterdir())
-    crops = featup.Crops(paths, 64, 8, seed=3)
-    assert torch.equal(crops[5], featup.Crops(paths, 64, 100, seed=3)[5])
-    assert not torch.equal(crops[5], featup.Crops(paths, 64, 8, seed=4)[5])
+    crops = views.Crops(paths, 64, 8, seed=3)
+    assert torch.equal(crops[5], views.Crops(paths, 64, 100, seed=3)[5])
+    assert not torch.equal(crops[5], views.Crops(paths, 64, 8, seed=4)[5])
     assert crops[0].shape == (3, 64, 64)

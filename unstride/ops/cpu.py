@@ -1,4 +1,4 @@
-"""The three operations on the CPU, in Numba.
+"""The same letters in Numba: what one job of the CPU does (jobs.py cuts the work).
 
 A job is a strip of output rows of one image and one block of channels. The source rows that
 its windows need are staged in a ring: channels last, aligned, zero beyond the border. So the
@@ -8,7 +8,7 @@ inner loops know neither layout nor border, and no intermediate outgrows the cac
 they differ in where a weight is found. Neighbouring outputs, lanes, are computed together:
 their windows overlap, and what they share is loaded once.
 
-Threads are Python's (jobs.py), never Numba's: `parallel=True` breaks forked DataLoader
+Threads are Python's, never Numba's: `parallel=True` breaks forked DataLoader
 workers and threaded servers. A kernel is compiled when its window is first met, then cached.
 """
 
@@ -19,97 +19,9 @@ import numba
 import numpy as np
 import torch
 from numba.extending import register_jitable
-from torch import Tensor
 
-from unstride.ops.jobs import Axis, areas, holders, run, windows
-
-CHANNELS = 512  # channels of one job, at most
 PLAN = "UniTuple(i8, 7)"  # first element, steps of row, column and channel, h, w, c
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}  # not "nnan", "ninf": NaN passes through
-
-
-def reassemble_cpu(features: Tensor, weights: Tensor, out: Tensor) -> None:
-    """Write `reassemble(features, weights)` to `out`, of any layout."""
-    (h, w), (H, W), k = features.shape[2:], out.shape[2:], weights.shape[2]
-    _weighted_sums(features, weights, out, windows(h, H, k), windows(w, W, k), adjoint=False)
-
-
-def scatter_cpu(values: Tensor, weights: Tensor, out: Tensor) -> None:
-    """Write `scatter(values, weights, out.shape[2:])` to `out`, of any layout."""
-    (h, w), (H, W), k = out.shape[2:], values.shape[2:], weights.shape[2]
-    _weighted_sums(values, weights, out, holders(h, H, k), holders(w, W, k), adjoint=True)
-
-
-def _weighted_sums(source, weights, out, rows: Axis, cols: Axis, *, adjoint: bool) -> None:
-    if out.numel() == 0:
-        return
-    (b, g, k), taps, c = weights.shape[:3], weights.numpy(), out.shape[1] // weights.shape[1]
-    column = int(rows.count.max()) * min(c, CHANNELS) * out.element_size()
-    kernel = _weighted_sum(cols.piece, cols.starts, adjoint, out.dtype)
-    tables = rows.first, rows.count, rows.start, cols.first, cols.count, cols.start, cols.fits
-    read, written, parts = _flat(source), _flat(out), b * g * -(-c // CHANNELS)
-    jobs = [
-        (
-            kernel,
-            read,
-            _plan(source, i, channels),
-            taps[i, j],
-            written,
-            _plan(out, i, channels),
-            *tables,
-            *area,
-        )
-        for i in range(b)
-        for j in range(g)
-        for channels in _blocks(j * c, (j + 1) * c)
-        for area in areas(rows, cols, column, parts)
-    ]
-    run(jobs, k * k * max(source.numel(), out.numel()))
-
-
-def correlate_cpu(queries: Tensor, keys: Tensor, out: Tensor) -> None:
-    """Write `correlate(queries, keys, ...)` to `out`, contiguous "b g k k H W"."""
-    if out.numel() == 0:
-        return
-    (b, g, k, _, H, W), (h, w), c = out.shape, keys.shape[2:], keys.shape[1] // out.shape[1]
-    rows, cols, scores = windows(h, H, k), windows(w, W, k), out.numpy()
-    column = k * c * out.element_size()
-    kernel = _dot_products(k, cols.starts, out.dtype)
-    tables = rows.first, cols.first, cols.fits
-    asked, read = _flat(queries), _flat(keys)
-    jobs = [
-        (
-            kernel,
-            asked,
-            _plan(queries, i, channels),
-            read,
-            _plan(keys, i, channels),
-            scores[i, j],
-            *tables,
-            *area,
-        )
-        for i in range(b)
-        for j, channels in enumerate(range(first, first + c) for first in range(0, g * c, c or 1))
-        for area in areas(rows, cols, column, b * g)
-    ]
-    run(jobs, out.numel() * c)
-
-
-def _blocks(start: int, stop: int) -> list[range]:
-    return [range(i, min(i + CHANNELS, stop)) for i in range(start, stop, CHANNELS)]
-
-
-def _flat(tensor: Tensor) -> np.ndarray:
-    """The memory that a tensor looks at, as one line: strides in it are known to be elements."""
-    reach = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
-    return tensor.as_strided((reach + 1 if tensor.numel() else 0,), (1,)).numpy()
-
-
-def _plan(tensor: Tensor, image: int, channels: range) -> tuple[int, ...]:
-    """Where in that line some channels of an image lie: first element, steps, sizes."""
-    step_b, step_c, step_y, step_x = tensor.stride()
-    first = image * step_b + channels.start * step_c
-    return first, step_y, step_x, step_c, *tensor.shape[2:], len(channels)
 
 
 def _compile(kernel: Callable, signature: str) -> Callable:
@@ -249,7 +161,15 @@ def _weights_onto(found, weights, y, xa, xb, row0, rows, row_start, col0, cols, 
 
 
 @cache
-def _weighted_sum(piece: int, starts: tuple[int, ...], adjoint: bool, dtype: torch.dtype):
+def weighted_sum(piece: int, starts: tuple[int, ...], adjoint: bool, dtype: torch.dtype):
+    """The kernel of `reassemble`, or, adjoint, of `scatter`, for windows that lanes share so.
+
+    Args:
+        piece: taps of a row that are summed in one pass.
+        starts: how far each lane's window begins from the first lane's.
+        adjoint: weights belong to the source pixels, not to the outputs.
+        dtype: float32 or float64.
+    """
     row_sums, tap_sum = _row_sums(piece, starts), _row_sums(1, (0,))
     collect = _weights_onto if adjoint else _weights_of
     lanes, step = len(starts), max(piece, 1)
@@ -333,7 +253,8 @@ def _weighted_sum(piece: int, starts: tuple[int, ...], adjoint: bool, dtype: tor
 
 
 @cache
-def _dot_products(k: int, starts: tuple[int, ...], dtype: torch.dtype):
+def dot_products(k: int, starts: tuple[int, ...], dtype: torch.dtype):
+    """The kernel of `correlate`; arguments as of `weighted_sum`."""
     row_dots, row_dot = _row_dots(k, starts), _row_dots(k, (0,))
     lanes = len(starts)
 

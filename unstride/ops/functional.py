@@ -166,11 +166,11 @@ def _with_kernels(op, fake, name: str):
     """Register the Numba kernel for the CPU and the Triton kernel for CUDA."""
 
     def on_cpu(a, b, *sizes):
-        from unstride.ops import cpu  # numba and triton are loaded with their first use
+        from unstride.ops import jobs  # numba and triton are loaded with their first use
 
         out = fake(a, b, *sizes)
         wide = widened(out)
-        getattr(cpu, f"{name}_cpu")(widened(a), widened(b), wide)
+        getattr(jobs, f"{name}_cpu")(widened(a), widened(b), wide)
         return out if wide is out else out.copy_(wide)
 
     def on_gpu(a, b, *sizes):

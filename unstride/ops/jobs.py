@@ -1,4 +1,6 @@
-"""How the CPU cuts an operation into jobs, and who does them."""
+"""The three operations on the CPU: how the work is cut into jobs, and who does them."""
+
+from __future__ import annotations
 
 import itertools
 import os
@@ -10,14 +12,85 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unstride.ops.cpu import dot_products, weighted_sum
 from unstride.ops.window import window_holders, window_start
 
+CHANNELS = 512  # channels of one job, at most
 LANES = 4  # neighbouring outputs that a kernel computes together, at most
 REGISTERS = 30  # of a vector unit, for the weights of one pass over the channels
 RING_BYTES = 3 << 17  # 384 KiB: with the row being written, it stays within a core's L2
 INLINE = 1 << 18  # multiply-adds below which a second thread costs more than it brings
 
 Job = tuple  # a kernel and its arguments
+
+
+def reassemble_cpu(features: Tensor, weights: Tensor, out: Tensor) -> None:
+    """Write `reassemble(features, weights)` to `out`, of any layout."""
+    (h, w), (H, W), k = features.shape[2:], out.shape[2:], weights.shape[2]
+    _weighted_sums(features, weights, out, windows(h, H, k), windows(w, W, k), adjoint=False)
+
+
+def scatter_cpu(values: Tensor, weights: Tensor, out: Tensor) -> None:
+    """Write `scatter(values, weights, out.shape[2:])` to `out`, of any layout."""
+    (h, w), (H, W), k = out.shape[2:], values.shape[2:], weights.shape[2]
+    _weighted_sums(values, weights, out, holders(h, H, k), holders(w, W, k), adjoint=True)
+
+
+def _weighted_sums(source, weights, out, rows: Axis, cols: Axis, *, adjoint: bool) -> None:
+    if out.numel() == 0:
+        return
+    (b, g, k), taps, c = weights.shape[:3], weights.numpy(), out.shape[1] // weights.shape[1]
+    column = int(rows.count.max()) * min(c, CHANNELS) * out.element_size()
+    kernel = weighted_sum(cols.piece, cols.starts, adjoint, out.dtype)
+    tables = rows.first, rows.count, rows.start, cols.first, cols.count, cols.start, cols.fits
+    read, written, parts = _flat(source), _flat(out), b * g * -(-c // CHANNELS)
+    jobs = [
+        (kernel, read, plan, taps[i, j], written, _plan(out, i, channels), *tables, *area)
+        for i in range(b)
+        for j in range(g)
+        for channels in _blocks(j * c, (j + 1) * c)
+        for plan in [_plan(source, i, channels)]
+        for area in areas(rows, cols, column, parts)
+    ]
+    run(jobs, k * k * max(source.numel(), out.numel()))
+
+
+def correlate_cpu(queries: Tensor, keys: Tensor, out: Tensor) -> None:
+    """Write `correlate(queries, keys, ...)` to `out`, contiguous "b g k k H W"."""
+    if out.numel() == 0:
+        return
+    (b, g, k, _, H, W), (h, w), c = out.shape, keys.shape[2:], keys.shape[1] // out.shape[1]
+    rows, cols, scores = windows(h, H, k), windows(w, W, k), out.numpy()
+    column = k * c * out.element_size()
+    kernel = dot_products(k, cols.starts, out.dtype)
+    tables = rows.first, cols.first, cols.fits
+    asked, read = _flat(queries), _flat(keys)
+    jobs = [
+        (kernel, asked, plan, read, _plan(keys, i, channels), scores[i, j], *tables, *area)
+        for i in range(b)
+        for j in range(g)
+        for channels in [range(j * c, (j + 1) * c)]
+        for plan in [_plan(queries, i, channels)]
+        for area in areas(rows, cols, column, b * g)
+    ]
+    run(jobs, out.numel() * c)
+
+
+def _blocks(start: int, stop: int) -> list[range]:
+    return [range(i, min(i + CHANNELS, stop)) for i in range(start, stop, CHANNELS)]
+
+
+def _flat(tensor: Tensor) -> np.ndarray:
+    """The memory that a tensor looks at, as one line: strides in it are known to be elements."""
+    reach = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+    return tensor.as_strided((reach + 1 if tensor.numel() else 0,), (1,)).numpy()
+
+
+def _plan(tensor: Tensor, image: int, channels: range) -> tuple[int, ...]:
+    """Where in that line some channels of an image lie: first element, steps, sizes."""
+    step_b, step_c, step_y, step_x = tensor.stride()
+    first = image * step_b + channels.start * step_c
+    return first, step_y, step_x, step_c, *tensor.shape[2:], len(channels)
 
 
 class Axis:

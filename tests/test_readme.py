@@ -1,0 +1,44 @@
+"""The code in README and docs runs, and what they name exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+PAGES = ["README.md", "docs/adding_an_operator.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_python_examples_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.effect_noise((100, 70), 60).convert("RGB").save("photo.jpg")
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    assert examples
+    for example in examples:
+        exec(compile(example, page, "exec"), {})
+
+
+def test_the_example_in_the_readme_has_ten_lines():
+    example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(example[1].strip().splitlines()) <= 10
+
+
+@pytest.mark.parametrize("page", [*PAGES, "docs/conventions.md", "docs/featup.md"])
+def test_links_and_pictures_lead_somewhere(page):
+    text = (ROOT / page).read_text()
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_every_make_command_that_is_named_exists():
+    rules = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in [*PAGES, "docs/featup.md", "CONTRIBUTING.md"]:
+        named = set(re.findall(r"make (\w+)", (ROOT / page).read_text()))
+        assert named <= rules | {"sure"}, page
+
+
+def test_shipped_weights_are_small():
+    for path in (ROOT / "unstride" / "weights").glob("*.safetensors"):
+        assert path.stat().st_size < 3_000_000
