@@ -1,4 +1,4 @@
-"""`make demo`: photographs that scikit-image ships, at pixel resolution, and one picture of them."""
+"""`make demo`: photographs that scikit-image ships, at every pixel, and one picture of them."""
 
 import time
 from pathlib import Path
