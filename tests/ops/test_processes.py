@@ -6,10 +6,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
+import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from unstride.ops import correlate, reassemble
+from unstride.ops import correlate, jobs, reassemble
 
 
 class Upsampled(Dataset):
@@ -29,6 +30,33 @@ def test_forked_workers_reassemble_after_the_parent_has():
     reassemble(torch.ones(1, 64, 32, 32), torch.ones(1, 1, 5, 5, 64, 64))  # starts the pool
     loader = DataLoader(Upsampled(), num_workers=2, multiprocessing_context="fork", timeout=60)
     assert sorted(value.item() for value in loader) == [25.0 * i for i in range(6)]
+
+
+@pytest.mark.parametrize("team", [True, False], ids=["torch's threads", "our own"])
+def test_a_failure_in_any_thread_is_raised(team, monkeypatch):
+    if not team:
+        monkeypatch.setattr(jobs, "_torch_threads", lambda process: None)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    done = []
+
+    def kernel(i):
+        if i == 5:
+            raise MemoryError("no memory for a ring")
+        done.append(i)
+
+    with pytest.raises(MemoryError, match="ring"):
+        jobs.run([(kernel, i) for i in range(64)], work=jobs.INLINE + 1)
+    done.clear()
+    jobs.run([(kernel, i) for i in range(6, 64)], work=jobs.INLINE + 1)
+    assert sorted(done) == list(range(6, 64))
+
+
+def test_without_torchs_threads_our_own_do_the_same(monkeypatch):
+    f, w = torch.randn(1, 64, 24, 24), torch.randn(1, 1, 5, 5, 48, 48)
+    expected = reassemble(f, w)
+    monkeypatch.setattr(jobs, "_torch_threads", lambda process: None)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert torch.equal(reassemble(f, w), expected)
 
 
 def test_many_threads_at_once():

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import itertools
+import multiprocessing
 import os
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -167,14 +172,11 @@ def areas(rows: Axis, cols: Axis, bytes_per_column: int, others: int) -> list[tu
     ]
 
 
-@lru_cache(maxsize=1)
-def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    del process  # a forked child inherits the object but not its threads: it makes its own
-    return ThreadPoolExecutor(threads, "unstride")
-
-
 def run(jobs: list[Job], work: int) -> None:
-    """Do the jobs. The calling thread takes part, so that a late helper costs nothing.
+    """Do the jobs on as many threads as torch uses.
+
+    They are torch's own where they can be had: after one of its operations they stay awake for
+    some milliseconds, in which threads of ours would have to fight them for the cores.
 
     Args:
         jobs: kernels that release the GIL, with their arguments.
@@ -187,9 +189,56 @@ def run(jobs: list[Job], work: int) -> None:
             kernel: Callable = jobs[ticket][0]
             kernel(*jobs[ticket][1:])
 
-    helpers = min(torch.get_num_threads(), len(jobs)) - 1 if work > INLINE else 0
-    waiting = [_pool(os.getpid(), helpers).submit(take_jobs) for _ in range(helpers)]
-    take_jobs()
-    for helper in waiting:
-        if not helper.cancel():
-            helper.result()
+    threads = min(torch.get_num_threads(), len(jobs)) if work > INLINE else 1
+    if threads == 1:
+        take_jobs()
+    elif (parallel := _torch_threads(os.getpid())) is not None:
+        _in_team(parallel, take_jobs, threads)
+    else:
+        waiting = [_pool(os.getpid(), threads - 1).submit(take_jobs) for _ in range(threads - 1)]
+        take_jobs()
+        for helper in waiting:
+            if not helper.cancel():
+                helper.result()
+
+
+def _in_team(parallel: Callable, take_jobs: Callable[[], None], threads: int) -> None:
+    failed: list[BaseException] = []
+
+    def member(_) -> None:
+        try:
+            take_jobs()
+        except BaseException as error:  # it cannot pass through C
+            failed.append(error)
+
+    parallel(MEMBER(member), None, threads, 0)
+    if failed:
+        raise failed[0]
+
+
+MEMBER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+FIRST_PROCESS = os.getpid()
+
+
+@lru_cache(maxsize=1)
+def _torch_threads(process: int) -> Callable | None:
+    """`GOMP_parallel` of the OpenMP that torch has loaded; none after a fork or elsewhere.
+
+    A forked child has GNU's OpenMP, but not its threads: a team of several would wait forever.
+    """
+    if process != FIRST_PROCESS or multiprocessing.parent_process() is not None:
+        return None
+    with contextlib.suppress(OSError, AttributeError):
+        loaded = re.findall(r"/\S*libgomp\S*", Path("/proc/self/maps").read_text())
+        for path in sorted(set(loaded), key=lambda path: "torch" not in path):
+            parallel = ctypes.CDLL(path).GOMP_parallel
+            parallel.argtypes = [MEMBER, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+            parallel.restype = None
+            return parallel
+    return None
+
+
+@lru_cache(maxsize=1)
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    del process  # a forked child inherits the object but not its threads: it makes its own
+    return ThreadPoolExecutor(threads, "unstride")
