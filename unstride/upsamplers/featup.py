@@ -78,7 +78,7 @@ class FeatUpStack(Upsampler):
         if tuple(fine.shape[2:]) != size:
             fine = interpolate(fine, size, mode="bilinear", align_corners=False, antialias=True)
         if self.mix is not None and self.mix.bias is not None:
-            fine = fine + RESIDUAL * self.mix.bias[:, None, None]
+            fine += RESIDUAL * self.mix.bias[:, None, None]  # ours alone: no second copy
         return fine
 
 
