@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.formulations import (
     PublishedStack,
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=25, help="interleaved rounds (default 25)")
     parser.add_argument("--threads", type=int, default=2, help="threads (default 2)")
     parser.add_argument("--only", choices=TABLES, help="one of the tables")
+    parser.add_argument("--profile", action="store_true", help="where featup_jbu's time goes")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
@@ -51,9 +53,12 @@ def main() -> None:
         f"torch {torch.__version__}, numba {numba.__version__}, {options.threads} threads of "
         f"{os.cpu_count()} cores, {platform.machine()}, float32, medians of interleaved rounds"
     )
+    if options.profile:
+        return profile_stack()
     rounds = {"forward": options.runs, "backward": options.runs // 3, "stack": options.runs // 5}
     for name in TABLES if options.only is None else [options.only]:
         table(name, max(rounds[name], 3))
+    return None
 
 
 def forward_calls() -> dict[str, Callable[[], Call]]:
@@ -127,6 +132,15 @@ TITLES = {
 }
 FORWARD_FLOP = 2 * 256 * 128 * 128 * 25
 FLOP = {"forward": FORWARD_FLOP, "backward": 3 * FORWARD_FLOP}
+
+
+def profile_stack() -> None:
+    """Print the operators of the paper's variant by their own time."""
+    call = stack_calls()["paper's variant, channels_last"]()
+    call()
+    with profile(activities=[ProfilerActivity.CPU]) as recorded:
+        call()
+    print(recorded.key_averages().table(sort_by="self_cpu_time_total", row_limit=12))
 
 
 def table(name: str, rounds: int) -> None:

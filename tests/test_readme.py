@@ -25,7 +25,7 @@ def test_the_example_in_the_readme_has_ten_lines():
     assert len(example[1].strip().splitlines()) <= 10
 
 
-@pytest.mark.parametrize("page", [*PAGES, "docs/conventions.md", "docs/featup.md"])
+@pytest.mark.parametrize("page", [*PAGES, "docs/conventions.md", "docs/featup.md", "docs/speed.md"])
 def test_links_and_pictures_lead_somewhere(page):
     text = (ROOT / page).read_text()
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
