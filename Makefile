@@ -14,7 +14,12 @@ demo: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.demo
 
 test: $(VENV)/.dev
+	$(BIN)/python -m pytest -q $(SHAPES) tests/upsamplers tests/data -k "not compiles and not onnx"
 	$(BIN)/python -m pytest
+
+# Shapes in the types, checked at run time; dynamo cannot see through the checker.
+CHECKED := unstride.ops.border,unstride.ops.reference,unstride.ops.window,unstride.upsamplers
+SHAPES := --jaxtyping-packages=$(CHECKED),unstride.viz,unstride.data,beartype.beartype
 
 # make lint   style, types, spelling, import directions
 lint: $(VENV)/.dev

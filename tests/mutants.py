@@ -214,9 +214,11 @@ def main() -> int:
     import torch  # noqa: F401  loaded once, before the forks
 
     console = Console(highlight=False)
-    alive = [m for m in track(chosen, "mutants", console) if survives(m)]
-    for mutant in alive:
-        console.print(f"[red]lives:[/red] {mutant.file}: {mutant.name}")
+    alive = []
+    for mutant in track(chosen, "mutants", console=console):
+        if survives(mutant):
+            alive.append(mutant)
+            console.print(f"[red]lives:[/red] {mutant.file}: {mutant.name}")
     console.print(f"{len(chosen) - len(alive)} of {len(chosen)} mutants were noticed")
     return len(alive)
 

@@ -76,8 +76,8 @@ def required_guide(guide: Tensor | None, features: Tensor, who: str) -> Tensor:
     return guide.to(features.dtype)
 
 
-def resized_guide(guide: Float[Tensor, "b 3 h w"], size: tuple[int, int]) -> Tensor:
-    """The guide at another resolution: averaged over each pixel, or bilinear if finer."""
+def resized_guide(guide: Float[Tensor, "b d h w"], size: tuple[int, int]) -> Tensor:
+    """The guide, or a description of its pixels, at another resolution: averaged, or bilinear."""
     if guide.shape[2] >= size[0] and guide.shape[3] >= size[1]:
         return adaptive_avg_pool2d(guide, size)
     return interpolate(guide, size, mode="bilinear", align_corners=False)
