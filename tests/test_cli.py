@@ -1,5 +1,7 @@
 """The main job from the shell: whole files, resumed, and one bad image spoils nothing."""
 
+import sys
+
 import pytest
 import torch
 from PIL import Image
@@ -130,6 +132,13 @@ def test_mistakes_get_one_sentence(arguments, message, photos, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_training_without_its_extra_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, "unstride.recipes.featup", raising=False)
+    monkeypatch.setitem(sys.modules, "pytorch_lightning", None)
+    assert main(["fit", "featup", "--help"]) == 1
+    assert "pip install 'unstride[train]'" in capsys.readouterr().err
 
 
 def test_list_and_help_teach(capsys):

@@ -99,8 +99,13 @@ def fit_featup(arguments: list[str]) -> int:
     """Train FeatUp's upsampler; the options are those of `unstride.recipes.featup.fit`."""
     from jsonargparse import ArgumentParser
 
-    from unstride.recipes.featup import fit
-
+    try:
+        from unstride.recipes.featup import fit
+    except ModuleNotFoundError as error:
+        print(
+            f"unstride fit: {error.name} is missing; pip install 'unstride[train]'", file=sys.stderr
+        )
+        return 1
     parser = ArgumentParser(prog="unstride fit featup", description=_summary(fit))
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     parser.add_function_arguments(fit)
