@@ -18,6 +18,7 @@ CASES = [
     pytest.param((7, 9), (16, 5), 3, 2, id="rows up, columns down"),
     pytest.param((9, 8), (4, 3), 1, 1, id="window smaller than the step"),
     pytest.param((1, 2), (9, 7), 5, 1, id="window larger than the map"),
+    pytest.param((3, 21), (3, 21), 17, 1, id="a row of taps in pieces of no whole number"),
 ]
 CHANNELS = 6
 
