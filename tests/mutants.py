@@ -143,7 +143,7 @@ MUTANTS = [
     ),
     *family(
         "unstride/ops/gpu.py", TRITON,
-        ("taps transposed", "p, q = tap // k, tap % k", "q, p = tap // k, tap % k"),
+        ("weights transposed", "at = weights + b * wb + g * wg + p * wp + q * wq + y * wy + x * wx\n        weight = tl.load(at, some_pixel", "at = weights + b * wb + g * wg + q * wp + p * wq + y * wy + x * wx\n        weight = tl.load(at, some_pixel"),
         ("last tap forgotten", "for tap in range(k * k):", "for tap in range(k * k - 1):"),
         ("no bottom border", "inside = some_pixel & (r >= 0) & (r < h) & (s >= 0) & (s < w)\n        at", "inside = some_pixel & (r >= 0) & (r <= h) & (s >= 0) & (s < w)\n        at"),
         ("left border wraps", "    inside = some_pixel & (r >= 0) & (r < h) & (s >= 0) & (s < w)\n    total", "    inside = some_pixel & (r >= 0) & (r < h) & (s >= -1) & (s < w)\n    total"),
