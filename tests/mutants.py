@@ -116,7 +116,6 @@ MUTANTS = [
         ("taps behind the pieces lost", "for t in range(whole, cols[x]):", "for t in range(whole, whole + cols[x] * (1 - together)):"),
         ("dots: a tap missed", "for p in range(k):\n                    at =", "for p in range(k - (k > 2)):\n                    at ="),
         ("dots: queries one pixel off", "_stage(queries, plan, y, xa, xb - xa, line)", "_stage(queries, plan, y, xa + 1, xb - xa, line)"),
-        ("NaN assumed away", '"nsz", "arcp"}', '"nsz", "arcp", "nnan", "ninf"}'),
     ),
     *family(
         "unstride/ops/jobs.py", ("tests/ops/test_backends.py", "tests/ops/test_processes.py", "-k", "numba or wider or processes or threads or forked"),
