@@ -1,10 +1,14 @@
 """What an upsampler is: features on a coarse grid in, features on a fine grid out."""
 
+import math
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, interpolate
+from torch.nn.functional import adaptive_avg_pool2d, interpolate, pixel_shuffle
 
 from unstride.ops import reassemble
 
@@ -12,10 +16,15 @@ from unstride.ops import reassemble
 class Upsampler(nn.Module):
     """Features from grid h x w to any size; by default `scale` times as fine.
 
+    What depends on the values of the features (weights, positions, gates) is predicted by
+    methods called `predict_*`; given what they predict, the result is linear in the features.
+
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
     """
+
+    guide_channels: int | None = None  # of the guide that it needs; None if it takes none
 
     def __init__(self, channels: int, scale: int = 2):
         super().__init__()
@@ -25,15 +34,16 @@ class Upsampler(nn.Module):
     def forward(
         self,
         features: Float[Tensor, "b c h w"],
-        guide: Float[Tensor, "b 3 gh gw"] | None = None,
+        guide: Float[Tensor, "b d gh gw"] | None = None,
         size: tuple[int, int] | None = None,
     ) -> Float[Tensor, "b c H W"]:
         """The features at `size`.
 
         Args:
             features: on the coarse grid.
-            guide: the image that the features describe, RGB in [0, 1], covering the same
-                area at any resolution; upsamplers without a guide ignore it.
+            guide: what shows the details: the image that the features describe, RGB in
+                [0, 1], or features of a finer layer. It covers the same area at any
+                resolution; upsamplers without a guide ignore it.
             size: rows and columns of the result.
         """
 
@@ -65,19 +75,86 @@ class Reassembly(Upsampler):
         return reassemble(features, self.predict_weights(features, guide, size))
 
 
-def required_guide(guide: Tensor | None, features: Tensor, who: str) -> Tensor:
+class Cascade(Upsampler):
+    """One upsampler after another, each at its own scale; the last one meets the size.
+
+    Args:
+        upsamplers: from the coarsest on; each takes the same guide, resized to its grid.
+    """
+
+    def __init__(self, *upsamplers: Upsampler):
+        super().__init__(upsamplers[0].channels, math.prod(up.scale for up in upsamplers))
+        self.upsamplers = nn.ModuleList(upsamplers)
+        needed = {up.guide_channels for up in upsamplers} - {None}
+        if len(needed) > 1:
+            raise ValueError(f"guide_channels must agree in a cascade, got {sorted(needed)}")
+        self.guide_channels = max(needed, default=None)
+
+    def forward(self, features, guide=None, size=None):
+        """Each stage in turn, but no finer than `size` before the last."""
+        size = self.output_size(features, size)
+        for i, up in enumerate(self.upsamplers):
+            h, w = up.output_size(features)
+            last = i == len(self.upsamplers) - 1
+            features = up(features, guide, size if last else (min(h, size[0]), min(w, size[1])))
+        return features
+
+
+def required_guide(guide: Tensor | None, features: Tensor, channels: int, who: str) -> Tensor:
     """The guide, or a sentence that says what is missing."""
     if guide is None:
-        raise ValueError(f"guide must be given: {who} takes its weights from an image")
-    if guide.ndim != 4 or guide.shape[1] != 3 or guide.shape[0] != features.shape[0]:
+        raise ValueError(f"guide must be given: {who} takes its weights from a guide")
+    if guide.ndim != 4 or guide.shape[1] != channels or guide.shape[0] != features.shape[0]:
         raise ValueError(
-            f"guide must be ({features.shape[0]}, 3, height, width), got {tuple(guide.shape)}"
+            f"guide must be ({features.shape[0]}, {channels}, height, width) for {who}, "
+            f"got {tuple(guide.shape)}"
         )
     return guide.to(features.dtype)
 
 
 def resized_guide(guide: Float[Tensor, "b d h w"], size: tuple[int, int]) -> Tensor:
     """The guide, or a description of its pixels, at another resolution: averaged, or bilinear."""
+    if tuple(guide.shape[2:]) == size:
+        return guide
     if guide.shape[2] >= size[0] and guide.shape[3] >= size[1]:
         return adaptive_avg_pool2d(guide, size)
     return interpolate(guide, size, mode="bilinear", align_corners=False)
+
+
+def shuffled(
+    predictions: Float[Tensor, "b n h w"], scale: int, size: tuple[int, int]
+) -> Float[Tensor, "b m H W"]:
+    """Predictions for the scale x scale output pixels of each input pixel, as a map of `size`.
+
+    At another size than `scale` times the grid, an output pixel takes the prediction made for
+    the place where its centre lies; so every window keeps the weights of its input pixel.
+    """
+    return nearest(pixel_shuffle(predictions, scale), size)
+
+
+def nearest(maps: Float[Tensor, "b d h w"], size: tuple[int, int]) -> Float[Tensor, "b d H W"]:
+    """Each output pixel takes the value of the input pixel that holds its centre."""
+    return maps if tuple(maps.shape[2:]) == size else interpolate(maps, size, mode="nearest-exact")
+
+
+@contextmanager
+def frozen_predictions(model: nn.Module) -> Iterator[None]:
+    """Inside, no gradient passes through what the upsamplers in `model` predict.
+
+    The gradient of an output pixel in the features is then the weight that each feature has in
+    it, through any number of stages.
+    """
+    frozen = [
+        (module, name)
+        for module in model.modules()
+        if isinstance(module, Upsampler)
+        for name in dir(type(module))
+        if name.startswith("predict_")
+    ]
+    for module, name in frozen:
+        setattr(module, name, torch.no_grad()(getattr(module, name)))
+    try:
+        yield
+    finally:
+        for module, name in frozen:
+            delattr(module, name)

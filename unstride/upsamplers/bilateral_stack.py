@@ -33,6 +33,8 @@ class BilateralStack(Upsampler):
         key_channels: dimensions of the learned likeness.
     """
 
+    guide_channels = 3
+
     def __init__(
         self,
         channels: int,
@@ -58,7 +60,7 @@ class BilateralStack(Upsampler):
     def forward(self, features, guide=None, size=None):
         """Coarse to middle, smooth, middle to fine; stages that have nothing to do are left out."""
         size = self.output_size(features, size)
-        guide = required_guide(guide, features, "featup_jbu")
+        guide = required_guide(guide, features, 3, "featup_jbu")
         h, w = features.shape[2:]
         middle = min(self.middle * h, size[0]), min(self.middle * w, size[1])
         at_middle = resized_guide(guide, middle)

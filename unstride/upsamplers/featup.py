@@ -42,6 +42,7 @@ class FeatUpStack(Upsampler):
         mix: with the last 1 x 1 convolution; without it no parameter depends on `channels`.
     """
 
+    guide_channels = 3
     mean: Tensor
     std: Tensor
 
@@ -65,7 +66,7 @@ class FeatUpStack(Upsampler):
     def forward(self, features, guide=None, size=None):
         """Double the grid, stage after stage, each looking at the guide at its resolution."""
         size = self.output_size(features, size)
-        guide = required_guide(guide, features, "featup_jbu")
+        guide = required_guide(guide, features, 3, "featup_jbu")
         guide = (guide - self.mean.to(guide)) / self.std.to(guide)
         fine = features
         if self.mix is not None:

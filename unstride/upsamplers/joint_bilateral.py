@@ -20,6 +20,7 @@ class JointBilateral(Reassembly):
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
+        guide_channels: of the guide, an image for instance.
         kernel_size: side k of the window, in input pixels.
         sigma_space: width of the spatial Gaussian, in input pixels.
         sigma_range: width of the colour Gaussian, where colours are in [0, 1].
@@ -30,17 +31,18 @@ class JointBilateral(Reassembly):
         channels: int,
         scale: int = 2,
         *,
+        guide_channels: int = 3,
         kernel_size: int = 5,
         sigma_space: float = 0.7,
         sigma_range: float = 0.15,
     ):
         super().__init__(channels, scale)
-        self.kernel_size = kernel_size
+        self.guide_channels, self.kernel_size = guide_channels, kernel_size
         self.sigma_space, self.sigma_range = sigma_space, sigma_range
 
     def predict_weights(self, features, guide, size):
         """A softmax over the taps on the map of the two squared distances."""
-        guide = required_guide(guide, features, "joint_bilateral")
+        guide = required_guide(guide, features, self.guide_channels, "joint_bilateral")
         grid = features.shape[2], features.shape[3]
         fine, coarse = resized_guide(guide, size), resized_guide(guide, grid)
         logits = colour_logits(fine, coarse, self.kernel_size) / self.sigma_range**2
