@@ -97,3 +97,25 @@ def test_where_a_cache_can_be_written_it_is(tmp_path):
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", USE], env=environment, check=True)
     assert list(tmp_path.rglob("*.nbc"))
+
+
+ONE_WINDOW = """
+import sys
+import torch
+from unstride.ops import correlate, reassemble
+
+for k in map(int, sys.argv[1:]):
+    ones, weights = torch.ones(1, 16, 9, 9), torch.ones(1, 1, k, k, 9, 9)
+    assert (found := reassemble(ones, weights)[0, 0, 4, 4]) == k * k, (k, found)
+    scores = correlate(ones, ones, k)[0, 0, :, :, 4, 4]
+    assert (scores == 16).all(), (k, scores)
+"""
+
+
+def test_windows_that_different_processes_compiled_do_not_meet_in_the_cache(tmp_path):
+    """Numba counts functions per process: without names of their own, two of them are one."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    for windows in (["1"], ["3"], ["3", "1"]):
+        command = [sys.executable, "-c", ONE_WINDOW, *windows]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
