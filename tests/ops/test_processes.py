@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from unstride.ops import correlate, jobs, reassemble
+from unstride.ops import correlate, cpu, jobs, reassemble
 
 
 class Upsampled(Dataset):
@@ -99,23 +99,14 @@ def test_where_a_cache_can_be_written_it_is(tmp_path):
     assert list(tmp_path.rglob("*.nbc"))
 
 
-ONE_WINDOW = """
-import sys
-import torch
-from unstride.ops import correlate, reassemble
-
-for k in map(int, sys.argv[1:]):
-    ones, weights = torch.ones(1, 16, 9, 9), torch.ones(1, 1, k, k, 9, 9)
-    assert (found := reassemble(ones, weights)[0, 0, 4, 4]) == k * k, (k, found)
-    scores = correlate(ones, ones, k)[0, 0, :, :, 4, 4]
-    assert (scores == 16).all(), (k, scores)
-"""
-
-
-def test_windows_that_different_processes_compiled_do_not_meet_in_the_cache(tmp_path):
-    """Numba counts functions per process: without names of their own, two of them are one."""
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    for windows in (["1"], ["3"], ["3", "1"]):
-        command = [sys.executable, "-c", ONE_WINDOW, *windows]
-        result = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert result.returncode == 0, result.stderr
+def test_no_two_kernels_share_a_name():
+    """A cache finds compiled code by name; two processes' kernels of one name become one."""
+    windows = [(1, (0,)), (3, (0,)), (3, (0, 1)), (3, (0, 0, 1, 1)), (5, (0,))]
+    made = [
+        *(cpu.weighted_sum(*w, adjoint, torch.float32) for w in windows for adjoint in (0, 1)),
+        *(cpu.dot_products(*w, torch.float32) for w in windows),
+        *(cpu._row_sums(*w) for w in windows),
+        *(cpu._row_dots(*w) for w in windows),
+    ]
+    names = [getattr(kernel, "py_func", kernel).__qualname__ for kernel in made]
+    assert len(set(names)) == len(names)
