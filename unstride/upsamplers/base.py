@@ -75,6 +75,37 @@ class Reassembly(Upsampler):
         return reassemble(features, self.predict_weights(features, guide, size))
 
 
+class Downsampler(nn.Module):
+    """Features from grid H x W to a coarser one: a rule for the weights, then `reassemble`.
+
+    Args:
+        channels: channels c of the features.
+        scale: input pixels per output pixel, along each axis, unless a size is given.
+    """
+
+    def __init__(self, channels: int, scale: int = 2):
+        super().__init__()
+        self.channels, self.scale = channels, scale
+
+    @abstractmethod
+    def predict_weights(
+        self, features: Float[Tensor, "b c H W"], size: tuple[int, int]
+    ) -> Float[Tensor, "b g k k h w"]:
+        """The weight of each tap of each output pixel, `size` being the output's."""
+
+    def forward(
+        self, features: Float[Tensor, "b c H W"], size: tuple[int, int] | None = None
+    ) -> Float[Tensor, "b c h w"]:
+        """The features at `size`, by default a pixel for each begun `scale` of pixels."""
+        if size is None:
+            size = -(-features.shape[2] // self.scale), -(-features.shape[3] // self.scale)
+        return reassemble(features, self.predict_weights(features, size))
+
+    def extra_repr(self) -> str:
+        """What `print` shows."""
+        return f"channels={self.channels}, scale={self.scale}"
+
+
 class Cascade(Upsampler):
     """One upsampler after another, each at its own scale; the last one meets the size.
 
@@ -85,7 +116,7 @@ class Cascade(Upsampler):
     def __init__(self, *upsamplers: Upsampler):
         super().__init__(upsamplers[0].channels, math.prod(up.scale for up in upsamplers))
         self.upsamplers = nn.ModuleList(upsamplers)
-        needed = {up.guide_channels for up in upsamplers} - {None}
+        needed = {n for up in upsamplers if (n := up.guide_channels) is not None}
         if len(needed) > 1:
             raise ValueError(f"guide_channels must agree in a cascade, got {sorted(needed)}")
         self.guide_channels = max(needed, default=None)
@@ -93,11 +124,18 @@ class Cascade(Upsampler):
     def forward(self, features, guide=None, size=None):
         """Each stage in turn, but no finer than `size` before the last."""
         size = self.output_size(features, size)
-        for i, up in enumerate(self.upsamplers):
-            h, w = up.output_size(features)
-            last = i == len(self.upsamplers) - 1
-            features = up(features, guide, size if last else (min(h, size[0]), min(w, size[1])))
+        for i, up in enumerate(self.upsamplers, 1):
+            reached = [min(n * up.scale, wanted) for n, wanted in zip(features.shape[2:], size)]
+            features = up(features, guide, size if i == len(self.upsamplers) else tuple(reached))
         return features
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of each pixel: mean 0, variance 1, then affine."""
+
+    def forward(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Every pixel alone."""
+        return super().forward(maps.movedim(1, -1)).movedim(-1, 1)
 
 
 def required_guide(guide: Tensor | None, features: Tensor, channels: int, who: str) -> Tensor:
@@ -147,7 +185,7 @@ def frozen_predictions(model: nn.Module) -> Iterator[None]:
     frozen = [
         (module, name)
         for module in model.modules()
-        if isinstance(module, Upsampler)
+        if isinstance(module, Upsampler | Downsampler)
         for name in dir(type(module))
         if name.startswith("predict_")
     ]

@@ -26,6 +26,8 @@ class JointBilateral(Reassembly):
         sigma_range: width of the colour Gaussian, where colours are in [0, 1].
     """
 
+    guide_channels: int
+
     def __init__(
         self,
         channels: int,

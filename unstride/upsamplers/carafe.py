@@ -1,0 +1,141 @@
+"""Content-aware reassembly of features: the weights of a window are predicted from what is in it.
+
+Wang, Chen, Xu, Liu, Loy, Lin, "CARAFE: Content-Aware ReAssembly of FEatures", ICCV 2019,
+arXiv:1905.02188, sections 3.2 and 3.3; downsampling from "CARAFE++", TPAMI 2021,
+arXiv:2012.04733. Parameters have the names of mmcv's `CARAFEPack`, whose state dicts load.
+Beyond the border features are zero, as there: a constant map is darker near it.
+"""
+
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from unstride.upsamplers.base import Downsampler, Reassembly, nearest, shuffled
+from unstride.upsamplers.joint_bilateral import softmax_over_taps
+
+Normaliser = Literal["softmax", "sigmoid", "sigmoid_normalised"]
+
+
+class CarafeUpsample(Reassembly):
+    """Weights are convex, a softmax over each window; taps beyond the border count as zero.
+
+    Args:
+        channels: channels c of the features.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        kernel_size: side k of the window, in input pixels; odd.
+        encoder_size: side of the convolution that predicts the weights; odd. The paper
+            advises kernel_size - 2.
+        compressed_channels: from which the weights are predicted.
+        groups: sets of weights, each for channels/groups neighbouring channels.
+        dilation: of the convolution that predicts the weights.
+        normaliser: "softmax"; "sigmoid_normalised", which is convex too; or "sigmoid", whose
+            weights are positive without a sum.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        scale: int = 2,
+        *,
+        kernel_size: int = 5,
+        encoder_size: int = 3,
+        compressed_channels: int = 64,
+        groups: int = 1,
+        dilation: int = 1,
+        normaliser: Normaliser = "softmax",
+    ):
+        super().__init__(channels, scale)
+        if channels % groups:
+            raise ValueError(f"groups must divide the {channels} channels, got {groups}")
+        self.kernel_size, self.groups, self.normaliser = kernel_size, groups, normaliser
+        self.channel_compressor = nn.Conv2d(channels, compressed_channels, 1)
+        self.content_encoder = nn.Conv2d(
+            compressed_channels,
+            groups * (scale * kernel_size) ** 2,
+            encoder_size,
+            padding=dilation * (encoder_size // 2),
+            dilation=dilation,
+        )
+        _start(self)
+
+    def predict_weights(self, features, guide, size):
+        """From the compressed features around each input pixel, for its output pixels."""
+        del guide
+        logits = self.content_encoder(self.channel_compressor(features))
+        logits = shuffled(logits, self.scale, size)
+        k = self.kernel_size
+        return normalised(logits.unflatten(1, (self.groups, k, k)), self.normaliser)
+
+
+class CarafeDownsample(Downsampler):
+    """Weights are convex, a softmax over each window; taps beyond the border count as zero.
+
+    Args:
+        channels: channels c of the features.
+        scale: input pixels per output pixel, along each axis, unless a size is given.
+        kernel_size: side k of the window, in input pixels.
+        encoder_size: side of the convolution, of stride `scale`, that predicts the weights.
+        compressed_channels: from which the weights are predicted.
+        groups: sets of weights, each for channels/groups neighbouring channels.
+        normaliser: as for `CarafeUpsample`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        scale: int = 2,
+        *,
+        kernel_size: int = 5,
+        encoder_size: int = 3,
+        compressed_channels: int = 64,
+        groups: int = 1,
+        normaliser: Normaliser = "softmax",
+    ):
+        super().__init__(channels, scale)
+        if channels % groups:
+            raise ValueError(f"groups must divide the {channels} channels, got {groups}")
+        self.kernel_size, self.groups, self.normaliser = kernel_size, groups, normaliser
+        self.channel_compressor = nn.Conv2d(channels, compressed_channels, 1)
+        self.content_encoder = nn.Conv2d(
+            compressed_channels,
+            groups * kernel_size**2,
+            encoder_size,
+            stride=scale,
+            padding=encoder_size // 2,
+        )
+        _start(self)
+
+    def predict_weights(self, features, size):
+        """From the compressed features around each output pixel's place."""
+        logits = nearest(self.content_encoder(self.channel_compressor(features)), size)
+        k = self.kernel_size
+        return normalised(logits.unflatten(1, (self.groups, k, k)), self.normaliser)
+
+
+def normalised(
+    logits: Float[Tensor, "b g k k H W"], normaliser: str
+) -> Float[Tensor, "b g k k H W"]:
+    """Positive weights; of sum one, unless the normaliser is a plain sigmoid."""
+    if normaliser == "softmax":
+        return softmax_over_taps(logits)
+    if normaliser == "sigmoid_softmax":
+        return softmax_over_taps(logits.sigmoid())
+    weights = logits.sigmoid()
+    if normaliser == "sigmoid_normalised":
+        return weights / weights.sum((2, 3), keepdim=True)
+    if normaliser == "sigmoid":
+        return weights
+    raise ValueError(
+        "normaliser must be 'softmax', 'sigmoid', 'sigmoid_normalised' or 'sigmoid_softmax', "
+        f"got {normaliser!r}"
+    )
+
+
+def _start(module: CarafeUpsample | CarafeDownsample) -> None:
+    """As mmcv starts: almost uniform weights, so the operator begins as a box filter."""
+    nn.init.xavier_uniform_(module.channel_compressor.weight)
+    nn.init.normal_(module.content_encoder.weight, std=0.001)
+    for conv in (module.channel_compressor, module.content_encoder):
+        assert conv.bias is not None
+        nn.init.zeros_(conv.bias)

@@ -1,0 +1,100 @@
+"""The same learned kernel everywhere: the operators that others are compared with.
+
+The baselines of Wang et al., "CARAFE", ICCV 2019, arXiv:1905.02188, table 2, with its kernel
+sizes: resize and convolve (N.C., B.C.); transposed convolution (Deconv.); sub-pixel
+convolution (P.S.; Shi et al., CVPR 2016, arXiv:1609.05158). None of them takes a guide. At a
+size other than `scale` times the grid, the last two are resized bilinearly.
+"""
+
+from torch import nn
+from torch.nn.functional import interpolate, pixel_shuffle
+
+from unstride.upsamplers.base import Upsampler
+
+
+class _ResizeConvolution(Upsampler):
+    mode: str
+
+    def __init__(self, channels: int, scale: int = 2, *, kernel_size: int = 3):
+        super().__init__(channels, scale)
+        self.conv = nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, features, guide=None, size=None):
+        """Resize, then convolve on the fine grid; the guide is not used."""
+        del guide
+        return self.conv(interpolate(features, self.output_size(features, size), mode=self.mode))
+
+
+class NearestConvolution(_ResizeConvolution):
+    """Nearest neighbour, then a learned convolution that mixes channels: not convex.
+
+    Args:
+        channels: channels c of the features.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        kernel_size: side k of the convolution, in output pixels.
+    """
+
+    mode = "nearest-exact"
+
+
+class BilinearConvolution(_ResizeConvolution):
+    """Bilinear, then a learned convolution that mixes channels: not convex.
+
+    Args:
+        channels: channels c of the features.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        kernel_size: side k of the convolution, in output pixels.
+    """
+
+    mode = "bilinear"
+
+
+class Deconvolution(Upsampler):
+    """A transposed convolution, which mixes channels: not convex.
+
+    Args:
+        channels: channels c of the features.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        kernel_size: side k, in output pixels; by default 2 scale - 1, so that neighbours meet.
+    """
+
+    def __init__(self, channels: int, scale: int = 2, *, kernel_size: int | None = None):
+        super().__init__(channels, scale)
+        k = 2 * scale - 1 if kernel_size is None else kernel_size
+        if k < scale:
+            raise ValueError(f"kernel_size must be at least the scale {scale}, got {k}")
+        margin = -(-(k - scale) // 2)
+        self.conv = nn.ConvTranspose2d(
+            channels, channels, k, scale, margin, output_padding=2 * margin + scale - k
+        )
+
+    def forward(self, features, guide=None, size=None):
+        """Spread each pixel over its output pixels; the guide is not used."""
+        del guide
+        return _at(self.conv(features), self.output_size(features, size))
+
+
+class PixelShuffle(Upsampler):
+    """A convolution to scale^2 times the channels, laid out in space: not convex.
+
+    Args:
+        channels: channels c of the features.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        kernel_size: side k of the convolution, in input pixels.
+    """
+
+    def __init__(self, channels: int, scale: int = 2, *, kernel_size: int = 3):
+        super().__init__(channels, scale)
+        self.conv = nn.Conv2d(channels, channels * scale**2, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, features, guide=None, size=None):
+        """Convolve on the coarse grid, then rearrange; the guide is not used."""
+        del guide
+        fine = pixel_shuffle(self.conv(features), self.scale)
+        return _at(fine, self.output_size(features, size))
+
+
+def _at(fine, size: tuple[int, int]):
+    if tuple(fine.shape[2:]) == size:
+        return fine
+    return interpolate(fine, size, mode="bilinear", align_corners=False, antialias=True)

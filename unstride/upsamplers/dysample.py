@@ -1,0 +1,105 @@
+"""Learned positions instead of weights: each output pixel looks where it says, bilinearly.
+
+Liu, Lu, Fu, Cao, "Learning to Upsample by Learning to Sample", ICCV 2023, arXiv:2308.15085,
+sections 3.2 and 3.3. Parameters have the names of the released code (MIT), whose state dicts
+load. At a size other than `scale` times the grid, an output pixel starts from its own centre.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import grid_sample, pixel_shuffle
+
+from unstride.upsamplers.base import Upsampler, nearest, shuffled
+
+STATIC_SCOPE, DYNAMIC_SCOPE = 0.25, 0.5  # half of it on average, as a sigmoid starts at 1/2
+
+
+class DySample(Upsampler):
+    """Weights are convex: bilinear between the four pixels around a predicted position.
+
+    Args:
+        channels: channels c of the features.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        style: "lp", positions predicted on the coarse grid and then shuffled; or "pl", from
+            features shuffled first, which needs channels divisible by scale^2.
+        groups: sets of positions, each for channels/groups neighbouring channels.
+        dynamic_scope: whether the range of the positions is predicted too ("+" in the paper).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        scale: int = 2,
+        *,
+        style: Literal["lp", "pl"] = "lp",
+        groups: int = 4,
+        dynamic_scope: bool = False,
+    ):
+        super().__init__(channels, scale)
+        if style not in ("lp", "pl"):
+            raise ValueError(f"style must be 'lp' or 'pl', got {style!r}")
+        if channels % groups:
+            raise ValueError(f"groups must divide the {channels} channels, got {groups}")
+        if style == "pl" and channels % scale**2:
+            raise ValueError(
+                f"channels must be divisible by scale^2 = {scale**2} for style 'pl', got {channels}"
+            )
+        self.style, self.groups = style, groups
+        seen, predicted = channels, 2 * groups * scale**2
+        if style == "pl":
+            seen, predicted = channels // scale**2, 2 * groups
+        self.offset = nn.Conv2d(seen, predicted, 1)
+        self.scope = nn.Conv2d(seen, predicted, 1) if dynamic_scope else None
+        nn.init.normal_(self.offset.weight, std=0.001)
+        for layer in (self.offset, self.scope):
+            if layer is not None and layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        if self.scope is not None:
+            nn.init.zeros_(self.scope.weight)
+        self.register_load_state_dict_pre_hook(_drop_positions)
+
+    def forward(self, features, guide=None, size=None):
+        """Sample at the output pixels' centres, moved by what is predicted."""
+        del guide
+        size = self.output_size(features, size)
+        offsets = self.predict_offsets(features, size).unflatten(1, (2, self.groups))
+        return sample(features, offsets.transpose(1, 2))
+
+    def predict_offsets(self, features, size) -> Float[Tensor, "b 2g H W"]:
+        """How far to look aside, (x for every group, then y), in input pixels."""
+        seen = pixel_shuffle(features, self.scale) if self.style == "pl" else features
+        offsets = self.offset(seen)
+        if self.scope is None:
+            offsets = STATIC_SCOPE * offsets
+        else:
+            offsets = DYNAMIC_SCOPE * self.scope(seen).sigmoid() * offsets
+        if self.style == "pl":
+            return nearest(offsets, size)
+        return shuffled(offsets, self.scale, size)
+
+
+def sample(
+    features: Float[Tensor, "b c h w"], offsets: Float[Tensor, "b g 2 H W"]
+) -> Float[Tensor, "b c H W"]:
+    """Features at the output pixels' centres plus offsets (x, y), in input pixels; bilinear.
+
+    Beyond the border the outermost pixel is repeated. Without offsets this is bilinear
+    interpolation.
+    """
+    (b, _, h, w), (g, _, H, W) = features.shape, offsets.shape[1:]
+    at = offsets.flatten(0, 1)
+    y = (torch.arange(H, device=at.device, dtype=at.dtype) + 0.5) * (2 / H) - 1
+    x = (torch.arange(W, device=at.device, dtype=at.dtype) + 0.5) * (2 / W) - 1
+    grid = torch.stack([at[:, 0] * (2 / w) + x, at[:, 1] * (2 / h) + y[:, None]], -1)
+    fine = grid_sample(
+        features.unflatten(1, (g, -1)).flatten(0, 1), grid, "bilinear", "border", False
+    )
+    return fine.unflatten(0, (b, g)).flatten(1, 2)
+
+
+def _drop_positions(module, state_dict, prefix, *_) -> None:
+    """The released code stores the sub-pixels' centres too; here they follow from the size."""
+    state_dict.pop(f"{prefix}init_pos", None)

@@ -1,0 +1,43 @@
+"""The guided upsampling module: a table of offsets, predicted coarsely, moves each sample.
+
+Mazzini, "Guided Upsampling Network for Real-Time Semantic Segmentation", BMVC 2018,
+arXiv:1807.07466, section 3.2 and "Fast GUM": the table is predicted on the coarse grid and
+enlarged bilinearly. The layers that predict it are ours (one convolution, which starts at
+zero); the 132 k parameters that the CARAFE paper lists for its GUM at 256 channels are of a
+layout that is not published.
+"""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from unstride.upsamplers.base import Upsampler
+from unstride.upsamplers.dysample import sample
+
+
+class GuidedUpsamplingModule(Upsampler):
+    """Weights are convex: bilinear between the four pixels around a predicted position.
+
+    Args:
+        channels: channels c of the features.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        kernel_size: side of the convolution that predicts the table, in input pixels.
+    """
+
+    def __init__(self, channels: int, scale: int = 2, *, kernel_size: int = 3):
+        super().__init__(channels, scale)
+        self.table = nn.Conv2d(channels, 2, kernel_size, padding=kernel_size // 2)
+        nn.init.zeros_(self.table.weight)
+        assert self.table.bias is not None
+        nn.init.zeros_(self.table.bias)
+
+    def forward(self, features, guide=None, size=None):
+        """Sample at the output pixels' centres, moved by the table."""
+        del guide
+        size = self.output_size(features, size)
+        return sample(features, self.predict_offsets(features, size)[:, None])
+
+    def predict_offsets(self, features, size) -> Float[Tensor, "b 2 H W"]:
+        """How far to look aside, (x, y), in input pixels."""
+        table: Tensor = self.table(features)
+        return interpolate(table, size, mode="bilinear", align_corners=False)

@@ -1,0 +1,243 @@
+"""Learned indices: what max pooling remembers, predicted and soft.
+
+Lu, Dai, Shen, Xu, "Indices Matter: Learning to Index for Deep Image Matting", ICCV 2019,
+arXiv:1908.00672, sections 3 and 4. Written from the paper. For each sub-pixel of a coarse cell
+a branch of convolutions gives an index I; y = sigmoid(I) gates the fine grid when upsampling,
+z = softmax over the cell's y weights it when downsampling. `max_pool` and `max_unpool` are the
+hard indices that these generalise.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import max_pool2d
+
+from unstride.ops import reassemble
+from unstride.upsamplers.base import (
+    Downsampler,
+    Reassembly,
+    nearest,
+    required_guide,
+    resized_guide,
+)
+
+Kind = Literal["holistic", "one-to-one", "many-to-one"]
+
+
+class IndexBlock(nn.Module):
+    """The index of each sub-pixel of each coarse cell, from fine features.
+
+    Args:
+        guide_channels: of the fine features.
+        channels: of the features that the indices are for.
+        scale: sub-pixels along each axis of a cell.
+        kind: "holistic", one index for all channels; "one-to-one", each channel's from that
+            channel; "many-to-one", each channel's from all.
+        nonlinear: whether a second, 1 x 1 convolution follows, after a norm and a ReLU6.
+        context: whether windows are twice as wide as a cell.
+    """
+
+    def __init__(
+        self,
+        guide_channels: int,
+        channels: int,
+        scale: int = 2,
+        *,
+        kind: Kind = "many-to-one",
+        nonlinear: bool = True,
+        context: bool = True,
+    ):
+        super().__init__()
+        d, c, depthwise = guide_channels, channels, kind == "one-to-one"
+        if depthwise and c != d:
+            raise ValueError(
+                f"guide_channels must be the {c} channels of the features for one-to-one "
+                f"indices, got {d}"
+            )
+        side = 2 * scale if context else scale
+        margin = (side - scale) // 2
+        self.scale = scale
+
+        def branch(out: int) -> nn.Module:
+            groups = d if depthwise else 1
+            if not nonlinear:
+                return nn.Conv2d(d, out, side, scale, margin, groups=groups, bias=False)
+            hidden = d if depthwise else 2 * d
+            return nn.Sequential(
+                nn.Conv2d(d, hidden, side, scale, margin, groups=groups, bias=False),
+                nn.BatchNorm2d(hidden),
+                nn.ReLU6(),
+                nn.Conv2d(hidden, out, 1, groups=groups, bias=False),
+            )
+
+        if kind == "holistic":  # one branch says all sub-pixels' indices
+            self.branches = nn.ModuleList([branch(scale**2)])
+        elif kind in ("one-to-one", "many-to-one"):
+            self.branches = nn.ModuleList([branch(c) for _ in range(scale**2)])
+        else:
+            raise ValueError(
+                f"kind must be 'holistic', 'one-to-one' or 'many-to-one', got {kind!r}"
+            )
+
+    def forward(self, fine: Float[Tensor, "b d H W"]) -> Float[Tensor, "b g s s h w"]:
+        """Sigmoids of the indices, by row and column within the cell; g is 1 if holistic."""
+        s = self.scale
+        indices = [branch(fine) for branch in self.branches]
+        stacked = indices[0][:, None] if len(indices) == 1 else torch.stack(indices, 2)
+        return stacked.unflatten(2, (s, s)).sigmoid()
+
+
+class IndexUpsample(Reassembly):
+    """Nearest neighbour times a gate in (0, 1) for each output pixel: positive, not convex.
+
+    Args:
+        channels: channels c of the features.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        guide_channels: of the fine features that predict the gate; by default as many as
+            `channels`.
+        kind: of index: "many-to-one", "one-to-one" or "holistic".
+        nonlinear: as for `IndexBlock`.
+        context: as for `IndexBlock`.
+    """
+
+    guide_channels: int
+
+    def __init__(
+        self,
+        channels: int,
+        scale: int = 2,
+        *,
+        guide_channels: int | None = None,
+        kind: Kind = "many-to-one",
+        nonlinear: bool = True,
+        context: bool = True,
+    ):
+        super().__init__(channels, scale)
+        self.guide_channels = channels if guide_channels is None else guide_channels
+        self.index = IndexBlock(
+            self.guide_channels, channels, scale, kind=kind, nonlinear=nonlinear, context=context
+        )
+
+    def predict_weights(self, features, guide, size):
+        """From the index of the guide."""
+        guide = required_guide(guide, features, self.guide_channels, "index")
+        h, w = features.shape[2:]
+        return gates(self.index(resized_guide(guide, (h * self.scale, w * self.scale))), size)
+
+
+class IndexDownsample(Downsampler):
+    """Weights are convex: a softmax over each cell.
+
+    Args:
+        channels: channels c of the features.
+        scale: input pixels per output pixel, along each axis, unless a size is given.
+        kind: of index: "many-to-one", "one-to-one" or "holistic".
+        nonlinear: as for `IndexBlock`.
+        context: as for `IndexBlock`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        scale: int = 2,
+        *,
+        kind: Kind = "many-to-one",
+        nonlinear: bool = True,
+        context: bool = True,
+    ):
+        super().__init__(channels, scale)
+        self.index = IndexBlock(
+            channels, channels, scale, kind=kind, nonlinear=nonlinear, context=context
+        )
+
+    def predict_weights(self, features, size):
+        """From the index of the features."""
+        return shares(self.index(features), size)
+
+
+class IndexPair(nn.Module):
+    """Both directions around a body, from one index of the fine features.
+
+    Args:
+        channels: channels c of the features.
+        scale: between the two grids.
+        options: of `IndexBlock`: kind, nonlinear, context.
+    """
+
+    def __init__(self, channels: int, scale: int = 2, **options):
+        super().__init__()
+        self.down = IndexDownsample(channels, scale, **options)
+        self.up = IndexUpsample(channels, scale, **options)
+        self.up.index = self.down.index
+
+    def forward(self, fine, body=None):
+        """`body` maps the coarse features to what is then upsampled; identity by default."""
+        index = self.down.index(fine)
+        coarse = reassemble(fine, shares(index, (index.shape[4], index.shape[5])))
+        coarse = coarse if body is None else body(coarse)
+        return reassemble(coarse, gates(index, tuple(fine.shape[2:])))
+
+
+class MaxPool(Downsampler):
+    """Weights are convex: all of it goes to the largest value of each cell and channel."""
+
+    def predict_weights(self, features, size):
+        """One where the maximum lies."""
+        s = self.scale
+        cells = at_maximum(features, s)
+        cells = cells.unflatten(3, (-1, s)).unflatten(2, (-1, s)).permute(0, 1, 3, 5, 2, 4)
+        flat = nearest(cells.flatten(1, 3), size)
+        return flat.unflatten(1, (-1, s, s))
+
+
+class MaxUnpool(Reassembly):
+    """Nearest neighbour where the guide had its maximum, zero elsewhere: not convex.
+
+    Args:
+        channels: channels c of the features.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        guide_channels: of the features that were pooled: as many as `channels`.
+    """
+
+    def __init__(self, channels: int, scale: int = 2, *, guide_channels: int | None = None):
+        super().__init__(channels, scale)
+        self.guide_channels = channels
+        if guide_channels not in (None, channels):
+            raise ValueError(
+                f"guide_channels must be the {channels} channels of the features, "
+                f"got {guide_channels}"
+            )
+
+    def predict_weights(self, features, guide, size):
+        """One where the maximum of the guide's cell lies."""
+        guide = required_guide(guide, features, self.channels, "max_unpool")
+        h, w = features.shape[2:]
+        guide = resized_guide(guide, (h * self.scale, w * self.scale))
+        return nearest(at_maximum(guide, self.scale), size)[:, :, None, None]
+
+
+def gates(
+    index: Float[Tensor, "b g s s h w"], size: tuple[int, int]
+) -> Float[Tensor, "b g 1 1 H W"]:
+    """Each output pixel's own index, as the weight of the input pixel it lies in."""
+    fine = index.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
+    return nearest(fine, size)[:, :, None, None]
+
+
+def shares(
+    index: Float[Tensor, "b g s s h w"], size: tuple[int, int]
+) -> Float[Tensor, "b g s s h w"]:
+    """The softmax of each cell's indices."""
+    weights = index.flatten(2, 3).softmax(2).flatten(1, 2)
+    return nearest(weights, size).unflatten(1, index.shape[1:4])
+
+
+def at_maximum(fine: Float[Tensor, "b c H W"], scale: int) -> Float[Tensor, "b c H W"]:
+    """One at the largest value of each cell, the first of equals; zero elsewhere."""
+    h, w = fine.shape[2:]
+    whole = -(-h // scale) * scale, -(-w // scale) * scale
+    _, places = max_pool2d(fine, scale, ceil_mode=True, return_indices=True)
+    marks = torch.zeros_like(fine).flatten(2).scatter(2, places.flatten(2), 1.0)
+    return nn.functional.pad(marks.view_as(fine), (0, whole[1] - w, 0, whole[0] - h))

@@ -1,0 +1,89 @@
+"""FeatUp's two downsamplers: a learned blur, and attention by learned saliency.
+
+Fu et al., "FeatUp", ICLR 2024, arXiv:2403.10516, section 3.3 and figure 3. Unlike the released
+code both take maps of any size and shape, dropping out whole windows' saliency happens in
+training alone, and borders are treated: the blur repeats the outermost pixel, the attention
+leaves taps beyond the border out.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, pad
+
+from unstride.ops import correlate, fold_border, spread_border
+from unstride.upsamplers.base import Downsampler
+from unstride.upsamplers.joint_bilateral import softmax_over_taps
+
+DROPPED = 0.2  # share of a pixel's channels, and of the windows
+
+
+class Blur(Downsampler):
+    """Weights are convex: one learned kernel, positive and of sum one, for every channel.
+
+    Args:
+        channels: channels c of the features; the parameters do not depend on it.
+        scale: input pixels per output pixel, along each axis, unless a size is given.
+        kernel_size: side k of the kernel, in input pixels; by default twice the scale. It
+            starts as a box.
+    """
+
+    def __init__(self, channels: int, scale: int = 2, *, kernel_size: int | None = None):
+        super().__init__(channels, scale)
+        k = 2 * scale if kernel_size is None else kernel_size
+        self.kernel = nn.Parameter(torch.ones(k, k))
+
+    def predict_weights(self, features, size):
+        """The kernel, with what lies beyond the border moved onto it."""
+        kernel = self.kernel.abs() / self.kernel.abs().sum()
+        weights = kernel.to(features)[None, None, :, :, None, None]
+        weights = weights.expand(len(features), 1, *kernel.shape, *size)
+        return fold_border(weights, (features.shape[2], features.shape[3]), "replicate")
+
+
+class AttentionPool(Downsampler):
+    """Weights are convex: a softmax of each pixel's learned saliency, taps on the map alone.
+
+    Args:
+        channels: channels c of the features.
+        scale: input pixels per output pixel, along each axis, unless a size is given.
+        kernel_size: side k of the window, in input pixels; by default the scale.
+        blur: whether a Gaussian of one pixel smooths the features first, as released.
+    """
+
+    def __init__(
+        self, channels: int, scale: int = 2, *, kernel_size: int | None = None, blur: bool = True
+    ):
+        super().__init__(channels, scale)
+        self.kernel_size = scale if kernel_size is None else kernel_size
+        self.blur = blur
+        self.saliency = nn.Sequential(nn.Dropout(DROPPED), nn.Conv2d(channels, 1, 1))
+        side = self.kernel_size
+        self.gain = nn.Parameter(1 + 0.01 * torch.randn(side, side))
+        self.bias = nn.Parameter(0.01 * torch.randn(side, side))
+
+    def forward(self, features, size=None):
+        """Smooth, then pool."""
+        return super().forward(smoothed(features) if self.blur else features, size)
+
+    def predict_weights(self, features, size):
+        """gain * saliency + bias for each tap, then a softmax."""
+        saliency = self.saliency(features)
+        ones = saliency.new_ones(len(saliency), 1, *size)
+        scores = correlate(ones, saliency, self.kernel_size)
+        if self.training:
+            scores = scores * (torch.rand_like(scores[:, :, :1, :1]) > DROPPED)
+        scores = scores * self.gain[:, :, None, None] + self.bias[:, :, None, None]
+        return softmax_over_taps(
+            spread_border(scores, (features.shape[2], features.shape[3]), "exclude")
+        )
+
+
+def smoothed(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """A Gaussian of standard deviation one pixel, five pixels wide; the border is repeated."""
+    offset = torch.arange(-2.0, 3.0, device=maps.device, dtype=maps.dtype)
+    line = (-offset.square() / 2).exp()
+    line = line / line.sum()
+    flat = pad(maps.flatten(0, 1)[:, None], (2, 2, 2, 2), mode="replicate")
+    flat = conv2d(conv2d(flat, line.view(1, 1, 5, 1)), line.view(1, 1, 1, 5))
+    return flat[:, 0].unflatten(0, maps.shape[:2])

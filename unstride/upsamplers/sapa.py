@@ -1,0 +1,69 @@
+"""Similarity-aware point affiliation: a fine pixel takes from the coarse pixels it resembles.
+
+Lu, Liu, Ye, Fu, Liu, Cao, "SAPA: Similarity-Aware Point Affiliation for Feature Upsampling",
+NeurIPS 2022, arXiv:2209.12866, section 3: the base version and the one with gated addition.
+Written from the paper. Taps beyond the border are left out of the softmax.
+"""
+
+from torch import nn
+
+from unstride.ops import correlate, spread_border
+from unstride.upsamplers.base import (
+    ChannelNorm,
+    Reassembly,
+    nearest,
+    required_guide,
+    resized_guide,
+)
+from unstride.upsamplers.joint_bilateral import softmax_over_taps
+
+
+class SAPA(Reassembly):
+    """Weights are convex: a softmax of the likeness between a fine pixel and its coarse window.
+
+    Args:
+        channels: channels c of the features.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        guide_channels: of the fine features; by default as many as `channels`.
+        kernel_size: side k of the window, in input pixels.
+        embedding: dimensions in which pixels are compared.
+        gated: whether a gate, predicted from the coarse features, mixes them into the query.
+    """
+
+    guide_channels: int
+
+    def __init__(
+        self,
+        channels: int,
+        scale: int = 2,
+        *,
+        guide_channels: int | None = None,
+        kernel_size: int = 5,
+        embedding: int = 64,
+        gated: bool = False,
+    ):
+        super().__init__(channels, scale)
+        self.guide_channels = channels if guide_channels is None else guide_channels
+        self.kernel_size = kernel_size
+        self.norm_guide, self.norm = ChannelNorm(self.guide_channels), ChannelNorm(channels)
+        self.query = nn.Conv2d(self.guide_channels, embedding, 1)
+        self.key = nn.Conv2d(channels, embedding, 1)
+        self.gate = nn.Conv2d(channels, 1, 1) if gated else None
+        for layer in (self.query, self.key):
+            nn.init.trunc_normal_(layer.weight, std=0.02)
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
+
+    def predict_weights(self, features, guide, size):
+        """Compare the embedded guide with the embedded features around it."""
+        guide = required_guide(guide, features, self.guide_channels, "sapa")
+        queries = self.query(self.norm_guide(resized_guide(guide, size)))
+        coarse = self.norm(features)
+        keys = self.key(coarse)
+        if self.gate is not None:
+            gate = nearest(self.gate(coarse).sigmoid(), size)
+            queries = gate * queries + (1 - gate) * nearest(keys, size)
+        scores = correlate(queries, keys, self.kernel_size)
+        return softmax_over_taps(
+            spread_border(scores, (features.shape[2], features.shape[3]), "exclude")
+        )

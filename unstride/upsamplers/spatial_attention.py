@@ -1,0 +1,35 @@
+"""Bilinear, then a gate: the comparison "S.A." of the CARAFE paper.
+
+Chen et al., "SCA-CNN", CVPR 2017, arXiv:1611.05594 (spatial attention), as an upsampler in
+Wang et al., "CARAFE", ICCV 2019, arXiv:1905.02188, table 2. The paper gives no layout; a single
+3 x 3 convolution to one channel after the resizing agrees with its size.
+"""
+
+from torch import nn
+from torch.nn.functional import interpolate
+
+from unstride.upsamplers.base import Upsampler
+
+
+class SpatialAttention(Upsampler):
+    """Bilinear weights times a gate in (0, 1) for each output pixel: positive, not convex.
+
+    Args:
+        channels: channels c of the features.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        kernel_size: side of the convolution that predicts the gate, in output pixels.
+    """
+
+    def __init__(self, channels: int, scale: int = 2, *, kernel_size: int = 3):
+        super().__init__(channels, scale)
+        self.gate = nn.Conv2d(channels, 1, kernel_size, padding=kernel_size // 2, bias=False)
+
+    def forward(self, features, guide=None, size=None):
+        """Resize, then scale each pixel; the guide is not used."""
+        del guide
+        fine = interpolate(features, self.output_size(features, size), mode="bilinear")
+        return fine * self.predict_gate(fine)
+
+    def predict_gate(self, fine):
+        """One number in (0, 1) for each pixel."""
+        return self.gate(fine).sigmoid()
