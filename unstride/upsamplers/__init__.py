@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from inspect import signature
 
+from unstride.upsamplers.anyup import AnyUp as AnyUp
 from unstride.upsamplers.base import Cascade as Cascade
 from unstride.upsamplers.base import Reassembly as Reassembly
 from unstride.upsamplers.base import Upsampler as Upsampler
@@ -13,6 +14,7 @@ from unstride.upsamplers.interpolation import Bicubic as Bicubic
 from unstride.upsamplers.interpolation import Bilinear as Bilinear
 from unstride.upsamplers.interpolation import Nearest as Nearest
 from unstride.upsamplers.joint_bilateral import JointBilateral as JointBilateral
+from unstride.upsamplers.naf import NAF as NAF
 
 UPSAMPLERS: dict[str, Callable[..., Upsampler]] = {
     "nearest": Nearest,
@@ -20,6 +22,8 @@ UPSAMPLERS: dict[str, Callable[..., Upsampler]] = {
     "bicubic": Bicubic,
     "joint_bilateral": JointBilateral,
     "featup_jbu": featup_jbu,
+    "naf": NAF,
+    "anyup": AnyUp,
 }
 
 
