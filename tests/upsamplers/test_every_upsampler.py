@@ -140,7 +140,7 @@ def test_onnx_gives_the_same_numbers(name, given, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
     import unstride
 
-    if name in ("featup_jbu", "featup_jbu paper"):
+    if name in ("featup_jbu", "featup_jbu paper", "naf"):
         pytest.skip("hundreds of taps written out take minutes to export; the ops are tested alone")
     features, guide = given
     up = built(name)
@@ -162,7 +162,9 @@ def test_state_dict_makes_the_round_trip(name, given):
     assert torch.equal(other(features, guide), up(features, guide))
 
 
-@pytest.mark.parametrize("name", ["joint_bilateral", "featup_jbu", "featup_jbu paper"])
+@pytest.mark.parametrize(
+    "name", ["joint_bilateral", "featup_jbu", "featup_jbu paper", "naf", "anyup"]
+)
 def test_a_guided_upsampler_asks_for_its_guide(name, given):
     features, _ = given
     with pytest.raises(ValueError, match="guide must be given"):

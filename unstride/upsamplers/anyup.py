@@ -121,8 +121,10 @@ def _encoder(first: nn.Module) -> nn.Sequential:
 
 
 def _applied(project: nn.Sequential, maps: Tensor) -> Tensor:
-    dtype = project[1].weight.dtype  # autocast leaves RMSNorm alone, which wants one type
-    return project(maps.movedim(1, -1).to(dtype)).movedim(-1, 1)
+    maps = maps.movedim(1, -1)
+    if torch.is_autocast_enabled(maps.device.type):
+        maps = maps.float()  # autocast leaves RMSNorm alone, which wants the type of its weight
+    return project(maps).movedim(-1, 1)
 
 
 def axial_frequencies() -> Float[Tensor, "2 d"]:

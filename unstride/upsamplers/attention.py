@@ -40,9 +40,12 @@ class Block(nn.Module):
 
 def reflecting_conv(inputs: int, outputs: int, kernel_size: int, *, bias: bool) -> nn.Conv2d:
     """A convolution that keeps the grid; beyond the border it sees the mirrored map."""
-    mode = "reflect" if kernel_size > 1 else "zeros"  # padding by nothing would copy the map
+    if kernel_size == 1:
+        return nn.Conv2d(inputs, outputs, 1, bias=bias)  # reflecting nothing would copy the map
     margin = kernel_size // 2
-    return nn.Conv2d(inputs, outputs, kernel_size, padding=margin, padding_mode=mode, bias=bias)
+    return nn.Conv2d(
+        inputs, outputs, kernel_size, padding=margin, padding_mode="reflect", bias=bias
+    )
 
 
 def imagenet_normalised(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
