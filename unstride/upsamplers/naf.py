@@ -60,7 +60,7 @@ class NAF(Reassembly):
         grid = features.shape[2], features.shape[3]
         parts = zip(heads, channels_by_head(features), strict=True)
         return torch.cat(
-            [reassemble(c, self.predict_one(q, grid)) for q, c in parts if c.numel()], 1
+            [reassemble(c, self.predict_one(q, grid)) for q, c in parts if c.shape[1]], 1
         )
 
     def predict_weights(self, features, guide, size):
