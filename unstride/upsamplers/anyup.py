@@ -6,7 +6,7 @@ anyup_multi_backbone.pth, for `from_published`) are theirs, under CC-BY-4.0: nam
 use the weights. Nothing of them is shipped.
 
 The keys' filters answer for each channel; a softmax over the filters follows, and the mean over
-the channels (section 3). The released code reads that tensor in another order than it is
+the channels. The released code reads that tensor in another order than it is
 written, filters and channels exchanged in part, so that its softmax runs over channels too and
 their order matters. Its weights were trained so: `from_published` sets `released_order`.
 What its attention computes and then drops (values, their projection) is left out here.
