@@ -155,6 +155,35 @@ MUTANTS = [
         ("sums in half precision", "else tl.float32", "else tl.float16"),
         ("second image takes the first's", "source = features + b * fb +", "source = features +"),
     ),
+    *family(
+        "unstride/upsamplers/attention.py",
+        ("tests/upsamplers/test_naf.py", "tests/upsamplers/test_anyup.py"),
+        ("rotated the other way", "torch.cat([-second, first], 1)", "torch.cat([second, -first], 1)"),
+        ("one cell too many", "(taps >= end)", "(taps > end)"),
+        ("bounds for rows only", "enumerate((rows, columns))", "enumerate((rows,))"),
+        ("blocks forget their input", "maps + self.block(maps) if", "self.block(maps) if"),
+        ("shapes of a file not compared", "if tuple(state[key].shape) != shape:", "if False:"),
+        ("more in a file goes unnoticed", "if key not in shapes:", "if False:"),
+    ),
+    *family(
+        "unstride/upsamplers/naf.py", ("tests/upsamplers/test_naf.py",),
+        ("neighbourhood cut at the border", "(own - SIDE // 2).clamp(0, max(cells - SIDE, 0))", "own - SIDE // 2"),
+        ("window too small for a corner", "reach = min(max(grid), SIDE) - 1", "reach = SIDE // 2"),
+        ("scores not scaled", " / math.sqrt(head.shape[1])", ""),
+        ("rows and columns exchanged", "torch.cat([rows, columns, rows, columns])", "torch.cat([columns, rows, columns, rows])"),
+        ("image reduced to the output", "OVERSAMPLING * min(size)", "min(size)"),
+        ("channels to heads rounded down", "-(-head * features.shape[1] // HEADS)", "head * features.shape[1] // HEADS"),
+    ),
+    *family(
+        "unstride/upsamplers/anyup.py", ("tests/upsamplers/test_anyup.py",),
+        ("cells half in reach left out", ".ceil()", ".floor()"),
+        ("reach in double precision", "dtype=torch.float32) + 0.5", "dtype=torch.float64) + 0.5"),
+        ("window one cell narrower", "int(REACH * n) + 1 + (m < n)", "int(REACH * n) + (m < n)"),
+        ("filters darker at the border", "(answers / cells)", "(answers / 25)"),
+        ("orders exchanged", "if self.released_order:", "if not self.released_order:"),
+        ("features of any length", "normalize(features, dim=1)", "features"),
+        ("queries load as keys", "queries, keys, _ = state", "keys, queries, _ = state"),
+    ),
 ]  # fmt: skip
 
 

@@ -7,11 +7,15 @@ from unstride import create_upsampler, list_upsamplers
 from unstride.ops.window import window_start
 from unstride.upsamplers import Reassembly, frozen_predictions
 
-CONVEX = {"nearest", "bilinear", "joint_bilateral", "featup_jbu", "dysample", "gum", "sapa", "box"}
+CONVEX = {
+    "nearest", "bilinear", "joint_bilateral", "featup_jbu", "dysample", "gum", "sapa", "naf",
+    "anyup", "box",
+}  # fmt: skip
 CONVEX_INSIDE = {"carafe", "a2u", "fade ungated"}  # features beyond the border count as zero
 # What the features say decides the weights, so the result is not linear in them.
 READS_FEATURES = {
-    "carafe", "spatial_attention", "a2u", "dysample", "gum", "sapa", "fade", "fade ungated"
+    "carafe", "spatial_attention", "a2u", "dysample", "gum", "sapa", "fade", "fade ungated",
+    "anyup",
 }  # fmt: skip
 VARIANTS = {
     "featup_jbu paper": ("featup_jbu", {"variant": "paper", "pretrained": False}),
@@ -198,7 +202,7 @@ def test_onnx_gives_the_same_numbers(name, given, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
     import unstride
 
-    if name in ("featup_jbu", "featup_jbu paper"):
+    if name in ("featup_jbu", "featup_jbu paper", "naf"):
         pytest.skip("hundreds of taps written out take minutes to export; the ops are tested alone")
     features, guide = given
     up = built(name)

@@ -8,6 +8,7 @@ from torch import nn
 from unstride.upsamplers.a2u import A2UDownsample as A2UDownsample
 from unstride.upsamplers.a2u import A2UPair as A2UPair
 from unstride.upsamplers.a2u import A2UUpsample as A2UUpsample
+from unstride.upsamplers.anyup import AnyUp as AnyUp
 from unstride.upsamplers.base import Cascade as Cascade
 from unstride.upsamplers.base import Downsampler as Downsampler
 from unstride.upsamplers.base import Reassembly as Reassembly
@@ -34,6 +35,7 @@ from unstride.upsamplers.interpolation import Bicubic as Bicubic
 from unstride.upsamplers.interpolation import Bilinear as Bilinear
 from unstride.upsamplers.interpolation import Nearest as Nearest
 from unstride.upsamplers.joint_bilateral import JointBilateral as JointBilateral
+from unstride.upsamplers.naf import NAF as NAF
 from unstride.upsamplers.pair import Pair as Pair
 from unstride.upsamplers.pooling import AttentionPool as AttentionPool
 from unstride.upsamplers.pooling import Blur as Blur
@@ -60,6 +62,8 @@ UPSAMPLERS: dict[str, Callable[..., Upsampler]] = {
     "guided_filter": GuidedFilter,
     "joint_bilateral": JointBilateral,
     "featup_jbu": featup_jbu,
+    "naf": NAF,
+    "anyup": AnyUp,
 }
 
 DOWNSAMPLERS: dict[str, Callable[..., Downsampler]] = {

@@ -125,8 +125,9 @@ class Cascade(Upsampler):
         """Each stage in turn, but no finer than `size` before the last."""
         size = self.output_size(features, size)
         for i, up in enumerate(self.upsamplers, 1):
-            reached = [min(n * up.scale, wanted) for n, wanted in zip(features.shape[2:], size)]
-            features = up(features, guide, size if i == len(self.upsamplers) else tuple(reached))
+            h, w = (n * up.scale for n in features.shape[2:])
+            reached = min(h, size[0]), min(w, size[1])
+            features = up(features, guide, size if i == len(self.upsamplers) else reached)
         return features
 
 

@@ -1,0 +1,187 @@
+"""AnyUp: one model for every backbone, whose keys see the features through shared filters.
+
+Wimmer et al., "AnyUp: Universal Feature Upsampling", ICLR 2026, arXiv:2510.12764, with the
+sizes of the authors' code (github.com/wimmerth/anyup). Code and weights (anyup_paper.pth and
+anyup_multi_backbone.pth, for `from_published`) are theirs, under CC-BY-4.0: name them where you
+use the weights. Nothing of them is shipped.
+
+The keys' filters answer for each channel; a softmax over the filters follows, and the mean over
+the channels. The released code reads that tensor in another order than it is
+written, filters and channels exchanged in part, so that its softmax runs over channels too and
+their order matters. Its weights were trained so: `from_published` sets `released_order`.
+What its attention computes and then drops (values, their projection) is left out here.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, conv2d, normalize
+
+from unstride.ops import correlate
+from unstride.upsamplers.attention import (
+    Block,
+    check_published,
+    imagenet_normalised,
+    reflecting_conv,
+    rotated,
+    softmax_within,
+)
+from unstride.upsamplers.base import Reassembly, required_guide
+
+WIDTH = 128  # channels in which pixels are compared
+HEADS = 4
+FILTER_SIDE = 5  # of the filters over the features, in cells
+REACH = 0.1  # of the window to either side, in sides of the map
+BASE = 100.0  # the longest period of the rotary positions, in maps; the shortest is 1
+
+PUBLISHED = {
+    "frequencies": "rope.freqs",
+    "smooth.weight": "cross_decode.conv2d.weight",
+    "to_queries.0.weight": "cross_decode.cross_attn.norm_q.weight",
+    "to_keys.0.weight": "cross_decode.cross_attn.norm_k.weight",
+}
+ATTENTION = "cross_decode.cross_attn.attention"
+PUBLISHED_ATTENTION: dict[str, tuple[int, ...]] = {
+    f"{ATTENTION}.in_proj_weight": (3 * WIDTH, WIDTH),  # queries, keys, and values, not used
+    f"{ATTENTION}.in_proj_bias": (3 * WIDTH,),
+    f"{ATTENTION}.out_proj.weight": (WIDTH, WIDTH),  # not used
+    f"{ATTENTION}.out_proj.bias": (WIDTH,),  # not used
+}
+
+
+class AnyUp(Reassembly):
+    """Weights are convex: a softmax over cells within a tenth of the map, averaged over heads.
+
+    Args:
+        channels: channels c of the features; the parameters do not depend on it.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        released_order: of filters and channels, as the published weights need it.
+    """
+
+    guide_channels = 3
+
+    def __init__(self, channels: int, scale: int = 16, *, released_order: bool = False):
+        super().__init__(channels, scale)
+        self.image_encoder = _encoder(reflecting_conv(3, WIDTH, 1, bias=False))
+        self.query_encoder = _encoder(reflecting_conv(WIDTH, WIDTH, 1, bias=False))
+        self.key_encoder = _encoder(reflecting_conv(WIDTH, WIDTH, 1, bias=False))
+        self.key_features_encoder = _encoder(Unification(released_order))
+        self.aggregation = _encoder(reflecting_conv(2 * WIDTH, WIDTH, 3, bias=False))
+        self.smooth = nn.Conv2d(WIDTH, WIDTH, 3, padding=1, bias=False)
+        self.to_queries = nn.Sequential(nn.RMSNorm(WIDTH), nn.Linear(WIDTH, WIDTH))
+        self.to_keys = nn.Sequential(nn.RMSNorm(WIDTH), nn.Linear(WIDTH, WIDTH))
+        self.frequencies = nn.Parameter(axial_frequencies())
+
+    def predict_weights(self, features, guide, size):
+        """Queries are pixels of the image, keys are cells of the image and of the features."""
+        grid = features.shape[2], features.shape[3]
+        image = imagenet_normalised(required_guide(guide, features, 3, "anyup"))
+        image = self.image_encoder(image)
+        image = rotated(image, angles(self.frequencies, image))
+        queries = self.smooth(adaptive_avg_pool2d(self.query_encoder(image), size))
+        keys = adaptive_avg_pool2d(self.key_encoder(image), grid)
+        seen = self.key_features_encoder(normalize(features, dim=1))
+        keys = self.aggregation(torch.cat([keys, seen], 1))
+        queries, keys = _applied(self.to_queries, queries), _applied(self.to_keys, keys)
+        keys = keys / (WIDTH // HEADS) ** 0.5
+        scores = correlate(queries, keys, window_side(grid, size), HEADS)
+        rows, columns = (within_reach(n, m, keys.device) for n, m in zip(grid, size, strict=True))
+        return softmax_within(scores, grid, rows, columns).mean(1, keepdim=True)
+
+
+class Unification(nn.Module):
+    """Features of any number of channels as 128: which filters answer, averaged over channels.
+
+    Args:
+        released_order: as in `AnyUp`.
+    """
+
+    def __init__(self, released_order: bool = False):
+        super().__init__()
+        self.released_order = released_order
+        self.basis = nn.Parameter(torch.randn(WIDTH, 1, FILTER_SIDE, FILTER_SIDE))
+
+    def forward(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
+        """Positive; in the paper's order they sum to one."""
+        b, c = features.shape[:2]
+        margin = FILTER_SIDE // 2
+        answers = conv2d(features.flatten(0, 1)[:, None], self.basis, padding=margin)
+        ones = features.new_ones(1, 1, *features.shape[2:])
+        cells = conv2d(ones, torch.ones_like(self.basis[:1]), padding=margin)
+        answers = (answers / cells).unflatten(0, (b, c))
+        if self.released_order:
+            return answers.flatten(1, 2).unflatten(1, (WIDTH, c)).softmax(1).mean(2)
+        return answers.softmax(2).mean(1)
+
+
+def _encoder(first: nn.Module) -> nn.Sequential:
+    return nn.Sequential(first, *(Block(WIDTH, 1, bias=False, residual=True) for _ in range(2)))
+
+
+def _applied(project: nn.Sequential, maps: Tensor) -> Tensor:
+    maps = maps.movedim(1, -1)
+    if torch.is_autocast_enabled(maps.device.type):
+        maps = maps.float()  # autocast leaves RMSNorm alone, which wants the type of its weight
+    return project(maps).movedim(-1, 1)
+
+
+def axial_frequencies() -> Float[Tensor, "2 d"]:
+    """Where learning starts: half of the channels turn with the row, half with the column."""
+    each = 2 * torch.pi * BASE ** torch.linspace(0, -1, WIDTH // 4).repeat(2)
+    still = torch.zeros_like(each)
+    return torch.stack([torch.cat([each, still]), torch.cat([still, each])])
+
+
+def angles(
+    frequencies: Float[Tensor, "2 d"], maps: Float[Tensor, "b d h w"]
+) -> Float[Tensor, "d h w"]:
+    """Angles of the rotary positions; coordinates are 0 at the first pixel, 1 at the last."""
+    y, x = (torch.linspace(0, 1, n, device=maps.device, dtype=maps.dtype) for n in maps.shape[2:])
+    by_row, by_column = frequencies[:, :, None, None]
+    return by_row * y[:, None] + by_column * x
+
+
+def window_side(grid: tuple[int, int], size: tuple[int, int]) -> int:
+    """Of the smallest square window that holds every cell within reach, in cells."""
+    reaches = [int(REACH * n) + 1 + (m < n) for n, m in zip(grid, size, strict=True)]
+    return 2 * max(reaches) + 1
+
+
+def within_reach(
+    cells: int, pixels: int, device: torch.device
+) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"]]:
+    """The cells that a tenth of the map around each pixel touches, along one axis: [first, end).
+
+    In float32 whatever the features' type: it decides cells that are touched in one point.
+    """
+    centres = (torch.arange(pixels, device=device, dtype=torch.float32) + 0.5) / pixels
+    first = ((centres - REACH).clamp(0, 1) * cells).floor()
+    end = ((centres + REACH).clamp(0, 1) * cells).ceil()
+    return first.long(), end.long()
+
+
+def from_published(state: Mapping[str, Tensor], channels: int = 384, scale: int = 16) -> AnyUp:
+    """The model with the authors' weights, which apply to features of any number of channels.
+
+    Args:
+        state: what their file anyup_paper.pth or anyup_multi_backbone.pth holds.
+        channels: channels c of the features.
+        scale: output pixels per input pixel, unless a size is given.
+
+    Raises:
+        ValueError: if the file is another.
+    """
+    up = AnyUp(channels, scale, released_order=True)
+    projections = "to_queries.1.", "to_keys.1."
+    own = {name: t for name, t in up.state_dict().items() if not name.startswith(projections)}
+    theirs = {PUBLISHED.get(name, name): name for name in own}
+    shapes = {key: tuple(own[name].shape) for key, name in theirs.items()}
+    check_published(state, shapes | PUBLISHED_ATTENTION)
+    loaded = {name: state[key] for key, name in theirs.items()}
+    for part in ("weight", "bias"):
+        queries, keys, _ = state[f"{ATTENTION}.in_proj_{part}"].chunk(3)
+        loaded |= {f"to_queries.1.{part}": queries, f"to_keys.1.{part}": keys}
+    up.load_state_dict(loaded)
+    return up

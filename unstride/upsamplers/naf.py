@@ -1,0 +1,161 @@
+"""NAF: which cells to mix is read off the image alone, so one model serves every backbone.
+
+Chambon, Couairon, Zablocki, Boulch, Thome, Cord, "NAF: Zero-Shot Feature Upsampling via
+Neighborhood Attention Filtering", CVPR 2026, arXiv:2511.18452, with the sizes of the released
+code (github.com/valeoai/NAF). Code and weights (naf_release.pth, for `from_published`) are the
+authors', under Apache-2.0; nothing of them is shipped.
+
+Neighbourhoods are those of their code (NATTEN): at the border they are shifted inwards, not
+cut. Three things differ. Cells are found by coordinates, where theirs rounds the ratio down,
+so that every size has its exact neighbourhood; whole ratios agree. Grids of fewer than 9 cells
+and numbers of channels that 4 does not divide are refused there and work here. And in training
+they scale the coordinates at random, by 1/2 to 2, which is left to the recipe.
+"""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
+
+from unstride.ops import correlate, reassemble
+from unstride.ops.window import window_start
+from unstride.upsamplers.attention import (
+    Block,
+    check_published,
+    imagenet_normalised,
+    reflecting_conv,
+    rotated,
+    softmax_within,
+)
+from unstride.upsamplers.base import Reassembly, required_guide
+
+WIDTH = 256  # channels in which pixels are compared
+HEADS = 4
+SIDE = 9  # of a neighbourhood, in cells
+OVERSAMPLING = 4  # pixels of the image per output pixel that are looked at, along each axis
+BASE = 100.0  # the longest period of the rotary positions, in half maps; the shortest is 1
+
+
+class NAF(Reassembly):
+    """Weights are convex: a softmax over the nearest 9 x 9 cells, for each quarter of channels.
+
+    Args:
+        channels: channels c of the features; the parameters do not depend on it.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+    """
+
+    guide_channels = 3
+
+    def __init__(self, channels: int, scale: int = 16):
+        super().__init__(channels, scale)
+        self.pixels, self.patches = _encoder(kernel_size=1), _encoder(kernel_size=3)
+
+    def forward(self, features, guide=None, size=None):
+        """One head after the other, so that the weights of one alone are held at a time."""
+        size = self.output_size(features, size)
+        heads = self.predict_heads(features, guide, size).unbind(1)
+        grid = features.shape[2], features.shape[3]
+        parts = zip(heads, channels_by_head(features), strict=True)
+        return torch.cat(
+            [reassemble(c, self.predict_one(q, grid)) for q, c in parts if c.shape[1]], 1
+        )
+
+    def predict_weights(self, features, guide, size):
+        """The weights of all heads; `forward` never holds them together."""
+        heads = self.predict_heads(features, guide, size).unbind(1)
+        grid = features.shape[2], features.shape[3]
+        return torch.cat([self.predict_one(head, grid) for head in heads], 1)
+
+    def predict_heads(
+        self, features: Tensor, guide: Tensor | None, size: tuple[int, int]
+    ) -> Float[Tensor, "b n d H W"]:
+        """What each head knows of each output pixel, before its position."""
+        image = imagenet_normalised(required_guide(guide, features, 3, "naf"))
+        most = OVERSAMPLING * min(size)
+        if image.shape[2] > OVERSAMPLING * size[0] or image.shape[3] > OVERSAMPLING * size[1]:
+            smaller = min(image.shape[2], most), min(image.shape[3], most)
+            image = interpolate(image, smaller, mode="bilinear", align_corners=False)
+        maps = torch.cat([self.pixels(image), self.patches(image)], 1)
+        return adaptive_avg_pool2d(maps, size).unflatten(1, (HEADS, -1))
+
+    def predict_one(
+        self, head: Float[Tensor, "b d H W"], grid: tuple[int, int]
+    ) -> Float[Tensor, "b 1 k k H W"]:
+        """The weights of one head: a pixel asks, and the means over the cells answer."""
+        size = head.shape[2], head.shape[3]
+        queries = rotated(head, axial_angles(size, head))
+        keys = adaptive_avg_pool2d(queries, grid) / math.sqrt(head.shape[1])
+        reach = min(max(grid), SIDE) - 1  # from a corner, the neighbourhood lies all to one side
+        scores = correlate(queries, keys, 2 * reach + 1)
+        rows, columns = (neighbourhood(n, m, head.device) for n, m in zip(grid, size, strict=True))
+        return softmax_within(scores, grid, rows, columns)
+
+
+def _encoder(kernel_size: int) -> nn.Sequential:
+    half = WIDTH // 2
+    return nn.Sequential(
+        reflecting_conv(3, half, kernel_size, bias=True),
+        *(Block(half, kernel_size, bias=True, residual=False) for _ in range(2)),
+    )
+
+
+def channels_by_head(features: Float[Tensor, "b c h w"]) -> list[Tensor]:
+    """Channel i of c belongs to head floor(4 i / c); with fewer than 4, some heads have none."""
+    ends = [-(-head * features.shape[1] // HEADS) for head in range(HEADS + 1)]
+    return [features[:, ends[i] : ends[i + 1]] for i in range(HEADS)]
+
+
+def neighbourhood(
+    cells: int, pixels: int, device: torch.device
+) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"]]:
+    """The nine cells around each pixel's own, along one axis, moved onto the map: [first, end)."""
+    own = window_start(cells, pixels, 1, device)
+    first = (own - SIDE // 2).clamp(0, max(cells - SIDE, 0))
+    return first, (first + SIDE).clamp(max=cells)
+
+
+def axial_angles(size: tuple[int, int], head: Tensor) -> Float[Tensor, "d H W"]:
+    """Angles of the rotary positions: a quarter of a head turns with the row, a quarter with x.
+
+    The other half are their partners. Coordinates run over [-1, 1], whatever the size.
+    """
+    quarter = head.shape[1] // 4
+    periods = BASE ** (torch.arange(quarter, device=head.device) / quarter)
+    turns = []
+    for n in size:
+        centres = (2 * torch.arange(n, device=head.device) + 1) / n - 1
+        turns.append(2 * math.pi * centres / periods[:, None])
+    rows, columns = turns
+    rows, columns = rows[:, :, None].expand(-1, *size), columns[:, None, :].expand(-1, *size)
+    return torch.cat([rows, columns, rows, columns]).to(head.dtype)
+
+
+def from_published(state: Mapping[str, Tensor], channels: int = 384, scale: int = 16) -> NAF:
+    """The model with the authors' weights, which apply to features of any number of channels.
+
+    Args:
+        state: what their file naf_release.pth holds.
+        channels: channels c of the features.
+        scale: output pixels per input pixel, unless a size is given.
+
+    Raises:
+        ValueError: if the file is another.
+    """
+    up = NAF(channels, scale)
+    ours = {_published_name(name): name for name in up.state_dict()}
+    shapes = {key: tuple(up.get_parameter(name).shape) for key, name in ours.items()}
+    periods = {"image_encoder.rope.periods": (WIDTH // HEADS // 4,)}  # always the same numbers
+    check_published(state, shapes | periods)
+    up.load_state_dict({name: state[key] for key, name in ours.items()})
+    return up
+
+
+def _published_name(name: str) -> str:
+    branch, layer, *rest = name.split(".")
+    parts = ["image_encoder", {"pixels": "encoder", "patches": "sem_encoder"}[branch], layer]
+    if len(rest) == 3:
+        parts.append({"0": "norm1", "2": "conv1", "3": "norm2", "5": "conv2"}[rest[1]])
+    return ".".join([*parts, rest[-1]])
