@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pickle import PicklingError
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -116,12 +116,12 @@ class Swapped:
         super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[misc]
 
     def __reduce_ex__(self, protocol):
-        make, args, *rest = super().__reduce_ex__(protocol)
-        if make is not copyreg.__newobj__ or args != (type(self),):
+        reduced = cast(tuple, super().__reduce_ex__(protocol))
+        if reduced[1] != (type(self),):
             raise PicklingError(
                 f"{type(self).__name__} has its own way to be pickled; unswap first"
             )
-        return _reborn, (base_of(self),), *rest
+        return _reborn, (base_of(self),), *reduced[2:]
 
 
 def base_of(module: Swapped) -> Any:
