@@ -12,6 +12,7 @@ Threads are Python's, never Numba's: `parallel=True` breaks forked DataLoader
 workers and threaded servers. A kernel is compiled when its window is first met, then cached.
 """
 
+import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 
@@ -24,7 +25,8 @@ PLAN = "UniTuple(i8, 7)"  # first element, steps of row, column and channel, h, 
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}  # not "nnan", "ninf": NaN passes through
 
 
-def _compile(kernel: Callable, signature: str) -> Callable:
+def _compile(kernel: Callable, name: str, signature: str) -> Callable:
+    kernel.__name__ = kernel.__qualname__ = name
     options = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
     try:
         return numba.njit(signature, cache=True, **options)(kernel)
@@ -32,11 +34,22 @@ def _compile(kernel: Callable, signature: str) -> Callable:
         return numba.njit(signature, **options)(kernel)
 
 
-def _written_out(lines: list[str]) -> Callable:
+def _named(*parts: object) -> str:
+    """A name that says all that distinguishes a kernel.
+
+    Compiled code is found by name when it comes from a cache, and numba's own numbers are
+    unique within one process only: two kernels of one name, compiled by two processes, would be
+    taken for each other.
+    """
+    return re.sub(r"\W+", "_", "_".join(map(str, parts)))
+
+
+def _written_out(name: str, arguments: str, lines: list[str]) -> Callable:
     """A function from its lines: LLVM vectorises over channels only what is written out."""
     scope: dict = {"n": np.uintp}
-    exec(compile("\n ".join(lines), __file__, "exec"), scope)
-    return register_jitable(next(f for name, f in scope.items() if name.startswith("row_")))
+    source = "\n ".join([f"def {name}({arguments}):", *lines])
+    exec(compile(source, __file__, "exec"), scope)
+    return register_jitable(scope[name])
 
 
 @lru_cache
@@ -44,8 +57,9 @@ def _row_sums(span: int, starts: tuple[int, ...]) -> Callable:
     """sums[lane] += the weighted sum over one row of the window: one pass, all lanes."""
     lanes, reach = range(len(starts)), range(max(starts) + span)
     return _written_out(
-        ["def row_sums(source, at, c, weights, first, lane_step, sums, to):"]
-        + [
+        _named("row_sums", span, starts),
+        "source, at, c, weights, first, lane_step, sums, to",
+        [
             f"w{j}_{t} = weights[first + n({j}) * lane_step + n({t})]"
             for j in lanes
             for t in range(span)
@@ -59,7 +73,7 @@ def _row_sums(span: int, starts: tuple[int, ...]) -> Callable:
             for j, s in enumerate(starts)
             if span
         ]
-        + [" pass"]
+        + [" pass"],
     )
 
 
@@ -69,15 +83,16 @@ def _row_dots(span: int, starts: tuple[int, ...]) -> Callable:
     lanes, reach = range(len(starts)), range(max(starts) + span)
     pairs = [(j, t) for j in lanes for t in range(span)]
     return _written_out(
-        ["def row_dots(source, at, c, queries, to, scores, x):"]
-        + [f"at{t} = at + n({t}) * c" for t in reach]
+        _named("row_dots", span, starts),
+        "source, at, c, queries, to, scores, x",
+        [f"at{t} = at + n({t}) * c" for t in reach]
         + [f"to{j} = to + n({j}) * c" for j in lanes]
         + [f"d{j}_{t} = scores.dtype.type(0)" for j, t in pairs]
         + ["for i in range(c):"]
         + [f" f{t} = source[at{t} + i]" for t in reach]
         + [f" q{j} = queries[to{j} + i]" for j in lanes]
         + [f" d{j}_{t} += q{j} * f{starts[j] + t}" for j, t in pairs]
-        + [f"scores[{t}, x + {j}] = d{j}_{t}" for j, t in pairs]
+        + [f"scores[{t}, x + {j}] = d{j}_{t}" for j, t in pairs],
     )
 
 
@@ -249,7 +264,9 @@ def weighted_sum(piece: int, starts: tuple[int, ...], adjoint: bool, dtype: torc
 
     f = {torch.float32: "f4", torch.float64: "f8"}[dtype]
     tables = ", ".join(["i8[::1]"] * 6 + ["b1[::1]"] + ["i8"] * 4)
-    return _compile(kernel, f"void({f}[::1], {PLAN}, {f}[:,:,:,:], {f}[::1], {PLAN}, {tables})")
+    name = _named("weighted_sum", piece, starts, adjoint, f)
+    signature = f"void({f}[::1], {PLAN}, {f}[:,:,:,:], {f}[::1], {PLAN}, {tables})"
+    return _compile(kernel, name, signature)
 
 
 @cache
@@ -286,4 +303,6 @@ def dot_products(k: int, starts: tuple[int, ...], dtype: torch.dtype):
 
     f = {torch.float32: "f4", torch.float64: "f8"}[dtype]
     tables = ", ".join(["i8[::1]"] * 2 + ["b1[::1]"] + ["i8"] * 4)
-    return _compile(kernel, f"void({f}[::1], {PLAN}, {f}[::1], {PLAN}, {f}[:,:,:,:], {tables})")
+    name = _named("dot_products", k, starts, f)
+    signature = f"void({f}[::1], {PLAN}, {f}[::1], {PLAN}, {f}[:,:,:,:], {tables})"
+    return _compile(kernel, name, signature)
