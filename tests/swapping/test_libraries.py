@@ -52,6 +52,11 @@ def smp(name):
     return getattr(library, name)("resnet18", encoder_weights=None, classes=5)
 
 
+def hrnet():
+    timm = pytest.importorskip("timm")
+    return timm.create_model("hrnet_w18_small", pretrained=False, num_classes=5)
+
+
 def transformers():
     reason = "the extra 'models' is not installed"
     return pytest.importorskip("transformers", reason=reason)
@@ -154,6 +159,16 @@ CASES = {
         LIST,
         [*numbered("backbone.fpn", 3), "roi_heads.mask_predictor.conv5_mask"],
         {"self": "it has one channel"},
+    ),
+    "timm HRNet": Case(
+        hrnet,
+        SMALL,
+        [
+            *("stage2.0.fuse_layers.0.1.2", "stage3.0.fuse_layers.0.1.2"),
+            *("stage3.0.fuse_layers.0.2.2", "stage3.0.fuse_layers.1.2.2"),
+            *(f"stage4.0.fuse_layers.{i}.{j}.2" for i in range(3) for j in range(i + 1, 4)),
+        ],
+        {},
     ),
     "smp Unet": Case(lambda: smp("Unet"), IMAGES, [f"decoder.blocks.{i}" for i in range(5)], {}),
     "smp FPN": Case(

@@ -394,3 +394,86 @@ def test_the_class_keeps_its_name_and_the_forward_its_signature(x):
     assert type(model).__name__ == "Net"
     assert list(inspect.signature(model.forward).parameters) == ["image"]
     assert list(inspect.signature(model.block.forward).parameters) == ["x", "skip"]
+
+
+class Steps(nn.Module):
+    """A convolution, some steps, a convolution."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.before, self.step, self.after = nn.Conv2d(3, 4, 1), step, nn.Conv2d(4, 4, 1)
+
+    def forward(self, image, *others):
+        return self.after(self.step(self.before(image), *others))
+
+
+def test_a_layer_that_the_example_did_not_show_is_no_call_of_the_module_around_it(x):
+    class Around(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.up = nn.Upsample(scale_factor=2)
+
+        def forward(self, x):
+            return interpolate(self.up(x) if x.shape[2] == 8 else x, scale_factor=2)
+
+    model = swap(Steps(Around()), Own, example=x).eval()
+    seen = []
+    model.step.unstride_up[0].register_forward_pre_hook(lambda m, args: seen.append(args[0]))
+    model(x[..., :8, :8])
+    assert [tuple(features.shape) for features in seen] == [(2, 4, 16, 16)]
+
+
+def test_a_resizing_that_only_other_sizes_need_shifts_no_place(x):
+    class Fusion(nn.Module):
+        def forward(self, x, skip):
+            if skip.shape[2:] != x.shape[2:]:
+                skip = interpolate(skip, size=x.shape[2:], mode="bilinear", align_corners=False)
+            size = x.shape[2] * 2, x.shape[3] * 2
+            return interpolate(x + skip, size=size, mode="bilinear", align_corners=True)
+
+    model = swap(Steps(Fusion()), Own, example=(x, torch.randn(2, 4, 16, 16))).eval()
+    seen = []
+    model.step.unstride_up[0].register_forward_pre_hook(lambda m, args: seen.append(args[2]))
+    model(x, torch.randn(2, 4, 14, 14))
+    assert seen == [(32, 32)]
+
+
+def test_a_guide_describes_the_same_images(x):
+    class Add(nn.Module):
+        def forward(self, x, one, each):
+            return interpolate(x, scale_factor=2) + one + each
+
+    one, each = torch.randn(1, 4, 32, 32), torch.randn(2, 4, 32, 32)
+    model = swap(Steps(Add()), Guided, example=(x, one, each)).eval()
+    seen = []
+    model.step.unstride_up[0].register_forward_pre_hook(lambda m, args: seen.append(args[1]))
+    model(x, one, each)
+    assert len(seen) == 1
+    assert seen[0] is each
+
+
+def test_a_guide_is_at_hand_in_every_run_of_its_module(x):
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.up = Maybe()
+
+        def forward(self, x, skip):
+            return self.up(self.up(x, skip))
+
+    class Maybe(nn.Module):
+        def forward(self, x, skip=None):
+            x = interpolate(x, scale_factor=2)
+            return x if skip is None else x + skip
+
+    with pytest.raises(ValueError, match=r"it has none; step\.up: no guide of 32 x 32 is at hand"):
+        swap(Steps(Twice()), Guided, example=(x, torch.randn(2, 4, 32, 32)))
+
+
+def test_what_is_returned_has_the_features_type(x):
+    class Single(Own):
+        def forward(self, features, guide=None, size=None):
+            return super().forward(features, guide, size).float()
+
+    model = swap(Net().double(), Single, example=x.double())
+    assert model(x.double())["logits"].dtype == torch.float64

@@ -14,7 +14,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 INPUT = "depends on the model's input"
-RAW = "and on no parameter yet"
+LEARNED = "depends on the model's input and on parameters"
 WEIGHT = "depends on parameters alone"
 NOTHING: frozenset[Hashable] = frozenset()
 
@@ -22,12 +22,12 @@ NOTHING: frozenset[Hashable] = frozenset()
 class Descent(TorchDispatchMode):
     """Inside, each tensor carries the marks of those it was computed from.
 
-    An operation with a weight (a parameter, or what comes from parameters alone) ends all marks
-    but `INPUT`; those that it ends are `weighed`.
+    An operation with a weight (a parameter, or what comes from parameters alone) ends all marks,
+    which are `weighed` then, and leaves `INPUT` and `LEARNED`.
 
     Args:
         model: whose parameters are marked `WEIGHT`.
-        example: whose tensors are marked `INPUT` and `RAW`.
+        example: whose tensors are marked `INPUT`.
     """
 
     def __init__(self, model: nn.Module, example: Any):
@@ -37,7 +37,7 @@ class Descent(TorchDispatchMode):
         for parameter in model.parameters():
             self.mark(parameter, WEIGHT)
         for _, tensor in leaves(example):
-            self.mark(tensor, INPUT, RAW)
+            self.mark(tensor, INPUT)
 
     def mark(self, tensor: Tensor, *marks: Hashable) -> None:
         """Add marks to those that a tensor carries."""
@@ -58,7 +58,7 @@ class Descent(TorchDispatchMode):
         marks = NOTHING.union(*given)
         if INPUT in marks and any(WEIGHT in each for each in given):
             self.weighed |= marks
-            marks = frozenset({INPUT})
+            marks = frozenset({INPUT, LEARNED})
         out = func(*args, **(kwargs or {}))
         for _, tensor in leaves(out):
             self._set(tensor, marks)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.overrides import TorchFunctionMode
 
-from unstride.swapping.descent import INPUT, RAW, Descent, leaves
+from unstride.swapping.descent import INPUT, LEARNED, Descent, leaves
 from unstride.swapping.places import (
     Guide,
     Place,
@@ -114,7 +114,7 @@ class _Observer(TorchFunctionMode):
         marks, grid = self.descent.of(features), tuple(features.shape[2:])
         reasons = {
             "it does not depend on the model's input": INPUT not in marks,
-            "it resizes the model's input": RAW in marks,
+            "it resizes the model's input": LEARNED not in marks,
             "its values are no floating point numbers": not features.is_floating_point(),
             "it has one channel": features.shape[1] == 1,
             "one pixel has no details": grid == (1, 1),
