@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from unstride.ops import reassemble as reassemble
     from unstride.ops import scatter as scatter
     from unstride.ops import spread_border as spread_border
+    from unstride.swapping import find_places as find_places
+    from unstride.swapping import swap as swap
+    from unstride.swapping import unswap as unswap
     from unstride.upsamplers import create_upsampler as create_upsampler
     from unstride.upsamplers import list_upsamplers as list_upsamplers
 
@@ -29,6 +32,9 @@ HOMES = {
     "reassemble": "unstride.ops",
     "scatter": "unstride.ops",
     "spread_border": "unstride.ops",
+    "find_places": "unstride.swapping",
+    "swap": "unstride.swapping",
+    "unswap": "unstride.swapping",
     "create_upsampler": "unstride.upsamplers",
     "list_upsamplers": "unstride.upsamplers",
 }

@@ -121,10 +121,10 @@ def _encoder(first: nn.Module) -> nn.Sequential:
 
 
 def _applied(project: nn.Sequential, maps: Tensor) -> Tensor:
-    maps = maps.movedim(1, -1)
-    if torch.is_autocast_enabled(maps.device.type):
-        maps = maps.float()  # autocast leaves RMSNorm alone, which wants the type of its weight
-    return project(maps).movedim(-1, 1)
+    norm = project[0]
+    assert isinstance(norm, nn.RMSNorm)
+    maps = maps.to(norm.weight.dtype)  # autocast leaves this norm alone
+    return project(maps.movedim(1, -1)).movedim(-1, 1)
 
 
 def axial_frequencies() -> Float[Tensor, "2 d"]:

@@ -1,0 +1,40 @@
+"""Two upsamplers somebody might bring, one from features alone, one with a guide."""
+
+from torch import nn
+
+from unstride.ops import correlate
+from unstride.upsamplers import Reassembly
+from unstride.upsamplers.base import required_guide, resized_guide, shuffled
+
+
+def softmax(scores):
+    return scores.flatten(2, 3).softmax(2).unflatten(2, scores.shape[2:4])
+
+
+class Own(Reassembly):
+    """Weights are positive and sum to one; a convolution of the features predicts them."""
+
+    def __init__(self, channels, scale=2, kernel_size=3):
+        super().__init__(channels, scale)
+        self.encode = nn.Conv2d(channels, (kernel_size * scale) ** 2, 3, padding=1)
+        self.kernel_size = kernel_size
+
+    def predict_weights(self, features, guide, size):
+        k = self.kernel_size
+        scores = shuffled(self.encode(features), self.scale, size)
+        return softmax(scores.unflatten(1, (1, k, k)))
+
+
+class Guided(Reassembly):
+    """Weights are positive and sum to one; the guide asks the features for them."""
+
+    def __init__(self, channels, scale=2, *, guide_channels):
+        super().__init__(channels, scale)
+        self.guide_channels = guide_channels
+        self.query = nn.Conv2d(guide_channels, 8, 1)
+        self.key = nn.Conv2d(channels, 8, 1)
+
+    def predict_weights(self, features, guide, size):
+        guide = required_guide(guide, features, self.guide_channels, "Guided")
+        queries = resized_guide(self.query(guide), size)
+        return softmax(correlate(queries.contiguous(), self.key(features), 3))

@@ -1,0 +1,82 @@
+"""What an upsampler costs, counted as the papers count: parameters, and two FLOPs a multiply-add.
+
+Counted are convolutions with their biases, matrix products, reassembly, correlation and the
+taps of interpolation. Pointwise functions (softmax, norms, gates) are not, as usual.
+"""
+
+import copy
+from math import prod
+from typing import NamedTuple
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
+
+import unstride.ops  # noqa: F401  its operations are counted
+from unstride.upsamplers.base import Upsampler
+
+aten = torch.ops.aten
+
+
+class Cost(NamedTuple):
+    """Of one image.
+
+    Attributes:
+        parameters: trainable numbers.
+        flops: per pixel of the coarse grid.
+    """
+
+    parameters: int
+    flops: float
+
+
+def cost(upsampler: Upsampler, grid: tuple[int, int] = (64, 64)) -> Cost:
+    """Parameters of an upsampler, and FLOPs for each pixel of its input; nothing is computed.
+
+    Args:
+        upsampler: of `create_upsampler`, or of a class of your own.
+        grid: rows and columns of the features; global pooling makes it matter a little.
+    """
+    ghost = copy.deepcopy(upsampler).to("meta").eval()
+    size = grid[0] * upsampler.scale, grid[1] * upsampler.scale
+    features = torch.empty(1, upsampler.channels, *grid, device="meta")
+    guide = torch.empty(1, upsampler.guide_channels or 3, *size, device="meta")
+    with FlopCounterMode(display=False, custom_mapping=FORMULAS) as counter, torch.no_grad():
+        ghost(features, guide, size)
+    total = counter.get_total_flops()
+    return Cost(sum(p.numel() for p in upsampler.parameters()), total / prod(grid))
+
+
+def _convolution(x, w, bias, stride, padding, dilation, transposed, *_, out_shape=None, **__):
+    taps = conv_flop_count(x, w, out_shape, transposed=transposed)
+    return taps + (2 * prod(out_shape) if bias is not None else 0)
+
+
+def _reassemble(features, weights, *_, out_shape=None, **__):
+    return 2 * weights[2] ** 2 * prod(out_shape)
+
+
+def _correlate(queries, keys, kernel_size, *_, out_shape=None, **__):
+    return 2 * kernel_size**2 * prod(queries)
+
+
+def _scatter(values, weights, *_, out_shape=None, **__):
+    return 2 * weights[2] ** 2 * prod(values)
+
+
+def _taps(n: int):
+    def formula(*_, out_shape=None, **__):
+        return 2 * n * prod(out_shape)
+
+    return formula
+
+
+FORMULAS = {
+    torch.ops.unstride.reassemble: _reassemble,
+    torch.ops.unstride.correlate: _correlate,
+    torch.ops.unstride.scatter: _scatter,
+    aten.convolution: _convolution,
+    aten.upsample_bilinear2d: _taps(4),
+    aten._upsample_bilinear2d_aa: _taps(4),
+    aten.upsample_bicubic2d: _taps(16),
+    aten.grid_sampler_2d: _taps(4),
+}
