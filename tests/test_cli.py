@@ -141,6 +141,18 @@ def test_training_without_its_extra_says_what_to_install(monkeypatch, capsys):
     assert "pip install 'unstride[train]'" in capsys.readouterr().err
 
 
+def test_costs_are_the_published_ones(capsys):
+    assert main(["list", "--cost", "--channels", "256"]) == 0
+    rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
+    costs = {row[1].strip(): tuple(cell.strip() for cell in row[3:5]) for row in rows}
+    assert costs["carafe"] == ("74,148", "199,496")  # CARAFE, section 5.3
+    assert costs["dysample"][0] == "8,224"
+    assert costs["sapa"][0] == "33,920"
+    assert costs["fade"][0] == "47,514"
+    assert costs["deconv"][0] == f"{9 * 256**2 + 256:,}"
+    assert costs["naf"][0] == "662,528"
+
+
 def test_list_and_help_teach(capsys):
     assert main(["list"]) == 0
     assert "featup_jbu" in capsys.readouterr().out

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from unstride.swapping import find_places as find_places
     from unstride.swapping import swap as swap
     from unstride.swapping import unswap as unswap
+    from unstride.upsamplers import create_downsampler as create_downsampler
+    from unstride.upsamplers import create_pair as create_pair
     from unstride.upsamplers import create_upsampler as create_upsampler
+    from unstride.upsamplers import list_downsamplers as list_downsamplers
     from unstride.upsamplers import list_upsamplers as list_upsamplers
+    from unstride.upsamplers import load_published as load_published
 
 HOMES = {
     "create_backbone": "unstride.backbones",
@@ -35,8 +39,12 @@ HOMES = {
     "find_places": "unstride.swapping",
     "swap": "unstride.swapping",
     "unswap": "unstride.swapping",
+    "create_downsampler": "unstride.upsamplers",
+    "create_pair": "unstride.upsamplers",
     "create_upsampler": "unstride.upsamplers",
+    "list_downsamplers": "unstride.upsamplers",
     "list_upsamplers": "unstride.upsamplers",
+    "load_published": "unstride.upsamplers",
 }
 __all__ = list(HOMES)
 

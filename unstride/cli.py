@@ -46,16 +46,37 @@ def upsample(
     )  # fmt: skip
 
 
-def list_command() -> int:
-    """Print the upsamplers by name, each with the law that its weights obey."""
+def list_command(cost: bool = False, channels: int = 256, scale: int = 2) -> int:
+    """Print the upsamplers by name: the law that their weights obey, or what they cost.
+
+    Costs are counted as the papers count: trainable parameters; and FLOPs for each pixel of the
+    coarse grid, a multiply-add being two, pointwise functions none. Operators that take features
+    of an encoder get as many of them as `channels`.
+
+    Args:
+        cost: parameters and FLOPs in place of the law.
+        channels: of the features.
+        scale: output pixels per input pixel, along each axis.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    from unstride.upsamplers import UPSAMPLERS
+    from unstride.upsamplers import UPSAMPLERS, create_upsampler
+    from unstride.upsamplers import cost as cost_of
 
-    table = Table("upsampler", "law")
-    for name, make in UPSAMPLERS.items():
-        table.add_row(name, (make.__doc__ or "").splitlines()[0])
+    if not cost:
+        table = Table("upsampler", "law")
+        for name, make in UPSAMPLERS.items():
+            table.add_row(name, (make.__doc__ or "").splitlines()[0])
+    else:
+        table = Table("upsampler", "guide", title=f"{channels} channels, x{scale}")
+        table.add_column("parameters", justify="right")
+        table.add_column("FLOPs per input pixel", justify="right")
+        for name in UPSAMPLERS:
+            up = create_upsampler(name, channels, scale)
+            parameters, flops = cost_of(up)
+            guide = {None: "", 3: "image"}.get(up.guide_channels, f"{up.guide_channels} channels")
+            table.add_row(name, guide, f"{parameters:,}", f"{flops:,.0f}")
     Console().print(table)
     return 0
 
@@ -75,9 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("images", nargs="+", help="image files, folders or globs")
     command.add_function_arguments(upsample, skip={"images"})
     commands.add_subcommand("upsample", command, help="image files to feature files and pictures")
-    commands.add_subcommand(
-        "list", ArgumentParser(description=list_command.__doc__), help="upsamplers by name"
-    )
+    command = ArgumentParser(description=_summary(list_command))
+    command.add_argument("--cost", action="store_true", help="parameters and FLOPs, not the law")
+    command.add_function_arguments(list_command, skip={"cost"})
+    commands.add_subcommand("list", command, help="upsamplers by name, their laws or their cost")
 
     fit = ArgumentParser(
         description="Train a recipe. Needs the extra: pip install 'unstride[train]'."
@@ -91,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fit_featup(given[2:])
     options = parser.parse_args(given)
     if options.subcommand == "list":
-        return list_command()
+        return list_command(**vars(options.list))
     return upsample(**vars(options.upsample))
 
 

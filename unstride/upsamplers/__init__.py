@@ -20,10 +20,13 @@ from unstride.upsamplers.convolution import BilinearConvolution as BilinearConvo
 from unstride.upsamplers.convolution import Deconvolution as Deconvolution
 from unstride.upsamplers.convolution import NearestConvolution as NearestConvolution
 from unstride.upsamplers.convolution import PixelShuffle as PixelShuffle
+from unstride.upsamplers.cost import Cost as Cost
+from unstride.upsamplers.cost import cost as cost
 from unstride.upsamplers.dysample import DySample as DySample
 from unstride.upsamplers.fade import FADE as FADE
 from unstride.upsamplers.featup import FeatUpStack as FeatUpStack
 from unstride.upsamplers.featup import featup_jbu as featup_jbu
+from unstride.upsamplers.featup_implicit import FeatUpImplicit as FeatUpImplicit
 from unstride.upsamplers.guided_filter import GuidedFilter as GuidedFilter
 from unstride.upsamplers.gum import GuidedUpsamplingModule as GuidedUpsamplingModule
 from unstride.upsamplers.index import IndexDownsample as IndexDownsample
@@ -39,6 +42,7 @@ from unstride.upsamplers.naf import NAF as NAF
 from unstride.upsamplers.pair import Pair as Pair
 from unstride.upsamplers.pooling import AttentionPool as AttentionPool
 from unstride.upsamplers.pooling import Blur as Blur
+from unstride.upsamplers.published import load_published as load_published
 from unstride.upsamplers.sapa import SAPA as SAPA
 from unstride.upsamplers.spatial_attention import SpatialAttention as SpatialAttention
 

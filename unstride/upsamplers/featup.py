@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate
 
 from unstride.ops import correlate, fold_border, reassemble, spread_border
-from unstride.upsamplers.base import Upsampler, required_guide, resized_guide
+from unstride.upsamplers.base import ChannelNorm, Upsampler, required_guide, resized_guide
 
 IMAGENET_MEAN = 0.485, 0.456, 0.406
 IMAGENET_STD = 0.229, 0.224, 0.225
@@ -40,6 +40,8 @@ class FeatUpStack(Upsampler):
         key_channels: dimensions in which pixels of the guide are compared.
         radius: of the window on the fine grid of each stage, in its pixels.
         mix: with the last 1 x 1 convolution; without it no parameter depends on `channels`.
+        norm: with a layer norm over the features' channels first, as half of the released
+            stacks have it.
     """
 
     guide_channels = 3
@@ -54,10 +56,12 @@ class FeatUpStack(Upsampler):
         key_channels: int = 32,
         radius: int = 3,
         mix: bool = True,
+        norm: bool = False,
     ):
         super().__init__(channels, scale)
         stages = max(math.ceil(math.log2(scale)), 1)
         self.stages = nn.ModuleList(FeatUpStage(key_channels, radius) for _ in range(stages))
+        self.norm = ChannelNorm(channels) if norm else None
         self.drop = nn.Dropout2d(0.2)
         self.mix = nn.Conv2d(channels, channels, 1) if mix else None
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
@@ -68,6 +72,7 @@ class FeatUpStack(Upsampler):
         size = self.output_size(features, size)
         guide = required_guide(guide, features, 3, "featup_jbu")
         guide = (guide - self.mean.to(guide)) / self.std.to(guide)
+        features = features if self.norm is None else self.norm(features)
         fine = features
         if self.mix is not None:
             fine = features + RESIDUAL * conv2d(self.drop(features), self.mix.weight)
