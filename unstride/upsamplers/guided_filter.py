@@ -47,29 +47,35 @@ class GuidedFilter(Upsampler):
             features, resized_guide(guide, (features.shape[2], features.shape[3]))
         )
         out = interpolate(intercept, size, mode="bilinear", align_corners=False)
-        for d in range(self.guide_channels):
-            slope = interpolate(slopes[:, :, d], size, mode="bilinear", align_corners=False)
+        for d, slope in enumerate(slopes):
+            slope = interpolate(slope, size, mode="bilinear", align_corners=False)
             out = torch.addcmul(out, slope, fine[:, d : d + 1])
         return out
 
     def regress(
         self, features: Float[Tensor, "b c h w"], guide: Float[Tensor, "b d h w"]
-    ) -> tuple[Float[Tensor, "b c d h w"], Float[Tensor, "b c h w"]]:
-        """Slope and intercept of the features in the guide around each pixel, then averaged."""
+    ) -> tuple[list[Float[Tensor, "b c h w"]], Float[Tensor, "b c h w"]]:
+        """Slope in each guide channel and intercept, around each pixel, then averaged."""
         guide = guide - (centre := guide.mean((2, 3), keepdim=True))  # small numbers cancel less
-        mean_f, mean_g = self.mean(features), self.mean(guide)
-        pairs = (guide[:, :, None] * guide[:, None]).flatten(1, 2)
-        covariance = self.mean(pairs).unflatten(1, (guide.shape[1], -1))
-        covariance = covariance - mean_g[:, :, None] * mean_g[:, None]
-        products = (features[:, :, None] * guide[:, None]).flatten(1, 2)
-        mixed = self.mean(products).unflatten(1, (-1, guide.shape[1]))
-        mixed = mixed - mean_f[:, :, None] * mean_g[:, None]
+        channels, centres = guide.split(1, 1), centre.split(1, 1)
+        mean_f, means = self.mean(features), [self.mean(g) for g in channels]
+        covariance = torch.stack([
+            torch.cat([self.mean(g * h) - m * n for h, n in zip(channels, means, strict=True)], 1)
+            for g, m in zip(channels, means, strict=True)
+        ], 1)  # fmt: skip
         ridge = self.epsilon * torch.eye(guide.shape[1]).to(covariance)
         inverse = inverse_of(covariance + ridge[:, :, None, None])
-        slopes = torch.einsum("bcdhw, bdehw -> bcehw", mixed, inverse)
-        intercept = mean_f - (slopes * mean_g[:, None]).sum(2)
-        slopes = self.mean(slopes.flatten(1, 2)).unflatten(1, (-1, guide.shape[1]))
-        intercept = self.mean(intercept) - (slopes * centre[:, None]).sum(2)
+        mixed = [self.mean(features * g) - mean_f * m for g, m in zip(channels, means, strict=True)]
+        slopes, intercept = [], mean_f
+        for d, m in enumerate(means):
+            slope = torch.zeros_like(mean_f)
+            for e, mix in enumerate(mixed):
+                slope = torch.addcmul(slope, mix, inverse[:, e, d, None])
+            intercept = torch.addcmul(intercept, slope, m, value=-1)
+            slopes.append(self.mean(slope))
+        intercept = self.mean(intercept)
+        for slope, m in zip(slopes, centres, strict=True):
+            intercept = torch.addcmul(intercept, slope, m, value=-1)
         return slopes, intercept
 
     def mean(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
