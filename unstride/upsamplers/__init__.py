@@ -157,11 +157,11 @@ def create_pair(down: str, up: str, channels: int, scale: int = 2, **options) ->
         up: one of `list_upsamplers()`.
         channels: channels c of the features.
         scale: between the two grids.
-        options: of a pair that shares its predictor.
+        options: of the upsampler, or of a pair that shares its predictor.
     """
     if up in PAIRS and down == f"{up}_down":
         return PAIRS[up](channels, scale, **options)
     return Pair(
         create_downsampler(down, channels, scale),
-        create_upsampler(up, channels, scale, guide_channels=channels),
+        create_upsampler(up, channels, scale, guide_channels=channels, **options),
     )

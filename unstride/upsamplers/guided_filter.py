@@ -58,13 +58,12 @@ class GuidedFilter(Upsampler):
         """Slope in each guide channel and intercept, around each pixel, then averaged."""
         guide = guide - (centre := guide.mean((2, 3), keepdim=True))  # small numbers cancel less
         channels, centres = guide.split(1, 1), centre.split(1, 1)
-        mean_f, means = self.mean(features), [self.mean(g) for g in channels]
-        covariance = torch.stack([
-            torch.cat([self.mean(g * h) - m * n for h, n in zip(channels, means, strict=True)], 1)
-            for g, m in zip(channels, means, strict=True)
-        ], 1)  # fmt: skip
+        mean_f, mean_g = self.mean(features), self.mean(guide)
+        pairs = self.mean((guide[:, :, None] * guide[:, None]).flatten(1, 2))
+        covariance = pairs.unflatten(1, (guide.shape[1], -1)) - mean_g[:, :, None] * mean_g[:, None]
         ridge = self.epsilon * torch.eye(guide.shape[1]).to(covariance)
         inverse = inverse_of(covariance + ridge[:, :, None, None])
+        means = mean_g.split(1, 1)
         mixed = [self.mean(features * g) - mean_f * m for g, m in zip(channels, means, strict=True)]
         slopes, intercept = [], mean_f
         for d, m in enumerate(means):
