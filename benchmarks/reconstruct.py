@@ -29,7 +29,7 @@ PAIRS = [
     ("blur", "nearest"), ("blur", "bilinear"), ("max_pool", "nearest"), ("max_pool", "bilinear"),
     ("max_pool", "bilinear_conv"), ("max_pool", "deconv"), ("max_pool", "pixel_shuffle"),
     ("max_pool", "carafe"), ("carafe_down", "carafe"), ("max_pool", "spatial_attention"),
-    ("max_pool", "dysample"), ("max_pool", "gum"), ("max_pool", "guided_filter"),
+    ("max_pool", "dysample"), ("max_pool", "gum"),
     ("max_pool", "joint_bilateral"), ("max_pool", "sapa"), ("max_pool", "fade"),
     ("max_pool", "a2u"), ("a2u_down", "a2u"), ("max_pool", "max_unpool"), ("max_pool", "index"),
     ("index_down", "index"),
