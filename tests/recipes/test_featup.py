@@ -47,15 +47,6 @@ def test_a_view_is_one_coordinate_map_for_any_resolution():
     assert ((view[:, :2] >= 0) & (view[:, :2] + side[:, None] <= 1)).all()
 
 
-def test_the_blur_keeps_constants_and_starts_as_a_box():
-    blur = featup.Blur(4, 4)
-    fine = torch.rand(2, 3, 12, 8)
-    torch.testing.assert_close(blur(fine), torch.nn.functional.avg_pool2d(fine, 4))
-    blur = featup.Blur(8, 4)
-    torch.nn.init.normal_(blur.kernel)
-    torch.testing.assert_close(blur(torch.ones(1, 1, 12, 8)), torch.ones(1, 1, 3, 2))
-
-
 @pytest.mark.parametrize("variant", ["default", "paper"])
 def test_two_steps_move_what_should_move_and_nothing_else(variant, photos, tmp_path, monkeypatch):
     modules = []

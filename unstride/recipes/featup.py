@@ -25,13 +25,13 @@ import pytorch_lightning as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, pad, softplus
+from torch.nn.functional import softplus
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from unstride.backbones import Backbone, create_backbone
 from unstride.data import find_images
 from unstride.data.views import Crops, random_view, through
-from unstride.upsamplers import create_upsampler
+from unstride.upsamplers import create_downsampler, create_upsampler
 
 SAMPLES = 4  # samples along each axis of a cell of the view, which the blur then averages
 CHECKPOINT_STEPS = 20  # between two checkpoints
@@ -165,7 +165,7 @@ class FeatUp(pl.LightningModule):
         self.upsampler = create_upsampler(
             "featup_jbu", projection, fineness, variant=variant, pretrained=False, **options
         )
-        self.blur = Blur(2 * SAMPLES, SAMPLES)
+        self.blur = create_downsampler("blur", projection, SAMPLES)
         self.uncertainty = nn.Conv2d(backbone.channels, 1, 1)
         for p, start in zip(self.uncertainty.parameters(), (0, 0.54), strict=True):
             nn.init.constant_(p, start)  # softplus(0.54) is 1
@@ -247,28 +247,6 @@ class FeatUp(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         """And comes back."""
         self.curve = checkpoint["curve"]
-
-
-class Blur(nn.Module):
-    """A learned kernel, positive and of sum one, the same for all channels; it starts as a box.
-
-    Args:
-        side: of the kernel, in samples.
-        step: samples per cell of the result.
-    """
-
-    def __init__(self, side: int, step: int):
-        super().__init__()
-        self.kernel, self.step = nn.Parameter(torch.ones(side, side)), step
-
-    def forward(self, fine: Float[Tensor, "b c H W"]) -> Float[Tensor, "b c h w"]:
-        """Blurred and thinned out."""
-        kernel = self.kernel.abs() / self.kernel.abs().sum()
-        margin = (len(kernel) - self.step) // 2
-        fine = pad(fine, (margin,) * 4, mode="replicate")
-        b, c = fine.shape[:2]
-        out = conv2d(fine.flatten(0, 1)[:, None], kernel[None, None], stride=self.step)
-        return out[:, 0].unflatten(0, (b, c))
 
 
 def save_upsampler(upsampler: nn.Module, path: Path) -> None:
