@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench probe clean
+.PHONY: help demo test lint mutants bench bench-operators reconstruct probe clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -36,6 +36,14 @@ mutants: $(VENV)/.dev
 # make bench  the speed and memory table of the README
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.bench
+
+# make bench-operators  every operator's cost, time and memory: docs/operators.md
+bench-operators: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.operators
+
+# make reconstruct TRAIN=... TEST=...  images through every pair: docs/reconstruction.md
+reconstruct: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.reconstruct --train $(TRAIN) --test $(TEST)
 
 # make probe DATA=...  the quality table of the README; DATA holds camvid/
 probe: $(VENV)/.dev
