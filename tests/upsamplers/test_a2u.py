@@ -159,7 +159,7 @@ def test_released_weights_are_no_sharper_than_a_sigmoid_allows(sign):
     up, x = A2UUpsample(C), torch.zeros(1, C, 3, 5)
     with torch.no_grad():
         up.projection.p.bias.fill_(-sign).view(9, 4)[0] = sign
-    weights = up.weights(x, torch.full((1, 1, 3, 5), 1e4), (6, 10))
+    weights = up.predict_from(x, torch.full((1, 1, 3, 5), 1e4), (6, 10))
     one = weights[:, :, 0, 0]
     expected = torch.e / (torch.e + 8) if sign > 0 else 1 / (1 + 8 * torch.e)
     torch.testing.assert_close(one, torch.full_like(one, expected))

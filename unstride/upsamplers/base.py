@@ -97,9 +97,12 @@ class Downsampler(nn.Module):
         self, features: Float[Tensor, "b c H W"], size: tuple[int, int] | None = None
     ) -> Float[Tensor, "b c h w"]:
         """The features at `size`, by default a pixel for each begun `scale` of pixels."""
-        if size is None:
-            size = -(-features.shape[2] // self.scale), -(-features.shape[3] // self.scale)
+        size = self.output_size(features) if size is None else size
         return reassemble(features, self.predict_weights(features, size))
+
+    def output_size(self, features: Tensor) -> tuple[int, int]:
+        """A pixel for each begun `scale` of pixels."""
+        return -(-features.shape[2] // self.scale), -(-features.shape[3] // self.scale)
 
     def extra_repr(self) -> str:
         """What `print` shows."""
@@ -188,7 +191,7 @@ def frozen_predictions(model: nn.Module) -> Iterator[None]:
         for module in model.modules()
         if isinstance(module, Upsampler | Downsampler)
         for name in dir(type(module))
-        if name.startswith("predict_")
+        if name.startswith("predict_") and name not in vars(module)  # unless frozen already
     ]
     for module, name in frozen:
         setattr(module, name, torch.no_grad()(getattr(module, name)))

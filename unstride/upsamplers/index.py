@@ -124,7 +124,15 @@ class IndexUpsample(Reassembly):
         """From the index of the guide."""
         guide = required_guide(guide, features, self.guide_channels, "index")
         h, w = features.shape[2:]
-        return gates(self.index(resized_guide(guide, (h * self.scale, w * self.scale))), size)
+        fine = resized_guide(guide, (h * self.scale, w * self.scale))
+        return self.predict_gates(self.index(fine), size)
+
+    def predict_gates(
+        self, index: Float[Tensor, "b g s s h w"], size: tuple[int, int]
+    ) -> Float[Tensor, "b g 1 1 H W"]:
+        """Each output pixel's own index, as the weight of the input pixel it lies in."""
+        fine = index.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
+        return nearest(fine, size)[:, :, None, None]
 
 
 class IndexDownsample(Downsampler):
@@ -154,7 +162,14 @@ class IndexDownsample(Downsampler):
 
     def predict_weights(self, features, size):
         """From the index of the features."""
-        return shares(self.index(features), size)
+        return self.predict_shares(self.index(features), size)
+
+    def predict_shares(
+        self, index: Float[Tensor, "b g s s h w"], size: tuple[int, int]
+    ) -> Float[Tensor, "b g s s h w"]:
+        """The softmax of each cell's indices."""
+        weights = index.flatten(2, 3).softmax(2).flatten(1, 2)
+        return nearest(weights, size).unflatten(1, index.shape[1:4])
 
 
 class IndexPair(nn.Module):
@@ -175,9 +190,10 @@ class IndexPair(nn.Module):
     def forward(self, fine, body=None):
         """`body` maps the coarse features to what is then upsampled; identity by default."""
         index = self.down.index(fine)
-        coarse = reassemble(fine, shares(index, (index.shape[4], index.shape[5])))
+        size = self.down.output_size(fine)
+        coarse = reassemble(fine, self.down.predict_shares(index, size))
         coarse = coarse if body is None else body(coarse)
-        return reassemble(coarse, gates(index, tuple(fine.shape[2:])))
+        return reassemble(coarse, self.up.predict_gates(index, (fine.shape[2], fine.shape[3])))
 
 
 class MaxPool(Downsampler):
@@ -216,22 +232,6 @@ class MaxUnpool(Reassembly):
         h, w = features.shape[2:]
         guide = resized_guide(guide, (h * self.scale, w * self.scale))
         return nearest(at_maximum(guide, self.scale), size)[:, :, None, None]
-
-
-def gates(
-    index: Float[Tensor, "b g s s h w"], size: tuple[int, int]
-) -> Float[Tensor, "b g 1 1 H W"]:
-    """Each output pixel's own index, as the weight of the input pixel it lies in."""
-    fine = index.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
-    return nearest(fine, size)[:, :, None, None]
-
-
-def shares(
-    index: Float[Tensor, "b g s s h w"], size: tuple[int, int]
-) -> Float[Tensor, "b g s s h w"]:
-    """The softmax of each cell's indices."""
-    weights = index.flatten(2, 3).softmax(2).flatten(1, 2)
-    return nearest(weights, size).unflatten(1, index.shape[1:4])
 
 
 def at_maximum(fine: Float[Tensor, "b c H W"], scale: int) -> Float[Tensor, "b c H W"]:
