@@ -57,7 +57,7 @@ class IndexBlock(nn.Module):
                 f"indices, got {d}"
             )
         side = 2 * scale if context else scale
-        margin = (side - scale) // 2
+        margin = (side - scale + 1) // 2  # an odd scale's window reaches further up and left
         self.scale = scale
 
         def branch(out: int) -> nn.Module:
