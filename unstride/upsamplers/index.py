@@ -12,9 +12,10 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import max_pool2d
+from torch.nn.functional import max_pool2d, pad
 
 from unstride.ops import reassemble
+from unstride.ops.window import window_start
 from unstride.upsamplers.base import (
     Downsampler,
     Reassembly,
@@ -197,15 +198,21 @@ class IndexPair(nn.Module):
 
 
 class MaxPool(Downsampler):
-    """Weights are convex: all of it goes to the largest value of each cell and channel."""
+    """Weights are convex: all of it goes to the largest value of each window and channel."""
 
     def predict_weights(self, features, size):
-        """One where the maximum lies."""
-        s = self.scale
-        cells = at_maximum(features, s)
-        cells = cells.unflatten(3, (-1, s)).unflatten(2, (-1, s)).permute(0, 1, 3, 5, 2, 4)
-        flat = nearest(cells.flatten(1, 3), size)
-        return flat.unflatten(1, (-1, s, s))
+        """One where the maximum lies, the first of equals."""
+        s, margin = self.scale, self.scale // 2
+        rows, columns = (
+            window_start(n_in, n_out, s, features.device)
+            + torch.arange(s, device=features.device)[:, None]
+            + margin
+            for n_in, n_out in zip(features.shape[2:], size, strict=True)
+        )
+        source = pad(features.detach(), (margin,) * 4, value=-torch.inf)
+        windows = source[:, :, rows[:, None, :, None], columns[None, :, None, :]].flatten(2, 3)
+        first = windows.argmax(2, keepdim=True)
+        return torch.zeros_like(windows).scatter(2, first, 1.0).unflatten(2, (s, s))
 
 
 class MaxUnpool(Reassembly):
@@ -240,4 +247,4 @@ def at_maximum(fine: Float[Tensor, "b c H W"], scale: int) -> Float[Tensor, "b c
     whole = -(-h // scale) * scale, -(-w // scale) * scale
     _, places = max_pool2d(fine, scale, ceil_mode=True, return_indices=True)
     marks = torch.zeros_like(fine).flatten(2).scatter(2, places.flatten(2), 1.0)
-    return nn.functional.pad(marks.view_as(fine), (0, whole[1] - w, 0, whole[0] - h))
+    return pad(marks.view_as(fine), (0, whole[1] - w, 0, whole[0] - h))
