@@ -73,13 +73,15 @@ def sub_pixel(y, n_in, n_out, scale):
     return divmod(holder(y, scale * n_in, n_out), scale)
 
 
+def first(y, n_in, n_out, k):
+    """The first input pixel that docs/conventions.md puts under output pixel y."""
+    centre = (y + 0.5) * n_in / n_out if n_in >= n_out else holder(y, n_in, n_out) + 0.5
+    return floor(centre - k / 2 + 1e-9)
+
+
 def patch(maps, y, x, size, k):
-    """The "c k k" input pixels that docs/conventions.md puts under output pixel (y, x)."""
-    corner = []
-    for at, n_in, n_out in zip((y, x), maps.shape[1:], size, strict=True):
-        centre = (at + 0.5) * n_in / n_out if n_in >= n_out else holder(at, n_in, n_out) + 0.5
-        corner.append(floor(centre - k / 2 + 1e-9) + k)
-    top, left = corner
+    """The "c k k" input pixels under output pixel (y, x), zero beyond the border."""
+    top, left = (first(*at, k) + k for at in zip((y, x), maps.shape[1:], size, strict=True))
     return pad(maps, (k,) * 4)[:, top : top + k, left : left + k]
 
 

@@ -1,11 +1,13 @@
 """IndexNet, and the hard indices it generalises, cell by cell."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import max_pool2d
 
-from tests.upsamplers.naive import assert_same, count, drawn, holder, lively, patch, sub_pixel
+from tests.upsamplers.naive import assert_same, count, drawn, holder, patch, sub_pixel
 from unstride.ops.window import window_start
 from unstride.upsamplers import (
     IndexDownsample,
@@ -15,7 +17,6 @@ from unstride.upsamplers import (
     MaxUnpool,
     create_pair,
 )
-from unstride.upsamplers.index import gates, shares
 
 
 def spoken(branch, near, kind):
@@ -42,7 +43,7 @@ def indices(block, kind, fine, grid):
     def pixel(y, x):
         near = patch(fine, y, x, grid, side)
         index = torch.stack([spoken(branch, near, kind) for branch in block.branches], -1)
-        index = index.reshape(1 if kind == "holistic" else len(fine), s, s)
+        index = index.reshape(-1, s, s)
         return 1 / (1 + (-index).exp())
 
     return [[pixel(y, x) for x in range(grid[1])] for y in range(grid[0])]
@@ -52,7 +53,7 @@ def cells(maps, scale):
     return tuple(n // scale for n in maps.shape[1:])
 
 
-def pooled(down, kind, features):
+def pooled(down, features, kind):
     """The softmax over a cell's indices weighs the cell."""
     s, maps = down.scale, []
     for fine in features:
@@ -66,7 +67,7 @@ def pooled(down, kind, features):
     return torch.stack(maps)
 
 
-def unpooled(up, kind, features, guide, size=None):
+def unpooled(up, features, guide, size, kind):
     """Each fine pixel is its coarse pixel times its own index."""
     s, maps = up.scale, []
     for coarse, fine in zip(features, guide, strict=True):
@@ -93,43 +94,48 @@ KINDS = [
 def test_it_is_the_papers_index_in_every_variant(kind, options):
     down, up = (method(3, kind=kind, **options) for method in (IndexDownsample, IndexUpsample))
     features, fine = torch.randn(2, 3, 3, 5), torch.randn(2, 3, 6, 10)
-    assert_same(down, lambda m, f: pooled(m, kind, f), fine)
+    assert_same(down, partial(pooled, kind=kind), fine)
     for size in ((6, 10), (7, 9)):
-        assert_same(up, lambda m, f, g, size: unpooled(m, kind, f, g, size), features, fine, size=size)
+        assert_same(up, partial(unpooled, kind=kind), features, fine, size=size)
 
 
 @pytest.mark.parametrize("kind", ["holistic", "many-to-one"])
 def test_a_guide_may_have_its_own_channels_and_the_scale_be_three(kind):
     up, features = IndexUpsample(3, 3, guide_channels=2, kind=kind), torch.randn(2, 3, 2, 3)
-    naive = lambda m, f, g: unpooled(m, kind, f, g, (6, 9))  # noqa: E731
-    assert_same(up, naive, features, torch.randn(2, 2, 6, 9))
+    guide = torch.randn(2, 2, 6, 9)
+    assert_same(up, partial(unpooled, kind=kind), features, guide, size=(6, 9))
+    assert_same(IndexDownsample(2, 3, kind=kind), partial(pooled, kind=kind), guide)
 
 
 def test_a_pair_is_its_two_halves_on_one_index():
     def halves(pair, fine):
-        kind = "many-to-one"
-        return unpooled(pair.up, kind, pooled(pair.down, kind, fine), fine, fine.shape[2:])
+        coarse = pooled(pair.down, fine, "many-to-one")
+        return unpooled(pair.up, coarse, fine, fine.shape[2:], "many-to-one")
 
     pair = create_pair("index_down", "index", 3)
     assert isinstance(pair, IndexPair)
     assert_same(pair, halves, torch.randn(2, 3, 6, 10))
 
 
-def test_soft_weights_lie_between_the_bounds_of_four_sigmoids():
-    weights = lively(IndexDownsample(4)).predict_weights(50 * torch.randn(2, 4, 6, 10).double(), (3, 5))
-    torch.testing.assert_close(weights.sum((2, 3)), torch.ones_like(weights[:, :, 0, 0]))
-    assert 1 / (1 + 3 * torch.e) <= weights.min() < 0.12  # 0.109
-    assert torch.e / (torch.e + 3) >= weights.max() > 0.46  # 0.475
+@pytest.mark.parametrize("sign", [1, -1])
+def test_soft_weights_are_no_sharper_than_a_sigmoid_allows(sign):
+    index = torch.full((1, 3, 2, 2, 3, 5), -1000.0 * sign)
+    index[:, :, 1, 0] *= -1
+    one = IndexDownsample(3).predict_shares(index.sigmoid(), (3, 5))[:, :, 1, 0]
+    expected = torch.e / (torch.e + 3) if sign > 0 else 1 / (1 + 3 * torch.e)
+    torch.testing.assert_close(one, torch.full_like(one, expected))
+    assert round(expected, 3) == (0.475 if sign > 0 else 0.109)
 
 
 def test_a_sharp_index_is_max_pooling_and_its_inverse():
     """Infinite indices at the maxima: shares and gates are the marks of a max pooling."""
     fine = torch.randn(2, 3, 6, 10)
+    soft = IndexPair(3)
     values, places = max_pool2d(fine, 2, return_indices=True)
     marks = torch.zeros(2, 3, 60).scatter(2, places.flatten(2), 1.0).view(2, 3, 6, 10)
     by_cell = marks.view(2, 3, 3, 2, 5, 2).permute(0, 1, 3, 5, 2, 4)
-    assert torch.equal(gates(by_cell, (6, 10))[:, :, 0, 0], marks)
-    sharp = shares(1e4 * by_cell, (3, 5))
+    assert torch.equal(soft.up.predict_gates(by_cell, (6, 10))[:, :, 0, 0], marks)
+    sharp = soft.down.predict_shares(1e4 * by_cell, (3, 5))
     torch.testing.assert_close(sharp, by_cell)
     pair = create_pair("max_pool", "max_unpool", 3)
     assert torch.equal(pair.down(fine), values)
@@ -144,8 +150,11 @@ def test_max_pool_is_the_common_one_and_so_is_its_gradient(scale):
     pool = MaxPool(3, scale)
     assert torch.equal(pool(fine), max_pool2d(fine, scale))
     cotangent = torch.randn(2, 3, 4, 5)
-    grads = [torch.autograd.grad(f, fine, cotangent)[0] for f in (pool(fine), max_pool2d(fine, scale))]
-    assert torch.equal(*grads)
+    ours, theirs = (
+        torch.autograd.grad(pooled, fine, cotangent)[0]
+        for pooled in (pool(fine), max_pool2d(fine, scale))
+    )
+    assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize(("grid", "size"), [((7, 9), None), ((7, 10), (3, 4)), ((5, 3), (5, 6))])
@@ -162,10 +171,10 @@ def test_max_pool_takes_the_largest_of_each_window_at_any_size(grid, size):
 
 
 def test_of_equals_the_first_is_taken():
-    fine = torch.ones(1, 1, 4, 4)
-    marks = MaxPool(1).predict_weights(fine, (2, 2))
-    assert torch.equal(marks, torch.eye(2)[:1].T.mm(torch.eye(2)[:1])[None, None, ..., None, None].expand_as(marks))
-    assert MaxUnpool(1)(torch.ones(1, 1, 2, 2), fine)[0, 0, ::2, ::2].min() == 1
+    fine, first = torch.ones(1, 1, 4, 4), torch.tensor([[1.0, 0], [0, 0]])
+    marks = MaxPool(1).predict_weights(fine, (2, 2))[0, 0]
+    assert torch.equal(marks, first[..., None, None].expand(2, 2, 2, 2))
+    assert torch.equal(MaxUnpool(1)(torch.ones(1, 1, 2, 2), fine)[0, 0], first.repeat(2, 2))
 
 
 @pytest.mark.parametrize(

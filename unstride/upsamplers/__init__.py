@@ -154,9 +154,17 @@ def create_pair(down: str, up: str, channels: int, scale: int = 2, **options) ->
         channels: channels c of the features.
         scale: between the two grids.
         options: of a pair that shares its predictor.
+
+    Raises:
+        ValueError: if there are options but no shared predictor, or no such two.
     """
     if up in PAIRS and down == f"{up}_down":
         return PAIRS[up](channels, scale, **options)
+    if options:
+        raise ValueError(
+            f"options must be empty for {down!r} with {up!r}, got {', '.join(options)}; "
+            "give them to create_downsampler and create_upsampler, and these to Pair"
+        )
     return Pair(
         create_downsampler(down, channels, scale),
         create_upsampler(up, channels, scale, guide_channels=channels),
