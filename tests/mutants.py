@@ -204,7 +204,8 @@ MUTANTS = [
         ("tanh for sigmoid", ".sigmoid()", ".tanh()"),
     ),
     *family(
-        "unstride/upsamplers/a2u.py", ("tests/upsamplers/test_a2u.py",),
+        "unstride/upsamplers/a2u.py",
+        ("tests/upsamplers/test_a2u.py", "tests/upsamplers/test_base.py", "tests/upsamplers/test_pair.py"),
         ("sum over channels not scaled", "products.sum(1) / x.shape[1] ** 0.5", "products.sum(1)"),
         ("ranks taken for channels", "(first * second).unflatten(1, (x.shape[1], self.rank))\n        return products.sum(1)", "(first * second).unflatten(1, (self.rank, x.shape[1]))\n        return products.sum(2)"),
         ("one bank for both", "leaky_relu(self.norm_v(self.filtered(x, self.v)))", "leaky_relu(self.norm_v(self.filtered(x, self.u)))"),

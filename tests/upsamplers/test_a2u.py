@@ -113,6 +113,7 @@ def test_it_is_the_literal_bilinear_form_in_every_variant(form):
     features, guide = torch.randn(2, 3, 3, 5), torch.randn(2, C, 6, 10)
     guided = A2UUpsample(3, guide_channels=C, **form)
     assert guided.affinity.filters == SHARINGS[form["sharing"]]
+    assert guided.affinity.side == 6  # of the released filters
     assert_same(guided, upsampled, features, guide, size=(7, 9))
     alone = A2UUpsample(C, normaliser="softmax", **form)
     assert_same(alone, upsampled, torch.randn(2, C, 3, 5), size=(6, 10))

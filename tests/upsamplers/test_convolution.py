@@ -15,21 +15,19 @@ from unstride.upsamplers import (
 
 def resize_and_convolve(up, features, size):
     """The kernel over a fine map that has zeros beyond its border."""
-    maps = []
-    for coarse in features:
-        (h, w), (H, W) = coarse.shape[1:], size
-        if isinstance(up, NearestConvolution):
-            fine = drawn(lambda y, x, f=coarse: f[:, holder(y, h, H), holder(x, w, W)], size)
-        else:
-            fine = resized(coarse, size)
-        kernel, bias = up.conv.weight, up.conv.bias
-        maps.append(drawn(
-            lambda y, x, f=fine: torch.einsum(
-                "ocpq, cpq -> o", kernel, around(f, y, x, kernel.shape[2])
-            ) + bias,
-            size,
-        ))  # fmt: skip
-    return torch.stack(maps)
+    (h, w), (H, W), kernel = features.shape[2:], size, up.conv.weight
+
+    def fine(coarse):
+        if isinstance(up, BilinearConvolution):
+            return resized(coarse, size)
+        return drawn(lambda y, x: coarse[:, holder(y, h, H), holder(x, w, W)], size)
+
+    def pixel(fine, y, x):
+        near = around(fine, y, x, kernel.shape[2])
+        return torch.einsum("ocpq, cpq -> o", kernel, near) + up.conv.bias
+
+    maps = [fine(coarse) for coarse in features]
+    return torch.stack([drawn(lambda y, x, f=f: pixel(f, y, x), size) for f in maps])
 
 
 @pytest.mark.parametrize("size", [(6, 10), (7, 9)], ids=str)
