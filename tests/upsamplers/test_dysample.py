@@ -18,7 +18,9 @@ from unstride.upsamplers import DySample
 from unstride.upsamplers.dysample import sample
 
 STYLES = [
-    {"style": style, "dynamic_scope": dynamic} for style in ("lp", "pl") for dynamic in (0, 1)
+    {"style": style, "dynamic_scope": dynamic}
+    for style in ("lp", "pl")
+    for dynamic in (False, True)
 ]
 
 

@@ -167,7 +167,7 @@ class IndexDownsample(Downsampler):
 
     def predict_shares(
         self, index: Float[Tensor, "b g s s h w"], size: tuple[int, int]
-    ) -> Float[Tensor, "b g s s h w"]:
+    ) -> Float[Tensor, "b g s s m n"]:
         """The softmax of each cell's indices."""
         weights = index.flatten(2, 3).softmax(2).flatten(1, 2)
         return nearest(weights, size).unflatten(1, index.shape[1:4])
