@@ -178,7 +178,7 @@ def nearest(maps: Float[Tensor, "b d h w"], size: tuple[int, int]) -> Float[Tens
     """Each output pixel takes the value of the input pixel that holds its centre."""
     if all(max(n, m) % min(n, m) == 0 for n, m in zip(maps.shape[2:], size, strict=True)):
         return interpolate(maps, size, mode="nearest-exact")
-    for dim, n_out in zip((2, 3), size, strict=True):  # in whole numbers, as windows are placed
+    for dim, n_out in ((3, size[1]), (2, size[0])):  # in whole numbers, as windows are placed
         twice = 2 * torch.arange(n_out, device=maps.device) + 1
         maps = maps.index_select(dim, twice * maps.shape[dim] // (2 * n_out))
     return maps
