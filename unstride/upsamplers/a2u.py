@@ -172,9 +172,9 @@ class A2UUpsample(Reassembly):
             x = required_guide(guide, features, self.guide_channels, "a2u")
             h, w = features.shape[2:]
             x = resized_guide(x, (h * self.scale, w * self.scale))
-        return self.weights(x, self.affinity(x), size)
+        return self.predict_from(x, self.affinity(x), size)
 
-    def weights(self, x, affinity, size: tuple[int, int]) -> Float[Tensor, "b 1 k k H W"]:
+    def predict_from(self, x, affinity, size: tuple[int, int]) -> Float[Tensor, "b 1 k k H W"]:
         """Of the windows, once the affinity is known."""
         logits = shuffled(self.projection(x, affinity), self.scale, size)
         k = self.kernel_size
@@ -212,9 +212,9 @@ class A2UDownsample(Downsampler):
 
     def predict_weights(self, features, size):
         """From the affinity of the features."""
-        return self.weights(features, self.affinity(features), size)
+        return self.predict_from(features, self.affinity(features), size)
 
-    def weights(self, x, affinity, size: tuple[int, int]) -> Float[Tensor, "b 1 k k h w"]:
+    def predict_from(self, x, affinity, size: tuple[int, int]) -> Float[Tensor, "b 1 k k h w"]:
         """Of the windows, once the affinity is known."""
         logits = nearest(self.projection(x, affinity), size)
         k = self.kernel_size
@@ -241,7 +241,7 @@ class A2UPair(nn.Module):
     def forward(self, fine, body=None):
         """`body` maps the coarse features to what is then upsampled; identity by default."""
         affinity = self.down.affinity(fine)
-        h, w = affinity.shape[2:]
-        coarse = reassemble(fine, self.down.weights(fine, affinity, (h, w)))
+        size = self.down.output_size(fine)
+        coarse = reassemble(fine, self.down.predict_from(fine, affinity, size))
         coarse = coarse if body is None else body(coarse)
-        return reassemble(coarse, self.up.weights(fine, affinity, tuple(fine.shape[2:])))
+        return reassemble(coarse, self.up.predict_from(fine, affinity, tuple(fine.shape[2:])))

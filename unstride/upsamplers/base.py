@@ -97,9 +97,12 @@ class Downsampler(nn.Module):
         self, features: Float[Tensor, "b c H W"], size: tuple[int, int] | None = None
     ) -> Float[Tensor, "b c h w"]:
         """The features at `size`, by default a pixel for each begun `scale` of pixels."""
-        if size is None:
-            size = -(-features.shape[2] // self.scale), -(-features.shape[3] // self.scale)
+        size = self.output_size(features) if size is None else size
         return reassemble(features, self.predict_weights(features, size))
+
+    def output_size(self, features: Tensor) -> tuple[int, int]:
+        """A pixel for each begun `scale` of pixels."""
+        return -(-features.shape[2] // self.scale), -(-features.shape[3] // self.scale)
 
     def extra_repr(self) -> str:
         """What `print` shows."""
@@ -173,7 +176,14 @@ def shuffled(
 
 def nearest(maps: Float[Tensor, "b d h w"], size: tuple[int, int]) -> Float[Tensor, "b d H W"]:
     """Each output pixel takes the value of the input pixel that holds its centre."""
-    return maps if tuple(maps.shape[2:]) == size else interpolate(maps, size, mode="nearest-exact")
+    if tuple(maps.shape[2:]) == size:
+        return maps
+    if all(max(n, m) % min(n, m) == 0 for n, m in zip(maps.shape[2:], size, strict=True)):
+        return interpolate(maps, size, mode="nearest-exact")
+    for dim, n_out in ((3, size[1]), (2, size[0])):  # in whole numbers, as windows are placed
+        twice = 2 * torch.arange(n_out, device=maps.device) + 1
+        maps = maps.index_select(dim, twice * maps.shape[dim] // (2 * n_out))
+    return maps
 
 
 @contextmanager
@@ -188,7 +198,7 @@ def frozen_predictions(model: nn.Module) -> Iterator[None]:
         for module in model.modules()
         if isinstance(module, Upsampler | Downsampler)
         for name in dir(type(module))
-        if name.startswith("predict_")
+        if name.startswith("predict_") and name not in vars(module)  # unless frozen already
     ]
     for module, name in frozen:
         setattr(module, name, torch.no_grad()(getattr(module, name)))

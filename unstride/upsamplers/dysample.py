@@ -68,7 +68,7 @@ class DySample(Upsampler):
         offsets = self.predict_offsets(features, size).unflatten(1, (2, self.groups))
         return sample(features, offsets.transpose(1, 2))
 
-    def predict_offsets(self, features, size) -> Float[Tensor, "b 2g H W"]:
+    def predict_offsets(self, features, size) -> Float[Tensor, "b n H W"]:
         """How far to look aside, (x for every group, then y), in input pixels."""
         seen = pixel_shuffle(features, self.scale) if self.style == "pl" else features
         offsets = self.offset(seen)

@@ -12,9 +12,10 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import max_pool2d
+from torch.nn.functional import max_pool2d, pad
 
 from unstride.ops import reassemble
+from unstride.ops.window import window_start
 from unstride.upsamplers.base import (
     Downsampler,
     Reassembly,
@@ -57,7 +58,7 @@ class IndexBlock(nn.Module):
                 f"indices, got {d}"
             )
         side = 2 * scale if context else scale
-        margin = (side - scale) // 2
+        margin = (side - scale + 1) // 2  # an odd scale's window reaches further up and left
         self.scale = scale
 
         def branch(out: int) -> nn.Module:
@@ -124,7 +125,15 @@ class IndexUpsample(Reassembly):
         """From the index of the guide."""
         guide = required_guide(guide, features, self.guide_channels, "index")
         h, w = features.shape[2:]
-        return gates(self.index(resized_guide(guide, (h * self.scale, w * self.scale))), size)
+        fine = resized_guide(guide, (h * self.scale, w * self.scale))
+        return self.predict_gates(self.index(fine), size)
+
+    def predict_gates(
+        self, index: Float[Tensor, "b g s s h w"], size: tuple[int, int]
+    ) -> Float[Tensor, "b g 1 1 H W"]:
+        """Each output pixel's own index, as the weight of the input pixel it lies in."""
+        fine = index.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
+        return nearest(fine, size)[:, :, None, None]
 
 
 class IndexDownsample(Downsampler):
@@ -154,7 +163,14 @@ class IndexDownsample(Downsampler):
 
     def predict_weights(self, features, size):
         """From the index of the features."""
-        return shares(self.index(features), size)
+        return self.predict_shares(self.index(features), size)
+
+    def predict_shares(
+        self, index: Float[Tensor, "b g s s h w"], size: tuple[int, int]
+    ) -> Float[Tensor, "b g s s m n"]:
+        """The softmax of each cell's indices."""
+        weights = index.flatten(2, 3).softmax(2).flatten(1, 2)
+        return nearest(weights, size).unflatten(1, index.shape[1:4])
 
 
 class IndexPair(nn.Module):
@@ -175,21 +191,28 @@ class IndexPair(nn.Module):
     def forward(self, fine, body=None):
         """`body` maps the coarse features to what is then upsampled; identity by default."""
         index = self.down.index(fine)
-        coarse = reassemble(fine, shares(index, (index.shape[4], index.shape[5])))
+        size = self.down.output_size(fine)
+        coarse = reassemble(fine, self.down.predict_shares(index, size))
         coarse = coarse if body is None else body(coarse)
-        return reassemble(coarse, gates(index, tuple(fine.shape[2:])))
+        return reassemble(coarse, self.up.predict_gates(index, (fine.shape[2], fine.shape[3])))
 
 
 class MaxPool(Downsampler):
-    """Weights are convex: all of it goes to the largest value of each cell and channel."""
+    """Weights are convex: all of it goes to the largest value of each window and channel."""
 
     def predict_weights(self, features, size):
-        """One where the maximum lies."""
-        s = self.scale
-        cells = at_maximum(features, s)
-        cells = cells.unflatten(3, (-1, s)).unflatten(2, (-1, s)).permute(0, 1, 3, 5, 2, 4)
-        flat = nearest(cells.flatten(1, 3), size)
-        return flat.unflatten(1, (-1, s, s))
+        """One where the maximum lies, the first of equals."""
+        s, margin = self.scale, self.scale // 2
+        rows, columns = (
+            window_start(n_in, n_out, s, features.device)
+            + torch.arange(s, device=features.device)[:, None]
+            + margin
+            for n_in, n_out in zip(features.shape[2:], size, strict=True)
+        )
+        source = pad(features.detach(), (margin,) * 4, value=-torch.inf)
+        windows = source[:, :, rows[:, None, :, None], columns[None, :, None, :]].flatten(2, 3)
+        first = windows.argmax(2, keepdim=True)
+        return torch.zeros_like(windows).scatter(2, first, 1.0).unflatten(2, (s, s))
 
 
 class MaxUnpool(Reassembly):
@@ -218,26 +241,10 @@ class MaxUnpool(Reassembly):
         return nearest(at_maximum(guide, self.scale), size)[:, :, None, None]
 
 
-def gates(
-    index: Float[Tensor, "b g s s h w"], size: tuple[int, int]
-) -> Float[Tensor, "b g 1 1 H W"]:
-    """Each output pixel's own index, as the weight of the input pixel it lies in."""
-    fine = index.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
-    return nearest(fine, size)[:, :, None, None]
-
-
-def shares(
-    index: Float[Tensor, "b g s s h w"], size: tuple[int, int]
-) -> Float[Tensor, "b g s s h w"]:
-    """The softmax of each cell's indices."""
-    weights = index.flatten(2, 3).softmax(2).flatten(1, 2)
-    return nearest(weights, size).unflatten(1, index.shape[1:4])
-
-
 def at_maximum(fine: Float[Tensor, "b c H W"], scale: int) -> Float[Tensor, "b c H W"]:
     """One at the largest value of each cell, the first of equals; zero elsewhere."""
     h, w = fine.shape[2:]
     whole = -(-h // scale) * scale, -(-w // scale) * scale
     _, places = max_pool2d(fine, scale, ceil_mode=True, return_indices=True)
     marks = torch.zeros_like(fine).flatten(2).scatter(2, places.flatten(2), 1.0)
-    return nn.functional.pad(marks.view_as(fine), (0, whole[1] - w, 0, whole[0] - h))
+    return pad(marks.view_as(fine), (0, whole[1] - w, 0, whole[0] - h))

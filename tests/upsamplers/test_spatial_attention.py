@@ -1,0 +1,31 @@
+"""Spatial attention against its formula, pixel by pixel."""
+
+import pytest
+import torch
+
+from tests.upsamplers.naive import around, assert_same, count, drawn, resized
+from unstride.upsamplers import SpatialAttention
+
+
+def gated(up, features, size):
+    kernel = up.gate.weight[0]
+
+    def pixel(fine, y, x):
+        score = (kernel * around(fine, y, x, kernel.shape[1])).sum()
+        return fine[:, y, x] / (1 + (-score).exp())
+
+    maps = [resized(f, size) for f in features]
+    return torch.stack([drawn(lambda y, x, f=f: pixel(f, y, x), size) for f in maps])
+
+
+@pytest.mark.parametrize("size", [(6, 10), (7, 9)], ids=str)
+def test_a_gate_predicted_on_the_fine_grid_scales_each_pixel(size):
+    assert_same(SpatialAttention(3), gated, torch.randn(2, 3, 3, 5), size=size)
+
+
+def test_without_content_the_gate_is_half_open():
+    up, features = SpatialAttention(3), torch.randn(1, 3, 3, 5)
+    torch.nn.init.zeros_(up.gate.weight)
+    fine = torch.nn.functional.interpolate(features, (6, 10), mode="bilinear")
+    torch.testing.assert_close(up(features), fine / 2)
+    assert count(SpatialAttention(256)) == 9 * 256
