@@ -7,7 +7,7 @@ itself lets through. All pairs see the same crops in the same order; three seeds
 rate was not tuned for any of them. It is not their setting: their images and network are not
 known here.
 
-    python -m benchmarks.reconstruct --train bsds/train --test kodak --write docs/reconstruction.md
+    python -m benchmarks.reconstruct --train 'bsds/train/**/*.jpg' --test kodak
 """
 
 import argparse
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from unstride.data import find_images, load_image
 from unstride.upsamplers import create_pair
 
-CHANNELS, SIDE, BATCH, STEPS, RATE = 32, 32, 8, 300, 3e-3
+CHANNELS, SIDE, BATCH, STEPS, RATE = 32, 32, 8, 500, 3e-3
 PAIRS = [
     ("blur", "nearest"), ("blur", "bilinear"), ("max_pool", "nearest"), ("max_pool", "bilinear"),
     ("max_pool", "bilinear_conv"), ("max_pool", "deconv"), ("max_pool", "pixel_shuffle"),
@@ -102,8 +102,8 @@ def psnr_after_training(pair: tuple[str, str], seed: int, train: list, test: Ten
 def main() -> None:
     """Train every pair with every seed, and write the page."""
     parser = argparse.ArgumentParser(prog="make reconstruct", description=__doc__)
-    parser.add_argument("--train", required=True, help="folder of photographs to learn from")
-    parser.add_argument("--test", required=True, help="folder of photographs never trained on")
+    parser.add_argument("--train", required=True, help="photographs: a folder or a quoted glob")
+    parser.add_argument("--test", required=True, help="others, never trained on")
     parser.add_argument("--write", type=Path, default=Path("docs/reconstruction.md"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
