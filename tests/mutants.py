@@ -224,6 +224,26 @@ MUTANTS = [
     ),
     *family("unstride/swapping/places.py", SWAPPING, ("corners tell no calls apart", "bool(align_corners)", "False")),
     *family(
+        "unstride/upsamplers/published.py", ("tests/upsamplers/test_published.py",),
+        ("scopes ignored", 'dynamic_scope="scope.weight" in state', "dynamic_scope=False"),
+        ("styles exchanged", "shuffled_first = out != centres", "shuffled_first = out == centres"),
+        ("every file is the norm's", 'norm = "model.1.norm.weight" in state', "norm = True"),
+        ("groups from any scale", "groups = centres.shape[1] // (2 * scale**2)", "groups = centres.shape[1] // 8"),
+        ("prefix not taken off", "k[len(prefix) :]", "k"),
+    ),
+    *family(
+        "unstride/upsamplers/featup_implicit.py", ("tests/upsamplers/test_published.py",),
+        ("phases as they are stored", "self.phases.reshape(2, n, INPUTS, 1, 1)", "self.phases.transpose(1, 2).reshape(2, n, INPUTS, 1, 1)"),
+        ("colours of the batch", "image.amin((2, 3), keepdim=True), image.amax((2, 3), keepdim=True)", "image.amin((0, 2, 3), keepdim=True), image.amax((0, 2, 3), keepdim=True)"),
+        ("rows and columns exchanged", "torch.cat([rows, columns, colours], 1)", "torch.cat([columns, rows, colours], 1)"),
+        ("half a pixel off", "(pixels / samples) - 0.5", "(pixels / samples)"),
+    ),
+    *family(
+        "unstride/upsamplers/cost.py", ("tests/test_cli.py",),
+        ("biases are free", "(2 * prod(out_shape) if bias is not None else 0)", "0"),
+        ("taps of a row", "2 * weights[2] ** 2 * prod(out_shape)", "2 * weights[2] * prod(out_shape)"),
+    ),
+    *family(
         "unstride/upsamplers/convolution.py", ("tests/upsamplers/test_convolution.py",),
         ("resized to the pixel's corner", "mode = \"nearest-exact\"", "mode = \"nearest\""),
         ("deconv: crop at the other end", "margin = -(-(k - scale) // 2)", "margin = (k - scale) // 2"),
@@ -283,9 +303,9 @@ MUTANTS = [
     *family(
         "unstride/upsamplers/guided_filter.py", ("tests/upsamplers/test_guided_filter.py",),
         ("border counted as zero", "count_include_pad=False", "count_include_pad=True"),
-        ("slopes not averaged", "slopes = self.mean(slopes.flatten(1, 2)).unflatten", "slopes = slopes.flatten(1, 2).unflatten"),
+        ("slopes not averaged", "slopes.append(self.mean(slope))", "slopes.append(slope)"),
         ("ridge doubled", "self.epsilon * torch.eye", "2 * self.epsilon * torch.eye"),
-        ("centre not given back", "self.mean(intercept) - (slopes * centre[:, None]).sum(2)", "self.mean(intercept)"),
+        ("centre not given back", "zip(slopes, centres, strict=True)", "()"),
     ),
     *family(
         "unstride/upsamplers/dysample.py", ("tests/upsamplers/test_dysample.py",),
