@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from unstride.swapping import swap as swap
     from unstride.swapping import unswap as unswap
     from unstride.upsamplers import create_upsampler as create_upsampler
+    from unstride.upsamplers import footprint as footprint
     from unstride.upsamplers import list_upsamplers as list_upsamplers
 
 HOMES = {
@@ -36,6 +37,7 @@ HOMES = {
     "swap": "unstride.swapping",
     "unswap": "unstride.swapping",
     "create_upsampler": "unstride.upsamplers",
+    "footprint": "unstride.upsamplers",
     "list_upsamplers": "unstride.upsamplers",
 }
 __all__ = list(HOMES)

@@ -41,6 +41,10 @@ from unstride.upsamplers.pooling import AttentionPool as AttentionPool
 from unstride.upsamplers.pooling import Blur as Blur
 from unstride.upsamplers.sapa import SAPA as SAPA
 from unstride.upsamplers.spatial_attention import SpatialAttention as SpatialAttention
+from unstride.upsamplers.tracing import Footprint as Footprint
+from unstride.upsamplers.tracing import footprint as footprint
+from unstride.upsamplers.tracing import recorded as recorded
+from unstride.upsamplers.tracing import trace as trace
 
 UPSAMPLERS: dict[str, Callable[..., Upsampler]] = {
     "nearest": Nearest,
