@@ -6,7 +6,7 @@ output pixel is linear in the features, so that its gradient is its weights, all
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -53,7 +53,6 @@ class Footprint:
         return [(i % width, i // width, float(flat[i])) for i in cells if flat[i] != 0]
 
 
-@torch.enable_grad()
 def footprint(
     upsampler: nn.Module,
     features: Float[Tensor, "1 c h w"],
@@ -78,20 +77,34 @@ def footprint(
     Raises:
         ValueError: if `at` lies outside the output, or there are several images.
     """
+    return footprints(upsampler, features, guide, points=[at], size=size)[0]
+
+
+@torch.enable_grad()
+def footprints(
+    upsampler: nn.Module,
+    features: Float[Tensor, "1 c h w"],
+    guide: Float[Tensor, "1 d gh gw"] | None = None,
+    *,
+    points: Sequence[tuple[int, int]],
+    size: tuple[int, int] | None = None,
+) -> list[Footprint]:
+    """As `footprint`, of several pixels of one output, which is computed once."""
     if features.ndim != 4 or len(features) != 1:
-        raise ValueError(
-            f"features must be of one image, (1, c, h, w), got {tuple(features.shape)}"
-        )
+        raise ValueError(f"features must be of one image, (1, c, h, w), got {tuple(features.shape)}")
     with frozen_predictions(upsampler), recorded(upsampler) as maps:
         source = features.detach().requires_grad_()
         out = upsampler(source, guide, size)
-    (h, w), (x, y) = out.shape[2:], at
-    if not (0 <= x < w and 0 <= y < h):
-        raise ValueError(f"at must be (x, y) inside the output of {w}x{h}, got {x},{y}")
+    h, w = out.shape[2:]
     between = {name: m for name, m in maps.items() if m is not source and m is not out}
-    traced = trace(out[0, :, y, x], {"features": source} | between)
-    first = traced.pop("features")
-    return Footprint(first.weights, first.mixes, traced)
+    found = []
+    for x, y in points:
+        if not (0 <= x < w and 0 <= y < h):
+            raise ValueError(f"at must be (x, y) inside the output of {w}x{h}, got {x},{y}")
+        traced = trace(out[0, :, y, x], {"features": source} | between)
+        first = traced.pop("features")
+        found.append(Footprint(first.weights, first.mixes, traced))
+    return found
 
 
 @contextmanager
