@@ -5,7 +5,6 @@ arXiv:1905.02188, for every operator and through any number of them. With predic
 output pixel is linear in the features, so that its gradient is its weights, all of them.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from unstride.upsamplers.base import Upsampler, frozen_predictions
 from unstride.upsamplers.bilateral_stack import BilateralStage
 from unstride.upsamplers.featup import FeatUpStage
+from unstride.upsamplers.jacobian import Call, Patch, adds_up, is_local, on_diagonal, through
 
 STAGES = Upsampler, BilateralStage, FeatUpStage
 
@@ -91,31 +91,41 @@ def footprints(
 ) -> list[Footprint]:
     """As `footprint`, of several pixels of one output, which is computed once."""
     if features.ndim != 4 or len(features) != 1:
-        raise ValueError(f"features must be of one image, (1, c, h, w), got {tuple(features.shape)}")
+        raise ValueError(
+            f"features must be of one image, (1, c, h, w), got {tuple(features.shape)}"
+        )
     with frozen_predictions(upsampler), recorded(upsampler) as maps:
-        source = features.detach().requires_grad_()
+        maps["features"] = source = features.detach().requires_grad_()
         out = upsampler(source, guide, size)
     h, w = out.shape[2:]
-    between = {name: m for name, m in maps.items() if m is not source and m is not out}
     found = []
     for x, y in points:
         if not (0 <= x < w and 0 <= y < h):
             raise ValueError(f"at must be (x, y) inside the output of {w}x{h}, got {x},{y}")
-        traced = trace(out[0, :, y, x], {"features": source} | between)
+        traced = trace(out[0, :, y, x], maps)
         first = traced.pop("features")
-        found.append(Footprint(first.weights, first.mixes, traced))
+        between = {name: f for name, f in traced.items() if maps[name] is not out}
+        found.append(Footprint(first.weights, first.mixes, between))
     return found
 
 
+class Recorded(dict[str, Tensor]):
+    """Maps by name, and the modules that were called on the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
+
+
 @contextmanager
-def recorded(model: nn.Module) -> Iterator[dict[str, Tensor]]:
+def recorded(model: nn.Module) -> Iterator[Recorded]:
     """Inside, what goes into and comes out of each upsampler and stage in `model`, for `trace`.
 
     Maps are named after the module: "before up.0", "after up.0", "after up.0:2" if it runs again.
     What one gives to the next is "after" the one, what a stack returns "after" the stack. A map
     without a gradient starts one.
     """
-    maps: dict[str, Tensor] = {}
+    maps = Recorded()
 
     def keep(name: str, tensor: Tensor, *, rename: bool) -> None:
         if not tensor.requires_grad:
@@ -135,7 +145,11 @@ def recorded(model: nn.Module) -> Iterator[dict[str, Tensor]]:
         return hook
 
     def after(name: str):
-        return lambda module, args, out: keep(f"after {name}", out, rename=True)
+        def hook(module, args, out):
+            keep(f"after {name}", out, rename=True)
+            maps.calls.append(Call(module, args[0], out))
+
+        return hook
 
     hooks = []
     for name, module in model.named_modules():
@@ -164,39 +178,67 @@ def trace(pixel: Float[Tensor, " c"], maps: Mapping[str, Tensor]) -> dict[str, F
     Raises:
         ValueError: if the pixel has no gradient at all.
     """
-    channels, sources = len(pixel), list(maps.values())
     if not pixel.requires_grad:
         raise ValueError("pixel must depend on the maps, with gradients enabled; it does not")
     # Without mixing, channel i's gradient is what is sent into channel i times the same weight.
     # So it follows any two cotangents; with mixing it does not, unless these are very special.
-    generic = 1 + torch.rand(channels, generator=torch.Generator().manual_seed(0)).to(pixel)
-    ones = _gradients(pixel, sources, torch.ones_like(pixel))
-    others = _gradients(pixel, sources, generic)
+    generic = 1 + torch.rand(len(pixel), generator=torch.Generator().manual_seed(0)).to(pixel)
+    sums = Sums(pixel, maps, torch.ones_like(pixel)), Sums(pixel, maps, generic)
+    mixing = {name for name in maps if _mixes(name, *sums)}
+    squares = _squares(pixel, maps, mixing, sums)
     found: dict[str, Footprint] = {}
-    for name, one, other in zip(maps, ones, others, strict=True):
-        mixes = len(one) != channels or _differ(other, generic[:, None, None] * one)
-        found[name] = Footprint(torch.zeros_like(one[0]) if mixes else one.mean(0), mixes)
-    mixing = [name for name, footprint in found.items() if footprint.mixes]
-    if mixing:
-        sources = [maps[name] for name in mixing]
-        for channel in pixel:
-            for name, row in zip(mixing, _gradients(channel, sources), strict=True):
-                found[name].weights += row.square().sum(0)
-        for name in mixing:
-            found[name].weights = found[name].weights.sqrt() / math.sqrt(
-                min(channels, maps[name].shape[1])
-            )
+    for name, tensor in maps.items():
+        if name in mixing:
+            weights = (squares[name] / min(len(pixel), tensor.shape[1])).sqrt()
+        else:
+            weights = sums[0].on[name].mean(0)
+        found[name] = Footprint(weights, name in mixing)
     return found
 
 
-def _gradients(pixel: Tensor, maps: list[Tensor], sent: Tensor | None = None) -> list[Tensor]:
-    gradients = torch.autograd.grad(
-        pixel, maps, sent, retain_graph=True, allow_unused=True, materialize_grads=True
-    )
-    return [gradient[0].detach() for gradient in gradients]
+class Sums:
+    """The rows of the pixel's Jacobian on each map, times a number each, added up."""
+
+    def __init__(self, pixel: Tensor, maps: Mapping[str, Tensor], numbers: Float[Tensor, " n"]):
+        self.numbers = numbers
+        gradients = torch.autograd.grad(
+            pixel, list(maps.values()), numbers,
+            retain_graph=True, allow_unused=True, materialize_grads=True,
+        )  # fmt: skip
+        self.on = {name: g[0] for name, g in zip(maps, gradients, strict=True)}
 
 
-def _differ(one: Tensor, other: Tensor) -> bool:
+def _mixes(name: str, ones: Sums, others: Sums) -> bool:
     """By more than rounding: some hundred operations, each to the last bit."""
+    one, other = ones.on[name], others.on[name]
+    if len(one) != len(others.numbers):
+        return True
     largest = max(one.abs().max(), other.abs().max())
-    return bool((one - other).abs().max() > 100 * torch.finfo(one.dtype).eps * largest)
+    apart = (other - others.numbers[:, None, None] * one).abs().max()
+    return bool(apart > 100 * torch.finfo(one.dtype).eps * largest)
+
+
+def _squares(
+    pixel: Tensor, maps: Mapping[str, Tensor], mixing: set[str], sums: tuple[Sums, Sums]
+) -> dict[str, Float[Tensor, "h w"]]:
+    """The squares of the Jacobian's entries for each cell, added up; of the maps that mix."""
+    calls = maps.calls if isinstance(maps, Recorded) else []
+    patches: dict[str, Patch] = {}
+    for call in reversed(calls):  # from the pixel back
+        names = {m: name for name in maps for m in (id(maps[name]),)}
+        taken, given = (names.get(id(m)) for m in (call.taken, call.given))
+        if taken not in mixing or taken in patches or given is None or not is_local(call.module):
+            continue
+        last = patches.get(given) if given in mixing else on_diagonal(sums[0].on[given])
+        patch = last and through(call, last, sums[0].on[taken], sums[1].on[taken])
+        if patch and adds_up(patch, [(s.numbers, s.on[taken]) for s in sums]):
+            patches[taken] = patch
+    found = {name: torch.zeros_like(sums[0].on[name][0]) for name in mixing}
+    for name in mixing & patches.keys():
+        (top, left), (h, w) = patches[name].corner, patches[name].rows.shape[2:]
+        found[name][top : top + h, left : left + w] = patches[name].rows.square().sum((0, 1))
+    rest = {name: maps[name] for name in mixing - patches.keys()}
+    for channel in pixel if rest else []:  # the whole map, once for each channel
+        for name, row in Sums(channel, rest, torch.ones_like(channel)).on.items():
+            found[name] += row.square().sum(0)
+    return found
