@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "docs/adding_an_operator.md", "docs/swap.md"]
+PAGES = ["README.md", "docs/adding_an_operator.md", "docs/swap.md", "docs/explain.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -6,7 +6,8 @@ from torch import nn
 
 from tests.upsamplers.test_every_upsampler import CHANNELS, VARIANTS, built, lively
 from unstride import create_upsampler, footprint, list_upsamplers
-from unstride.upsamplers import CarafeUpsample, frozen_predictions
+from unstride.upsamplers import CarafeUpsample, Cascade, Upsampler, frozen_predictions
+from unstride.upsamplers import jacobian as jacobian_rows
 from unstride.upsamplers.featup import featup_jbu
 from unstride.upsamplers.tracing import recorded, trace
 
@@ -209,3 +210,50 @@ def test_nothing_is_left_behind():
         assert not module._forward_hooks
         assert not module._forward_pre_hooks
     assert torch.equal(up(features), before)
+
+
+class Uneven(Upsampler):
+    """Mixes channels, more to the right: it predicts nothing, and yet places differ."""
+
+    def __init__(self, channels):
+        super().__init__(channels, 2)
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, features, guide=None, size=None):
+        """A convolution times a ramp."""
+        fine = nn.functional.interpolate(features, self.output_size(features, size))
+        return self.conv(fine * torch.arange(fine.shape[3]))
+
+
+@pytest.mark.parametrize("make", ["deconv", "bilinear_conv", "pixel_shuffle", Uneven])
+def test_rows_near_the_pixel_are_those_of_the_whole_map(make, monkeypatch):
+    parts = [create_upsampler(make, 4) if isinstance(make, str) else make(4) for _ in range(3)]
+    up = lively(Cascade(*parts)).eval()
+    tried = []
+    real = jacobian_rows.through
+
+    def counted(call, *rest):
+        tried.append(call)
+        return real(call, *rest)
+
+    monkeypatch.setattr(jacobian_rows, "through", counted)
+    features = torch.randn(1, 4, 6, 7)
+    for at in ((0, 0), (29, 22), (55, 47)):
+        found = footprint(up, features, at=at)
+        whole = jacobian(up, features, None, at, None)
+        expected = whole.square().sum((0, 1)).sqrt() / 2
+        torch.testing.assert_close(found.weights, expected, rtol=1e-4, atol=1e-6)
+        assert found.mixes
+    assert len(tried) >= 3
+
+
+def test_rows_near_the_pixel_spare_the_whole_map(monkeypatch):
+    up = lively(create_upsampler("deconv", 4, 8, stages=3)).eval()
+    many = []
+    real = torch.autograd.grad
+    monkeypatch.setattr(
+        torch.autograd, "grad", lambda *args, **rest: many.append(args[0]) or real(*args, **rest)
+    )
+    footprint(up, torch.randn(1, 4, 20, 20), at=(77, 80))
+    assert len(many) == 2 + 3  # two sums, then each stage once
+    assert all(fine.shape[-1] <= 12 for fine in many[2:])

@@ -111,7 +111,7 @@ def load_weights(upsampler: torch.nn.Module, path: Path, name: str) -> None:
     except SafetensorError:
         raise ValueError(f"weights must be a safetensors file, got {path}") from None
     except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()
+        reason = str(error).splitlines()[1].split(",")[0].strip(" .\t")
         raise ValueError(f"weights must be those of this {name}, but {path}: {reason}") from None
 
 

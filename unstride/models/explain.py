@@ -58,8 +58,9 @@ def explain(
     with torch.no_grad():
         features = model.backbone(image)
     found = footprints(_Upsampling(model), features, image, points=inside, size=size)
-    for one in found:  # before it is cropped to the image
-        one.stages.pop("after upsampler", None)
+    for one in found:
+        one.stages.pop("after upsampler", None)  # the output, before it is cropped to the image
+        one.stages = {name.replace("upsampler.", "", 1): s for name, s in one.stages.items()}
     return found
 
 
@@ -97,7 +98,7 @@ def _view_of_stage(stage: str, one: Footprint, image, covered, point, box) -> tu
     (gh, gw), cell = one.weights.shape, _cell(one, covered)
     own = closer(one.weights, cell, point)
     times = (box[2] - box[0]) / (own[2] - own[0])
-    caption = f"{stage.replace('upsampler.', '', 1)}: {gw} x {gh}"
+    caption = f"{stage}: {gw} x {gh}"
     if times > SPECK:
         box, caption = own, f"{caption}, {times:.0f} x closer"
     return caption, dotted(image, one.weights, cell, point, box=box, height=HEIGHT)
@@ -105,9 +106,9 @@ def _view_of_stage(stage: str, one: Footprint, image, covered, point, box) -> tu
 
 def sentence(point: tuple[int, int], one: Footprint) -> str:
     """The strongest cells of a footprint, and their sum."""
-    cells = ", ".join(f"({x}, {y}) {weight:.3f}" for x, y, weight in one.strongest(4))
-    kind = "channels mix, sizes" if one.mixes else "weights"
-    return f"pixel {point[0]},{point[1]}: {kind} sum to {one.total:.3f}; strongest cells {cells}"
+    cells = ", ".join(f"({x}, {y}) {weight:.3g}" for x, y, weight in one.strongest(4))
+    kind = "channels mix: sizes" if one.mixes else "weights"
+    return f"pixel {point[0]},{point[1]}: {kind} sum to {one.total:.4g}; strongest cells {cells}"
 
 
 def explain_file(

@@ -111,6 +111,8 @@ def create_upsampler(
     make = UPSAMPLERS[name]
     if guide_channels is not None and "guide_channels" in signature(make).parameters:
         options["guide_channels"] = guide_channels
+    if stages < 1:
+        raise ValueError(f"stages must be at least 1, got {stages}")
     if stages == 1:
         return make(channels, scale, **options)
     step = round(scale ** (1 / stages))

@@ -6,7 +6,7 @@ first. That a cut-out does the same as the map is assumed, then checked: added u
 be the gradients that the whole map gave.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,6 +16,22 @@ from torch import Tensor, nn
 from unstride.upsamplers.base import Cascade, Upsampler
 
 ELEMENTS = 2**24  # of a map that is held at a time
+
+
+class Sums:
+    """The rows of the pixel's Jacobian on each map, times a number each, added up."""
+
+    def __init__(self, pixel: Tensor, maps: Mapping[str, Tensor], numbers: Float[Tensor, " n"]):
+        self.numbers, self.maps = numbers, maps
+        gradients = torch.autograd.grad(
+            pixel, list(maps.values()), numbers,
+            retain_graph=True, allow_unused=True, materialize_grads=True,
+        )  # fmt: skip
+        self.on = {name: g[0] for name, g in zip(maps, gradients, strict=True)}
+
+    def name_of(self, tensor: Tensor) -> str | None:
+        """Of this very map."""
+        return next((name for name, other in self.maps.items() if other is tensor), None)
 
 
 class Patch(NamedTuple):
@@ -105,3 +121,38 @@ def support(weights: Float[Tensor, "c h w"]) -> tuple[int, int, int, int]:
     if len(ys) == 0:
         return 0, 0, 1, 1
     return int(ys.min()), int(xs.min()), int(ys.max()) + 1, int(xs.max()) + 1
+
+
+def squares_of(
+    pixel: Float[Tensor, " n"],
+    mixing: Mapping[str, Tensor],
+    calls: Sequence[Call],
+    sums: tuple[Sums, Sums],
+) -> dict[str, Float[Tensor, "h w"]]:
+    """For each cell of the maps that mix channels, the sum of the squares of its entries."""
+    patches = _patches(mixing, calls, sums)
+    found = {name: torch.zeros_like(sums[0].on[name][0]) for name in mixing}
+    for name, (rows, (top, left)) in patches.items():
+        h, w = rows.shape[2:]
+        found[name][top : top + h, left : left + w] = rows.square().sum((0, 1))
+    rest = {name: tensor for name, tensor in mixing.items() if name not in patches}
+    for channel in pixel if rest else []:  # the whole map, once for each channel
+        for name, row in Sums(channel, rest, torch.ones_like(channel)).on.items():
+            found[name] += row.square().sum(0)
+    return found
+
+
+def _patches(
+    mixing: Mapping[str, Tensor], calls: Sequence[Call], sums: tuple[Sums, Sums]
+) -> dict[str, Patch]:
+    """Of those maps to which cut-outs lead."""
+    patches: dict[str, Patch] = {}
+    for call in reversed(calls):  # from the pixel back
+        taken, given = sums[0].name_of(call.taken), sums[0].name_of(call.given)
+        if taken not in mixing or taken in patches or given is None or not is_local(call.module):
+            continue
+        last = patches.get(given) if given in mixing else on_diagonal(sums[0].on[given])
+        patch = last and through(call, last, sums[0].on[taken], sums[1].on[taken])
+        if patch and adds_up(patch, [(s.numbers, s.on[taken]) for s in sums]):
+            patches[taken] = patch
+    return patches

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from unstride.upsamplers.base import Upsampler, frozen_predictions
 from unstride.upsamplers.bilateral_stack import BilateralStage
 from unstride.upsamplers.featup import FeatUpStage
-from unstride.upsamplers.jacobian import Call, Patch, adds_up, is_local, on_diagonal, through
+from unstride.upsamplers.jacobian import Call, Sums, squares_of
 
 STAGES = Upsampler, BilateralStage, FeatUpStage
 
@@ -185,7 +185,8 @@ def trace(pixel: Float[Tensor, " c"], maps: Mapping[str, Tensor]) -> dict[str, F
     generic = 1 + torch.rand(len(pixel), generator=torch.Generator().manual_seed(0)).to(pixel)
     sums = Sums(pixel, maps, torch.ones_like(pixel)), Sums(pixel, maps, generic)
     mixing = {name for name in maps if _mixes(name, *sums)}
-    squares = _squares(pixel, maps, mixing, sums)
+    calls = maps.calls if isinstance(maps, Recorded) else []
+    squares = squares_of(pixel, {name: maps[name] for name in mixing}, calls, sums)
     found: dict[str, Footprint] = {}
     for name, tensor in maps.items():
         if name in mixing:
@@ -196,18 +197,6 @@ def trace(pixel: Float[Tensor, " c"], maps: Mapping[str, Tensor]) -> dict[str, F
     return found
 
 
-class Sums:
-    """The rows of the pixel's Jacobian on each map, times a number each, added up."""
-
-    def __init__(self, pixel: Tensor, maps: Mapping[str, Tensor], numbers: Float[Tensor, " n"]):
-        self.numbers = numbers
-        gradients = torch.autograd.grad(
-            pixel, list(maps.values()), numbers,
-            retain_graph=True, allow_unused=True, materialize_grads=True,
-        )  # fmt: skip
-        self.on = {name: g[0] for name, g in zip(maps, gradients, strict=True)}
-
-
 def _mixes(name: str, ones: Sums, others: Sums) -> bool:
     """By more than rounding: some hundred operations, each to the last bit."""
     one, other = ones.on[name], others.on[name]
@@ -216,29 +205,3 @@ def _mixes(name: str, ones: Sums, others: Sums) -> bool:
     largest = max(one.abs().max(), other.abs().max())
     apart = (other - others.numbers[:, None, None] * one).abs().max()
     return bool(apart > 100 * torch.finfo(one.dtype).eps * largest)
-
-
-def _squares(
-    pixel: Tensor, maps: Mapping[str, Tensor], mixing: set[str], sums: tuple[Sums, Sums]
-) -> dict[str, Float[Tensor, "h w"]]:
-    """The squares of the Jacobian's entries for each cell, added up; of the maps that mix."""
-    calls = maps.calls if isinstance(maps, Recorded) else []
-    patches: dict[str, Patch] = {}
-    for call in reversed(calls):  # from the pixel back
-        names = {m: name for name in maps for m in (id(maps[name]),)}
-        taken, given = (names.get(id(m)) for m in (call.taken, call.given))
-        if taken not in mixing or taken in patches or given is None or not is_local(call.module):
-            continue
-        last = patches.get(given) if given in mixing else on_diagonal(sums[0].on[given])
-        patch = last and through(call, last, sums[0].on[taken], sums[1].on[taken])
-        if patch and adds_up(patch, [(s.numbers, s.on[taken]) for s in sums]):
-            patches[taken] = patch
-    found = {name: torch.zeros_like(sums[0].on[name][0]) for name in mixing}
-    for name in mixing & patches.keys():
-        (top, left), (h, w) = patches[name].corner, patches[name].rows.shape[2:]
-        found[name][top : top + h, left : left + w] = patches[name].rows.square().sum((0, 1))
-    rest = {name: maps[name] for name in mixing - patches.keys()}
-    for channel in pixel if rest else []:  # the whole map, once for each channel
-        for name, row in Sums(channel, rest, torch.ones_like(channel)).on.items():
-            found[name] += row.square().sum(0)
-    return found
