@@ -7,7 +7,10 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "docs/adding_an_operator.md", "docs/swap.md", "docs/upsamplers.md"]
+PAGES = [
+    "README.md", "docs/adding_an_operator.md", "docs/explain.md", "docs/swap.md",
+    "docs/upsamplers.md",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES)

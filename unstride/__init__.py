@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from unstride.upsamplers import create_downsampler as create_downsampler
     from unstride.upsamplers import create_pair as create_pair
     from unstride.upsamplers import create_upsampler as create_upsampler
+    from unstride.upsamplers import footprint as footprint
     from unstride.upsamplers import list_downsamplers as list_downsamplers
     from unstride.upsamplers import list_upsamplers as list_upsamplers
     from unstride.upsamplers import load_published as load_published
@@ -42,6 +43,7 @@ HOMES = {
     "create_downsampler": "unstride.upsamplers",
     "create_pair": "unstride.upsamplers",
     "create_upsampler": "unstride.upsamplers",
+    "footprint": "unstride.upsamplers",
     "list_downsamplers": "unstride.upsamplers",
     "list_upsamplers": "unstride.upsamplers",
     "load_published": "unstride.upsamplers",

@@ -46,6 +46,48 @@ def upsample(
     )  # fmt: skip
 
 
+def explain(
+    image: str,
+    at: list[str],
+    upsampler: str = "featup_jbu",
+    backbone: str = "tf_efficientnet_lite0",
+    stride: int | None = None,
+    stages: int = 1,
+    weights: Path | None = None,
+    size: str | None = None,
+    out: Path = Path("explain.png"),
+) -> int:
+    """Draw where an output pixel takes its value from: a green circle, and dots at its sources.
+
+    The weights are exact, and traced back through every stage. For each --at, OUT.png has a row:
+    the photograph with the grid of the features, a closer view, and the grids of the stages
+    between. A dot's area is its cell's weight; red adds, blue subtracts. OUT.safetensors holds
+    the weights: for --at 30,20 the tensors "30,20/features" and "30,20/after ...". Where an
+    operator mixes channels, a weight is the size of the matrix between them, without a sign;
+    that takes a gradient for each channel, so give such an operator a small --size.
+
+    Args:
+        image: an image file.
+        at: X,Y: the pixel in column X and row Y of the image, from 0; may be repeated.
+        upsampler: one of `unstride list`.
+        backbone: a timm model; the default needs no download.
+        stride: of the backbone's features in pixels; by default that of its last layer.
+        stages: in how many steps, each of the same scale: operators published for scale 2
+            reach stride 32 in 5. featup_jbu has its own stages.
+        weights: of the upsampler, a safetensors file such as `unstride fit` writes. Without it
+            featup_jbu is trained, the others that learn are not and start almost uniform.
+        size: HEIGHTxWIDTH of the output in pixels, or one number for the shorter side; by
+            default that of the image. Smaller is faster.
+        out: the picture, whose name ends in .png; the weights lie beside it.
+    """
+    from unstride.models.explain import explain_file
+
+    return explain_file(
+        image, at, upsampler=upsampler, backbone=backbone, stride=stride, stages=stages,
+        weights=weights, size=size, out=out,
+    )  # fmt: skip
+
+
 def list_command(cost: bool = False, channels: int = 256, scale: int = 2) -> int:
     """Print the upsamplers by name: the law that their weights obey, or what they cost.
 
@@ -96,6 +138,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("images", nargs="+", help="image files, folders or globs")
     command.add_function_arguments(upsample, skip={"images"})
     commands.add_subcommand("upsample", command, help="image files to feature files and pictures")
+    command = ArgumentParser(description=_summary(explain))
+    command.add_argument("image", help="an image file")
+    command.add_argument(
+        "--at",
+        action="append",
+        required=True,
+        metavar="X,Y",
+        help="the pixel in column X and row Y of the image, from 0; may be repeated",
+    )
+    command.add_function_arguments(explain, skip={"image", "at"})
+    commands.add_subcommand("explain", command, help="where an output pixel takes its value from")
+
     command = ArgumentParser(description=_summary(list_command))
     command.add_argument("--cost", action="store_true", help="parameters and FLOPs, not the law")
     command.add_function_arguments(list_command, skip={"cost"})
@@ -114,6 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(given)
     if options.subcommand == "list":
         return list_command(**vars(options.list))
+    if options.subcommand == "explain":
+        return explain(**vars(options.explain))
     return upsample(**vars(options.upsample))
 
 

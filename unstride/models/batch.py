@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from unstride.backbones import create_backbone
@@ -72,12 +72,21 @@ def upsample_files(
 
 
 def build(
-    backbone: str, upsampler: str, stride: int | None
+    backbone: str,
+    upsampler: str,
+    stride: int | None,
+    *,
+    stages: int = 1,
+    weights: Path | None = None,
 ) -> tuple[DenseFeatures, dict[str, str]]:
     """The model, and what a file must say about it."""
     trunk = create_backbone(backbone, stride=stride)
     options = {"pretrained": True} if upsampler == "featup_jbu" else {}
-    up = create_upsampler(upsampler, trunk.channels, trunk.stride, **options)
+    up = create_upsampler(
+        upsampler, trunk.channels, trunk.stride, guide_channels=3, stages=stages, **options
+    )
+    if weights is not None:
+        load_weights(up, weights, upsampler)
     described = {
         "backbone": backbone,
         "stride": str(trunk.stride),
@@ -87,6 +96,23 @@ def build(
         "unstride": version("unstride"),
     }
     return DenseFeatures(trunk, up).eval(), described
+
+
+def load_weights(upsampler: torch.nn.Module, path: Path, name: str) -> None:
+    """Trained weights from a safetensors file, such as `unstride fit` writes.
+
+    Raises:
+        ValueError: if the file cannot be read, or is of another upsampler.
+    """
+    if not path.is_file():
+        raise ValueError(f"weights must be a safetensors file, got {path}: no such file")
+    try:
+        upsampler.load_state_dict(load_file(path))
+    except SafetensorError:
+        raise ValueError(f"weights must be a safetensors file, got {path}") from None
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].split(",")[0].strip(" .\t")
+        raise ValueError(f"weights must be those of this {name}, but {path}: {reason}") from None
 
 
 def parse_size(text: str | None) -> tuple[int, int] | int | None:
@@ -168,9 +194,14 @@ def _is_done(target: Path, metadata: dict[str, str], picture: bool) -> bool:
 
 
 def _save(features: Tensor, path: Path, metadata: dict[str, str]) -> None:
+    save_tensors({"features": features}, path, metadata)
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write safetensors; the file appears whole or not at all."""
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        save_file({"features": features}, unfinished, metadata)
+        save_file(tensors, unfinished, metadata)
         with open(unfinished, "rb") as file:
             os.fsync(file.fileno())
         unfinished.replace(path)

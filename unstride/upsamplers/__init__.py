@@ -45,6 +45,10 @@ from unstride.upsamplers.pooling import Blur as Blur
 from unstride.upsamplers.published import load_published as load_published
 from unstride.upsamplers.sapa import SAPA as SAPA
 from unstride.upsamplers.spatial_attention import SpatialAttention as SpatialAttention
+from unstride.upsamplers.tracing import Footprint as Footprint
+from unstride.upsamplers.tracing import footprint as footprint
+from unstride.upsamplers.tracing import recorded as recorded
+from unstride.upsamplers.tracing import trace as trace
 
 UPSAMPLERS: dict[str, Callable[..., Upsampler]] = {
     "nearest": Nearest,
@@ -111,6 +115,8 @@ def create_upsampler(
     make = UPSAMPLERS[name]
     if guide_channels is not None and "guide_channels" in signature(make).parameters:
         options["guide_channels"] = guide_channels
+    if stages < 1:
+        raise ValueError(f"stages must be at least 1, got {stages}")
     if stages == 1:
         return make(channels, scale, **options)
     step = round(scale ** (1 / stages))

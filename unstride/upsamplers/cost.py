@@ -9,7 +9,6 @@ from math import prod
 from typing import NamedTuple
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 import unstride.ops  # noqa: F401  its operations are counted
 from unstride.upsamplers.base import Upsampler
@@ -36,6 +35,8 @@ def cost(upsampler: Upsampler, grid: tuple[int, int] = (64, 64)) -> Cost:
         upsampler: of `create_upsampler`, or of a class of your own.
         grid: rows and columns of the features; global pooling makes it matter a little.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # it imports triton
+
     ghost = copy.deepcopy(upsampler).to("meta").eval()
     size = grid[0] * upsampler.scale, grid[1] * upsampler.scale
     features = torch.empty(1, upsampler.channels, *grid, device="meta")
@@ -47,6 +48,8 @@ def cost(upsampler: Upsampler, grid: tuple[int, int] = (64, 64)) -> Cost:
 
 
 def _convolution(x, w, bias, stride, padding, dilation, transposed, *_, out_shape=None, **__):
+    from torch.utils.flop_counter import conv_flop_count
+
     taps = conv_flop_count(x, w, out_shape, transposed=transposed)
     return taps + (2 * prod(out_shape) if bias is not None else 0)
 
