@@ -19,7 +19,7 @@ test: $(VENV)/.dev
 
 # Shapes in the types, checked at run time; dynamo cannot see through the checker.
 CHECKED := unstride.ops.border,unstride.ops.reference,unstride.ops.window,unstride.upsamplers
-SHAPES := --jaxtyping-packages=$(CHECKED),unstride.viz,unstride.data,beartype.beartype
+SHAPES := --jaxtyping-packages=$(CHECKED),unstride.viz,unstride.dots,unstride.data,beartype.beartype
 
 # make lint   style, types, spelling, import directions
 lint: $(VENV)/.dev

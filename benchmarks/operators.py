@@ -49,8 +49,8 @@ class Setting:
 
 
 SETTINGS = {
-    "x2": Setting(256, (64, 64), 2, 15),
-    "x16": Setting(384, (28, 28), 16, 5),
+    "x2": Setting(256, (64, 64), 2, 9),
+    "x16": Setting(384, (28, 28), 16, 3),
 }
 
 

@@ -129,6 +129,13 @@ def test_stacks_show_their_grids():
     assert shapes == [(8, 12), (16, 24), (32, 48)]
 
 
+def test_what_a_stack_returns_has_its_name():
+    nested = Cascade(create_upsampler("bilinear", 2, 4, stages=2), create_upsampler("bilinear", 2))
+    found = footprint(nested, torch.randn(1, 2, 4, 4), at=(9, 9))
+    grids = {name: len(stage.weights) for name, stage in found.stages.items()}
+    assert grids == {"after upsamplers.0.upsamplers.0": 8, "after upsamplers.0": 16}
+
+
 class Pyramid(nn.Module):
     """Two merges from the top, as in a feature pyramid network."""
 
@@ -237,6 +244,7 @@ def test_rows_near_the_pixel_are_those_of_the_whole_map(make, monkeypatch):
         return real(call, *rest)
 
     monkeypatch.setattr(jacobian_rows, "through", counted)
+    monkeypatch.setattr(jacobian_rows, "ELEMENTS", 4 * 12 * 12 * 3)  # several chunks
     features = torch.randn(1, 4, 6, 7)
     for at in ((0, 0), (29, 22), (55, 47)):
         found = footprint(up, features, at=at)

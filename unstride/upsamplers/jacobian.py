@@ -136,7 +136,7 @@ def squares_of(
         h, w = rows.shape[2:]
         found[name][top : top + h, left : left + w] = rows.square().sum((0, 1))
     rest = {name: tensor for name, tensor in mixing.items() if name not in patches}
-    for channel in pixel if rest else []:  # the whole map, once for each channel
+    for channel in pixel.split(1) if rest else ():  # the whole map, once for each channel
         for name, row in Sums(channel, rest, torch.ones_like(channel)).on.items():
             found[name] += row.square().sum(0)
     return found
@@ -149,9 +149,9 @@ def _patches(
     patches: dict[str, Patch] = {}
     for call in reversed(calls):  # from the pixel back
         taken, given = sums[0].name_of(call.taken), sums[0].name_of(call.given)
-        if taken is None or given is None or not is_local(call.module):
+        if taken is None or given is None or taken not in mixing or taken in patches:
             continue
-        if taken not in mixing or taken in patches:
+        if not is_local(call.module):
             continue
         last = patches.get(given) if given in mixing else on_diagonal(sums[0].on[given])
         patch = last and through(call, last, sums[0].on[taken], sums[1].on[taken])
