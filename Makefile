@@ -14,7 +14,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q $(SHAPES) tests/upsamplers tests/data -k "not compiles and not onnx"
+	$(BIN)/python -m pytest -q $(SHAPES) tests/upsamplers tests/data tests/test_dots.py -k "not compiles and not onnx"
 	$(BIN)/python -m pytest
 
 # Shapes in the types, checked at run time; dynamo cannot see through the checker.

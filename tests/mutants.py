@@ -387,7 +387,7 @@ MUTANTS = [
         ("dots: the ring is half a cell off", "(point[0] - left) * zoom",
          "(point[0] + 5 - left) * zoom"),
         ("closer: every cell counts", "VISIBLE * float", "0 * float"),
-        ("closer: beyond the grid", "min(max(start, 0), room)", "start"),
+        ("closer: beyond the grid", "min(max(start, 0.0), room)", "start"),
         ("closer: point forgotten", "(min(place, *ends), max(place, *ends))",
          "(min(ends), max(ends))"),
         ("titled: text is cut", "*(int(font.getlength(t)) + 8 for t, _ in rows)", "0"),

@@ -40,7 +40,7 @@ def dotted(
     import numpy as np
     from PIL import Image, ImageDraw
 
-    left, top, right, bottom = box or (0, 0, photo.shape[3], photo.shape[2])
+    left, top, right, bottom = box or (0.0, 0.0, float(photo.shape[3]), float(photo.shape[2]))
     zoom = height * SMOOTH / (bottom - top)  # picture elements per pixel of the photograph
     size = max(round((right - left) * zoom), 1), height * SMOOTH
     shown = photo[0].permute(1, 2, 0) * (1 - FADE) + FADE
@@ -87,12 +87,12 @@ def closer(
     for axis, (low, high) in enumerate(ranges):
         room = weights.shape[axis] * cell[axis] - side
         start = (low + high - side) / 2
-        first.append(min(max(start, 0), room) if room > 0 else room / 2)
+        first.append(min(max(start, 0.0), room) if room > 0 else room / 2)
     return first[1], first[0], first[1] + side, first[0] + side
 
 
 def titled(
-    rows: Sequence[tuple[str, Float[Tensor, "3 h w"]]], size: int = 17
+    rows: Sequence[tuple[str, Float[Tensor, "3 _ _"]]], size: int = 17
 ) -> Float[Tensor, "3 H W"]:
     """Pictures under each other, each below its line of text, as wide as the widest."""
     import numpy as np

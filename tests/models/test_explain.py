@@ -64,7 +64,8 @@ def test_points_outside_the_image_are_refused(point):
 
 
 @pytest.fixture
-def photo(tmp_path):
+def photo(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # names without a folder end here
     Image.effect_noise((70, 50), 80).convert("RGB").save(tmp_path / "photo.png")
     return tmp_path / "photo.png"
 

@@ -82,7 +82,7 @@ def picture(
                 f"{name}: {gw} x {gh} cells of features",
                 dotted(
                     image, one.weights, cell, point,
-                    box=(0, 0, covered[1], covered[0]), height=HEIGHT,
+                    box=(0.0, 0.0, float(covered[1]), float(covered[0])), height=HEIGHT,
                 ),
             ),
             ("closer", dotted(image, one.weights, cell, point, box=box, height=HEIGHT)),

@@ -55,8 +55,8 @@ class Footprint:
 
 def footprint(
     upsampler: nn.Module,
-    features: Float[Tensor, "1 c h w"],
-    guide: Float[Tensor, "1 d gh gw"] | None = None,
+    features: Float[Tensor, "b c h w"],
+    guide: Float[Tensor, "b d gh gw"] | None = None,
     *,
     at: tuple[int, int],
     size: tuple[int, int] | None = None,
@@ -69,7 +69,7 @@ def footprint(
     Args:
         upsampler: of `create_upsampler`, or any module called in the same way; in evaluation
             mode. Its stages, if it has any, are traced too.
-        features: of one image.
+        features: of one image, b = 1.
         guide: as the upsampler takes it.
         at: (x, y), a pixel of the output.
         size: rows and columns of the output.
@@ -83,8 +83,8 @@ def footprint(
 @torch.enable_grad()
 def footprints(
     upsampler: nn.Module,
-    features: Float[Tensor, "1 c h w"],
-    guide: Float[Tensor, "1 d gh gw"] | None = None,
+    features: Float[Tensor, "b c h w"],
+    guide: Float[Tensor, "b d gh gw"] | None = None,
     *,
     points: Sequence[tuple[int, int]],
     size: tuple[int, int] | None = None,
