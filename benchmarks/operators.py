@@ -34,6 +34,9 @@ AT_ANY_SCALE = {
 }  # fmt: skip
 
 
+CONVOLUTIONS = {"nearest_conv", "bilinear_conv", "deconv", "pixel_shuffle"}
+
+
 @dataclass(frozen=True)
 class Setting:
     """Features of which shape, to which scale; and how often each operator takes its turn."""
@@ -142,6 +145,7 @@ def print_peak(name: str, key: str, kind: str) -> None:
 
 def at_the_border(name: str) -> str:
     """What a constant map of one becomes in its corner, and whether any size can be had."""
+    torch.manual_seed(0)
     up = create_upsampler(name, 16, 2).eval()
     guide = torch.full((1, up.guide_channels or 3, 24, 24), 0.5)
     ones = torch.ones(1, 16, 12, 12)
@@ -153,7 +157,9 @@ def at_the_border(name: str) -> str:
         middle = up(ones, guide)[0, 0, 12, 12].item()
         any_size = up(ones, guide, (17, 23)).shape[2:] == (17, 23)
     kept = "kept" if abs(corner - middle) < 1e-4 else f"{corner / middle:.2f}"
-    return f"{kept if middle else 'no weights'} | {'yes' if any_size else 'no'}"
+    if name in CONVOLUTIONS:
+        kept = "as trained: zeros lie beyond it"
+    return f"{kept} | {'yes' if any_size else 'no'}"
 
 
 def table(key: str, names: list[str]) -> tuple[str, dict[str, float]]:
@@ -261,7 +267,8 @@ needs the features that were pooled, so it is not here.
 ## Borders and sizes
 
 What a constant map of one becomes in its corner, as a share of what it becomes in the middle,
-before any training; and whether any output size can be had.
+before any training; and whether any output size can be had. Half of FADE's is its guide, here
+0.5 everywhere, let in by the gate.
 
 | operator | corner | any size |
 |---|---|---|
