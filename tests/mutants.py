@@ -162,6 +162,12 @@ MUTANTS = [
         ("second image takes the first's", "source = features + b * fb +", "source = features +"),
     ),
     *family(
+        "unstride/ops/by_rows.py", ("tests/ops/test_by_rows.py",),
+        ("rows not moved on", "index_select(2, first + p)", "index_select(2, first)"),
+        ("the first group for all", "weights[:, :, p].movedim(2, -1)", "weights[:, :1, p].movedim(2, -1).expand(-1, g, -1, -1, -1)"),
+        ("margin one short", "width, k, device)[:, None] + torch.arange(k, device=device) + margin", "width, k, device)[:, None] + torch.arange(k, device=device) + max(margin - 1, 0)"),
+    ),
+    *family(
         "unstride/upsamplers/attention.py",
         ("tests/upsamplers/test_naf.py", "tests/upsamplers/test_anyup.py"),
         ("rotated the other way", "torch.cat([-second, first], 1)", "torch.cat([second, -first], 1)"),

@@ -202,8 +202,6 @@ def test_onnx_gives_the_same_numbers(name, given, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
     import unstride
 
-    if name in ("featup_jbu", "featup_jbu paper", "naf"):
-        pytest.skip("hundreds of taps written out take minutes to export; the ops are tested alone")
     features, guide = given
     up = built(name)
     unstride.export_onnx(up, (features, guide), tmp_path / "up.onnx")

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.library import custom_op, register_autograd, register_vmap
 
+from unstride.ops.by_rows import correlate_by_rows, reassemble_by_rows
 from unstride.ops.checks import check_correlate, check_reassemble, check_scatter
 from unstride.ops.reference import (
     correlate_reference,
@@ -102,8 +103,8 @@ def decompositions() -> dict:
     """
     ops = torch.ops.unstride
     return {
-        ops.reassemble.default: reassemble_reference,
-        ops.correlate.default: correlate_reference,
+        ops.reassemble.default: reassemble_by_rows,
+        ops.correlate.default: correlate_by_rows,
         ops.scatter.default: lambda v, w, height, width: scatter_reference(v, w, (height, width)),
     }
 

@@ -1,0 +1,52 @@
+"""The definitions again, a row of taps at a time: k nodes in an exported graph, not k squared.
+
+For `decompositions`. Each holds a row of taps, k times the output, for a moment; the references
+hold one tap. Sums are taken in the tensors' own type.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import pad
+
+from unstride.ops.window import window_start
+
+
+def reassemble_by_rows(
+    features: Float[Tensor, "b c h w"], weights: Float[Tensor, "b g k k H W"]
+) -> Float[Tensor, "b c H W"]:
+    """As `reassemble_reference`."""
+    g, k = weights.shape[1:3]
+    rows = _rows(features, weights.shape[4], weights.shape[5], k)
+    parts = [
+        (row.unflatten(1, (g, -1)) * weights[:, :, p].movedim(2, -1)[:, :, None]).sum(-1)
+        for p, row in enumerate(rows)
+    ]
+    return torch.stack(parts).sum(0).flatten(1, 2)
+
+
+def correlate_by_rows(
+    queries: Float[Tensor, "b c H W"],
+    keys: Float[Tensor, "b c h w"],
+    kernel_size: int,
+    groups: int = 1,
+) -> Float[Tensor, "b g k k H W"]:
+    """As `correlate_reference`."""
+    rows = _rows(keys, queries.shape[2], queries.shape[3], kernel_size)
+    scores = [
+        (row * queries[..., None]).unflatten(1, (groups, -1)).sum(2).movedim(-1, 2) for row in rows
+    ]
+    return torch.stack(scores, 2)
+
+
+def _rows(
+    source: Float[Tensor, "b c h w"], height: int, width: int, k: int
+) -> list[Float[Tensor, "b c H W k"]]:
+    """For each row of the window, its k taps under every output pixel."""
+    h, w = source.shape[2:]
+    margin, device = k // 2, source.device
+    padded = pad(source, (margin,) * 4)
+    first = window_start(h, height, k, device) + margin
+    taps = window_start(w, width, k, device)[:, None] + torch.arange(k, device=device) + margin
+    wide = padded.index_select(3, taps.flatten()).unflatten(3, (-1, k))
+    return [wide.index_select(2, first + p) for p in range(k)]
