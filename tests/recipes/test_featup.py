@@ -9,6 +9,7 @@ from PIL import Image
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
+from unstride.backbones import Backbone
 from unstride.data import views
 from unstride.recipes import featup
 
@@ -24,7 +25,7 @@ def photos(tmp_path):
 
 
 def fit(photos, out, **options):
-    options = {"steps": 2, "batch_size": 2, "views": 1, "crop": 128, "projection": 8} | options
+    options = {"steps": 2, "batch_size": 2, "views": 1, "crop": "128", "dimensions": 8} | options
     featup.fit([str(photos)], out, device="cpu", **options)
     return json.loads((out / "card.json").read_text())
 
@@ -59,10 +60,10 @@ def test_two_steps_move_what_should_move_and_nothing_else(variant, photos, tmp_p
             real(self, loader),
         )[1],
     )
-    card = fit(photos, tmp_path / "run", variant=variant)
+    card = fit(photos, tmp_path / "run", upsampler_options={"variant": variant})
     before, after = modules[0][1], modules[0][0].state_dict()
     moved = {k for k in before if not torch.equal(before[k], after[k]) and k not in ("mean", "std")}
-    learned = {k for k in before if k.startswith(("upsampler.", "blur.", "uncertainty."))}
+    learned = {k for k in before if k.startswith(("upsampler.", "pool.", "uncertainty."))}
     still = {k for k in learned if "log_sigma" in k or k.startswith("upsampler.fine.")}
     assert moved >= learned - still - {k for k in learned if k.endswith("phases")}
     assert not any(k.startswith("backbone.") for k in moved)
@@ -103,7 +104,118 @@ def test_validation_compares_with_bilinear_on_the_same_views(photos, tmp_path):
 
 def test_crops_depend_on_the_seed_and_their_number_alone(photos):
     paths = sorted(photos.iterdir())
-    crops = views.Crops(paths, 64, 8, seed=3)
-    assert torch.equal(crops[5], views.Crops(paths, 64, 100, seed=3)[5])
-    assert not torch.equal(crops[5], views.Crops(paths, 64, 8, seed=4)[5])
+    crops = views.Crops(paths, 64, length=8, seed=3)
+    assert torch.equal(crops[5], views.Crops(paths, 64, length=100, seed=3)[5])
+    assert not torch.equal(crops[5], views.Crops(paths, 64, length=8, seed=4)[5])
     assert crops[0].shape == (3, 64, 64)
+
+
+def module(**options):
+    torch.manual_seed(0)
+    backbone = featup.create_backbone("resnet18", pretrained=False, stride=16)
+    return featup.FeatUp(backbone, "bilinear", steps=1, views=1, **options)
+
+
+def compared(one, images):
+    generator = torch.Generator().manual_seed(0)
+    fine, basis = one.upsampled(images, one.upsampler, generator)
+    return list(one.compare(images, fine, basis, generator))
+
+
+def test_crops_and_views_need_not_be_square():
+    for expected, actual, sigma in compared(module(pad=0.2), torch.rand(2, 3, 96, 128)):
+        assert expected.shape == actual.shape == (2, 48, 6, 8)
+        assert sigma.shape == (2, 1, 6, 8)
+
+
+def test_attention_by_an_upsampled_channel_is_that_of_upsampled_features():
+    """Saliency is linear, so that of the upsampled features is the upsampled saliency."""
+    one = module(downsampler="attention_pool", projection="none").eval()
+    for p in one.pool.parameters():
+        p.data += 0.3 * torch.randn_like(p)
+    images = torch.rand(2, 3, 96, 96)
+    (expected, _, _), (plain, _, _) = (
+        compared(m, images)[0] for m in (one, module(projection="none").eval())
+    )
+    generator = torch.Generator().manual_seed(0)
+    fine = one.upsampler(one.standardised(one.backbone(images)), images, (24, 24))
+    view = views.random_view(2, one.zoom, generator)
+    seen = views.through(view, fine, 4 * 6)
+    torch.testing.assert_close(expected, one.pool(seen), rtol=1e-4, atol=1e-4)
+    assert (expected - plain).abs().max() > 1e-3
+
+
+def test_projections_are_principal_random_or_none():
+    images = torch.rand(2, 3, 96, 96)
+    principal, none = module(projection="pca", dimensions=5), module(projection="none")
+    principal.standardise([images]), none.standardise([images])
+    features = principal.standardised(principal.backbone(images)).movedim(1, -1).flatten(0, 2)
+    values, vectors = torch.linalg.eigh(features.T @ features)
+    share = (features @ principal.components).square().sum() / values.sum()
+    torch.testing.assert_close(share, values[-5:].sum() / values.sum(), rtol=1e-4, atol=0)
+    assert compared(none, images)[0][0].shape[1] == none.backbone.channels
+    with pytest.raises(ValueError, match="projection must be none for carafe"):
+        featup.FeatUp(none.backbone, "carafe", steps=1)
+    assert featup.FeatUp(none.backbone, "carafe", steps=1, projection="none")
+
+
+def test_a_crop_must_be_whole_strides():
+    backbone = featup.create_backbone("resnet18", pretrained=False)
+    assert featup.crop_size("64", backbone) == (64, 64)
+    assert featup.crop_size("64x96", backbone) == (64, 96)
+    for wrong in ("70", "64x", "a", "64x64x64", "0"):
+        with pytest.raises(ValueError, match="multiples of 32 pixels for resnet18, got"):
+            featup.crop_size(wrong, backbone)
+
+
+def test_features_on_disk_give_the_same_curve_and_are_not_computed_again(
+    photos, tmp_path, monkeypatch
+):
+    plain = fit(photos, tmp_path / "plain")
+    first = fit(photos, tmp_path / "first", cache=tmp_path / "cache")
+    files = {p: p.stat().st_mtime_ns for p in (tmp_path / "cache").iterdir()}
+    monkeypatch.setattr(Backbone, "forward", lambda *_: pytest.fail("computed again"))
+    second = fit(photos, tmp_path / "second", cache=tmp_path / "cache")
+    assert plain["curve"] == first["curve"] == second["curve"]
+    assert files == {p: p.stat().st_mtime_ns for p in (tmp_path / "cache").iterdir()}
+
+
+def test_the_papers_stack_goes_on_to_the_same_curve_though_it_drops_out(
+    photos, tmp_path, monkeypatch
+):
+    options = {"steps": 3, "upsampler_options": {"variant": "paper"}}
+    monkeypatch.setattr(featup, "CHECKPOINT_STEPS", 1)
+    whole = fit(photos, tmp_path / "whole", **options)
+    real = featup.FeatUp.training_step
+
+    def killed(self, images, index):
+        if self.global_step == 2:
+            raise KeyboardInterrupt("killed")
+        return real(self, images, index)
+
+    monkeypatch.setattr(featup.FeatUp, "training_step", killed)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        fit(photos, tmp_path / "stopped", **options)
+    monkeypatch.setattr(featup.FeatUp, "training_step", real)
+    assert fit(photos, tmp_path / "stopped", **options)["curve"] == whole["curve"]
+
+
+def test_tensorboard_shows_loss_errors_and_features(photos, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    fit(photos, tmp_path / "run", validation=[str(photos)], check_every=1)
+    log = EventAccumulator(str(next((tmp_path / "run").rglob("events.*")).parent))
+    log.Reload()
+    assert {"error", "error_bilinear"} <= set(log.Tags()["scalars"])
+    assert "features" in log.Tags()["images"]
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed"])
+def test_mixed_precision_trains(photos, tmp_path, precision):
+    card = fit(photos, tmp_path / "run", precision=precision)
+    assert all(value == value for _, value in card["curve"])
+
+
+def test_the_crf_term_is_added_when_asked(photos, tmp_path):
+    plain, crf = (fit(photos, tmp_path / str(w), steps=1, crf=w) for w in (0.0, 10.0))
+    assert crf["curve"][0][1] > plain["curve"][0][1]

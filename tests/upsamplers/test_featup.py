@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
 from benchmarks.formulations import PublishedStack
+from unstride.ops import fold_border, reassemble
 from unstride.upsamplers import FeatUpStack
-from unstride.upsamplers.featup import after_bicubic, bicubic_taps
+from unstride.upsamplers.featup import DOUBLINGS, after_doubling, away_from_zero, taps_after
 
 
 @pytest.fixture
@@ -43,17 +45,53 @@ def test_parameters_are_the_published_number():
     assert sum(p.numel() for p in FeatUpStack(384, 16).stages[0].parameters()) == 6_233
 
 
+@pytest.mark.parametrize("source", DOUBLINGS)
 @pytest.mark.parametrize("k", [1, 3, 5, 7])
-def test_bicubic_taps_sum_to_one_and_see_no_more_than_they_must(k):
-    taps = bicubic_taps(k)
+def test_taps_sum_to_one_and_see_no_more_than_they_must(k, source):
+    taps = taps_after(DOUBLINGS[source], k)
     torch.testing.assert_close(taps.sum(2), torch.ones(2, k, dtype=torch.float64))
     assert taps.shape[2] % 2 == 1
     assert (taps[:, :, 0] != 0).any()
     assert (taps[:, :, -1] != 0).any()
 
 
+@pytest.mark.parametrize("source", DOUBLINGS)
+def test_one_tap_alone_is_the_plain_resize(source):
+    """A 1 x 1 filter of weight 1 behind the doubling leaves the doubling."""
+    features = torch.randn(1, 3, 5, 6, dtype=torch.float64)
+    weights = torch.ones(1, 1, 1, 1, 10, 12, dtype=torch.float64)
+    weights = after_doubling(weights, taps_after(DOUBLINGS[source], 1))
+    weights = fold_border(weights, (5, 6), "replicate")
+    expected = interpolate(features, scale_factor=2, mode=source, align_corners=False)
+    torch.testing.assert_close(reassemble(features, weights), expected)
+
+
 def test_weights_keep_their_sum_behind_the_bicubic():
     weights = torch.randn(1, 1, 7, 7, 8, 6, dtype=torch.float64)
     torch.testing.assert_close(
-        after_bicubic(weights, bicubic_taps(7)).sum((2, 3)), weights.sum((2, 3))
+        after_doubling(weights, taps_after(DOUBLINGS["bicubic"], 7)).sum((2, 3)),
+        weights.sum((2, 3)),
     )
+
+
+@pytest.mark.parametrize("renormalise", [False, True])
+def test_renormalised_weights_sum_to_one(renormalise):
+    stack = FeatUpStack(4, 2, renormalise=renormalise, mix=False).double().eval()
+    for p in stack.parameters():
+        p.data += 0.2 * torch.randn_like(p)
+    sums = stack.stages[0].fine_weights(torch.rand(1, 3, 8, 6).double()).sum((2, 3))
+    assert torch.allclose(sums, torch.ones_like(sums)) == renormalise
+
+
+def test_sums_to_divide_by_keep_their_sign_and_their_distance_from_zero():
+    sums = torch.tensor([-2.0, -0.01, 0.0, 0.05, 3.0])
+    assert away_from_zero(sums).tolist() == pytest.approx([-2.0, -0.1, 0.1, 0.1, 3.0])
+
+
+def test_the_papers_own_sizes_are_options_and_others_are_refused():
+    stack = FeatUpStack(4, 4, radius=1, key_channels=30, source="bilinear").eval()
+    assert stack.stages[0].key[0].out_channels == 30
+    assert stack.stages[0].fine_weights(torch.rand(1, 3, 8, 6)).shape == (1, 1, 3, 3, 8, 6)
+    assert stack(torch.randn(1, 4, 4, 3), torch.rand(1, 3, 16, 12)).shape == (1, 4, 16, 12)
+    with pytest.raises(ValueError, match="source must be one of bicubic, bilinear, got 'cubic'"):
+        FeatUpStack(4, source="cubic")

@@ -13,47 +13,61 @@ from unstride.data.images import load_image
 
 
 def random_view(
-    n: int, zoom: tuple[float, float], generator: torch.Generator
+    n: int, zoom: tuple[float, float], generator: torch.Generator, *, pad: float = 0.0
 ) -> Float[Tensor, "n 4"]:
-    """Left, top and side of a square in the picture, in [0, 1], and 1 where it is flipped."""
+    """Left, top and side of a box in the picture, as shares of its sides, and 1 where flipped.
+
+    Args:
+        n: how many.
+        zoom: least and greatest magnification.
+        generator: of the random numbers.
+        pad: how far a box may reach beyond the picture's edges, as a share of its sides.
+    """
     factor = torch.empty(n).uniform_(*zoom, generator=generator)
-    corner = torch.rand(n, 2, generator=generator) * (1 - 1 / factor)[:, None]
+    corner = torch.rand(n, 2, generator=generator) * (1 - 1 / factor + 2 * pad)[:, None] - pad
     flip = torch.randint(0, 2, (n,), generator=generator).float()
     return torch.stack([corner[:, 0], corner[:, 1], 1 / factor, flip], 1)
 
 
 def through(
-    view: Float[Tensor, "b 4"], image: Float[Tensor, "b c h w"], side: int
-) -> Float[Tensor, "b c side side"]:
-    """An image, or a map of its features, as the view shows it: one coordinate map for both."""
-    left, top, width, flip = view.unbind(1)
-    steps = (torch.arange(side, device=image.device, dtype=image.dtype) + 0.5) / side
-    columns = torch.where(flip[:, None] > 0, steps.flip(0), steps) * width[:, None] + left[:, None]
-    rows = steps * width[:, None] + top[:, None]
-    grid = torch.stack(
-        [columns[:, None].expand(-1, side, -1), rows[:, :, None].expand(-1, -1, side)], -1
+    view: Float[Tensor, "b 4"], image: Float[Tensor, "b c h w"], size: int | tuple[int, int]
+) -> Float[Tensor, "b c H W"]:
+    """An image, or a map of its features, as the view shows it: one coordinate map for both.
+
+    What lies beyond an edge is mirrored at it, in the image and in the map alike.
+    """
+    rows, columns = (size, size) if isinstance(size, int) else size
+    left, top, side, flip = view.unbind(1)
+    y, x = (
+        (torch.arange(n, device=image.device, dtype=image.dtype) + 0.5) / n for n in (rows, columns)
     )
-    return grid_sample(image, 2 * grid - 1, "bilinear", "border", align_corners=False)
+    x = torch.where(flip[:, None] > 0, x.flip(0), x) * side[:, None] + left[:, None]
+    y = y * side[:, None] + top[:, None]
+    grid = torch.stack([x[:, None].expand(-1, rows, -1), y[:, :, None].expand(-1, -1, columns)], -1)
+    return grid_sample(image, 2 * grid - 1, "bilinear", "reflection", align_corners=False)
 
 
 class Crops(Dataset):
-    """Square crops of photographs, each decided by the seed and its number alone.
+    """Crops of photographs, each decided by the seed and its number alone.
 
     Args:
         paths: of the photographs.
-        side: of a crop, in pixels; a photograph is first resized so that its shorter side
-            has between 1 and 1.25 times as many.
+        size: rows and columns of a crop in pixels, or the side of a square one; a photograph
+            is first resized to between 1 and 1.25 times the least that holds it.
         length: how many crops there are; they go through the photographs round by round.
         seed: of the order and the crops.
     """
 
-    def __init__(self, paths: Sequence[Path], side: int, length: int, seed: int):
-        self.paths, self.side, self.length, self.seed = list(paths), side, length, seed
+    def __init__(
+        self, paths: Sequence[Path], size: int | tuple[int, int], *, length: int, seed: int
+    ):
+        self.size = (size, size) if isinstance(size, int) else size
+        self.paths, self.length, self.seed = list(paths), length, seed
 
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> Float[Tensor, "3 s s"]:
+    def __getitem__(self, index: int) -> Float[Tensor, "3 h w"]:
         turn, place = divmod(index, len(self.paths))
         order = torch.randperm(
             len(self.paths), generator=torch.Generator().manual_seed(self.seed + turn)
@@ -61,8 +75,14 @@ class Crops(Dataset):
         image = load_image(self.paths[int(order[place])])
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
         across, down, larger = torch.rand(3, generator=generator).tolist()
-        ratio = self.side * (1 + larger / 4) / min(image.shape[2:])
-        size = [max(round(n * ratio), self.side) for n in image.shape[2:]]
-        image = interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
-        y, x = (int(t * (n - self.side + 1)) for t, n in zip((down, across), size, strict=True))
-        return image[0, :, y : y + self.side, x : x + self.side].clamp(0, 1)
+        ratio = (1 + larger / 4) * max(
+            n / m for n, m in zip(self.size, image.shape[2:], strict=True)
+        )
+        resized = [
+            max(round(m * ratio), n) for n, m in zip(self.size, image.shape[2:], strict=True)
+        ]
+        image = interpolate(image, resized, mode="bilinear", antialias=True, align_corners=False)
+        y, x = (
+            int(t * (m - n + 1)) for t, n, m in zip((down, across), self.size, resized, strict=True)
+        )
+        return image[0, :, y : y + self.size[0], x : x + self.size[1]].clamp(0, 1)

@@ -37,8 +37,13 @@ class FeatUpStack(Upsampler):
         channels: channels c of the features.
         scale: output pixels per input pixel; the stack has log2(scale) stages, rounded up,
             and runs as many as a size needs. Other sizes are resized from the next larger.
-        key_channels: dimensions in which pixels of the guide are compared.
-        radius: of the window on the fine grid of each stage, in its pixels.
+        key_channels: dimensions in which pixels of the guide are compared: 32 as released, the
+            paper has 30.
+        radius: of the window on the fine grid of each stage, in its pixels: 3 is released, the
+            paper has 1.
+        source: how each stage enlarges before it filters: "bicubic" as released, or
+            "bilinear", the paper's.
+        renormalise: divide the weights by their sum again once they are corrected.
         mix: with the last 1 x 1 convolution; without it no parameter depends on `channels`.
         norm: with a layer norm over the features' channels first, as half of the released
             stacks have it.
@@ -55,12 +60,17 @@ class FeatUpStack(Upsampler):
         *,
         key_channels: int = 32,
         radius: int = 3,
+        source: str = "bicubic",
+        renormalise: bool = False,
         mix: bool = True,
         norm: bool = False,
     ):
         super().__init__(channels, scale)
         stages = max(math.ceil(math.log2(scale)), 1)
-        self.stages = nn.ModuleList(FeatUpStage(key_channels, radius) for _ in range(stages))
+        self.stages = nn.ModuleList(
+            FeatUpStage(key_channels, radius, source=source, renormalise=renormalise)
+            for _ in range(stages)
+        )
         self.norm = ChannelNorm(channels) if norm else None
         self.drop = nn.Dropout2d(0.2)
         self.mix = nn.Conv2d(channels, channels, 1) if mix else None
@@ -94,15 +104,26 @@ class FeatUpStage(nn.Module):
     Args:
         key_channels: dimensions in which pixels of the guide are compared.
         radius: of the window, in fine pixels.
+        source, renormalise: as in `FeatUpStack`.
     """
 
     phases: Tensor
 
-    def __init__(self, key_channels: int = 32, radius: int = 3):
+    def __init__(
+        self,
+        key_channels: int = 32,
+        radius: int = 3,
+        *,
+        source: str = "bicubic",
+        renormalise: bool = False,
+    ):
         super().__init__()
-        self.radius, self.side = radius, 2 * radius + 1
+        if source not in DOUBLINGS:
+            raise ValueError(f"source must be one of {', '.join(DOUBLINGS)}, got {source!r}")
+        self.side, self.renormalise = 2 * radius + 1, renormalise
         taps = self.side**2
-        self.register_buffer("phases", bicubic_taps(self.side).float(), persistent=False)
+        phases = taps_after(DOUBLINGS[source], self.side).float()
+        self.register_buffer("phases", phases, persistent=False)
         self.log_temperature = nn.Parameter(torch.tensor(0.0))
         self.sigma_space = nn.Parameter(torch.tensor(1.0))  # in window radii
         self.key = nn.Sequential(
@@ -119,7 +140,7 @@ class FeatUpStage(nn.Module):
         """The features at twice the grid, which is the guide's."""
         h, w = features.shape[2:]
         weights = fold_border(self.fine_weights(guide), (2 * h, 2 * w), "reflect")
-        weights = fold_border(after_bicubic(weights, self.phases), (h, w), "replicate")
+        weights = fold_border(after_doubling(weights, self.phases), (h, w), "replicate")
         return reassemble(features, weights)
 
     def fine_weights(self, guide: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b 1 k k H W"]:
@@ -132,6 +153,8 @@ class FeatUpStage(nn.Module):
         weights = likeness * self.nearness().to(likeness)
         weights = weights / weights.sum(1, keepdim=True).clamp(min=1e-7)
         weights = weights + RESIDUAL * self.correction(torch.cat([weights, guide], 1))
+        if self.renormalise:
+            weights = weights / away_from_zero(weights.sum(1, keepdim=True))
         return weights.unflatten(1, (1, self.side, self.side))
 
     def nearness(self) -> Float[Tensor, "kk 1 1"]:
@@ -141,13 +164,18 @@ class FeatUpStage(nn.Module):
         return torch.exp(-squared / (2 * self.sigma_space**2)).flatten()[:, None, None]
 
 
-def after_bicubic(
+def away_from_zero(sums: Tensor, least: float = 0.1) -> Tensor:
+    """Sums to divide by: those nearer to zero than `least` become `least`, of their sign."""
+    return torch.where(sums < 0, sums.clamp(max=-least), sums.clamp(min=least))
+
+
+def after_doubling(
     weights: Float[Tensor, "b g k k H W"], phases: Float[Tensor, "2 k m"]
 ) -> Float[Tensor, "b g m m H W"]:
-    """Weights on the coarse grid that do what a bicubic 2 x followed by these weights does.
+    """Weights on the coarse grid that do what a doubling followed by these weights does.
 
     Along an axis the k taps of a fine pixel span m coarse ones, 7 for k = 7; `phases` are
-    `bicubic_taps(k)`.
+    `taps_after(doubling, k)`.
     """
     phases = phases.to(weights)
     weights = weights.unflatten(5, (-1, 2)).unflatten(4, (-1, 2))
@@ -155,16 +183,20 @@ def after_bicubic(
     return weights.flatten(6, 7).flatten(4, 5)
 
 
-def bicubic_taps(k: int) -> Float[Tensor, "2 k m"]:
-    """For each phase of a fine pixel and each of its k taps, the weights of m coarse pixels."""
-    cubic = _cubic_weights(torch.tensor([0.75, 0.25], dtype=torch.float64))  # by the tap's phase
+def taps_after(doubling: Float[Tensor, "2 4"], k: int) -> Float[Tensor, "2 k m"]:
+    """For each phase of a fine pixel and each of its k taps, the weights of m coarse pixels.
+
+    Args:
+        doubling: weights of the four coarse pixels around a fine one, for its two phases.
+        k: side of the window on the fine grid.
+    """
     reach = max((k // 2 + 1) // 2 + 1, (k // 2) // 2 + 2)  # coarse pixels to either side
     table = torch.zeros(2, k, 2 * reach + 1, dtype=torch.float64)
     for phase in (0, 1):
         for tap in range(k):
             coarse, tap_phase = divmod(phase + tap - k // 2, 2)
             first = coarse - 2 + tap_phase + reach
-            table[phase, tap, first : first + 4] = cubic[tap_phase]
+            table[phase, tap, first : first + 4] = doubling[tap_phase]
     margin = int((table != 0).any(1).any(0).nonzero()[0])
     return table[:, :, margin : table.shape[2] - margin]
 
@@ -175,6 +207,13 @@ def _cubic_weights(t: Tensor, a: float = -0.75) -> Float[Tensor, "n 4"]:
     near = (a + 2) * d**3 - (a + 3) * d**2 + 1
     far = a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a
     return torch.where(d <= 1, near, far)
+
+
+PHASES = torch.tensor([0.75, 0.25], dtype=torch.float64)  # how far the second tap is, by phase
+DOUBLINGS = {
+    "bicubic": _cubic_weights(PHASES),
+    "bilinear": torch.stack([0 * PHASES, 1 - PHASES, PHASES, 0 * PHASES], -1),
+}
 
 
 def featup_jbu(

@@ -67,15 +67,20 @@ class AttentionPool(Downsampler):
         return super().forward(smoothed(features) if self.blur else features, size)
 
     def predict_weights(self, features, size):
+        """Of the smoothed features' saliency."""
+        return self.predict_from(self.saliency(features), size)
+
+    def predict_from(
+        self, saliency: Float[Tensor, "b 1 H W"], size: tuple[int, int]
+    ) -> Float[Tensor, "b 1 k k h w"]:
         """gain * saliency + bias for each tap, then a softmax."""
-        saliency = self.saliency(features)
         ones = saliency.new_ones(len(saliency), 1, *size)
         scores = correlate(ones, saliency, self.kernel_size)
         if self.training:
             scores = scores * (torch.rand_like(scores[:, :, :1, :1]) > DROPPED)
         scores = scores * self.gain[:, :, None, None] + self.bias[:, :, None, None]
         return softmax_over_taps(
-            spread_border(scores, (features.shape[2], features.shape[3]), "exclude")
+            spread_border(scores, (saliency.shape[2], saliency.shape[3]), "exclude")
         )
 
 
