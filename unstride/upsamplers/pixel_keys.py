@@ -1,0 +1,78 @@
+"""Pixel keys: what tells a pixel of one object from a pixel of the next, seen in the image alone.
+
+An encoder that knows objects (the first stages of EfficientNet-Lite0, image_encoder.py) and a
+small decoder that brings what it found at strides 16, 8, 4 and 2 together at stride 4, as a
+feature pyramid does (Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017,
+arXiv:1612.03144). exp(-|k_p - k_q|^2 / 2) is the probability that people put pixels p and q into
+one segment; `unstride fit affinity` trains it.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, gelu, interpolate
+
+from unstride.upsamplers.base import resized_guide
+from unstride.upsamplers.image_encoder import ImageEncoder
+
+COARSEST = 16  # stride of the coarsest map
+STRIDE = 4  # of the keys, in pixels of the image
+
+
+class PixelKeys(nn.Module):
+    """Keys at stride 4, from an image.
+
+    Args:
+        key_channels: dimensions of a key.
+        width: channels inside the decoder.
+    """
+
+    def __init__(self, key_channels: int = 32, width: int = 48):
+        super().__init__()
+        self.encoder = ImageEncoder()
+        self.standardise = nn.ModuleList(Standardise(n) for n in self.encoder.channels)
+        self.lateral = nn.ModuleList(nn.Conv2d(n, width, 1) for n in self.encoder.channels)
+        near = {"kernel_size": 3, "padding": 1, "padding_mode": "replicate"}
+        self.mix = nn.ModuleList(nn.Conv2d(width, width, **near) for _ in range(2))
+        self.out = nn.Conv2d(width, key_channels, **near)
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d H W"]:
+        """Keys of an image, which is first stretched to whole multiples of 16 pixels.
+
+        Args:
+            image: RGB in [0, 1].
+        """
+        h, w = (-(-n // COARSEST) * COARSEST for n in image.shape[2:])
+        maps = self.encoder(resized_guide(image, (h, w)))
+        seen = zip(self.lateral, self.standardise, maps, strict=True)
+        at_2, at_4, at_8, at_16 = (lateral(standard(m)) for lateral, standard, m in seen)
+        x = at_8 + enlarged(at_16, at_8)
+        x = x + self.mix[0](gelu(x))
+        x = at_4 + avg_pool2d(at_2, 2) + enlarged(x, at_4)
+        x = x + self.mix[1](gelu(x))
+        return self.out(gelu(x))
+
+
+class Standardise(nn.Module):
+    """Each channel with the mean 0 and the deviation 1 that it has over photographs.
+
+    Args:
+        channels: of the map.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels, 1, 1))
+        self.register_buffer("std", torch.ones(channels, 1, 1))
+
+    def forward(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Every channel alone."""
+        return (maps - self.mean) / self.std
+
+
+def enlarged(maps: Float[Tensor, "b c h w"], like: Tensor) -> Float[Tensor, "b c H W"]:
+    """Bilinear, to the grid of another map."""
+    return interpolate(maps, like.shape[2:], mode="bilinear", align_corners=False)
