@@ -173,7 +173,7 @@ def test_a_broken_file_is_named(kind, which, tmp_path):
     dataset = made_up(kind, tmp_path)
     path = dataset.images[0] if which == "image" else dataset.labels[0][0]
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(ValueError, match="damaged|not an image") as error:
+    with pytest.raises(ValueError, match=r"damaged|not an image") as error:
         dataset[0]
     refused(error, path)
 
@@ -304,5 +304,6 @@ def test_real_bsds(split, number):
 
 def test_palette_images_give_their_indices_not_their_colours(tmp_path):
     dataset = made_up("voc", tmp_path)
-    assert Image.open(dataset.labels[0][0]).mode == "P"
+    with Image.open(dataset.labels[0][0]) as image:
+        assert image.mode == "P"
     assert dataset[0][1].unique().tolist() == [0, 20, 255]
