@@ -40,8 +40,8 @@ def boundary_band(labels: Int64[Tensor, "b h w"], width: int) -> Bool[Tensor, "b
     """
     known = labels != UNLABELLED
     outside = torch.finfo(torch.float32).max
-    highest = _window_maximum(labels.float().masked_fill(~known, -outside), width, outside)
-    lowest = -_window_maximum((-labels).float().masked_fill(~known, -outside), width, outside)
+    highest = _window_maximum(labels.float().masked_fill(~known, -1), width, outside)
+    lowest = -_window_maximum(-labels.float(), width, outside)  # UNLABELLED is above all classes
     return known & (highest != lowest)
 
 
