@@ -116,6 +116,17 @@ def test_default_band_is_two_percent_of_the_diagonal_and_at_least_a_pixel():
     assert metric.union.tolist() == [8, 0]
 
 
+def test_a_right_pixel_counts_only_if_it_lies_in_both_bands():
+    target = torch.zeros(1, 9, 30, dtype=torch.long)
+    target[..., 15:] = 1
+    prediction = torch.zeros_like(target)  # right on the left, but with no boundary at 15
+    metric = BoundaryIoU(2, ratio=0.04)  # one pixel
+    metric.update(prediction, target)
+    ring = 2 * 30 + 2 * 7
+    assert metric.intersection.tolist() == [2 * 15 + 7, 0]
+    assert metric.union.tolist() == [ring + 7, 2 * 15 + 2 * 7]
+
+
 def test_perfect_is_one_and_absent_classes_are_left_out():
     target = blobs(2, (20, 20), classes=3)
     for metric in (BoundaryIoU(CLASSES), mean_iou(CLASSES)):
