@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
+RECIPES = ("featup", "affinity")  # modules of unstride.recipes
 Dtype = Literal["float32", "float16", "bfloat16"]
 
 
@@ -158,13 +159,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fit = ArgumentParser(
         description="Train a recipe. Needs the extra: pip install 'unstride[train]'."
     )
-    fit.add_argument("recipe", choices=["featup"], help="what to train")
+    fit.add_argument("recipe", choices=list(RECIPES), help="what to train")
     fit.add_argument("options", nargs="...", help="of the recipe; --help shows them")
     commands.add_subcommand("fit", fit, help="train, from a YAML file or options")
 
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:2] == ["fit", "featup"]:  # the recipe's own parser knows its options
-        return fit_featup(given[2:])
+    if given[:1] == ["fit"] and given[1:2] and given[1] in RECIPES:
+        return fit_recipe(given[1], given[2:])  # the recipe's own parser knows its options
     options = parser.parse_args(given)
     if options.subcommand == "list":
         return list_command(**vars(options.list))
@@ -173,23 +174,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return upsample(**vars(options.upsample))
 
 
-def fit_featup(arguments: list[str]) -> int:
-    """Train FeatUp's upsampler; the options are those of `unstride.recipes.featup.fit`."""
+def fit_recipe(recipe: str, arguments: list[str]) -> int:
+    """Train; the options are those of the recipe's `fit`."""
+    from importlib import import_module
+
     from jsonargparse import ArgumentParser
 
     try:
-        from unstride.recipes.featup import fit
+        fit = import_module(f"unstride.recipes.{recipe}").fit
     except ModuleNotFoundError as error:
         print(
             f"unstride fit: {error.name} is missing; pip install 'unstride[train]'", file=sys.stderr
         )
         return 1
-    parser = ArgumentParser(prog="unstride fit featup", description=_summary(fit))
+    parser = ArgumentParser(prog=f"unstride fit {recipe}", description=_summary(fit))
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     parser.add_function_arguments(fit)
     options = parser.parse_args(arguments)
     options.pop("config", None)
-    fit(**vars(parser.instantiate_classes(options)))
+    try:
+        fit(**vars(parser.instantiate_classes(options)))
+    except (ValueError, OSError) as error:
+        print(f"unstride fit {recipe}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

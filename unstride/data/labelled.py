@@ -7,6 +7,7 @@ from unstride.data.base import Depth, Labelled, Semantic
 from unstride.data.bsds import BSDS
 from unstride.data.camvid import CamVid
 from unstride.data.cityscapes import Cityscapes
+from unstride.data.coco_panoptic import COCOPanoptic
 from unstride.data.coco_stuff import COCOStuff, COCOStuff27
 from unstride.data.labels import UNLABELLED as UNLABELLED
 from unstride.data.nyuv2 import NYUv2
@@ -22,14 +23,15 @@ SEMANTIC: dict[str, type[Semantic]] = {
     "voc": VOC,
 }
 DEPTH: dict[str, type[Depth]] = {"posed_rgbd": PosedRGBD, "nyuv2": NYUv2}
-SEGMENTS: dict[str, type[Labelled]] = {"bsds": BSDS}
+SEGMENTS: dict[str, type[Labelled]] = {"bsds": BSDS, "coco_panoptic": COCOPanoptic}
 
 
 def create_labelled(name: str, root: str | Path, split: str) -> Labelled:
     """A labelled data set, read from its usual folders.
 
     Items are (image, labels): the image "3 h w", the labels "h w" classes (int64, UNLABELLED where
-    there is none), "h w" metres (float, 0 where unknown), or "n h w" region ids (int64, from 0).
+    there is none), "h w" metres (float, 0 where unknown), or "n h w" region ids (int64, from 0,
+    -1 where there is none).
 
     Args:
         name: a key of SEMANTIC, DEPTH or SEGMENTS.

@@ -158,7 +158,7 @@ def fit(
         card = {
             "method": "FeatUp multi-view consistency",
             "options": options,
-            "commit": _commit(),
+            "commit": commit(),
             "seconds": round(time.time() - start),
             "threads": torch.get_num_threads(),
             "error_before": before,
@@ -391,7 +391,8 @@ def save_upsampler(upsampler: nn.Module, path: Path) -> None:
     unfinished.replace(path)
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Of the code that runs, if it lies in a repository."""
     command = ["git", "describe", "--always", "--dirty"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent)
     return done.stdout.strip() or "unknown"

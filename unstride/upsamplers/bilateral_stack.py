@@ -43,7 +43,7 @@ class BilateralStack(Upsampler):
         scale: int = 32,
         *,
         middle: int | None = None,
-        rounds: int = 4,
+        rounds: int = 8,
         key_channels: int = 32,
     ):
         super().__init__(channels, scale)
@@ -73,6 +73,8 @@ class BilateralStack(Upsampler):
     def middle_grid(self, grid: Sequence[int], size: tuple[int, int]) -> tuple[int, int]:
         """The grid of the smoothing."""
         return min(self.middle * grid[0], size[0]), min(self.middle * grid[1], size[1])
+
+
 class BilateralStage(nn.Module):
     """One joint bilateral step: near in space, alike in colour, and alike in keys if given.
 

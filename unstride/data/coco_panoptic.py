@@ -1,0 +1,45 @@
+"""COCO panoptic: every thing and every patch of stuff a segment. Kirillov et al., CVPR 2019."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from unstride.data.base import Item, Labelled, photographs
+from unstride.data.images import opened
+
+
+class COCOPanoptic(Labelled):
+    """Segments of COCO's panoptic PNGs; a pixel of no segment has -1."""
+
+    splits = ("train2017", "val2017")
+    layout = "{train2017,val2017}/images/ID.jpg and panoptic/ID.png, or COCO's own folders"
+
+    def find(self) -> Iterator[Item]:
+        """Photographs and their PNGs."""
+        labels = self.folder(f"{self.split}/panoptic", f"annotations/panoptic_{self.split}")
+        for image in photographs(self.folder(f"{self.split}/images", self.split)):
+            yield image.stem, image, [labels / f"{image.stem}.png"]
+
+    def read(self, index: int, size: tuple[int, int]) -> Int64[Tensor, "1 h w"]:
+        """Segment ids, R + 256 G + 65536 B in the file, counted from 0; -1 where there is none.
+
+        Raises:
+            ValueError: if the file is not RGB, or of another size than the photograph.
+        """
+        path = self.labels[index][0]
+        with opened(path) as image:
+            if image.mode != "RGB" or image.size != (size[1], size[0]):
+                raise ValueError(
+                    f"{path}: a panoptic PNG is RGB and as large as its photograph, "
+                    f"{size[1]} x {size[0]}; this one is {image.mode}, "
+                    f"{image.size[0]} x {image.size[1]}"
+                )
+            colours = torch.from_numpy(np.array(image).astype(np.int64))
+        ids = colours @ torch.tensor([1, 256, 65536])
+        _, regions = torch.cat([torch.zeros(1, dtype=torch.int64), ids.flatten()]).unique(
+            return_inverse=True
+        )
+        return (regions[1:] - 1).view(1, *size)

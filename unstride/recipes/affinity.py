@@ -1,0 +1,263 @@
+"""Affinity: teach an upsampler's pixel keys which pixels people put into one segment.
+
+    unstride fit affinity --config unstride/configs/affinity.yaml --bsds BSDS --coco COCO
+
+For each pair of neighbouring pixels p, q at stride 4, exp(-d^2 / 2) is read as the probability
+that they lie in one segment, d^2 being the squared distance of what the smoothing of
+`BilateralStack` compares: colours in units of their width, and keys. Its parameters maximise the
+likelihood of what people drew, pairs within a segment and pairs across a border counting the
+same in all. No class is learned, and no backbone's features are looked at: the result serves
+any backbone. The idea is that of learned affinities (Maire et al., "Affinity CNN", CVPR 2016,
+arXiv:1512.02767; Ahn and Kwak, "AffinityNet", CVPR 2018, arXiv:1803.10464); the loss is ours.
+
+Hours: 0.3 for 1,500 steps on one core of a two-core AVX-512 server. What it should reach:
+docs/featup.md.
+"""
+
+import json
+import time
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn.functional import interpolate, pad
+from torch.utils.data import Dataset
+from torchdata.stateful_dataloader import StatefulDataLoader
+
+from unstride.backbones import create_backbone, load_image_encoder
+from unstride.data.labelled import Labelled, create_labelled
+from unstride.recipes.featup import CHECKPOINT_STEPS, commit, save_upsampler
+from unstride.upsamplers import create_upsampler
+from unstride.upsamplers.base import resized_guide
+from unstride.upsamplers.bilateral_stack import BilateralStack
+from unstride.upsamplers.joint_bilateral import colour_logits
+
+ENCODER = "tf_efficientnet_lite0"  # of which the keys' encoder is the first part
+STRIDE = 4  # of the pixels that are compared
+ANNOTATORS = 3  # of an image, seen in a step
+ZOOM = 0.6, 1.4  # of a photograph, before it is cropped
+PHOTOGRAPHS = 40  # from which the maps' means and deviations are taken
+
+
+def fit(
+    bsds: Path,
+    out: Path = Path("runs/affinity"),
+    *,
+    coco: Path | None = None,
+    steps: int = 1500,
+    batch_size: int = 6,
+    crop: int = 256,
+    learning_rate: float = 2e-3,
+    seed: int = 0,
+    workers: int = 0,
+    device: str = "auto",
+    devices: int = 1,
+    precision: str = "32-true",
+) -> None:
+    """Train the keys of featup_jbu's default variant on segments that people drew.
+
+    Writes OUT/upsampler.safetensors, OUT/card.json and OUT/last.ckpt; a run that was stopped
+    goes on from there, to the same curve.
+
+    Args:
+        bsds: folder of BSDS500; its train split is used, its val split measured on.
+        out: folder of the run.
+        coco: folder of COCO with panoptic PNGs, to train on train2017 too.
+        steps: of the optimiser.
+        batch_size: photographs in a step, on each device.
+        crop: side of a crop in pixels, a multiple of 16.
+        learning_rate: of AdamW, falling to zero by a cosine.
+        seed: of everything random.
+        workers: processes that load images.
+        device: as Lightning's accelerator: auto, cpu, gpu.
+        devices: how many.
+        precision: as Lightning's: 32-true, bf16-mixed, 16-mixed.
+    """
+    options = {k: v for k, v in locals().items() if k not in ("device", "devices", "workers")}
+    out.mkdir(parents=True, exist_ok=True)
+    pl.seed_everything(seed, verbose=False)
+    sources = [create_labelled("bsds", bsds, "train")]
+    sources += [create_labelled("coco_panoptic", coco, "train2017")] if coco else []
+    held_out = create_labelled("bsds", bsds, "val")
+    load = {"batch_size": batch_size, "num_workers": workers}
+    count = steps * batch_size * devices
+    training = StatefulDataLoader(SegmentCrops(sources, crop, length=count, seed=seed), **load)
+    checking = StatefulDataLoader(SegmentCrops([held_out], crop, length=60, seed=seed), **load)
+    module = Affinity(steps=steps, learning_rate=learning_rate)
+    module.standardise([image for source in sources for image in spread(source, PHOTOGRAPHS)])
+
+    checkpoint = pl.callbacks.ModelCheckpoint(
+        out, "last", save_top_k=1, every_n_train_steps=CHECKPOINT_STEPS
+    )
+    trainer = pl.Trainer(
+        accelerator=device, devices=devices, max_steps=steps, precision=precision,  # type: ignore[arg-type]
+        logger=pl.loggers.TensorBoardLogger(out), callbacks=[checkpoint],
+        enable_model_summary=False, log_every_n_steps=10, num_sanity_val_steps=0,
+        gradient_clip_val=1.0, limit_val_batches=0,
+    )  # fmt: skip
+    start, last = time.time(), out / "last.ckpt"
+    trainer.fit(module, training, ckpt_path=last if last.exists() else None)
+    trainer.limit_val_batches = 1.0
+    after = trainer.validate(module, checking, verbose=False)[0]
+    if trainer.is_global_zero:
+        save_upsampler(module.upsampler, out / "upsampler.safetensors")
+        card = {
+            "method": "affinity of pixels in human segmentations",
+            "options": options,
+            "commit": commit(),
+            "seconds": round(time.time() - start),
+            "threads": torch.get_num_threads(),
+            "after": after,
+            "curve": module.curve,
+        }
+        unfinished = out / "card.json.tmp"
+        unfinished.write_text(json.dumps(card, indent=1, default=str))
+        unfinished.replace(out / "card.json")
+
+
+class Affinity(pl.LightningModule):
+    """The upsampler whose keys are learned; its encoder stays as ImageNet left it.
+
+    Args:
+        steps, learning_rate: as in `fit`.
+    """
+
+    def __init__(self, *, steps: int, learning_rate: float = 2e-3):
+        super().__init__()
+        self.steps, self.learning_rate = steps, learning_rate
+        self.upsampler = create_upsampler("featup_jbu", 1, 32, pretrained=False)
+        assert isinstance(self.upsampler, BilateralStack)
+        load_image_encoder(self.keys.encoder, create_backbone(ENCODER).model)
+        self.keys.encoder.requires_grad_(False)
+        self.curve: list[list[float]] = []
+
+    @property
+    def keys(self):
+        """The network that is trained."""
+        return self.upsampler.keys
+
+    @torch.no_grad()
+    def standardise(self, images: list[Float[Tensor, "3 h w"]]) -> None:
+        """Take mean and deviation of the encoder's maps from photographs."""
+        seen = [self.keys.encoder(image[None]) for image in images]
+        for layer, maps in zip(self.keys.standardise, zip(*seen, strict=True), strict=True):
+            pixels = torch.cat([m.flatten(2)[0] for m in maps], 1)
+            layer.mean.copy_(pixels.mean(1)[:, None, None])
+            layer.std.copy_(pixels.std(1)[:, None, None].clamp(min=1e-6))
+
+    def training_step(self, batch, index: int) -> Tensor:
+        """-log likelihood of the pairs, within segments and across borders."""
+        within, across = self.likelihoods(*batch)
+        self.log("loss", within + across, prog_bar=True)
+        self.log_dict({"within": within, "across": across})
+        self.curve.append([self.global_step, round((within + across).item(), 4)])
+        return within + across
+
+    def validation_step(self, batch, index: int) -> None:
+        """The same, of people and photographs never seen."""
+        within, across = self.likelihoods(*batch)
+        self.log_dict({"val_within": within, "val_across": across}, batch_size=len(batch[0]))
+
+    def likelihoods(
+        self, images: Float[Tensor, "b 3 s s"], segments: Int64[Tensor, "b n h w"]
+    ) -> tuple[Tensor, Tensor]:
+        """Mean -log likelihood of pairs in one segment, and of pairs that a border parts."""
+        stage = self.upsampler.smooth
+        size = segments.shape[2], segments.shape[3]
+        keys = resized_guide(self.keys(images), size)
+        half = squared_distances(
+            stage.described(resized_guide(images, size), keys), stage.kernel_size
+        )
+        half = (half.float() / 2).clamp(min=1e-4)
+        within, across = agreement(segments, stage.kernel_size)
+        return (
+            (within * half).sum() / within.sum().clamp(min=1),
+            (across * -torch.log(-torch.expm1(-half))).sum() / across.sum().clamp(min=1),
+        )
+
+    def configure_optimizers(self):
+        """AdamW on the keys' decoder and the width of colours; cosine to zero."""
+        learned = [p for p in self.keys.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(
+            [*learned, self.upsampler.smooth.log_sigma_range], self.learning_rate, weight_decay=1e-3
+        )
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        """The curve goes with the run."""
+        checkpoint["curve"] = self.curve
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        """And comes back."""
+        self.curve = checkpoint["curve"]
+
+
+class SegmentCrops(Dataset):
+    """Square crops of photographs and of their segments at STRIDE, each decided by its number.
+
+    Args:
+        sources: data sets of segments; a photograph is as likely as any other.
+        side: of a crop, in pixels.
+        length: how many crops there are.
+        seed: of the choice, the zoom, the crop and the flip.
+    """
+
+    def __init__(self, sources: list[Labelled], side: int, *, length: int, seed: int):
+        self.items = [(source, i) for source in sources for i in range(len(source))]
+        self.side, self.length, self.seed = side, length, seed
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 s s"], Int64[Tensor, "n h w"]]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
+        source, i = self.items[int(torch.randint(len(self.items), (), generator=generator))]
+        image, segments = source[i]
+        people = torch.randperm(len(segments), generator=generator).repeat(ANNOTATORS)[:ANNOTATORS]
+        zoom, down, across, flip = torch.rand(4, generator=generator).tolist()
+        zoom = max(ZOOM[0] + (ZOOM[1] - ZOOM[0]) * zoom, (self.side + 1) / min(image.shape[1:]))
+        size = [max(round(n * zoom), self.side) for n in image.shape[1:]]
+        image = interpolate(image[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
+        y, x = (int(t * (n - self.side + 1)) for t, n in zip((down, across), size, strict=True))
+        image = image[:, y : y + self.side, x : x + self.side]
+        rows, columns = (
+            ((torch.arange(start, start + self.side, STRIDE) + STRIDE / 2) * n / m).long()
+            for start, n, m in zip((y, x), segments.shape[1:], size, strict=True)
+        )
+        segments = segments[people][:, rows][:, :, columns]
+        return (image.flip(2), segments.flip(2)) if flip < 0.5 else (image, segments)
+
+
+def spread(source: Labelled, count: int) -> list[Float[Tensor, "3 h w"]]:
+    """So many photographs of a data set, evenly spaced; all, if there are fewer."""
+    return [source[i][0] for i in range(0, len(source), max(len(source) // count, 1))]
+
+
+def squared_distances(seen: Float[Tensor, "b d h w"], k: int) -> Float[Tensor, "b k k h w"]:
+    """Between each pixel and those of its k x k window, which beyond the map count as anything."""
+    scores = colour_logits(seen, seen, k)[:, 0]  # -distance^2 / 2, up to the pixel's own square
+    own = (seen - seen.mean((2, 3), keepdim=True)).square().sum(1) / 2
+    return 2 * (own[:, None, None] - scores)
+
+
+def agreement(
+    segments: Int64[Tensor, "b n h w"], k: int
+) -> tuple[Float[Tensor, "b k k h w"], Float[Tensor, "b k k h w"]]:
+    """The share of people who put a pixel and one of its window together, and who part them.
+
+    Both are 0 for the pixel itself, beyond the map and where either is in no segment.
+    """
+    h, w = segments.shape[2:]
+    around = pad(segments, (k // 2,) * 4, value=-1)
+    together, apart = [], []
+    for p in range(k):
+        for q in range(k):
+            there = around[:, :, p : p + h, q : q + w]
+            known = (there >= 0) & (segments >= 0) & ((p, q) != (k // 2, k // 2))
+            together.append((known & (there == segments)).float().mean(1))
+            apart.append((known & (there != segments)).float().mean(1))
+    within, across = (torch.stack(maps, 1).unflatten(1, (k, k)) for maps in (together, apart))
+    return within, across
