@@ -140,9 +140,9 @@ def draw_pairs(
 
 def _feature_distance(ends: Float[Tensor, "c 2 p"]) -> Float[Tensor, "p"]:
     ends = ends.to(torch.promote_types(ends.dtype, torch.float32))
-    # half the squared difference of unit vectors is 1 - cos, without its cancellation near 0
+    # half the squared difference of unit vectors is 1 - cos, without its cancellation near 0:
+    # equal features are at distance 0 exactly
     distance = normalize(ends, dim=0).diff(dim=1)[:, 0].square().sum(0) / 2
     if not distance.isfinite().all():
         raise ValueError("features: some are infinite or no number")
-    equal = (ends[:, 0] == ends[:, 1]).all(0)
-    return distance.masked_fill(equal, 0)  # ties stay ties, however a machine sums
+    return distance
