@@ -220,13 +220,14 @@ def load_image_encoder(encoder: nn.Module, model: Any) -> None:
         state[f"{to}.weight"], state[f"{to}.bias"] = weight, bias
 
     fold("stem", "conv_stem", "bn1", model.bn1.eps)
-    for s, b in ((s, b) for s in range(len(STAGES)) for b in range(STAGES[s][0])):
-        block, name = model.blocks[s][b], f"blocks.{s}.{b}"
+    places = [(stage, i) for stage, (blocks, *_) in enumerate(STAGES) for i in range(blocks)]
+    for stage, i in places:
+        block, name = model.blocks[stage][i], f"blocks.{stage}.{i}"
         words = INVERTED if hasattr(block, "conv_pwl") else SEPARABLE
         parts = ["expand", "depthwise", "project"][-len(words) // 2 :]
         named = list(words.values())
         for part, convolution, norm in zip(parts, named[::2], named[1::2], strict=True):
-            to = f"stages.{s}.{b}.{part}"
+            to = f"stages.{stage}.{i}.{part}"
             fold(to, f"{name}.{convolution}", f"{name}.{norm}", getattr(block, norm).eps)
     encoder.load_state_dict(state)
 

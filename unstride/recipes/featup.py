@@ -220,9 +220,10 @@ class FeatUp(pl.LightningModule):
 
     def create(self, upsampler: str | Callable[..., nn.Module], options: dict) -> nn.Module:
         """A fresh upsampler, for features of `dimensions` channels."""
-        if upsampler == "featup_jbu":
-            options = {"pretrained": False} | options
-            if options.get("variant") == "paper" and self.projection != "none":
+        if upsampler == "featup_jbu":  # the default's keys are taken as they come with it
+            paper = options.get("variant") == "paper"
+            options = {"pretrained": not paper} | options
+            if paper and self.projection != "none":
                 options = {"mix": False} | options
 
         def make(channels: int) -> nn.Module:

@@ -1,0 +1,116 @@
+"""Affinity: pairs are what people drew, the likelihood is its formula, and it learns."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
+
+from unstride.data.labelled import create_labelled
+from unstride.recipes import affinity
+
+
+@pytest.fixture
+def bsds(tmp_path):
+    for split in ("train", "val"):
+        for folder in ("images", "segments"):
+            (tmp_path / split / folder).mkdir(parents=True)
+        for i in range(3):
+            photo = Image.effect_noise((80, 72), 40).convert("RGB")
+            photo.paste((200, 30, 30), (30 + i, 0, 80, 72))
+            photo.save(tmp_path / split / "images" / f"{i}.jpg")
+            regions = Image.new("L", (80, 72), 1)
+            regions.paste(2, (30 + i, 0, 80, 72))
+            regions.save(tmp_path / split / "segments" / f"{i}_0.png")
+    return tmp_path
+
+
+def test_who_is_together_and_who_is_apart():
+    segments = torch.tensor([[[[0, 0, 1], [0, 1, -1]], [[5, 5, 5], [5, 5, 5]]]])
+    within, across = affinity.agreement(segments, 3)
+    assert within[0, 1, 2].tolist() == [[1.0, 0.5, 0.0], [0.5, 0.5, 0.0]]  # the right neighbour
+    assert across[0, 1, 2].tolist() == [[0.0, 0.5, 0.0], [0.5, 0.0, 0.0]]
+    assert within[0, 1, 1].sum() == across[0, 1, 1].sum() == 0  # oneself
+    assert within[0, 0].sum(0)[0].sum() == 0  # above the map
+
+
+def test_distances_are_those_of_all_pairs_in_the_window():
+    seen = torch.randn(2, 5, 4, 6).double()
+    found = affinity.squared_distances(seen, 3)
+    for y, x, p, q in [(1, 2, 0, 0), (2, 3, 1, 2), (0, 0, 2, 2), (3, 5, 0, 1)]:
+        truth = (seen[:, :, y, x] - seen[:, :, y + p - 1, x + q - 1]).square().sum(1)
+        torch.testing.assert_close(found[:, p, q, y, x], truth)
+
+
+def test_the_loss_is_the_likelihood_of_what_people_drew():
+    module = affinity.Affinity(steps=1)
+    images = torch.rand(1, 3, 32, 32)
+    segments = torch.randint(0, 2, (1, 2, 8, 8))
+    within, across = module.likelihoods(images, segments)
+    stage = module.upsampler.smooth
+    small = torch.nn.functional.adaptive_avg_pool2d(images, 8)
+    seen = stage.described(small, module.keys(images))[0]
+    sums, counts, r = [0.0, 0.0], [0, 0], stage.kernel_size // 2
+    for a in range(64):
+        for b in range(64):
+            (y, x), (i, j) = divmod(a, 8), divmod(b, 8)
+            if a == b or max(abs(y - i), abs(x - j)) > r:
+                continue
+            half = (seen[:, y, x] - seen[:, i, j]).square().sum().double() / 2
+            for person in segments[0]:
+                apart = int(person[y, x] != person[i, j])
+                sums[apart] += (-torch.log(1 - torch.exp(-half)) if apart else half).item()
+                counts[apart] += 1
+    assert within.item() == pytest.approx(sums[0] / counts[0], rel=1e-3)
+    assert across.item() == pytest.approx(sums[1] / counts[1], rel=1e-3)
+
+
+def test_crops_show_segments_where_the_picture_shows_them(bsds):
+    source = create_labelled("bsds", bsds, "train")
+    crops = affinity.SegmentCrops([source], 64, length=6, seed=1)
+    for i in range(6):
+        image, segments = crops[i]
+        assert image.shape == (3, 64, 64)
+        assert segments.shape == (affinity.ANNOTATORS, 16, 16)
+        red = image[0, 2::4, 2::4] - image[1, 2::4, 2::4] > 0.3
+        assert (red == (segments[0] == 1)).float().mean() > 0.9
+    assert torch.equal(crops[5][0], affinity.SegmentCrops([source], 64, length=9, seed=1)[5][0])
+    assert not torch.equal(crops[5][0], affinity.SegmentCrops([source], 64, length=9, seed=2)[5][0])
+
+
+def test_it_learns_and_a_stopped_run_goes_on_to_the_same_curve(bsds, tmp_path, monkeypatch):
+    options = {"batch_size": 2, "crop": 64, "device": "cpu"}
+    affinity.fit(bsds, tmp_path / "whole", steps=12, **options)
+    card = json.loads((tmp_path / "whole" / "card.json").read_text())
+    losses = [loss for _, loss in card["curve"]]
+    assert sum(losses[-3:]) < sum(losses[:3])
+    assert card["after"]["val_across"] > 0
+
+    real = affinity.Affinity.training_step
+
+    def killed(self, batch, index):
+        if self.global_step == 5:
+            raise KeyboardInterrupt("killed")
+        return real(self, batch, index)
+
+    monkeypatch.setattr(affinity, "CHECKPOINT_STEPS", 1)
+    monkeypatch.setattr(affinity.Affinity, "training_step", killed)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        affinity.fit(bsds, tmp_path / "stopped", steps=12, **options)
+    monkeypatch.setattr(affinity.Affinity, "training_step", real)
+    affinity.fit(bsds, tmp_path / "stopped", steps=12, **options)
+    again = json.loads((tmp_path / "stopped" / "card.json").read_text())
+    assert again["curve"] == card["curve"]
+
+
+def test_the_encoder_stays_and_the_keys_move():
+    module = affinity.Affinity(steps=1)
+    images, segments = torch.rand(1, 3, 32, 32), torch.randint(0, 2, (1, 3, 8, 8))
+    sum(module.likelihoods(images, segments)).backward()
+    learned = {n for n, p in module.keys.named_parameters() if p.grad is not None}
+    assert learned
+    assert not any(n.startswith("encoder.") for n in learned)
+    assert all(n.startswith("encoder.") or n in learned for n, _ in module.keys.named_parameters())
