@@ -76,6 +76,7 @@ def fit(
         precision: as Lightning's: 32-true, bf16-mixed, 16-mixed.
     """
     options = {k: v for k, v in locals().items() if k not in ("device", "devices", "workers")}
+    started_at = commit()
     out.mkdir(parents=True, exist_ok=True)
     pl.seed_everything(seed, verbose=False)
     sources = [create_labelled("bsds", bsds, "train")]
@@ -106,7 +107,7 @@ def fit(
         card = {
             "method": "affinity of pixels in human segmentations",
             "options": options,
-            "commit": commit(),
+            "commit": started_at,
             "seconds": round(time.time() - start),
             "threads": torch.get_num_threads(),
             "after": after,

@@ -123,6 +123,7 @@ def fit(
         ValueError: if an option cannot be, or does not fit the backbone.
     """
     options = {k: v for k, v in locals().items() if k not in ("device", "devices", "workers")}
+    started_at = commit()
     out.mkdir(parents=True, exist_ok=True)
     pl.seed_everything(seed, verbose=False)
     trunk = create_backbone(backbone, stride=stride, weights=backbone_weights)
@@ -158,7 +159,7 @@ def fit(
         card = {
             "method": "FeatUp multi-view consistency",
             "options": options,
-            "commit": commit(),
+            "commit": started_at,
             "seconds": round(time.time() - start),
             "threads": torch.get_num_threads(),
             "error_before": before,
