@@ -1,0 +1,1 @@
+"""Does an upsampler help? One protocol for every upsampler: frozen features, fixed schedules."""
