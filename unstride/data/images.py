@@ -2,7 +2,8 @@
 
 import glob
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -43,7 +44,16 @@ def load_image(path: str | Path) -> Float[Tensor, "1 3 h w"]:
         ValueError: if it is no image, damaged, empty, or of more than MAX_PIXELS pixels.
         FileNotFoundError: if there is no such file.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ImageOps
+
+    with opened(path) as image:
+        return _as_tensor(ImageOps.exif_transpose(image))
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator:
+    """The image in a file, by Pillow; what is wrong with the file is said in one sentence."""
+    from PIL import Image, UnidentifiedImageError
 
     path = Path(path)
     if not path.is_file():
@@ -52,19 +62,22 @@ def load_image(path: str | Path) -> Float[Tensor, "1 3 h w"]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the reader's; what matters is checked here
             with Image.open(path) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise ValueError(
-                        f"{path}: {image.width} x {image.height} pixels, more than the "
-                        f"{MAX_PIXELS // 1_000_000} million that are accepted"
-                    )
-                upright = ImageOps.exif_transpose(image)
-                return _as_tensor(upright)
+                _check_area(image, path)
+                yield image
     except UnidentifiedImageError:
         raise ValueError(f"{path}: not an image that can be read") from None
     except Image.DecompressionBombError:
         raise ValueError(f"{path}: more pixels than are accepted") from None
     except (OSError, SyntaxError, EOFError, IndexError) as error:
         raise ValueError(f"{path}: damaged ({error})") from None
+
+
+def _check_area(image, path: Path) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(
+            f"{path}: {image.width} x {image.height} pixels, more than the "
+            f"{MAX_PIXELS // 1_000_000} million that are accepted"
+        )
 
 
 def _as_tensor(image) -> Tensor:

@@ -1,0 +1,112 @@
+"""Tiny made-up data sets in the layouts of the real ones, and where the real ones may lie."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+HEIGHT, WIDTH = 6, 8
+
+
+def shared_data(folder: str) -> Path:
+    """A folder of the data pack: $UNSTRIDE_DATA, or shared/data beside the repository."""
+    beside = Path(__file__).parents[3] / "shared" / "data"
+    path = Path(os.environ.get("UNSTRIDE_DATA", beside)) / folder
+    if not path.is_dir():
+        pytest.skip(f"no data pack: {path} is missing (set UNSTRIDE_DATA)")
+    return path
+
+
+def photo(path: Path, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
+    """A photograph of one colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (255, 0, 51)).save(path)
+
+
+def label(path: Path, numbers, dtype=np.uint8) -> None:
+    """A label image: the given numbers from the top left, then the last of them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    numbers = list(numbers) + [numbers[-1]] * (HEIGHT * WIDTH - len(numbers))
+    Image.fromarray(np.array(numbers, dtype).reshape(HEIGHT, WIDTH)).save(path)
+
+
+def camvid(root: Path) -> None:
+    """As in the data pack."""
+    for split in ("train", "val", "test"):
+        for name in ("b", "a"):
+            photo(root / split / "images" / f"{name}.jpg")
+            label(root / split / "labels" / f"{name}.png", range(12))
+
+
+def camvid_tutorial(root: Path) -> None:
+    """As in the SegNet tutorial."""
+    for name in ("b", "a"):
+        photo(root / "train" / f"{name}.png")
+        label(root / "trainannot" / f"{name}.png", range(12))
+
+
+def cityscapes(root: Path) -> None:
+    """Two cities, one frame each; the second has train ids as well."""
+    for city, frame in (("ulm", "ulm_000001"), ("aachen", "aachen_000002")):
+        photo(root / "leftImg8bit/train" / city / f"{frame}_leftImg8bit.png")
+        label(root / "gtFine/train" / city / f"{frame}_gtFine_labelIds.png", range(34))
+    numbers = [*range(19), 255]
+    label(root / "gtFine/train/ulm/ulm_000001_gtFine_labelTrainIds.png", numbers)
+
+
+def ade20k(root: Path) -> None:
+    """One photograph of each split."""
+    for part in ("training", "validation"):
+        home = root / "ADEChallengeData2016"
+        photo(home / "images" / part / "a.jpg")
+        label(home / "annotations" / part / "a.png", [0, 1, 150])
+
+
+def coco_stuff(root: Path) -> None:
+    """One photograph of val."""
+    photo(root / "images/val2017/000000000139.jpg")
+    label(root / "stuffthingmaps/val2017/000000000139.png", [0, 12, 91, 181, 255])
+
+
+def voc(root: Path) -> None:
+    """Two photographs of which the list names one, with a palette image."""
+    home = root / "VOCdevkit" / "VOC2012"
+    for name in ("2007_000032", "2007_000033"):
+        photo(home / "JPEGImages" / f"{name}.jpg")
+    path = home / "SegmentationClass" / "2007_000032.png"
+    label(path, [0, 20, 255])
+    palette = Image.open(path).convert("P")
+    palette.putdata(np.array(Image.open(path)).ravel().tolist())
+    palette.putpalette([7] * 768)
+    palette.save(path)
+    (home / "ImageSets" / "Segmentation").mkdir(parents=True)
+    (home / "ImageSets" / "Segmentation" / "val.txt").write_text("2007_000032\n")
+
+
+def posed_rgbd(root: Path) -> None:
+    """Two scenes; the second is short."""
+    for scene, frames in (("kitchen", (0, 800, 801, 839, 840)), ("shelf", (3,))):
+        poses = []
+        for frame in frames:
+            photo(root / scene / "images" / f"{frame:06d}.jpg")
+            label(root / scene / "depth" / f"{frame:06d}.png", [0, 1500, 65535], np.uint16)
+            poses.append(f"{frame:06d} 1 0 0 {frame} 0 1 0 0 0 0 1 0.5")
+        (root / scene / "poses.txt").write_text("\n".join(poses))
+        (root / scene / "intrinsics.txt").write_text("9 0 4\n0 9 3\n0 0 1\n")
+
+
+def nyuv2(root: Path) -> None:
+    """One frame of each split."""
+    for split in ("train", "test"):
+        scene = root / "official_splits" / split / "kitchen"
+        photo(scene / "rgb_00045.jpg")
+        label(scene / "sync_depth_00045.png", [0, 2500], np.uint16)
+
+
+def bsds(root: Path) -> None:
+    """One photograph and eleven annotators: `10` comes after `2`."""
+    photo(root / "val/images/8023.jpg")
+    for k in range(11):
+        label(root / f"val/segments/8023_{k}.png", [1, k + 1])

@@ -1,0 +1,46 @@
+"""Labelled data sets by name: semantic classes, depth, and segments drawn by people."""
+
+from pathlib import Path
+
+from unstride.data.ade20k import ADE20K
+from unstride.data.base import Depth, Labelled, Semantic
+from unstride.data.bsds import BSDS
+from unstride.data.camvid import CamVid
+from unstride.data.cityscapes import Cityscapes
+from unstride.data.coco_stuff import COCOStuff, COCOStuff27
+from unstride.data.labels import UNLABELLED as UNLABELLED
+from unstride.data.nyuv2 import NYUv2
+from unstride.data.posed_rgbd import PosedRGBD
+from unstride.data.voc import VOC
+
+SEMANTIC: dict[str, type[Semantic]] = {
+    "camvid": CamVid,
+    "cityscapes": Cityscapes,
+    "ade20k": ADE20K,
+    "coco_stuff": COCOStuff,
+    "coco_stuff27": COCOStuff27,
+    "voc": VOC,
+}
+DEPTH: dict[str, type[Depth]] = {"posed_rgbd": PosedRGBD, "nyuv2": NYUv2}
+SEGMENTS: dict[str, type[Labelled]] = {"bsds": BSDS}
+
+
+def create_labelled(name: str, root: str | Path, split: str) -> Labelled:
+    """A labelled data set, read from its usual folders.
+
+    Items are (image, labels): the image "3 h w", the labels "h w" classes (int64, UNLABELLED where
+    there is none), "h w" metres (float, 0 where unknown), or "n h w" region ids (int64, from 0).
+
+    Args:
+        name: a key of SEMANTIC, DEPTH or SEGMENTS.
+        root: the folder that holds it; its layout is the class's `layout`.
+        split: one of the class's `splits`.
+
+    Raises:
+        ValueError: if there is no such name or split.
+        FileNotFoundError: if a folder or a label is missing, or there is no photograph.
+    """
+    known: dict[str, type[Labelled]] = {**SEMANTIC, **DEPTH, **SEGMENTS}
+    if name not in known:
+        raise ValueError(f"name {name!r}: there are {', '.join(sorted(known))}")
+    return known[name](Path(root), split)
