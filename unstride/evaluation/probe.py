@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.evaluation.frozen import Grid, Split
@@ -55,7 +55,7 @@ class Task(Protocol):
         """The mean over pixels."""
 
     def score(self) -> Any:
-        """What collects answers and labels of images, and makes numbers of them."""
+        """What collects (answers "k h w", labels) of images by `update`; `compute` has values."""
 
 
 Pixels = tuple[Float[Tensor, "n c"], Tensor]
@@ -125,48 +125,7 @@ def score(
         features = grid.frozen.standardised(coarse)
         fine = grid.upsample(row.upsampler(grid.frozen, image, features), features, image)
         answers = nn.functional.conv2d(fine.float(), weight[:, :, None, None], bias)
-        full = grid.in_pixels(answers, (image.shape[2], image.shape[3]))[0].cpu()
-        for one, answer in zip(scores, full.split(task.outputs), strict=True):
-            one.update(answer, labels)
+        for one, answer in zip(scores, answers.split(task.outputs, 1), strict=True):
+            full = grid.in_pixels(answer, (image.shape[2], image.shape[3]))
+            one.update(full[0].cpu(), labels)
     return [one.compute() for one in scores]
-
-
-class Segmentation:
-    """A class for each pixel, by cross entropy.
-
-    Args:
-        classes: how many.
-    """
-
-    def __init__(self, classes: int):
-        self.outputs = classes
-
-    def known(self, labels: Int[Tensor, "..."]) -> Tensor:
-        """Where there is a class."""
-        return labels != 255
-
-    def loss(self, answers: Float[Tensor, "n k"], labels: Int[Tensor, " n"]) -> Tensor:
-        """Cross entropy."""
-        return nn.functional.cross_entropy(answers, labels)
-
-    def score(self) -> "Classes":
-        """Mean intersection over union."""
-        return Classes(self.outputs)
-
-
-class Classes:
-    """Interim mIoU."""
-
-    def __init__(self, classes):
-        self.classes, self.confusion = classes, torch.zeros(classes, classes, dtype=torch.long)
-
-    def update(self, logits, labels):
-        """An image."""
-        known = labels != 255
-        pairs = labels[known] * self.classes + logits.argmax(0)[known]
-        self.confusion += torch.bincount(pairs, minlength=self.classes**2).view_as(self.confusion)
-
-    def compute(self):
-        """In percent."""
-        hit = self.confusion.diagonal().double()
-        return {"mIoU": (100 * hit / (self.confusion.sum(0) + self.confusion.sum(1) - hit)).nanmean().item()}
