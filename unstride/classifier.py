@@ -18,6 +18,9 @@ class Classifier(nn.Module):
             EfficientNet's or ResNet's.
         name: of the model.
 
+    Attributes:
+        channels, stride: of the features that the head takes, those of the last layer.
+
     Raises:
         ValueError: if its head does anything else.
     """
@@ -28,7 +31,9 @@ class Classifier(nn.Module):
 
     def __init__(self, model: nn.Module, name: str = "custom"):
         super().__init__()
-        self.model, self.name = model.eval(), name
+        self.model, self.name = model.eval().requires_grad_(False), name
+        self.stride: int = self.model.feature_info[-1]["reduction"]
+        self.channels: int = self.model.feature_info[-1]["num_chs"]
         config = self.model.pretrained_cfg
         for statistic in ("mean", "std"):
             value = torch.tensor(config[statistic]).view(1, 3, 1, 1)

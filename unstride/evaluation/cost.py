@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from unstride.evaluation.bench import Bench
+from unstride.evaluation.frozen import Frozen
 from unstride.evaluation.memory import peak_in_child
 from unstride.evaluation.rows import Row
 from unstride.upsamplers import create_upsampler
@@ -23,39 +24,68 @@ class Call:
     """An upsampler on an image of noise and features of noise, to a feature for every pixel.
 
     Args:
-        row: whose upsampler it is; one that is fitted for each image is fitted in each call.
-        bench: whose backbone's channels and stride the features have.
-        side: of the image, in pixels.
+        up: what is called.
+        channels: of the features.
+        stride: of the features, in pixels.
+        side: of the image, in pixels, rounded up to whole cells.
+        device: on which it runs.
     """
 
     up: torch.nn.Module
     channels: int
     stride: int
-    side: int
+    side: int = SIDE
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         generator = torch.Generator().manual_seed(0)
         cells = -(-self.side // self.stride)
-        self.features = torch.randn(1, self.channels, cells, cells, generator=generator)
-        self.guide = torch.rand(1, 3, *(2 * (cells * self.stride,)), generator=generator)
+        features = torch.randn(1, self.channels, cells, cells, generator=generator)
+        guide = torch.rand(1, 3, *(2 * (cells * self.stride,)), generator=generator)
+        self.features, self.guide = features.to(self.device), guide.to(self.device)
 
     @torch.inference_mode()
     def __call__(self) -> Tensor:
         """The features of every pixel."""
-        return self.up(self.features, self.guide, (self.guide.shape[2], self.guide.shape[3]))
+        result = self.up(self.features, self.guide, (self.guide.shape[2], self.guide.shape[3]))
+        if result.is_cuda:
+            torch.cuda.synchronize()
+        return result
 
 
 def cost(bench: Bench, row: Row, seeds: Sequence[int]) -> list[dict[str, float]]:
-    """Time as a multiple of bilinear's, and the peak of memory in MiB; no seed changes them."""
-    shape = bench.backbone.channels, bench.backbone.stride, SIDE
-    call = Call(_upsampler(bench, row), *shape)
-    base = Call(create_upsampler("bilinear", shape[0], shape[1]), *shape)
+    """Time as a multiple of bilinear's, and on the CPU the peak of memory; seeds change nothing.
+
+    Memory is in MiB and beyond the inputs, the result included.
+    """
+    channels, stride = bench.backbone.channels, bench.backbone.stride
+    up = Fitted(row, bench.backbone) if row.module is None else row.module
+    call = Call(up, channels, stride, device=str(bench.device))
+    base = Call(create_upsampler("bilinear", channels), channels, stride, device=call.device)
     own, bilinear = interleaved(call, base)
     values = {"time / bilinear": own / bilinear, "ms": 1e3 * own}
-    peak = peak_in_child(call)
+    peak = peak_in_child(call) if call.device == "cpu" else None
     if peak is not None:
         values["peak MiB"] = peak / 2**20
     return [values for _ in seeds]
+
+
+class Fitted(torch.nn.Module):
+    """A fit for each image, called as an upsampler is: it is fitted anew in each call.
+
+    Args:
+        row: that has a fit.
+        backbone: to whose features it is fitted.
+    """
+
+    def __init__(self, row: Row, backbone: torch.nn.Module):
+        super().__init__()
+        self.row, self.frozen = row, Frozen(backbone)
+
+    def forward(self, features, guide=None, size=None):
+        """Fit, then upsample."""
+        self.row.fitted.clear()
+        return self.row.upsampler(self.frozen, guide, features)(features, guide, size)
 
 
 def interleaved(*calls) -> list[float]:
@@ -71,19 +101,3 @@ def interleaved(*calls) -> list[float]:
             if turn:
                 taken.append(time.perf_counter() - start)
     return [statistics.median(taken) for taken in times]
-
-
-class _Fitted(torch.nn.Module):
-    """A fit for each image, called as an upsampler is: fitted anew in each call."""
-
-    def __init__(self, row: Row, bench: Bench):
-        super().__init__()
-        self.row, self.frozen = row, bench.frozen
-
-    def forward(self, features, guide=None, size=None):
-        self.row.fitted.clear()
-        return self.row.upsampler(self.frozen, guide, features)(features, guide, size)
-
-
-def _upsampler(bench: Bench, row: Row) -> torch.nn.Module:
-    return _Fitted(row, bench) if row.module is None else row.module

@@ -84,10 +84,16 @@ class Split:
 
     def __getitem__(self, place: int) -> tuple[Tensor, Any, Tensor]:
         """An image (1, 3, H, W), its labels, and its features (1, c, h, w)."""
-        image, labels = self.dataset[self.indices[place]]
+        index = self.indices[place]
+        image, labels = self.dataset[index]
         device = next(iter(self.backbone.parameters()), torch.empty(0)).device
         image = image[None].to(device)
-        return image, labels, self._features(self.indices[place], image).to(device).float()
+        return image, labels, self._features(index, image).to(device).float()
+
+    def image(self, place: int) -> Tensor:
+        """An image (1, 3, H, W) alone."""
+        device = next(iter(self.backbone.parameters()), torch.empty(0)).device
+        return self.dataset[self.indices[place]][0][None].to(device)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any, Tensor]]:
         return (self[place] for place in range(len(self)))

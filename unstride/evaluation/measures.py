@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from unstride.evaluation.bench import Bench
-from unstride.evaluation.probe import Segmentation, draw, score, train
+from unstride.evaluation.cam import cam
+from unstride.evaluation.consistency import consistency
+from unstride.evaluation.cost import cost
+from unstride.evaluation.probing import probe, transfer
 from unstride.evaluation.rows import Row
-
-Values = dict[str, float]
+from unstride.evaluation.segments import segments
 
 
 @dataclass(frozen=True)
@@ -17,35 +19,25 @@ class Measure:
     Attributes:
         run: run(bench, row, seeds) gives the values of each seed.
         kinds: of data sets that it needs; none if it needs no data set.
+        headline: the value that is compared with bilinear's.
         seeded: whether seeds change it; if not, it is measured once.
-        better: for each value, 1 if more is better and -1 if less is; the first is compared
-            with bilinear's.
-        scheduled: whether a probe is trained.
+        trained: whether the schedule of probes changes it.
     """
 
-    run: Callable[[Bench, Row, Sequence[int]], list[Values]]
+    run: Callable[[Bench, Row, Sequence[int]], list[dict[str, float]]]
     kinds: tuple[str, ...]
-    better: dict[str, int]
+    headline: str | tuple[str, ...]
     seeded: bool = True
-    scheduled: bool = True
+    trained: bool = False
 
 
-def segmentation(bench: Bench, row: Row, seeds: Sequence[int]) -> list[Values]:
-    """mIoU and boundary mIoU of a linear probe trained on the row's features."""
-    task = Segmentation(bench.scored.dataset.classes)
-    return probed(bench, row, seeds, task)
-
-
-def probed(bench: Bench, row: Row, seeds: Sequence[int], task) -> list[Values]:
-    """Train a probe for each seed on the row's features, and score it on the row's features."""
-    schedule = bench.protocol.training
-    pixels = draw(task, bench.train, bench.grid, row, seeds=seeds, schedule=schedule)
-    heads = []
-    for place in bench.progress(range(len(seeds)), f"{row.label}: probes"):
-        heads.append(train(task, pixels[place], seeds[place], schedule))
-    return score(task, heads, bench.scored, bench.grid, row)
-
-
+EVERY_KIND = "semantic", "depth", "segments", "classes"
 MEASURES: dict[str, Measure] = {
-    "segmentation": Measure(segmentation, ("semantic",), {"mIoU": 1}),
+    "segmentation": Measure(probe, ("semantic",), "mIoU", trained=True),
+    "depth": Measure(probe, ("depth",), "abs rel", trained=True),
+    "transfer": Measure(transfer, ("semantic", "depth"), ("mIoU", "abs rel"), trained=True),
+    "segments": Measure(segments, ("segments",), "AUC"),
+    "consistency": Measure(consistency, EVERY_KIND, "error"),
+    "cam": Measure(cam, ("classes",), "drop", seeded=False),
+    "cost": Measure(cost, (), "", seeded=False),
 }
