@@ -117,7 +117,9 @@ def create_backbone(
         ValueError: if there is no such model or stride, or the file does not fit the model.
         OSError: if the weights can be neither found nor downloaded.
     """
-    return Backbone(build_network(name, pretrained, weights, num_classes=0), stride, name=name).eval()
+    return Backbone(
+        build_network(name, pretrained, weights, num_classes=0), stride, name=name
+    ).eval()
 
 
 def pad_image(image: Float[Tensor, "b c H W"], size: tuple[int, int]) -> Float[Tensor, "b c h w"]:

@@ -1,7 +1,7 @@
 """A data set on the bench: its splits through one frozen backbone, made when they are needed."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,97 +12,102 @@ from torch import nn
 
 from unstride.classifier import Classifier
 from unstride.evaluation.frozen import Frozen, Grid, Split, standardise
-from unstride.evaluation.probe import SCHEDULES, Schedule
+from unstride.evaluation.probe import Schedule
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """What is the same for every row.
+class Source:
+    """A split of a data set, or some of its images.
 
     Attributes:
-        schedule: of the probes, "short" or "long".
-        stride: of the grid on which probes are trained, in pixels.
+        images: gives (image, labels) for an index.
+        split: its name.
+        limit: as many images, spread evenly; by default all.
     """
 
-    schedule: str = "short"
-    stride: int = 4
+    images: Sequence
+    split: str
+    limit: int | None = None
 
-    @property
-    def training(self) -> Schedule:
-        """The numbers behind the schedule's name."""
-        return SCHEDULES[self.schedule]
+    def described(self) -> list[Any]:
+        """What a result depends on, the images by a digest of their names."""
+        names = getattr(self.images, "names", [str(len(self.images))])
+        digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+        return [self.split, self.limit, digest]
+
+
+def silent(items: Iterable, what: str) -> Iterable:
+    """Shows nothing."""
+    del what
+    return items
 
 
 @dataclass
 class Bench:
-    """A data set, a backbone, and the protocol.
+    """A data set, a backbone, and what is the same for every row.
 
     Args:
-        name: of the data set.
-        kind: "semantic", "depth", "segments" or "classes".
-        load: load(split) gives the data set's split, a sequence of (image, labels).
         backbone: whose features are measured.
-        protocol: the same for every row.
-        split: on which rows are scored.
-        train_split: on which probes are trained, and features standardised.
-        limit: images scored; by default all.
-        train_limit: images trained on; by default all.
+        name: of the data set.
+        kind: of its labels: "semantic", "depth", "segments" or "classes".
+        train: images that probes are trained on and features standardised by.
+        scored: images that rows are scored on.
+        schedule: of the probes.
+        stride: of the grid on which probes are trained, in pixels.
         cache: a folder for the backbone's features; by default they stay in memory.
         head: makes the backbone's classifier, for class-activation maps.
-        progress: shows how far a loop is.
+        progress: progress(items, what) gives the items and shows how far it is.
         cell_probes: probes trained on the backbone's own cells, by seed.
     """
 
-    name: str
-    kind: str
-    load: Callable[[str], Any]
     backbone: Any
-    protocol: Protocol = Protocol()
-    split: str = "val"
-    train_split: str = "train"
-    limit: int | None = None
-    train_limit: int | None = None
+    name: str = ""
+    kind: str = ""
+    train: Source = Source((), "none")
+    scored: Source = Source((), "none")
+    schedule: Schedule = Schedule()
+    stride: int = 4
     cache: Path | None = None
     head: Callable[[], Classifier] | None = None
-    progress: Callable[..., Any] = lambda items, _: items
+    progress: Callable[[Iterable, str], Iterable] = silent
     cell_probes: dict[int, nn.Linear] = field(default_factory=dict)
 
     @cached_property
-    def train(self) -> Split:
-        """The images that probes are trained on."""
-        return self._through(self.train_split, self.train_limit)
+    def training(self) -> Split:
+        """The features of the training images."""
+        return self._through(self.train)
 
     @cached_property
-    def scored(self) -> Split:
-        """The images that rows are scored on."""
-        return self._through(self.split, self.limit)
+    def scoring(self) -> Split:
+        """The features of the images that rows are scored on."""
+        return self._through(self.scored)
 
     @cached_property
     def frozen(self) -> Frozen:
         """The backbone, standardised by the training images."""
-        return standardise(self.backbone, self.train)
+        return standardise(self.backbone, self.training)
 
     @cached_property
     def grid(self) -> Grid:
         """On which probes are trained."""
-        return Grid(self.frozen, self.protocol.stride)
+        return Grid(self.frozen, self.stride)
 
     @cached_property
     def classifier(self) -> Classifier:
         """The backbone with its head.
 
         Raises:
-            ValueError: if the features are not those that the head takes.
+            ValueError: if there is none, or the features are not those that it takes.
         """
         if self.head is None:
             raise ValueError("class-activation maps need the backbone's classifier")
-        classifier, backbone = self.head().to(self.device), self.backbone
-        if (backbone.stride, backbone.channels) != (classifier.stride, classifier.channels):
-            raise ValueError(
-                "class-activation maps need the features that the classifier's head takes: "
-                f"stride {classifier.stride} with {classifier.channels} channels, got stride "
-                f"{backbone.stride} with {backbone.channels}"
-            )
+        classifier = self.head().to(self.device)
+        needed, given = (
+            f"stride {one.stride} with {one.channels} channels"
+            for one in (classifier, self.backbone)
+        )
+        if needed != given:
+            raise ValueError(f"class-activation maps need features of {needed}, got {given}")
         return classifier
 
     @property
@@ -111,21 +116,15 @@ class Bench:
         return next((p.device for p in self.backbone.parameters()), torch.device("cpu"))
 
     def described(self) -> dict[str, Any]:
-        """What every result depends on, the images themselves by a digest of their names."""
+        """What results depend on."""
         return {
-            "dataset": self.name,
-            "train": [self.train_split, self.train_limit, _names(self.train.dataset)],
-            "scored": [self.split, self.limit, _names(self.scored.dataset)],
-        }
+            "dataset": self.name, "train": self.train.described(),
+            "scored": self.scored.described(), "grid": self.stride,
+        }  # fmt: skip
 
-    def _through(self, split: str, limit: int | None) -> Split:
-        words = self.name, split, getattr(self.backbone, "name", "custom"), self.backbone.stride
+    def _through(self, source: Source) -> Split:
+        words = self.name, source.split, getattr(self.backbone, "name", ""), self.backbone.stride
         cache = None if self.cache is None else self.cache / ".".join(map(str, words))
         return Split(
-            self.load(split), self.backbone, limit=limit, cache=cache, progress=self.progress
+            source.images, self.backbone, limit=source.limit, cache=cache, progress=self.progress
         )
-
-
-def _names(dataset) -> str:
-    text = "\n".join(getattr(dataset, "names", [str(len(dataset))]))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

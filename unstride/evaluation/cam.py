@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unstride.backbones import Classifier
+from unstride.classifier import Classifier
 from unstride.evaluation.bench import Bench
 from unstride.evaluation.rows import Row
 from unstride.metrics import cam_scores
@@ -25,7 +25,7 @@ def cam(bench: Bench, row: Row, seeds: Sequence[int]) -> list[dict[str, float]]:
     """Average drop, increase and gain, in percent, for the labelled class; no seed changes them."""
     classifier = bench.classifier
     whole, masked = [], []
-    for image, label, coarse in bench.scored.walk(f"{row.label}: class-activation maps"):
+    for image, label, coarse in bench.scoring.walk(f"{row.label}: class-activation maps"):
         features = bench.frozen.standardised(coarse)
         up = row.upsampler(bench.frozen, image, features)
         fine = DenseFeatures(bench.frozen, up).upsample(features, image)

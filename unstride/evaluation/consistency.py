@@ -31,8 +31,8 @@ def consistency(bench: Bench, row: Row, seeds: Sequence[int]) -> list[dict[str, 
     side = max(SIDE // multiple, 1) * multiple
     bilinear = create_upsampler("bilinear", bench.frozen.channels)
     errors = torch.zeros(len(seeds), 2, dtype=torch.float64)
-    for place in bench.progress(range(len(bench.scored)), f"{row.label}: consistency"):
-        image = square(bench.scored.image(place), side)
+    for place in bench.progress(range(len(bench.scoring)), f"{row.label}: consistency"):
+        image = square(bench.scoring.image(place), side)
         coarse = bench.frozen(image)
         maps = [
             bench.grid.upsample(up, coarse, image)
@@ -43,10 +43,8 @@ def consistency(bench: Bench, row: Row, seeds: Sequence[int]) -> list[dict[str, 
             for _ in range(VIEWS):
                 view = random_view(1, ZOOM, generator).to(image)
                 found += view_errors(bench.frozen, image, maps, view)
-    errors /= VIEWS * len(bench.scored)
-    return [
-        {"error": error, "error / bilinear": error / base} for error, base in errors.tolist()
-    ]
+    errors /= VIEWS * len(bench.scoring)
+    return [{"error": error, "error / bilinear": error / base} for error, base in errors.tolist()]
 
 
 def view_errors(frozen: nn.Module, image: Tensor, maps: Sequence[Tensor], view: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ from unstride.evaluation.rows import Row
 from unstride.upsamplers import create_upsampler
 
 SIDE = 448  # of the image, in pixels, and of the result
-ROUNDS = 3, 15  # at least, at most
-SECONDS = 20.0  # after which no round begins
+ROUNDS = 3, 9  # at least, at most
+SECONDS = 10.0  # after which no round begins
 
 
 @dataclass

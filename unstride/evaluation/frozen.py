@@ -131,7 +131,7 @@ def spread(n: int, limit: int | None) -> list[int]:
     return [(2 * i + 1) * n // (2 * limit) for i in range(limit)]
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode: networks that are fitted to an image need a gradient
 def standardise(backbone: nn.Module, split: Split) -> Frozen:
     """The backbone with the mean and deviation of each channel over the cells of a split."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())

@@ -19,25 +19,25 @@ class Measure:
     Attributes:
         run: run(bench, row, seeds) gives the values of each seed.
         kinds: of data sets that it needs; none if it needs no data set.
-        headline: the value that is compared with bilinear's.
+        headline: values that are compared with bilinear's.
         seeded: whether seeds change it; if not, it is measured once.
         trained: whether the schedule of probes changes it.
     """
 
     run: Callable[[Bench, Row, Sequence[int]], list[dict[str, float]]]
     kinds: tuple[str, ...]
-    headline: str | tuple[str, ...]
+    headline: tuple[str, ...]
     seeded: bool = True
     trained: bool = False
 
 
 EVERY_KIND = "semantic", "depth", "segments", "classes"
 MEASURES: dict[str, Measure] = {
-    "segmentation": Measure(probe, ("semantic",), "mIoU", trained=True),
-    "depth": Measure(probe, ("depth",), "abs rel", trained=True),
+    "segmentation": Measure(probe, ("semantic",), ("mIoU",), trained=True),
+    "depth": Measure(probe, ("depth",), ("abs rel",), trained=True),
     "transfer": Measure(transfer, ("semantic", "depth"), ("mIoU", "abs rel"), trained=True),
-    "segments": Measure(segments, ("segments",), "AUC"),
-    "consistency": Measure(consistency, EVERY_KIND, "error"),
-    "cam": Measure(cam, ("classes",), "drop", seeded=False),
-    "cost": Measure(cost, (), "", seeded=False),
+    "segments": Measure(segments, ("segments",), ("AUC",)),
+    "consistency": Measure(consistency, EVERY_KIND, ("error",)),
+    "cam": Measure(cam, ("classes",), ("drop",), seeded=False),
+    "cost": Measure(cost, (), (), seeded=False),
 }

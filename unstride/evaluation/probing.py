@@ -16,8 +16,8 @@ Values = dict[str, float]
 def probe(bench: Bench, row: Row, seeds: Sequence[int]) -> list[Values]:
     """A probe is trained on the row's features, and scored on the row's features."""
     return score(
-        task_of(bench.scored.dataset), heads(bench, row, seeds, bench.grid),
-        bench.scored, bench.grid, row,
+        task_of(bench.scoring.dataset), heads(bench, row, seeds, bench.grid),
+        bench.scoring, bench.grid, row,
     )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def transfer(bench: Bench, row: Row, seeds: Sequence[int]) -> list[Values]:
         found = heads(bench, Row("cells", AsTheyAre()), missing, cells)
         bench.cell_probes.update(zip(missing, found, strict=True))
     trained = [bench.cell_probes[seed] for seed in seeds]
-    return score(task_of(bench.scored.dataset), trained, bench.scored, bench.grid, row)
+    return score(task_of(bench.scoring.dataset), trained, bench.scoring, bench.grid, row)
 
 
 class AsTheyAre(nn.Module):
@@ -47,7 +47,7 @@ class AsTheyAre(nn.Module):
 
 def heads(bench: Bench, row: Row, seeds: Sequence[int], grid: Grid) -> list[nn.Linear]:
     """A trained probe for each seed."""
-    task, schedule = task_of(bench.train.dataset), bench.protocol.training
-    pixels = draw(task, bench.train, grid, row, seeds=seeds, schedule=schedule)
+    task, schedule = task_of(bench.training.dataset), bench.schedule
+    pixels = draw(task, bench.training, grid, row, seeds=seeds, schedule=schedule)
     places = bench.progress(range(len(seeds)), f"{row.label}: probes")
     return [train(task, pixels[place], seeds[place], schedule) for place in places]

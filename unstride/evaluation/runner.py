@@ -1,18 +1,21 @@
 """Every row by every measure: resumable, and a row that fails spoils no other."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from unstride.evaluation.bench import Bench
-from unstride.evaluation.measures import MEASURES
+from unstride.evaluation.measures import MEASURES, Measure
 from unstride.evaluation.rows import Row
 from unstride.evaluation.store import Store
 from unstride.models.batch import fingerprint
 
 VERSION = 1  # of the protocol; results of another are computed again
+
+Key = tuple[str, str, str]  # measure, data set and row
 
 
 @dataclass
@@ -20,18 +23,18 @@ class Outcome:
     """What was found.
 
     Attributes:
-        values: by measure, data set and row, for each seed its values.
+        values: of each seed, by name.
+        seconds: of computing, when it was computed, summed over the seeds.
         failed: rows that could not be measured, each with the reason.
-        seconds: of computing, by measure, data set and row, results found on disk included.
     """
 
-    values: dict[tuple[str, str, str], list[dict[str, float]]] = field(default_factory=dict)
+    values: dict[Key, list[dict[str, float]]] = field(default_factory=dict)
+    seconds: dict[Key, float] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
-    seconds: dict[tuple[str, str, str], float] = field(default_factory=dict)
 
 
 def run(
-    benches: Iterable[Bench],
+    benches: Sequence[Bench],
     rows: Sequence[Row],
     measures: Sequence[str],
     *,
@@ -42,52 +45,69 @@ def run(
     """Measure what is not in `out` yet.
 
     Args:
-        benches: data sets; each measure is taken on those of its kind.
+        benches: data sets; each measure is taken on those of its kind, one that needs none once.
         rows: what is measured.
         measures: names of MEASURES.
-        seeds: probes are trained with seeds 0 to this, exclusive.
+        seeds: 0 to this, exclusive.
         out: folder of the results.
-        say: told of each row that is done.
+        say: told of each row that is done, or why it is not.
     """
     outcome, store = Outcome(), Store(out / "results")
-    for bench in benches:
-        print_of_backbone = fingerprint(bench.backbone)
-        for name in measures:
-            if bench.kind not in MEASURES[name].kinds:
-                continue
+    for name in measures:
+        kinds = MEASURES[name].kinds
+        fitting = [bench for bench in benches if bench.kind in kinds] if kinds else benches[:1]
+        for bench in fitting:
+            options = options_of(bench, name)
             for row in rows:
+                key = name, bench.name if kinds else "", row.label
+                where = " on ".join(filter(None, key[:2]))
                 try:
-                    _one(bench, name, row, seeds, store, print_of_backbone, outcome)
-                except (ValueError, RuntimeError, OSError, MemoryError) as error:
-                    reason = (str(error) or type(error).__name__).splitlines()[0]
-                    outcome.failed.append(f"{row.label}, {name} on {bench.name}: {reason}")
+                    found = measured(bench, name, row, seeds=seeds, store=store, options=options)
+                except Exception as error:  # of a user's operator it may be any
+                    outcome.failed.append(f"{row.label}, {where}: {sentence(error)}")
                     say(f"failed: {outcome.failed[-1]}")
-                else:
-                    say(f"{row.label}, {name} on {bench.name}: done")
+                    continue
+                outcome.values[key] = [one["values"] for one in found]
+                outcome.seconds[key] = sum(one["seconds"] for one in found)
+                say(f"{where}: {row.label}: {outcome.seconds[key]:.0f} s")
     return outcome
 
 
-def _one(bench, name, row, seeds, store, print_of_backbone, outcome) -> None:
+def options_of(bench: Bench, name: str) -> dict[str, Any]:
+    """All but the row and the seed that a result depends on."""
     measure = MEASURES[name]
-    wanted = list(range(seeds if measure.seeded else 1))
     options = {
-        seed: {
-            "version": VERSION, "measure": name, "seed": seed, **bench.described(),
-            **row.described(), "backbone": getattr(bench.backbone, "name", "custom"),
-            "backbone_stride": bench.backbone.stride, "backbone_tensors": print_of_backbone,
-            **({"protocol": repr(bench.protocol)} if measure.scheduled else {}),
-        }
-        for seed in wanted
+        "version": VERSION, "measure": name, "dataset": "",
+        "backbone": getattr(bench.backbone, "name", type(bench.backbone).__name__),
+        "stride": bench.backbone.stride, "tensors of the backbone": fingerprint(bench.backbone),
     }  # fmt: skip
-    found = {seed: store.load(options[seed]) for seed in wanted}
+    if measure.kinds:
+        options |= bench.described()
+    if measure.trained:
+        options["schedule"] = repr(bench.schedule)
+    return options
+
+
+def measured(
+    bench: Bench, name: str, row: Row, *, seeds: int, store: Store, options: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The results of all seeds, found in the store or computed and put there."""
+    measure: Measure = MEASURES[name]
+    wanted = range(seeds if measure.seeded else 1)
+    with_seed: Callable[[int], dict] = partial(dict, options | row.described())
+    found = {seed: store.load(with_seed(seed=seed)) for seed in wanted}
     missing = [seed for seed in wanted if found[seed] is None]
     if missing:
         start = time.perf_counter()
         values = measure.run(bench, row, missing)
         seconds = (time.perf_counter() - start) / len(missing)
         for seed, value in zip(missing, values, strict=True):
-            store.save(options[seed], value, seconds)
-            found[seed] = store.load(options[seed])
-    key = name, bench.name, row.label
-    outcome.values[key] = [found[seed]["values"] for seed in wanted]
-    outcome.seconds[key] = sum(found[seed]["seconds"] for seed in wanted)
+            found[seed] = store.save(with_seed(seed=seed), value, seconds)
+    return [result for seed in wanted if (result := found[seed]) is not None]
+
+
+def sentence(error: Exception) -> str:
+    """One line that says what went wrong."""
+    text = next(iter(str(error).splitlines()), "")
+    known = isinstance(error, ValueError | OSError) and text
+    return text if known else f"{type(error).__name__} {text}".strip()

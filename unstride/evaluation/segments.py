@@ -14,7 +14,7 @@ from unstride.models.dense_features import DenseFeatures
 def segments(bench: Bench, row: Row, seeds: Sequence[int]) -> list[dict[str, float]]:
     """The AUC of `SegmentSeparation` in percent, on features of every pixel; seeds draw pairs."""
     metrics = [SegmentSeparation(seed=seed) for seed in seeds]
-    for image, regions, coarse in bench.scored.walk(f"{row.label}: segments"):
+    for image, regions, coarse in bench.scoring.walk(f"{row.label}: segments"):
         features = bench.frozen.standardised(coarse)
         up = row.upsampler(bench.frozen, image, features)
         fine = DenseFeatures(bench.frozen, up).upsample(features, image)[0]

@@ -27,10 +27,13 @@ class Store:
         same = isinstance(found, dict) and found.get("options") == plain(options)
         return found if same else None
 
-    def save(self, options: dict[str, Any], values: dict[str, float], seconds: float) -> None:
-        """Write a result."""
+    def save(
+        self, options: dict[str, Any], values: dict[str, float], seconds: float
+    ) -> dict[str, Any]:
+        """Write a result, and return it as `load` will."""
         result = {"values": values, "seconds": round(seconds, 1), "options": plain(options)}
         write_whole(self.path(options), json.dumps(result, indent=1))
+        return result
 
     def path(self, options: dict[str, Any]) -> Path:
         """MEASURE.DATASET.ROW.SEED.DIGEST.json; options that differ have files that differ."""
