@@ -1,6 +1,5 @@
 """What probes learn: a class, or the depth, of every pixel."""
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
