@@ -8,7 +8,7 @@ here, as usual for mIoU, a class's counts are summed over the set before the quo
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
-from torch.nn.functional import max_pool2d, pad
+from torch.nn.functional import pad
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassJaccardIndex
 
@@ -117,6 +117,13 @@ def band_width(size: tuple[int, int], ratio: float) -> int:
 def _window_maximum(
     values: Float[Tensor, "b h w"], width: int, outside: float
 ) -> Float[Tensor, "b h w"]:
-    values = pad(values, (width,) * 4, value=outside)[:, None]
+    values = pad(values, (width,) * 4, value=outside)
     side = 2 * width + 1
-    return max_pool2d(max_pool2d(values, (side, 1), 1), (1, side), 1)[:, 0]
+    for dim in (1, 2):
+        reach = 1  # pixels under each maximum; as many again in each round, so few rounds
+        while reach < side:
+            step = min(reach, side - reach)
+            n = values.shape[dim] - step
+            values = torch.maximum(values.narrow(dim, 0, n), values.narrow(dim, step, n))
+            reach += step
+    return values

@@ -56,7 +56,8 @@ def segment_separation(
         generator = torch.Generator().manual_seed(seed)
         ends = draw_pairs((height, width), distance, pairs, generator).to(features.device)
         apart = segments.flatten(1)[:, ends].diff(dim=1)[:, 0] != 0
-        auc = roc_auc(_feature_distance(features.flatten(1)[:, ends]), apart)
+        drawn = features.flatten(1).index_select(1, ends.flatten()).unflatten(1, ends.shape)
+        auc = roc_auc(_feature_distance(drawn), apart)
         scores.append(auc.nanmean())
     return torch.stack(scores)
 
