@@ -65,7 +65,7 @@ class Bench:
     kind: str = ""
     train: Source = Source((), "none")
     scored: Source = Source((), "none")
-    schedule: Schedule = Schedule()
+    schedule: Schedule = field(default_factory=Schedule)
     stride: int = 4
     cache: Path | None = None
     head: Callable[[], Classifier] | None = None

@@ -44,7 +44,11 @@ def consistency(bench: Bench, row: Row, seeds: Sequence[int]) -> list[dict[str, 
                 view = random_view(1, ZOOM, generator).to(image)
                 found += view_errors(bench.frozen, image, maps, view)
     errors /= VIEWS * len(bench.scoring)
-    return [{"error": error, "error / bilinear": error / base} for error, base in errors.tolist()]
+    relative = errors[:, 0] / errors[:, 1]
+    return [
+        {"error": error, "error / bilinear": ratio}
+        for error, ratio in zip(errors[:, 0].tolist(), relative.tolist(), strict=True)
+    ]
 
 
 def view_errors(frozen: nn.Module, image: Tensor, maps: Sequence[Tensor], view: Tensor) -> Tensor:
