@@ -58,6 +58,14 @@ def test_untrained_rows_are_the_same_in_every_run():
     assert first["tensors"] != create_row("carafe", 9, 4).described()["tensors"]
 
 
+def test_the_random_numbers_of_the_caller_are_left_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    create_row("carafe", 8, 4)
+    assert torch.equal(torch.rand(1), expected)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

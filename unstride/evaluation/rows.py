@@ -111,11 +111,12 @@ def _value(text: str) -> Any:
 
 def _built(name: str, channels: int, stride: int, options: dict[str, Any]) -> nn.Module:
     """The upsampler, by default in steps of 2 if it learns and was published for scale 2."""
-    torch.manual_seed(0)  # untrained rows are the same in every run
     if "stages" not in options and name in UPSAMPLERS:
         options = options | {"stages": stages_of(name, channels, stride)}
     try:
-        module = create_upsampler(name, channels, stride, **({"guide_channels": 3} | options))
+        with torch.random.fork_rng():
+            torch.manual_seed(0)  # untrained rows are the same in every run
+            module = create_upsampler(name, channels, stride, **({"guide_channels": 3} | options))
     except TypeError as error:
         raise ValueError(f"options of {name}: {error}") from None
     if module.guide_channels not in (None, 3):
