@@ -75,6 +75,8 @@ def test_a_changed_option_computes_again(change, tmp_path, computed):
         rows = [create_row("joint_bilateral:sigma_range=0.2,label=nearest", CLASSES, 4), rows[1]]
     evaluated(tmp_path, rows=rows, made=changed)
     assert len(computed) == (2 if change == "row" else 4)
+    evaluated(tmp_path)  # both are kept
+    assert len(computed) == (2 if change == "row" else 4)
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(tmp_path):
