@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench bench-operators reconstruct probe clean
+.PHONY: help demo test lint mutants bench bench-operators reconstruct clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -44,10 +44,6 @@ bench-operators: $(VENV)/.dev
 # make reconstruct TRAIN=... TEST=...  images through every pair: docs/reconstruction.md
 reconstruct: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.reconstruct --train $(TRAIN) --test $(TEST)
-
-# make probe DATA=...  the quality table of the README; DATA holds camvid/
-probe: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.probe --data $(DATA)
 
 clean:
 	rm -rf $(VENV)

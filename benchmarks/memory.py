@@ -1,14 +1,14 @@
-"""Peak memory of one call beyond its inputs, in a process of its own, as the kernel saw it.
+"""Peak memory of a benchmark's call beyond its inputs, in a process of its own.
 
     python -m benchmarks.memory forward "unstride, contiguous"
 
 prints two numbers of bytes: the growth of the resident peak during the call, and the result.
 """
 
-import ctypes
 import subprocess
 import sys
-from pathlib import Path
+
+from unstride.evaluation.memory import peak_of
 
 
 def peak_memory(table: str, row: str) -> tuple[int, int]:
@@ -19,14 +19,6 @@ def peak_memory(table: str, row: str) -> tuple[int, int]:
     return peak, result
 
 
-def resident(field: str) -> int:
-    """A line of /proc/self/status, in bytes; Linux only."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) * 1024
-    raise OSError(f"/proc/self/status has no line {field}")
-
-
 def main(table: str, row: str) -> None:
     """Measure one call, after one that compiles and loads what it needs."""
     import torch
@@ -34,13 +26,8 @@ def main(table: str, row: str) -> None:
     from benchmarks.bench import TABLES
 
     torch.set_num_threads(2)
-    call = TABLES[table]()[row]()
-    call()
-    ctypes.CDLL(None).malloc_trim(0)  # what the first call left behind would hide the second
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
-    before = resident("VmRSS")
-    result = call()
-    print(resident("VmHWM") - before, result.numel() * result.element_size())
+    peak, result = peak_of(TABLES[table]()[row]())
+    print(peak, result.numel() * result.element_size())
 
 
 if __name__ == "__main__":

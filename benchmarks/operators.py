@@ -10,7 +10,6 @@ x2, and an image at x16, where an encoder has none so fine.
 """
 
 import argparse
-import ctypes
 import os
 import platform
 import statistics
@@ -25,7 +24,7 @@ import torch
 from rich.progress import Progress
 from torch import Tensor
 
-from benchmarks.memory import resident
+from unstride.evaluation.memory import peak_of
 from unstride.upsamplers import Upsampler, cost, create_upsampler, list_upsamplers
 
 AT_ANY_SCALE = {
@@ -134,13 +133,7 @@ def print_peak(name: str, key: str, kind: str) -> None:
     """What `peak` reads."""
     torch.set_num_threads(2)
     call = {"forward": forward, "backward": backward}[kind](name, SETTINGS[key])
-    call()
-    ctypes.CDLL(None).malloc_trim(0)  # what the first call left behind would hide the second
-    Path("/proc/self/clear_refs").write_text("5")
-    before = resident("VmRSS")
-    result = call()
-    print(resident("VmHWM") - before, end="")
-    del result
+    print(peak_of(call)[0], end="")
 
 
 def at_the_border(name: str) -> str:

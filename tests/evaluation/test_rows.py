@@ -1,0 +1,109 @@
+"""A row is a word with options, an upsampler, or a fit for each image."""
+
+import pytest
+import torch
+
+from tests.evaluation.small import CLASSES, Knows, bench
+from unstride import create_upsampler
+from unstride.evaluation import Row
+from unstride.evaluation.probing import probe
+from unstride.evaluation.rows import create_row, parse_options
+from unstride.upsamplers import Bilinear, Nearest
+
+
+def test_options_are_numbers_booleans_and_words():
+    assert parse_options("a=1,b=0.5,c=true,d=False,e=paper,f=1e-3") == {
+        "a": 1, "b": 0.5, "c": True, "d": False, "e": "paper", "f": 1e-3,
+    }  # fmt: skip
+    assert parse_options("") == {}
+    for text in ("a", "a=", "=1", "a=1,,b=2"):
+        with pytest.raises(ValueError, match="must be NAME=VALUE, got"):
+            parse_options(text)
+
+
+def test_options_reach_the_upsampler_and_the_label_the_table():
+    row = create_row("joint_bilateral:kernel_size=3,sigma_range=0.3,label=small", 8, 32)
+    assert (row.label, row.state) == ("small", "")
+    assert (row.module.kernel_size, row.module.sigma_range) == (3, 0.3)
+    assert (
+        create_row("joint_bilateral:kernel_size=3", 8, 32).label == "joint_bilateral:kernel_size=3"
+    )
+
+
+def test_a_row_says_whether_its_upsampler_was_trained(tmp_path):
+    from safetensors.torch import save_file
+
+    assert create_row("featup_jbu", 8, 32).state == "shipped"
+    assert create_row("featup_jbu:pretrained=false", 8, 32).state == "untrained"
+    assert create_row("carafe", 8, 4).state == "untrained"
+    assert create_row("bilinear", 8, 4).state == ""
+    trained = create_upsampler("carafe", 8, 4, stages=2)
+    save_file(trained.state_dict(), tmp_path / "mine.safetensors")
+    row = create_row(f"carafe:weights={tmp_path}/mine.safetensors", 8, 4)
+    assert row.state == "mine.safetensors"
+    own, other = row.module.state_dict(), trained.state_dict()
+    assert all(torch.equal(own[key], other[key]) for key in other)
+
+
+def test_operators_published_for_scale_2_that_learn_are_repeated():
+    assert len(create_row("carafe", 8, 32).module.upsamplers) == 5
+    assert create_row("carafe:stages=1", 8, 32).module.scale == 32
+    assert not hasattr(create_row("carafe", 8, 14).module, "upsamplers")
+    assert not hasattr(create_row("joint_bilateral", 8, 32).module, "upsamplers")
+
+
+def test_untrained_rows_are_the_same_in_every_run():
+    first, _, second = (create_row("carafe", 8, 4).described() for _ in range(3))
+    assert first == second
+    assert first["tensors"] != create_row("carafe", 9, 4).described()["tensors"]
+
+
+def test_the_random_numbers_of_the_caller_are_left_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    create_row("carafe", 8, 4)
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("none", "upsampler must be one of nearest"),
+        ("bilinear:sigma=1", "options of bilinear: .*unexpected keyword argument 'sigma'"),
+        ("featup_jbu:variant=none", "variant must be one of default, paper"),
+        ("carafe:weights=nowhere.safetensors", "weights must be a safetensors file, got nowhere"),
+        ("carafe:stages=3", "scale must be a whole number to the power of stages=3"),
+    ],
+)
+def test_mistakes_get_a_sentence(text, message):
+    with pytest.raises(ValueError, match=message):
+        create_row(text, 8, 4)
+
+
+def test_a_users_own_class_is_a_row():
+    class Mine(Bilinear):
+        """Written in a test."""
+
+    row = create_row(Mine(CLASSES, 4), CLASSES, 4)
+    assert row.label == "Mine"
+    assert probe(bench(), row, [0]) == probe(bench(), create_row("bilinear", CLASSES, 4), [0])
+
+
+def test_a_fit_is_made_once_for_each_image_and_may_take_gradients():
+    seen = []
+
+    def fit(backbone, image, features):
+        torch.testing.assert_close(backbone(image), features, atol=2e-3, rtol=2e-3)
+        parameter = torch.zeros(1, requires_grad=True)
+        (parameter * features.mean() + backbone.mean.sum() * parameter).sum().backward()
+        seen.append(tuple(image.shape[2:]))
+        return Nearest(CLASSES, 4)
+
+    made = bench(stride=2)
+    row = Row("fitted", fit=fit)
+    assert probe(made, row, [0]) == probe(made, create_row("nearest", CLASSES, 4), [0])
+    assert len(seen) == len(made.training) + len(made.scoring)
+    probe(made, row, [1])
+    assert len(seen) == len(made.training) + len(made.scoring)
+    assert row.described() != Row("fitted", fit=Knows().forward).described()

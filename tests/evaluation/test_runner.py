@@ -1,0 +1,179 @@
+"""Nothing is computed twice, nothing is half written, and one row's failure spoils no other."""
+
+import json
+
+import pytest
+import torch
+
+from tests.evaluation.small import CLASSES, Knows, bench
+from unstride.evaluation import Row, measures, runner
+from unstride.evaluation.report import as_lists, cell, number, provenance, write
+from unstride.evaluation.rows import create_row
+from unstride.evaluation.runner import run
+from unstride.evaluation.store import Store, write_whole
+from unstride.upsamplers import Upsampler
+
+ROWS = [create_row(name, CLASSES, 4) for name in ("nearest", "bilinear")]
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """Which rows and seeds are computed; the value says which."""
+    calls = []
+
+    def fake(made, row, seeds):
+        calls.extend((row.label, seed) for seed in seeds)
+        if row.label == "stopped":
+            raise KeyboardInterrupt
+        return [{"mIoU": 10.0 * len(row.label) + seed, "boundary mIoU": 1.0} for seed in seeds]
+
+    fake = measures.Measure(fake, ("semantic",), ("mIoU",), trained=True)
+    monkeypatch.setitem(measures.MEASURES, "segmentation", fake)
+    return calls
+
+
+def evaluated(out, *, rows=ROWS, seeds=2, made=None, names=("segmentation",), **options):
+    return run([made or bench()], rows, names, seeds=seeds, out=out, **options)
+
+
+def test_a_second_run_computes_nothing_and_finds_the_same(tmp_path, computed):
+    first = evaluated(tmp_path)
+    assert computed == [("nearest", 0), ("nearest", 1), ("bilinear", 0), ("bilinear", 1)]
+    computed.clear()
+    again = evaluated(tmp_path)
+    assert computed == []
+    assert again.values == first.values
+    assert len(list(tmp_path.glob("results/segmentation.patches.nearest.0.*.json"))) == 1
+    evaluated(tmp_path, seeds=3)
+    assert computed == [("nearest", 2), ("bilinear", 2)]
+
+
+@pytest.mark.parametrize(
+    "change", ["schedule", "grid", "limit", "images", "backbone", "its weights", "row"]
+)
+def test_a_changed_option_computes_again(change, tmp_path, computed):
+    from dataclasses import replace
+
+    class Other(Knows):
+        name = "other"
+
+    heavy = Knows()
+    heavy.register_buffer("tensor", torch.ones(1))
+    made, rows = bench(), list(ROWS)
+    evaluated(tmp_path)
+    computed.clear()
+    changed = {
+        "schedule": lambda: replace(made, schedule=replace(made.schedule, iterations=7)),
+        "grid": lambda: replace(made, stride=2),
+        "limit": lambda: replace(made, scored=replace(made.scored, limit=2)),
+        "images": lambda: replace(made, train=made.scored),
+        "backbone": lambda: bench(Other()),
+        "its weights": lambda: bench(heavy),
+        "row": lambda: made,
+    }[change]()
+    if change == "row":
+        rows = [create_row("joint_bilateral:sigma_range=0.2,label=nearest", CLASSES, 4), rows[1]]
+    evaluated(tmp_path, rows=rows, made=changed)
+    assert len(computed) == (2 if change == "row" else 4)
+    evaluated(tmp_path)  # both are kept
+    assert len(computed) == (2 if change == "row" else 4)
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(tmp_path):
+    """With the real measure: which seeds are left does not change any of them."""
+    whole = evaluated(tmp_path / "whole", rows=ROWS[:1])
+    evaluated(tmp_path / "stopped", rows=ROWS[:1], seeds=1)
+    again = evaluated(tmp_path / "stopped", rows=ROWS[:1])
+    assert again.values == whole.values
+
+
+def test_a_stop_in_the_middle_keeps_what_is_done(tmp_path, computed):
+    rows = [ROWS[0], Row("stopped", ROWS[1].module)]
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(tmp_path, rows=rows)
+    computed.clear()
+    evaluated(tmp_path)
+    assert computed == [("bilinear", 0), ("bilinear", 1)]
+
+
+def test_a_damaged_result_is_computed_again(tmp_path, computed):
+    evaluated(tmp_path)
+    computed.clear()
+    (path,) = tmp_path.glob("results/*nearest.1.*.json")
+    path.write_text(path.read_text()[:40])
+    evaluated(tmp_path)
+    assert computed == [("nearest", 1)]
+
+
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(tmp_path / "a.json", "text")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_that_differ_in_nothing_but_a_digit_have_files_of_their_own(tmp_path):
+    store = Store(tmp_path)
+    options = {"measure": "m", "dataset": "d", "row": "a:b=0.1", "seed": 0}
+    store.save(options, {"x": 1.0}, 0.0)
+    assert store.load(options | {"row": "a:b=0.11"}) is None
+    assert store.load(options)["values"] == {"x": 1.0}
+
+
+class Broken(Upsampler):
+    """Fails."""
+
+    def forward(self, features, guide=None, size=None):
+        raise IndexError("out of range")
+
+
+def test_a_row_that_fails_is_named_and_the_others_are_done(tmp_path):
+    rows = [Row("broken", Broken(CLASSES)), ROWS[1]]
+    said = []
+    outcome = evaluated(tmp_path, rows=rows, seeds=1, say=said.append)
+    assert outcome.failed == ["broken, segmentation on patches: IndexError out of range"]
+    assert list(outcome.values) == [("segmentation", "patches", "bilinear")]
+    assert [line.split(":")[0] for line in said] == ["failed", "segmentation on patches"]
+    _, lines = as_lists(outcome, rows)
+    assert lines[0] == ["broken", "-", "-"]
+
+
+def test_a_measure_is_taken_where_it_fits(tmp_path, computed):
+    outcome = run([bench(), bench(kind="depth")], ROWS[:1], ["segmentation"], seeds=1, out=tmp_path)
+    assert list(outcome.values) == [("segmentation", "patches", "nearest")]
+    assert runner.MEASURES["cost"].kinds == ()
+
+
+def test_the_table_has_means_spreads_and_paired_differences(tmp_path, computed):
+    outcome = evaluated(tmp_path, seeds=3)
+    column = ("segmentation", "patches", "mIoU")
+    found = cell(outcome, "nearest", column)
+    assert found["seeds"] == [70, 71, 72]
+    assert (found["mean"], found["spread"]) == (71, 1)
+    assert (found["difference"], found["difference_spread"]) == (-10, 0)
+    assert "difference" not in cell(outcome, "bilinear", column)
+    write(outcome, ROWS, provenance("the command", 3, 12.0), tmp_path)
+    table = (tmp_path / "table.md").read_text()
+    assert "| upsampler | segmentation: mIoU | segmentation: boundary mIoU |" in table
+    assert "| nearest | 71.00 +- 1.00 (-10.00) | 1.000 +- 0.000 |" in table
+    assert "`the command`" in table
+    content = json.loads((tmp_path / "table.json").read_text())
+    assert content["seeds"] == [0, 1, 2]
+    assert {"command", "commit", "machine", "versions", "wall_seconds", "failed"} <= set(content)
+    assert content["cells"][0]["row"] == "nearest"
+
+
+@pytest.mark.parametrize(
+    ("value", "like", "text"),
+    [
+        (46.693, None, "46.69"),
+        (0.12345, None, "0.123"),
+        (0.3, 46.0, "0.30"),
+        (1234.5, None, "1234"),
+    ],
+)
+def test_numbers_have_the_decimals_of_their_size(value, like, text):
+    assert number(value, like) == text

@@ -1,0 +1,25 @@
+"""Does an upsampler help? One protocol for every upsampler: frozen features, fixed schedules.
+
+Names are loaded with their first use: what measures memory must not load it all.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unstride.evaluation.features import Setting as Setting
+    from unstride.evaluation.features import evaluate as evaluate
+    from unstride.evaluation.rows import Row as Row
+
+HOMES = {
+    "Setting": "unstride.evaluation.features",
+    "evaluate": "unstride.evaluation.features",
+    "Row": "unstride.evaluation.rows",
+}
+__all__ = list(HOMES)
+
+
+def __getattr__(name: str):
+    if name in HOMES:
+        return getattr(import_module(HOMES[name]), name)
+    raise AttributeError(f"module 'unstride.evaluation' has no attribute {name!r}")

@@ -1,0 +1,48 @@
+"""Class-activation maps at pixel resolution: does what they show make up the class?
+
+Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016: the class's
+score at a pixel is the classifier's head, applied to the feature of that pixel alone. The image
+is multiplied by the map and classified again. Average drop, increase and gain: `cam_scores`.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from unstride.classifier import Classifier
+from unstride.evaluation.bench import Bench
+from unstride.evaluation.rows import Row
+from unstride.metrics import cam_scores
+from unstride.models.dense_features import DenseFeatures
+
+BAND = 4096  # pixels whose scores are computed at once
+
+
+@torch.inference_mode()
+def cam(bench: Bench, row: Row, seeds: Sequence[int]) -> list[dict[str, float]]:
+    """Average drop, increase and gain, in percent, for the labelled class; no seed changes them."""
+    classifier = bench.classifier
+    whole, masked = [], []
+    for image, label, coarse in bench.scoring.walk(f"{row.label}: class-activation maps"):
+        features = bench.frozen.standardised(coarse)
+        up = row.upsampler(bench.frozen, image, features)
+        fine = DenseFeatures(bench.frozen, up).upsample(features, image)
+        shown = image * activation_map(classifier, bench.frozen.raw(fine), label)
+        both = classifier(torch.cat([image, shown])).softmax(1)[:, label]
+        whole.append(both[0].cpu()), masked.append(both[1].cpu())
+    found = cam_scores(torch.stack(whole), torch.stack(masked))
+    values = {name.removeprefix("average_"): value.item() for name, value in found.items()}
+    return [values for _ in seeds]
+
+
+def activation_map(
+    classifier: Classifier, features: Float[Tensor, "1 c h w"], label: int
+) -> Float[Tensor, "h w"]:
+    """The class's score at each pixel, negative ones 0, then stretched to [0, 1]."""
+    pixels = features[0].flatten(1).T
+    scores = torch.cat([classifier.at_pixels(band, label) for band in pixels.split(BAND)])
+    scores = scores.clamp(min=0).view(features.shape[2:])
+    low, high = scores.min(), scores.max()
+    return (scores - low) / (high - low).clamp(min=torch.finfo(scores.dtype).tiny)

@@ -1,0 +1,96 @@
+"""What probes learn: a class, or the depth, of every pixel."""
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from unstride.data.labelled import UNLABELLED
+from unstride.metrics import BoundaryIoU, DepthErrors, mean_iou
+
+CAPS = 0.001, 10.0  # metres; no depth outside counts as known
+
+
+class Segmentation:
+    """A class for each pixel, by cross entropy.
+
+    Args:
+        classes: how many.
+    """
+
+    def __init__(self, classes: int):
+        self.outputs = classes
+
+    def known(self, labels: Int[Tensor, "..."]) -> Tensor:
+        """Where there is a class."""
+        return labels != UNLABELLED
+
+    def loss(self, answers: Float[Tensor, "n k"], labels: Int[Tensor, " n"]) -> Tensor:
+        """Cross entropy."""
+        return cross_entropy(answers, labels)
+
+    def score(self) -> "ClassScore":
+        """Of the classes of greatest answer."""
+        return ClassScore(self.outputs)
+
+
+class ClassScore:
+    """mIoU and boundary mIoU over a whole set, in percent.
+
+    Args:
+        classes: how many.
+    """
+
+    def __init__(self, classes: int):
+        self.areas, self.boundaries = mean_iou(classes), BoundaryIoU(classes)
+
+    def update(self, answers: Float[Tensor, "k h w"], labels: Int[Tensor, "h w"]) -> None:
+        """Add an image."""
+        found = answers.max(0).indices[None]  # several times faster than argmax here
+        self.areas.update(found, labels[None])
+        self.boundaries.update(found, labels[None])
+
+    def compute(self) -> dict[str, float]:
+        """The values by name."""
+        values = {"mIoU": self.areas.compute(), "boundary mIoU": self.boundaries.compute()}
+        return {name: 100 * value.item() for name, value in values.items()}
+
+
+class Depth:
+    """The logarithm of each pixel's depth in metres, by its absolute error."""
+
+    outputs = 1
+
+    def known(self, labels: Float[Tensor, "..."]) -> Tensor:
+        """Where depth was measured, within the caps."""
+        return (labels > CAPS[0]) & (labels < CAPS[1])
+
+    def loss(self, answers: Float[Tensor, "n 1"], labels: Float[Tensor, " n"]) -> Tensor:
+        """Mean |log prediction - log depth|."""
+        return (answers[:, 0] - labels.log()).abs().mean()
+
+    def score(self) -> "DepthScore":
+        """Of the depth whose logarithm is the answer."""
+        return DepthScore()
+
+
+class DepthScore:
+    """abs rel, RMSE in metres and delta1 in percent: means over images, nothing aligned."""
+
+    def __init__(self) -> None:
+        self.errors = DepthErrors(CAPS)
+
+    def update(self, answers: Float[Tensor, "1 h w"], labels: Float[Tensor, "h w"]) -> None:
+        """Add an image."""
+        self.errors.update(answers.exp(), labels[None])
+
+    def compute(self) -> dict[str, float]:
+        """The values by name."""
+        found = {name: value.item() for name, value in self.errors.compute().items()}
+        return {
+            "abs rel": found["abs_rel"], "RMSE": found["rmse"], "delta1": 100 * found["delta1"],
+        }  # fmt: skip
+
+
+def task_of(dataset) -> Segmentation | Depth:
+    """What a probe can learn from a data set: its classes, or depth if it has none."""
+    return Segmentation(len(dataset.classes)) if dataset.classes else Depth()
