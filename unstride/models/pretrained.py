@@ -1,4 +1,4 @@
-"""Dense features as a folder or a repository of the Hub: the backbone, the upsampler, all tensors."""
+"""Dense features as a folder or a repository of the Hub: backbone, upsampler, all tensors."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +9,13 @@ from unstride.models.dense_features import DenseFeatures
 from unstride.upsamplers import Upsampler
 from unstride.upsamplers.configuration import describe, make
 from unstride.upsamplers.folder import (
-    CONFIG, WEIGHTS, load_weights, read_config, refusing, write_folder,
-)  # fmt: skip
+    CONFIG,
+    WEIGHTS,
+    load_weights,
+    read_config,
+    refusing,
+    write_folder,
+)
 from unstride.upsamplers.hub import fetched
 
 
@@ -33,7 +38,8 @@ def from_pretrained(
     if "backbone" not in config:
         return Upsampler.from_pretrained(folder, classes=classes)
     with refusing(folder / CONFIG):
-        trunk = create_backbone(**config["backbone"], pretrained=False)
+        described = config["backbone"]
+        trunk = create_backbone(described["name"], pretrained=False, stride=described["stride"])
         model = DenseFeatures(trunk, make(config["upsampler"], classes))
     load_weights(model, folder / WEIGHTS, "model")
     return model.eval()

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from unstride.upsamplers.base import Upsampler
-from unstride.upsamplers.configuration import make
+from unstride.upsamplers.configuration import KNOWN, make
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
@@ -115,21 +115,30 @@ def installed_version() -> str:
 
 def card(config: dict[str, Any]) -> str:
     """A model card: what the Hub needs to know, and how to load it."""
-    up = config.get("upsampler")
-    inner = up if isinstance(up, dict) else config
-    stages = inner.get("stages") or [inner]
-    name = " + ".join(stage["upsampler"] for stage in stages)
-    tags = "".join(f"- {tag}\n" for tag in ["unstride", "feature-upsampling"])
+    described = config["upsampler"] if "backbone" in config else config
+    names = [stage["upsampler"] for stage in described.get("stages", [described])]
+    own = ", ".join(dict.fromkeys(name for name in names if name not in KNOWN))
+    classes = f", classes=[{own}]" if own else ""
     behind = f" behind {config['backbone']['name']}" if "backbone" in config else ""
-    return (
-        "---\nlibrary_name: unstride\npipeline_tag: image-feature-extraction\n"
-        f"tags:\n{tags}---\n# {name}{behind}\n\n"
-        "Dense features at a finer resolution, with "
-        "[unstride](https://github.com/unstride/unstride).\n\n"
-        "```python\nimport unstride\n\n"
-        'model = unstride.from_pretrained("USER/NAME")  # or a folder with these files\n```\n\n'
-        "What it was trained on, what was measured, and the licence: not written yet.\n"
-    )
+    return f"""---
+library_name: unstride
+pipeline_tag: image-feature-extraction
+tags:
+- unstride
+- feature-upsampling
+---
+# {", then ".join(names)}{behind}
+
+Features at a finer resolution, with [unstride](https://github.com/unstride/unstride).
+
+```python
+import unstride
+
+model = unstride.from_pretrained("USER/NAME"{classes})  # or a folder with these files
+```
+
+What it was trained on, what was measured, and the licence: not written yet.
+"""
 
 
 def _write(path: Path, data: bytes) -> None:
