@@ -7,6 +7,7 @@ import sys
 HEAVY = {
     "timm", "torchvision", "numba", "triton", "pytorch_lightning", "torchmetrics", "onnx",
     "onnxscript", "onnxruntime", "jsonargparse", "rich", "PIL", "skimage", "matplotlib", "beartype",
+    "huggingface_hub",
 }  # fmt: skip
 
 

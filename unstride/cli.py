@@ -19,6 +19,7 @@ def upsample(
     dtype: Dtype = "float16",
     device: str | None = None,
     picture: bool = True,
+    weights: Path | None = None,
 ) -> int:
     """Write each image's features at pixel resolution, and a picture of them.
 
@@ -38,12 +39,14 @@ def upsample(
         dtype: of the features in the file.
         device: such as cpu or cuda; by default the GPU if there is one.
         picture: write the PNG too.
+        weights: trained ones of the upsampler: a safetensors file such as `unstride fit` writes,
+            or a folder that `save_pretrained` wrote.
     """
     from unstride.models.batch import upsample_files
 
     return upsample_files(
         images, out, size=size, backbone=backbone, upsampler=upsampler, stride=stride,
-        dtype=dtype, device=device, picture=picture,
+        dtype=dtype, device=device, picture=picture, weights=weights,
     )  # fmt: skip
 
 
@@ -75,8 +78,9 @@ def explain(
         stride: of the backbone's features in pixels; by default that of its last layer.
         stages: in how many steps, each of the same scale: operators published for scale 2
             reach stride 32 in 5. featup_jbu has its own stages.
-        weights: of the upsampler, a safetensors file such as `unstride fit` writes. Without it
-            featup_jbu is trained, the others that learn are not and start almost uniform.
+        weights: of the upsampler, a safetensors file such as `unstride fit` writes, or a folder
+            of `save_pretrained`. Without it featup_jbu is trained, the others that learn are
+            not and start almost uniform.
         size: HEIGHTxWIDTH of the output in pixels, or one number for the shorter side; by
             default that of the image. Smaller is faster.
         out: the picture, whose name ends in .png; the weights lie beside it.

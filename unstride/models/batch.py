@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 from importlib.metadata import version
@@ -11,13 +12,15 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from unstride.backbones import create_backbone
 from unstride.data import find_images, load_image
 from unstride.models.dense_features import DenseFeatures
-from unstride.upsamplers import create_upsampler
+from unstride.upsamplers import Upsampler, create_upsampler
+from unstride.upsamplers.configuration import describe
+from unstride.upsamplers.folder import load_weights
 from unstride.viz import ColourSpace, save_png, side_by_side
 
 
@@ -32,6 +35,7 @@ def upsample_files(
     dtype: str,
     device: str | None,
     picture: bool,
+    weights: Path | None = None,
 ) -> int:
     """What `unstride upsample` does; see there. Returns 1 if any image could not be done."""
     from rich.console import Console
@@ -42,7 +46,7 @@ def upsample_files(
         paths = find_images(images)
         wanted = parse_size(size)
         chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        model, described = build(backbone, upsampler, stride)
+        model, described = build(backbone, upsampler, stride, weights=weights)
         model = model.to(chosen)
     except (ValueError, OSError, RuntimeError) as error:
         console.print(f"unstride upsample: {error}", style="red", highlight=False, soft_wrap=True)
@@ -80,13 +84,17 @@ def build(
     weights: Path | None = None,
 ) -> tuple[DenseFeatures, dict[str, str]]:
     """The model, and what a file must say about it."""
-    trunk = create_backbone(backbone, stride=stride)
-    options = {"pretrained": True} if upsampler == "featup_jbu" else {}
-    up = create_upsampler(
-        upsampler, trunk.channels, trunk.stride, guide_channels=3, stages=stages, **options
-    )
-    if weights is not None:
-        load_weights(up, weights, upsampler)
+    trunk, made_with = create_backbone(backbone, stride=stride), {}
+    if weights is not None and weights.is_dir():
+        up = saved_upsampler(weights, upsampler, trunk.channels)
+        made_with = {"upsampler_made_with": json.dumps(describe(up), sort_keys=True)}
+    else:
+        options = {"pretrained": True} if upsampler == "featup_jbu" else {}
+        up = create_upsampler(
+            upsampler, trunk.channels, trunk.stride, guide_channels=3, stages=stages, **options
+        )
+        if weights is not None:
+            load_weights(up, weights, upsampler)
     described = {
         "backbone": backbone,
         "stride": str(trunk.stride),
@@ -94,25 +102,23 @@ def build(
         "upsampler": upsampler,
         "upsampler_weights": fingerprint(up),
         "unstride": version("unstride"),
-    }
+    } | made_with
     return DenseFeatures(trunk, up).eval(), described
 
 
-def load_weights(upsampler: torch.nn.Module, path: Path, name: str) -> None:
-    """Trained weights from a safetensors file, such as `unstride fit` writes.
+def saved_upsampler(folder: Path, name: str, channels: int) -> Upsampler:
+    """The upsampler in a folder that `save_pretrained` wrote, for images as its guides.
 
     Raises:
-        ValueError: if the file cannot be read, or is of another upsampler.
+        ValueError: if it is another than `name`, or takes another guide, or cannot be read.
     """
-    if not path.is_file():
-        raise ValueError(f"weights must be a safetensors file, got {path}: no such file")
-    try:
-        upsampler.load_state_dict(load_file(path))
-    except SafetensorError:
-        raise ValueError(f"weights must be a safetensors file, got {path}") from None
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].split(",")[0].strip(" .\t")
-        raise ValueError(f"weights must be those of this {name}, but {path}: {reason}") from None
+    up = Upsampler.from_pretrained(folder, channels=channels)
+    held = {describe(stage)["upsampler"] for stage in getattr(up, "upsamplers", [up])}
+    if held != {name}:
+        raise ValueError(f"upsampler must be what {folder} holds, {'+'.join(held)}, got {name}")
+    if up.guide_channels not in (None, 3):
+        raise ValueError(f"weights: the {name} in {folder} takes no image as its guide")
+    return up
 
 
 def parse_size(text: str | None) -> tuple[int, int] | int | None:

@@ -1,5 +1,8 @@
 """Photo in, pixel-resolution features out: a backbone and an upsampler, aligned to the pixel."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -58,3 +61,40 @@ class DenseFeatures(nn.Module):
         return interpolate(
             fine[:, :, :height, :width], size, mode="bilinear", align_corners=False, antialias=True
         )
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json, all tensors as model.safetensors and a model card into a folder.
+
+        Args:
+            folder: made if need be; a README.md that is there stays.
+
+        Raises:
+            ValueError: if the backbone is not of `create_backbone`.
+        """
+        from unstride.models.pretrained import write_dense_features
+
+        write_dense_features(self, folder)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        where: str | Path,
+        *,
+        revision: str | None = None,
+        classes: Sequence[type[Upsampler]] = (),
+    ) -> "DenseFeatures":
+        """The model that `save_pretrained` wrote; arguments as of `unstride.from_pretrained`."""
+        from unstride.models.pretrained import from_pretrained
+
+        model = from_pretrained(where, revision=revision, classes=classes)
+        if not isinstance(model, DenseFeatures):
+            raise ValueError(f"{where} holds a {type(model).__name__} without a backbone")
+        return model
+
+    def push_to_hub(
+        self, repository: str, *, private: bool | None = None, message: str = "Upload with unstride"
+    ) -> str:
+        """Upload what `save_pretrained` writes; arguments and errors as of `Upsampler`'s."""
+        from unstride.upsamplers.hub import push
+
+        return push(self.save_pretrained, repository, private=private, message=message)
