@@ -18,6 +18,7 @@ def upsample(
     dtype: Dtype = "float16",
     device: str | None = None,
     picture: bool = True,
+    steps: int | None = None,
 ) -> int:
     """Write each image's features at pixel resolution, and a picture of them.
 
@@ -37,12 +38,13 @@ def upsample(
         dtype: of the features in the file.
         device: such as cpu or cuda; by default the GPU if there is one.
         picture: write the PNG too.
+        steps: at most, of featup_implicit, which is fitted to each image.
     """
     from unstride.models.batch import upsample_files
 
     return upsample_files(
         images, out, size=size, backbone=backbone, upsampler=upsampler, stride=stride,
-        dtype=dtype, device=device, picture=picture,
+        dtype=dtype, device=device, picture=picture, steps=steps,
     )  # fmt: skip
 
 
@@ -103,13 +105,15 @@ def list_command(cost: bool = False, channels: int = 256, scale: int = 2) -> int
     from rich.console import Console
     from rich.table import Table
 
-    from unstride.upsamplers import UPSAMPLERS, create_upsampler
+    from unstride.upsamplers import FITTED, UPSAMPLERS, create_upsampler
     from unstride.upsamplers import cost as cost_of
 
     if not cost:
         table = Table("upsampler", "law")
         for name, make in UPSAMPLERS.items():
             table.add_row(name, (make.__doc__ or "").splitlines()[0])
+        for name, law in FITTED.items():
+            table.add_row(name, law)
     else:
         table = Table("upsampler", "guide", title=f"{channels} channels, x{scale}")
         table.add_column("parameters", justify="right")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import re
 from importlib.metadata import version
@@ -14,9 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from unstride.backbones import create_backbone
+from unstride.backbones import Backbone, create_backbone
 from unstride.data import find_images, load_image
 from unstride.models.dense_features import DenseFeatures
+from unstride.models.implicit import ImplicitFeatures, Watch
 from unstride.upsamplers import create_upsampler
 from unstride.viz import ColourSpace, save_png, side_by_side
 
@@ -32,6 +34,7 @@ def upsample_files(
     dtype: str,
     device: str | None,
     picture: bool,
+    steps: int | None = None,
 ) -> int:
     """What `unstride upsample` does; see there. Returns 1 if any image could not be done."""
     from rich.console import Console
@@ -42,7 +45,7 @@ def upsample_files(
         paths = find_images(images)
         wanted = parse_size(size)
         chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        model, described = build(backbone, upsampler, stride)
+        model, described = build(backbone, upsampler, stride, steps=steps)
         model = model.to(chosen)
     except (ValueError, OSError, RuntimeError) as error:
         console.print(f"unstride upsample: {error}", style="red", highlight=False, soft_wrap=True)
@@ -56,6 +59,8 @@ def upsample_files(
         MofNCompleteColumn(),
     )
     with Progress(*columns, console=console) as progress:
+        if isinstance(model, ImplicitFeatures):
+            model.watch = bar_of_fit(progress)
         for path, target in progress.track(
             list(zip(paths, _targets(paths, out), strict=True)), description="upsample"
         ):
@@ -78,24 +83,55 @@ def build(
     *,
     stages: int = 1,
     weights: Path | None = None,
+    steps: int | None = None,
 ) -> tuple[DenseFeatures, dict[str, str]]:
     """The model, and what a file must say about it."""
     trunk = create_backbone(backbone, stride=stride)
+    if upsampler == "featup_implicit":
+        return _fitted_to_each(trunk, steps)
+    if steps is not None:
+        raise ValueError(f"steps are of featup_implicit, which is fitted; {upsampler} is not")
     options = {"pretrained": True} if upsampler == "featup_jbu" else {}
     up = create_upsampler(
         upsampler, trunk.channels, trunk.stride, guide_channels=3, stages=stages, **options
     )
     if weights is not None:
         load_weights(up, weights, upsampler)
-    described = {
-        "backbone": backbone,
+    described = _described(trunk, upsampler) | {"upsampler_weights": fingerprint(up)}
+    return DenseFeatures(trunk, up).eval(), described
+
+
+def _fitted_to_each(trunk: Backbone, steps: int | None) -> tuple[DenseFeatures, dict[str, str]]:
+    """The same, of FeatUp's implicit network."""
+    options = {} if steps is None else {"steps": steps}
+    model = ImplicitFeatures(trunk, **options)
+    return model.eval(), _described(trunk, "featup_implicit") | {"fit": str(model.recipe)}
+
+
+def _described(trunk: Backbone, upsampler: str) -> dict[str, str]:
+    return {
+        "backbone": trunk.name,
         "stride": str(trunk.stride),
         "weights": fingerprint(trunk),
         "upsampler": upsampler,
-        "upsampler_weights": fingerprint(up),
         "unstride": version("unstride"),
     }
-    return DenseFeatures(trunk, up).eval(), described
+
+
+def bar_of_fit(progress) -> Watch:
+    """Shows a fit below the progress of the images: views, then steps and the error."""
+    bars: dict[str, int] = {}
+
+    def watch(image: int, what: str, done: int, of: int, error: float) -> None:
+        if done == 1 or what not in bars:
+            for old in bars.values():
+                progress.remove_task(old)
+            bars.clear()
+            bars[what] = progress.add_task(what, total=of)
+        gained = "" if math.isnan(error) else f", {error:.2f} of bilinear's error"
+        progress.update(bars[what], completed=done, description=what + gained)
+
+    return watch
 
 
 def load_weights(upsampler: torch.nn.Module, path: Path, name: str) -> None:
