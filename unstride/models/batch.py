@@ -88,6 +88,8 @@ def build(
     """The model, and what a file must say about it."""
     trunk = create_backbone(backbone, stride=stride)
     if upsampler == "featup_implicit":
+        if weights is not None or stages != 1:
+            raise ValueError("weights and stages are none of featup_implicit's: it is fitted")
         return _fitted_to_each(trunk, steps)
     if steps is not None:
         raise ValueError(f"steps are of featup_implicit, which is fitted; {upsampler} is not")

@@ -27,7 +27,7 @@ from unstride.upsamplers.pooling import smoothed
 FIRST = 50  # views from which the components are found
 CHECKED = 20  # steps between two looks at the views held out
 GAIN = 0.995  # an error counts as better if it is below this share of the best so far
-MOST = 1 << 15  # pixels of the network's map in a step
+MOST = 1 << 16  # pixels of the network's map in a step
 Seen = Callable[[str, int, int, float], object]
 
 
