@@ -79,7 +79,7 @@ def seen_through(
     *,
     frame: tuple[int, int] | None = None,
     step: int = 1,
-    corner: tuple[int, int] = (0, 0),
+    corner: tuple[float, float] = (0, 0),
 ) -> Float[Tensor, "n c H W"]:
     """An image, or a map of its features, as its views show it: one coordinate map for both.
 
@@ -92,7 +92,7 @@ def seen_through(
         size: rows and columns of the result.
         frame: rows and columns of the image, by default those of the map.
         step: between neighbours in the map, in image pixels.
-        corner: the row and the column of the map's first pixel.
+        corner: the row and the column of the map's first pixel, or the middle of several.
     """
     (h, w), places = maps.shape[2:], []
     frame = (h, w) if frame is None else frame

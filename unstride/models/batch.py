@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
 import os
 import re
 from importlib.metadata import version
@@ -18,7 +17,7 @@ from torch import Tensor
 from unstride.backbones import Backbone, create_backbone
 from unstride.data import find_images, load_image
 from unstride.models.dense_features import DenseFeatures
-from unstride.models.implicit import ImplicitFeatures, Watch
+from unstride.models.implicit import ImplicitFeatures, bar_of_fit
 from unstride.upsamplers import create_upsampler
 from unstride.viz import ColourSpace, save_png, side_by_side
 
@@ -105,8 +104,7 @@ def build(
 
 def _fitted_to_each(trunk: Backbone, steps: int | None) -> tuple[DenseFeatures, dict[str, str]]:
     """The same, of FeatUp's implicit network."""
-    options = {} if steps is None else {"steps": steps}
-    model = ImplicitFeatures(trunk, **options)
+    model = ImplicitFeatures(trunk) if steps is None else ImplicitFeatures(trunk, steps=steps)
     return model.eval(), _described(trunk, "featup_implicit") | {"fit": str(model.recipe)}
 
 
@@ -118,22 +116,6 @@ def _described(trunk: Backbone, upsampler: str) -> dict[str, str]:
         "upsampler": upsampler,
         "unstride": version("unstride"),
     }
-
-
-def bar_of_fit(progress) -> Watch:
-    """Shows a fit below the progress of the images: views, then steps and the error."""
-    bars: dict[str, int] = {}
-
-    def watch(image: int, what: str, done: int, of: int, error: float) -> None:
-        if done == 1 or what not in bars:
-            for old in bars.values():
-                progress.remove_task(old)
-            bars.clear()
-            bars[what] = progress.add_task(what, total=of)
-        gained = "" if math.isnan(error) else f", {error:.2f} of bilinear's error"
-        progress.update(bars[what], completed=done, description=what + gained)
-
-    return watch
 
 
 def load_weights(upsampler: torch.nn.Module, path: Path, name: str) -> None:

@@ -7,6 +7,7 @@ Fu et al., "FeatUp", ICLR 2024, arXiv:2403.10516, section 3.2, "Implicit". How a
 stands in `implicit_fit`, what differs from the paper there and in docs/featup_implicit.md.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,8 +15,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from unstride.backbones import Backbone
+from unstride.models.components import Components
 from unstride.models.dense_features import DenseFeatures
-from unstride.models.implicit_fit import Components, ImageFit, Record
+from unstride.models.implicit_fit import ImageFit, Record
 from unstride.models.implicit_recipe import VARIANTS, Recipe
 from unstride.upsamplers import Bilinear, FeatUpImplicit, Upsampler
 from unstride.upsamplers.base import required_guide
@@ -58,7 +61,7 @@ class FittedImplicit(Upsampler):
     @property
     def records(self) -> list[Record]:
         """How each fit went."""
-        return [one.record for one in self.images]
+        return [one.record for one in self.images if isinstance(one, ImageNetwork)]
 
 
 class ImageNetwork(nn.Module):
@@ -101,7 +104,7 @@ class ImplicitFeatures(DenseFeatures):
 
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Backbone,
         *,
         variant: str = "default",
         seed: int = 0,
@@ -118,7 +121,7 @@ class ImplicitFeatures(DenseFeatures):
 
 
 def fit_implicit(
-    backbone: nn.Module,
+    backbone: Backbone,
     images: Float[Tensor, "b 3 h w"],
     *,
     variant: str = "default",
@@ -148,7 +151,7 @@ def fit_implicit(
 
 
 def fit_by(
-    recipe: Recipe, backbone: nn.Module, images: Tensor, seed: int = 0, watch: Watch | None = None
+    recipe: Recipe, backbone: Backbone, images: Tensor, seed: int = 0, watch: Watch | None = None
 ) -> FittedImplicit:
     """What `fit_implicit` does, given a recipe."""
     backbone_trains = backbone.training
@@ -176,3 +179,19 @@ def chosen(variant: str, options: dict) -> Recipe:
         if name not in known:
             raise ValueError(f"options must be of {', '.join(known)}, got {name!r}")
     return replace(VARIANTS[variant], **options)
+
+
+def bar_of_fit(progress) -> Watch:
+    """Shows a fit below the progress of the images: views, then steps and the error."""
+    bars: dict[str, int] = {}
+
+    def watch(image: int, what: str, done: int, of: int, error: float) -> None:
+        if done == 1 or what not in bars:
+            for old in bars.values():
+                progress.remove_task(old)
+            bars.clear()
+            bars[what] = progress.add_task(what, total=of)
+        gained = "" if math.isnan(error) else f", {error:.2f} of bilinear's error"
+        progress.update(bars[what], completed=done, description=what + gained)
+
+    return watch

@@ -19,6 +19,8 @@ from torch.nn.utils import clip_grad_norm_
 
 from unstride.backbones import pad_image
 from unstride.data.views import jittered_views, seen_through
+from unstride.losses.view_consistency import Doubt, magnitude_variation, uncertain_loss
+from unstride.models.components import Components
 from unstride.models.implicit_recipe import Recipe
 from unstride.upsamplers import FeatUpImplicit, create_downsampler
 from unstride.upsamplers.featup_implicit import places_and_colours
@@ -49,44 +51,6 @@ class Record:
     def error(self) -> float:
         """Of the network that was kept: the lowest."""
         return min(error for _, error in self.curve)
-
-
-class Components(nn.Module):
-    """Principal components of standardised features, scaled together to mean square one.
-
-    Args:
-        features: in which they are found.
-        most: how many there may be.
-    """
-
-    mean: Tensor
-    onto: Tensor
-    off: Tensor
-
-    def __init__(self, features: Float[Tensor, "b c h w"], most: int):
-        super().__init__()
-        cells = features.movedim(1, -1).flatten(0, 2).double()
-        mean, std = cells.mean(0), cells.std(0)
-        std = std.clamp(min=1e-3 * std.mean().item() + 1e-12)  # channels that hardly change
-        cells = (cells - mean) / std
-        variances, axes = torch.linalg.eigh(cells.T @ cells / len(cells))
-        variances, axes = variances.flip(0)[:most], axes.flip(1)[:, :most]
-        self.kept = (variances.sum() / cells.square().mean(0).sum().clamp(min=1e-12)).item()
-        unit = variances.mean().clamp(min=1e-12).sqrt()
-        self.register_buffer("mean", mean.to(features)[:, None, None])
-        self.register_buffer("onto", (axes / std[:, None] / unit).to(features))
-        self.register_buffer("off", (axes * std[:, None] * unit).to(features))
-
-    def forward(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
-        """Components of features."""
-        return torch.einsum("bchw, ck -> bkhw", features - self.mean, self.onto)
-
-    def back(
-        self, maps: Float[Tensor, "b k h w"], centred: bool = False
-    ) -> Float[Tensor, "b c h w"]:
-        """Features of components, or how they differ from their mean."""
-        features = torch.einsum("bkhw, ck -> bchw", maps, self.off)
-        return features if centred else features + self.mean
 
 
 class ImageFit:
@@ -177,8 +141,8 @@ class ImageFit:
     def loss(self) -> Tensor:
         """-log likelihood of some views under the network's map, and the priors on the map."""
         chosen = torch.randint(self.recipe.views, (self.recipe.drawn,))
-        corner = torch.randint(self.step, (2,)).tolist()
-        fine, corner = self.render(corner)
+        top, left = torch.randint(self.step, (2,)).tolist()
+        fine, corner = self.render((top, left))
         answers = self.answers[chosen]
         loss = uncertain_loss(self.expected(fine, corner, chosen), answers, self.doubt(answers))
         loss = loss + self.recipe.smoothness * magnitude_variation(fine)
@@ -245,41 +209,6 @@ class ImageFit:
         """Of a map, on the views held out."""
         held = torch.arange(self.recipe.views, len(self.views))
         return (self.expected(fine, corner, held) - self.answers[held]).square().mean().item()
-
-
-class Doubt(nn.Conv2d):
-    """How uncertain a cell of a view is, from its components: a positive scale.
-
-    Args:
-        channels: components.
-    """
-
-    def __init__(self, channels: int):
-        super().__init__(channels, 1, 1)
-        with torch.no_grad():
-            self.weight.mul_(0.1)
-            self.bias.mul_(0.1)
-
-    def forward(self, answers: Float[Tensor, "b k h w"]) -> Float[Tensor, "b 1 h w"]:
-        """At least 1e-4, at first about 1.1, as released."""
-        return (super().forward(answers) + 0.1).exp().clamp(min=1e-4)
-
-
-def uncertain_loss(
-    expected: Float[Tensor, "b k h w"],
-    actual: Float[Tensor, "b k h w"],
-    scale: Float[Tensor, "b 1 h w"],
-) -> Tensor:
-    """Mean of (expected - actual)^2 / (2 scale^2) + log scale."""
-    error = (expected - actual).square().mean(1, keepdim=True)
-    return (error / (2 * scale.square()) + scale.log()).mean()
-
-
-def magnitude_variation(maps: Float[Tensor, "b k h w"]) -> Tensor:
-    """Mean squared difference of neighbours' magnitudes, below and beside each other."""
-    size = maps.norm(dim=1)
-    down, across = size.diff(dim=1), size.diff(dim=2)
-    return down.square().mean() + across.square().mean()
 
 
 def comb_step(stride: int, frame: tuple[int, int], fineness: int) -> int:
