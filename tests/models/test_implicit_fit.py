@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn.functional import avg_pool2d
 
 from tests.models.fitting import TINY, Means, blocks
 from unstride import DenseFeatures, create_backbone, create_upsampler
@@ -86,12 +87,43 @@ def test_it_ends_when_patience_does_and_keeps_the_best(backbone, monkeypatch):
         assert torch.equal(tensor, kept[f"0.{name}"])
 
 
-@pytest.mark.parametrize("downsampler", ["blur", "attention_pool"])
-def test_the_gradient_reaches_every_parameter(downsampler, backbone):
-    recipe = Recipe(**TINY | {"downsampler": downsampler, "start": "nothing", "pin": 0.1})
-    fit = ImageFit(backbone.eval(), blocks(), recipe, 0)
+def prepared(backbone, **options):
+    """A fit that has looked through its views and not learned yet."""
+    torch.manual_seed(0)
+    fit = ImageFit(backbone.eval(), blocks(), Recipe(**TINY | options), 0)
     fit.look(lambda *_: None)
     fit.build()
+    return fit
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (1, 0), (0.5, 0.5)], ids=str)
+def test_what_it_adds_to_is_bilinear_at_the_same_pixels(corner, backbone):
+    fit = prepared(backbone)
+    every = create_upsampler("bilinear", 6, 8)(fit.coarse)
+    y, x = (int(first) for first in corner)
+    expected = every[:, :, y::2, x::2]
+    if corner == (0.5, 0.5):
+        expected = avg_pool2d(every, 2)
+    inner = (..., slice(2, -2), slice(2, -2))  # near the border bilinear has a kink
+    atol = 2e-5 if corner != (0.5, 0.5) else 0.2  # an average over a kink is not the value there
+    torch.testing.assert_close(fit.bilinear(corner)[inner], expected[inner], rtol=0, atol=atol)
+
+
+def test_the_error_is_that_of_the_views_held_out_without_dropout(backbone):
+    fit = prepared(backbone, start="nothing", dropout=0.5)
+    error = fit.error()
+    assert fit.error() == error
+    assert fit.network.training
+    held = fit.answers[12:]
+    fit.answers = torch.cat([torch.zeros_like(fit.answers[:12]), held])
+    assert fit.error() == error
+    fit.answers = torch.cat([fit.answers[:12], held + 1])
+    assert fit.error() != error
+
+
+@pytest.mark.parametrize("downsampler", ["blur", "attention_pool"])
+def test_the_gradient_reaches_every_parameter(downsampler, backbone):
+    fit = prepared(backbone, downsampler=downsampler, start="nothing", pin=0.1)
     fit.loss().backward()
     for name, parameter in fit.learned.named_parameters():
         if downsampler == "attention_pool" and name == "1.saliency.1.bias":
@@ -130,15 +162,11 @@ def test_terms_of_the_loss():
 def test_the_prior_and_the_pin_are_in_the_loss(backbone):
     losses = []
     for options in ({"smoothness": 0.0}, {"smoothness": 2.0}, {"smoothness": 0.0, "pin": 2.0}):
-        recipe = Recipe(**TINY | options | {"start": "nothing", "dropout": 0.0})
-        fit = ImageFit(backbone.eval(), blocks(), recipe, 0)
-        torch.manual_seed(0)
-        fit.look(lambda *_: None)
-        fit.build()
+        fit = prepared(backbone, **options, start="nothing", dropout=0.0)
         torch.manual_seed(1)
         losses.append(fit.loss())
         torch.manual_seed(1)
-        torch.randint(recipe.views, (recipe.drawn,))
+        torch.randint(12, (3,))
         fine, _ = fit.render(torch.randint(fit.step, (2,)).tolist())
     variation = view_consistency.magnitude_variation(fine)
     torch.testing.assert_close(losses[1] - losses[0], 2 * variation, rtol=1e-3, atol=1e-4)
