@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from unstride.data import load_image as load_image
     from unstride.export import export_onnx as export_onnx
     from unstride.models.dense_features import DenseFeatures as DenseFeatures
+    from unstride.models.implicit import ImplicitFeatures as ImplicitFeatures
+    from unstride.models.implicit import fit_implicit as fit_implicit
     from unstride.models.pretrained import from_pretrained as from_pretrained
     from unstride.ops import correlate as correlate
     from unstride.ops import fold_border as fold_border
@@ -34,6 +36,8 @@ HOMES = {
     "export_onnx": "unstride.export",
     "DenseFeatures": "unstride.models.dense_features",
     "from_pretrained": "unstride.models.pretrained",
+    "ImplicitFeatures": "unstride.models.implicit",
+    "fit_implicit": "unstride.models.implicit",
     "correlate": "unstride.ops",
     "fold_border": "unstride.ops",
     "reassemble": "unstride.ops",

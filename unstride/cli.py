@@ -20,6 +20,7 @@ def upsample(
     device: str | None = None,
     picture: bool = True,
     weights: Path | None = None,
+    steps: int | None = None,
 ) -> int:
     """Write each image's features at pixel resolution, and a picture of them.
 
@@ -41,12 +42,13 @@ def upsample(
         picture: write the PNG too.
         weights: trained ones of the upsampler: a safetensors file such as `unstride fit` writes,
             or a folder that `save_pretrained` wrote.
+        steps: at most, of featup_implicit, which is fitted to each image.
     """
     from unstride.models.batch import upsample_files
 
     return upsample_files(
         images, out, size=size, backbone=backbone, upsampler=upsampler, stride=stride,
-        dtype=dtype, device=device, picture=picture, weights=weights,
+        dtype=dtype, device=device, picture=picture, weights=weights, steps=steps,
     )  # fmt: skip
 
 
@@ -182,13 +184,15 @@ def list_command(cost: bool = False, channels: int = 256, scale: int = 2) -> int
     from rich.console import Console
     from rich.table import Table
 
-    from unstride.upsamplers import UPSAMPLERS, create_upsampler
+    from unstride.upsamplers import FITTED, UPSAMPLERS, create_upsampler
     from unstride.upsamplers import cost as cost_of
 
     if not cost:
         table = Table("upsampler", "law")
         for name, make in UPSAMPLERS.items():
             table.add_row(name, (make.__doc__ or "").splitlines()[0])
+        for name, law in FITTED.items():
+            table.add_row(name, law)
     else:
         table = Table("upsampler", "guide", title=f"{channels} channels, x{scale}")
         table.add_column("parameters", justify="right")

@@ -15,9 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from unstride.backbones import create_backbone
+from unstride.backbones import Backbone, create_backbone
 from unstride.data import find_images, load_image
 from unstride.models.dense_features import DenseFeatures
+from unstride.models.implicit import ImplicitFeatures, bar_of_fit
 from unstride.upsamplers import Upsampler, create_upsampler
 from unstride.upsamplers.configuration import describe
 from unstride.upsamplers.folder import load_weights
@@ -36,6 +37,7 @@ def upsample_files(
     device: str | None,
     picture: bool,
     weights: Path | None = None,
+    steps: int | None = None,
 ) -> int:
     """What `unstride upsample` does; see there. Returns 1 if any image could not be done."""
     from rich.console import Console
@@ -46,7 +48,7 @@ def upsample_files(
         paths = find_images(images)
         wanted = parse_size(size)
         chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        model, described = build(backbone, upsampler, stride, weights=weights)
+        model, described = build(backbone, upsampler, stride, weights=weights, steps=steps)
         model = model.to(chosen)
     except (ValueError, OSError, RuntimeError) as error:
         console.print(f"unstride upsample: {error}", style="red", highlight=False, soft_wrap=True)
@@ -60,6 +62,8 @@ def upsample_files(
         MofNCompleteColumn(),
     )
     with Progress(*columns, console=console) as progress:
+        if isinstance(model, ImplicitFeatures):
+            model.watch = bar_of_fit(progress)
         for path, target in progress.track(
             list(zip(paths, _targets(paths, out), strict=True)), description="upsample"
         ):
@@ -82,9 +86,17 @@ def build(
     *,
     stages: int = 1,
     weights: Path | None = None,
+    steps: int | None = None,
 ) -> tuple[DenseFeatures, dict[str, str]]:
     """The model, and what a file must say about it."""
-    trunk, made_with = create_backbone(backbone, stride=stride), {}
+    trunk = create_backbone(backbone, stride=stride)
+    if upsampler == "featup_implicit":
+        if weights is not None or stages != 1:
+            raise ValueError("weights and stages are none of featup_implicit's: it is fitted")
+        return _fitted_to_each(trunk, steps)
+    if steps is not None:
+        raise ValueError(f"steps are of featup_implicit, which is fitted; {upsampler} is not")
+    made_with = {}
     if weights is not None and weights.is_dir():
         up = saved_upsampler(weights, upsampler, trunk.channels)
         made_with = {"upsampler_made_with": json.dumps(describe(up), sort_keys=True)}
@@ -95,15 +107,24 @@ def build(
         )
         if weights is not None:
             load_weights(up, weights, upsampler)
-    described = {
-        "backbone": backbone,
+    described = _described(trunk, upsampler) | {"upsampler_weights": fingerprint(up)} | made_with
+    return DenseFeatures(trunk, up).eval(), described
+
+
+def _fitted_to_each(trunk: Backbone, steps: int | None) -> tuple[DenseFeatures, dict[str, str]]:
+    """The same, of FeatUp's implicit network."""
+    model = ImplicitFeatures(trunk) if steps is None else ImplicitFeatures(trunk, steps=steps)
+    return model.eval(), _described(trunk, "featup_implicit") | {"fit": str(model.recipe)}
+
+
+def _described(trunk: Backbone, upsampler: str) -> dict[str, str]:
+    return {
+        "backbone": trunk.name,
         "stride": str(trunk.stride),
         "weights": fingerprint(trunk),
         "upsampler": upsampler,
-        "upsampler_weights": fingerprint(up),
         "unstride": version("unstride"),
-    } | made_with
-    return DenseFeatures(trunk, up).eval(), described
+    }
 
 
 def saved_upsampler(folder: Path, name: str, channels: int) -> Upsampler:

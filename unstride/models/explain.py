@@ -15,7 +15,7 @@ from unstride.data import load_image
 from unstride.dots import closer, dotted, titled
 from unstride.models.batch import build, output_size, parse_size, save_tensors
 from unstride.models.dense_features import DenseFeatures
-from unstride.upsamplers import Footprint
+from unstride.upsamplers import FITTED, Footprint
 from unstride.upsamplers.tracing import footprints
 from unstride.viz import save_png, side_by_side
 
@@ -127,6 +127,8 @@ def explain_file(
     try:
         if out.suffix.lower() != ".png":
             raise ValueError(f"--out must end in .png, got {out}")
+        if upsampler in FITTED:
+            raise ValueError(f"{upsampler} reads place and colour, not cells: nothing to trace")
         photo = load_image(image)
         points = [parse_point(text, photo) for text in at]
         wanted = output_size(photo, parse_size(size))

@@ -74,6 +74,11 @@ UPSAMPLERS: dict[str, Callable[..., Upsampler]] = {
     "anyup": AnyUp,
 }
 
+# Fitted to each image, and so made by other means: `unstride.fit_implicit`.
+FITTED: dict[str, str] = {
+    "featup_implicit": "Not convex: a network of place and colour, fitted to each image.",
+}
+
 DOWNSAMPLERS: dict[str, Callable[..., Downsampler]] = {
     "max_pool": MaxPool,
     "blur": Blur,
@@ -110,6 +115,11 @@ def create_upsampler(
     Raises:
         ValueError: if there is no such upsampler, or the stages do not multiply to the scale.
     """
+    if name in FITTED:
+        raise ValueError(
+            f"upsampler {name!r} is fitted to each image: use unstride.fit_implicit(backbone, "
+            f"images), or unstride upsample --upsampler {name}"
+        )
     if name not in UPSAMPLERS:
         raise ValueError(f"upsampler must be one of {', '.join(UPSAMPLERS)}, got {name!r}")
     make = UPSAMPLERS[name]

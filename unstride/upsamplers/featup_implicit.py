@@ -14,7 +14,7 @@ from unstride.upsamplers.base import ChannelNorm, Upsampler, required_guide
 
 INPUTS = 5  # y, x, red, green, blue
 LOWEST, HIGHEST = -2.0, 10.0  # exponents of the frequencies
-DROPPED = 0.2  # of the channels; the paper says 0.1
+DROPPED = 0.2  # of the channels, as released; the paper says 0.1
 
 
 class FeatUpImplicit(Upsampler):
@@ -24,17 +24,27 @@ class FeatUpImplicit(Upsampler):
         channels: of the result.
         scale: output pixels per input pixel, along each axis, unless a size is given.
         frequencies: of the sines and cosines of each input.
+        highest: exponent of the highest of them; the lowest is exp(-2).
+        dropout: share of the channels left out in training.
     """
 
     guide_channels = 3
 
-    def __init__(self, channels: int = 128, scale: int = 16, *, frequencies: int = 30):
+    def __init__(
+        self,
+        channels: int = 128,
+        scale: int = 16,
+        *,
+        frequencies: int = 30,
+        highest: float = HIGHEST,
+        dropout: float = DROPPED,
+    ):
         super().__init__(channels, scale)
-        self.fourier = Fourier(frequencies)
+        self.fourier = Fourier(frequencies, highest)
         seen = 2 * INPUTS * frequencies + 3
         self.network = nn.Sequential(
-            ChannelNorm(seen), nn.Dropout2d(DROPPED), nn.Conv2d(seen, channels, 1), nn.ReLU(),
-            nn.Dropout2d(DROPPED), ChannelNorm(channels), nn.Conv2d(channels, channels, 1),
+            ChannelNorm(seen), nn.Dropout2d(dropout), nn.Conv2d(seen, channels, 1), nn.ReLU(),
+            nn.Dropout2d(dropout), ChannelNorm(channels), nn.Conv2d(channels, channels, 1),
             nn.ReLU(), nn.Conv2d(channels, channels, 1),
         )  # fmt: skip
 
@@ -42,30 +52,30 @@ class FeatUpImplicit(Upsampler):
         """The network at the centres of the output's pixels."""
         size = self.output_size(features, size)
         guide = required_guide(guide, features, 3, "featup_implicit")
-        colours, grid = stretched(guide), (guide.shape[2], guide.shape[3])
-        if size != grid:
-            colours = interpolate(colours, size, mode="bilinear", antialias=True)
-        y, x = (places(n, m, guide) for n, m in zip(grid, size, strict=True))
-        rows = y[:, None].expand(len(guide), 1, *size)
-        columns = x.expand(len(guide), 1, *size)
-        return self.network(self.fourier(torch.cat([rows, columns, colours], 1)))
+        return self.at(places_and_colours(guide, size))
+
+    def at(self, inputs: Float[Tensor, "b 5 h w"]) -> Float[Tensor, "b c h w"]:
+        """The network, for each pixel alone, of what `places_and_colours` says of it."""
+        return self.network(self.fourier(inputs))
 
 
 class Fourier(nn.Module):
     """Sines and cosines of each input, at growing frequencies and with learned phases.
 
     Args:
-        frequencies: from exp(-2) to exp(10).
+        frequencies: how many.
+        highest: exponent of the highest; the lowest is exp(-2).
     """
 
-    def __init__(self, frequencies: int):
+    def __init__(self, frequencies: int, highest: float = HIGHEST):
         super().__init__()
+        self.highest = highest
         self.phases = nn.Parameter(torch.randn(2, INPUTS, frequencies))
 
     def forward(self, inputs: Float[Tensor, "b 5 h w"]) -> Float[Tensor, "b d h w"]:
         """All sines, frequency after frequency, all cosines, and the colours as they are."""
         n = self.phases.shape[2]
-        frequencies = torch.linspace(LOWEST, HIGHEST, n, device=inputs.device).exp().to(inputs)
+        frequencies = torch.linspace(LOWEST, self.highest, n, device=inputs.device).exp().to(inputs)
         turns = inputs[:, None] * frequencies[:, None, None, None]
         # The released layout: phases are stored input by input and read frequency by frequency.
         sine, cosine = self.phases.reshape(2, n, INPUTS, 1, 1)
@@ -77,6 +87,19 @@ class Fourier(nn.Module):
             ],
             1,
         )
+
+
+def places_and_colours(
+    guide: Float[Tensor, "b 3 gh gw"], size: tuple[int, int]
+) -> Float[Tensor, "b 5 h w"]:
+    """What the network looks at: y, x, red, green and blue at the centres of `size` pixels."""
+    colours, grid = stretched(guide), (guide.shape[2], guide.shape[3])
+    if size != grid:
+        colours = interpolate(colours, size, mode="bilinear", antialias=True)
+    y, x = (places(n, m, guide) for n, m in zip(grid, size, strict=True))
+    rows = y[:, None].expand(len(guide), 1, *size)
+    columns = x.expand(len(guide), 1, *size)
+    return torch.cat([rows, columns, colours], 1)
 
 
 def stretched(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:

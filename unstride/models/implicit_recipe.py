@@ -1,0 +1,85 @@
+"""Options of a fit of FeatUp's implicit network, and the sets of them that have a name.
+
+"paper" is Fu et al., "FeatUp", ICLR 2024, arXiv:2403.10516, as far as it says; "released" its code,
+commit 6b5a6c0. Of the code's two losses on the magnitude the total variation alone is here: the
+other fits a channel of its own, which this reads off the features.
+"""
+
+from dataclasses import dataclass, replace
+
+COUNTED = (
+    "steps", "patience", "views", "held_out", "drawn", "components", "fineness", "samples",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is fitted.
+
+    Args:
+        start: "bilinear": the network adds to bilinear's features, at first nothing; "nothing":
+            it says all, as published.
+        steps: of the optimiser, at most.
+        patience: looks at the held-out views, 20 steps apart, without an error 0.5 % lower than
+            the lowest before, after which the fit ends; the result is that of the lowest.
+        views: of the image to learn from.
+        held_out: views to stop by, beside those.
+        drawn: views in a step.
+        pad: how far views reach beyond the image, in cells of the backbone's grid.
+        zoom: greatest magnification of a view.
+        components: of the features, by PCA of standardised channels.
+        highest: exponent of the network's highest frequency; the lowest is exp(-2).
+        dropout: share of the network's channels.
+        fineness: pixels of the network's map to a cell, along each axis.
+        comb: whether a step looks at single pixels of the image, anew each time, so that any
+            resolution can be asked for; or, as published, always at averages of them.
+        samples: of that map to a cell of a view, along each axis.
+        downsampler: from the samples to the view's cells: "blur" or "attention_pool".
+        kernel: side of the downsampler's window, in cells.
+        smoothness: weight of the total variation of the features' magnitude.
+        pin: weight of the squared difference between the map and its blur.
+        learning_rate: of NAdam.
+    """
+
+    start: str = "bilinear"
+    steps: int = 200
+    patience: int = 4
+    views: int = 128
+    held_out: int = 16
+    drawn: int = 6
+    pad: float = 1.0
+    zoom: float = 1.8
+    components: int = 128
+    highest: float = 10.0
+    dropout: float = 0.1
+    fineness: int = 8
+    comb: bool = True
+    samples: int = 4
+    downsampler: str = "blur"
+    kernel: float = 2.0
+    smoothness: float = 0.05
+    pin: float = 0.0
+    learning_rate: float = 5e-3
+
+    def __post_init__(self):
+        if self.start not in ("bilinear", "nothing"):
+            raise ValueError(f"start must be bilinear or nothing, got {self.start!r}")
+        if self.downsampler not in ("blur", "attention_pool"):
+            raise ValueError(
+                f"downsampler must be blur or attention_pool, got {self.downsampler!r}"
+            )
+        if self.zoom < 1:
+            raise ValueError(f"zoom must be at least 1, got {self.zoom}")
+        for name in COUNTED:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+PUBLISHED = Recipe(
+    start="nothing", steps=1200, views=3000, drawn=10, pad=1.9, comb=False, learning_rate=2e-3
+)
+VARIANTS = {
+    "default": Recipe(),
+    "paper": PUBLISHED,
+    "released": replace(PUBLISHED, dropout=0.2, pin=0.1, downsampler="attention_pool"),
+}
