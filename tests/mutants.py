@@ -419,6 +419,8 @@ MUTANTS = [
         ("likelihood: doubt is a variance", "2 * sigma.square()", "2 * sigma"),
         ("likelihood: doubt is free", " + sigma.log()", ""),
         ("variation: rows alone", "return down + (maps", "return down + 0 * (maps"),
+        ("the doubt starts large", "parameter.mul_(0.1)", "parameter.mul_(1)"),
+        ("doubt unbounded", ".clamp(min=1e-4)", ""),
         ("crf: place does not count", "-apart / (2 * PLACE) - colour", "-colour"),
         ("crf: wide is close", "2 * CLOSE", "2 * PLACE"),
         ("crf: channels are summed", " / found.shape[2]", ""),
@@ -792,14 +794,6 @@ MUTANTS = [
         ("the least components", "variances.flip(0)[:most], axes.flip(1)[:, :most]", "variances[:most], axes[:, :most]"),
         ("not scaled", "unit = variances.mean().clamp(min=1e-12).sqrt()", "unit = variances.new_ones(())"),
         ("never the mean", "return features if centred else features + self.mean", "return features"),
-    ),
-    *family(
-        "unstride/losses/view_consistency.py", ("tests/models/test_implicit_fit.py", "-k", "terms"),
-        ("twice the doubt", "error / (2 * scale.square())", "error / scale.square()"),
-        ("doubt is free", " + scale.log()", ""),
-        ("rows alone", "down.square().mean() + across.square().mean()", "down.square().mean()"),
-        ("the doubt starts large", "parameter.mul_(0.1)", "parameter.mul_(1)"),
-        ("doubt unbounded", ".clamp(min=1e-4)", ""),
     ),
 ]  # fmt: skip
 

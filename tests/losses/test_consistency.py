@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from unstride.losses.consistency import negative_log_likelihood, sampled_crf, total_variation
+from unstride.losses.consistency import (
+    Doubt,
+    magnitude_variation,
+    negative_log_likelihood,
+    sampled_crf,
+    total_variation,
+)
 
 
 def test_likelihood_is_that_of_a_gaussian_up_to_its_constant():
@@ -28,6 +34,22 @@ def test_total_variation_of_a_ramp_is_its_slopes_squared():
     y, x = torch.meshgrid(torch.arange(5.0), torch.arange(7.0), indexing="ij")
     assert total_variation((3 * y + 2 * x)[None, None]).item() == pytest.approx(9 + 4)
     assert total_variation(torch.ones(1, 2, 4, 4)) == 0
+
+
+def test_magnitudes_are_lengths_of_features():
+    maps = torch.randn(1, 5, 3, 4)
+    size = maps.square().sum(1).sqrt()[0]
+    down = sum((size[y + 1, x] - size[y, x]) ** 2 for y in range(2) for x in range(4)) / 8
+    across = sum((size[y, x + 1] - size[y, x]) ** 2 for y in range(3) for x in range(3)) / 9
+    torch.testing.assert_close(magnitude_variation(maps), down + across)
+
+
+def test_doubt_is_positive_and_starts_near_one():
+    doubt, maps = Doubt(5), torch.randn(1, 5, 3, 4)
+    plain = torch.einsum("bdhw, d -> bhw", maps, doubt.weight[0, :, 0, 0]) + doubt.bias
+    torch.testing.assert_close(doubt(maps)[:, 0], (plain + 0.1).exp())
+    assert (doubt(maps * 1e6) >= 1e-4).all()
+    assert doubt.weight.abs().max() <= 0.1 / 5**0.5  # the usual start, a tenth of it
 
 
 def test_the_crf_is_its_formula_over_all_pairs():

@@ -6,7 +6,7 @@ from torch.nn.functional import avg_pool2d
 
 from tests.models.fitting import TINY, Means, blocks
 from unstride import DenseFeatures, create_backbone, create_upsampler
-from unstride.losses import view_consistency
+from unstride.losses.consistency import magnitude_variation
 from unstride.models import implicit_fit
 from unstride.models.components import Components
 from unstride.models.implicit import fit_implicit
@@ -133,32 +133,6 @@ def test_the_gradient_reaches_every_parameter(downsampler, backbone):
     assert all(p.grad is None for p in backbone.parameters())
 
 
-def test_terms_of_the_loss():
-    expected, actual = torch.randn(2, 5, 3, 4), torch.randn(2, 5, 3, 4)
-    scale = torch.rand(2, 1, 3, 4) + 0.5
-    total = 0.0
-    for b in range(2):
-        for y in range(3):
-            for x in range(4):
-                s = scale[b, 0, y, x]
-                for d in range(5):
-                    difference = expected[b, d, y, x] - actual[b, d, y, x]
-                    total += (difference**2 / (2 * s**2) + s.log()) / (2 * 5 * 3 * 4)
-    torch.testing.assert_close(view_consistency.uncertain_loss(expected, actual, scale), total)
-
-    maps = torch.randn(1, 5, 3, 4)
-    size = maps.square().sum(1).sqrt()[0]
-    down = sum((size[y + 1, x] - size[y, x]) ** 2 for y in range(2) for x in range(4)) / 8
-    across = sum((size[y, x + 1] - size[y, x]) ** 2 for y in range(3) for x in range(3)) / 9
-    torch.testing.assert_close(view_consistency.magnitude_variation(maps), down + across)
-
-    doubt = view_consistency.Doubt(5)
-    plain = torch.einsum("bdhw, d -> bhw", maps, doubt.weight[0, :, 0, 0]) + doubt.bias
-    torch.testing.assert_close(doubt(maps)[:, 0], (plain + 0.1).exp())
-    assert (doubt(maps * 1e6) >= 1e-4).all()
-    assert doubt.weight.abs().max() <= 0.1 / 5**0.5  # the usual start, a tenth of it
-
-
 def test_the_prior_and_the_pin_are_in_the_loss(backbone):
     losses = []
     for options in ({"smoothness": 0.0}, {"smoothness": 2.0}, {"smoothness": 0.0, "pin": 2.0}):
@@ -168,7 +142,7 @@ def test_the_prior_and_the_pin_are_in_the_loss(backbone):
         torch.manual_seed(1)
         torch.randint(12, (3,))
         fine, _ = fit.render(torch.randint(fit.step, (2,)).tolist())
-    variation = view_consistency.magnitude_variation(fine)
+    variation = magnitude_variation(fine)
     torch.testing.assert_close(losses[1] - losses[0], 2 * variation, rtol=1e-3, atol=1e-4)
     pinned = (implicit_fit.smoothed(fine) - fine).square().mean()
     torch.testing.assert_close(losses[2] - losses[0], 2 * pinned, rtol=1e-3, atol=1e-4)

@@ -7,11 +7,29 @@ code only, with the weight 0.001; its widths here are that code's.
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
 NEAR_AND_ALIKE, NEAR = 10.0, 3.0  # how much a pair counts for place and colour, for place alone
 PLACE, COLOUR, CLOSE = 0.1, 0.15, 0.005  # alpha, beta, gamma: widths where a side is 2
+
+
+class Doubt(nn.Conv2d):
+    """How uncertain a cell of a view is, from what the backbone says of it: a positive scale.
+
+    Args:
+        channels: of what the backbone says.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__(channels, 1, 1)
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.mul_(0.1)
+
+    def forward(self, answers: Float[Tensor, "b k h w"]) -> Float[Tensor, "b 1 h w"]:
+        """At least 1e-4, at first about 1.1, as released."""
+        return (super().forward(answers) + 0.1).exp().clamp(min=1e-4)
 
 
 def negative_log_likelihood(
@@ -34,6 +52,11 @@ def total_variation(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
     """Mean squared difference of neighbours below, plus that of neighbours to the right."""
     down = (maps[:, :, 1:] - maps[:, :, :-1]).square().mean()
     return down + (maps[:, :, :, 1:] - maps[:, :, :, :-1]).square().mean()
+
+
+def magnitude_variation(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
+    """The total variation of the features' magnitudes."""
+    return total_variation(maps.norm(dim=1, keepdim=True))
 
 
 def sampled_crf(

@@ -19,7 +19,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from unstride.backbones import pad_image
 from unstride.data.views import jittered_views, seen_through
-from unstride.losses.view_consistency import Doubt, magnitude_variation, uncertain_loss
+from unstride.losses.consistency import Doubt, magnitude_variation, negative_log_likelihood
 from unstride.models.components import Components
 from unstride.models.implicit_recipe import Recipe
 from unstride.upsamplers import FeatUpImplicit, create_downsampler
@@ -144,7 +144,9 @@ class ImageFit:
         top, left = torch.randint(self.step, (2,)).tolist()
         fine, corner = self.render((top, left))
         answers = self.answers[chosen]
-        loss = uncertain_loss(self.expected(fine, corner, chosen), answers, self.doubt(answers))
+        loss = negative_log_likelihood(
+            self.expected(fine, corner, chosen), answers, self.doubt(answers)
+        )
         loss = loss + self.recipe.smoothness * magnitude_variation(fine)
         if self.recipe.pin:
             loss = loss + self.recipe.pin * (smoothed(fine) - fine).square().mean()

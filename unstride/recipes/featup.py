@@ -27,13 +27,12 @@ import pytorch_lightning as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import softplus
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from unstride.backbones import Backbone, create_backbone
 from unstride.data import find_images
 from unstride.data.views import Crops, random_view, through
-from unstride.losses.consistency import negative_log_likelihood, sampled_crf
+from unstride.losses.consistency import Doubt, negative_log_likelihood, sampled_crf
 from unstride.models.cached import CachedBackbone
 from unstride.ops import reassemble
 from unstride.upsamplers import AttentionPool, create_downsampler, create_upsampler
@@ -43,7 +42,6 @@ from unstride.viz import ColourSpace, side_by_side
 SAMPLES = 4  # samples along each axis of a cell of the view, which are then pooled
 CHECKPOINT_STEPS = 20  # between two checkpoints
 PRECISION = 4  # image pixels per pixel of the upsampled features, during training
-LEAST_SIGMA = 1e-2  # of the standardised features
 
 Projection = Literal["random", "pca", "none"]
 
@@ -211,9 +209,7 @@ class FeatUp(pl.LightningModule):
         self.fineness = max(round(backbone.stride / PRECISION), 1)
         self.upsampler = self.create(upsampler, upsampler_options or {})
         self.pool = create_downsampler(downsampler, channels, SAMPLES)
-        self.uncertainty = nn.Conv2d(channels, 1, 1)
-        for p, start in zip(self.uncertainty.parameters(), (0, 0.54), strict=True):
-            nn.init.constant_(p, start)  # softplus(0.54) is 1
+        self.uncertainty = Doubt(channels)
         self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
         self.register_buffer("std", torch.ones(1, channels, 1, 1))
         self.register_buffer("components", torch.eye(channels, self.dimensions))
@@ -315,7 +311,7 @@ class FeatUp(pl.LightningModule):
             view = random_view(len(images), self.zoom, generator, pad=self.pad).to(images)
             seen = through(view, images, (images.shape[2], images.shape[3])).clamp(0, 1)
             answer = self.standardised(self.backbone(seen))
-            sigma = softplus(self.uncertainty(answer)).clamp(min=LEAST_SIGMA)
+            sigma = self.uncertainty(answer)
             h, w = answer.shape[2:]
             found = through(view.to(fine), fine, (SAMPLES * h, SAMPLES * w))
             expected = self.pooled(found, (h, w))
