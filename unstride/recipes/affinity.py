@@ -17,6 +17,7 @@ docs/featup.md.
 import json
 import time
 from pathlib import Path
+from typing import cast
 
 import pytorch_lightning as pl
 import torch
@@ -29,10 +30,10 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from unstride.backbones import create_backbone, load_image_encoder
 from unstride.data.labelled import Labelled, create_labelled
 from unstride.recipes.featup import CHECKPOINT_STEPS, commit, save_upsampler
-from unstride.upsamplers import create_upsampler
 from unstride.upsamplers.base import resized_guide
 from unstride.upsamplers.bilateral_stack import BilateralStack
 from unstride.upsamplers.joint_bilateral import colour_logits
+from unstride.upsamplers.pixel_keys import PixelKeys, Standardise
 
 ENCODER = "tf_efficientnet_lite0"  # of which the keys' encoder is the first part
 STRIDE = 4  # of the pixels that are compared
@@ -128,22 +129,23 @@ class Affinity(pl.LightningModule):
     def __init__(self, *, steps: int, learning_rate: float = 2e-3):
         super().__init__()
         self.steps, self.learning_rate = steps, learning_rate
-        self.upsampler = create_upsampler("featup_jbu", 1, 32, pretrained=False)
-        assert isinstance(self.upsampler, BilateralStack)
+        self.upsampler = BilateralStack(1)
         load_image_encoder(self.keys.encoder, create_backbone(ENCODER).model)
         self.keys.encoder.requires_grad_(False)
         self.curve: list[list[float]] = []
 
     @property
-    def keys(self):
+    def keys(self) -> PixelKeys:
         """The network that is trained."""
+        assert self.upsampler.keys is not None
         return self.upsampler.keys
 
     @torch.no_grad()
     def standardise(self, images: list[Float[Tensor, "3 h w"]]) -> None:
         """Take mean and deviation of the encoder's maps from photographs."""
         seen = [self.keys.encoder(image[None]) for image in images]
-        for layer, maps in zip(self.keys.standardise, zip(*seen, strict=True), strict=True):
+        layers = cast(list[Standardise], self.keys.standardise)
+        for layer, maps in zip(layers, zip(*seen, strict=True), strict=True):
             pixels = torch.cat([m.flatten(2)[0] for m in maps], 1)
             layer.mean.copy_(pixels.mean(1)[:, None, None])
             layer.std.copy_(pixels.std(1)[:, None, None].clamp(min=1e-6))

@@ -21,7 +21,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pytorch_lightning as pl
 import torch
@@ -297,7 +297,7 @@ class FeatUp(pl.LightningModule):
         features = self.standardised(self.backbone.eval()(images))
         basis = self.basis(generator).to(features)
         if isinstance(self.pool, AttentionPool):
-            drop, layer = self.pool.saliency
+            drop, layer = cast(list[Any], self.pool.saliency)
             basis = torch.cat([basis, drop(layer.weight.view(-1, 1))], 1)
         size = tuple(n * self.fineness for n in features.shape[2:])
         coarse = torch.einsum("bchw, cd -> bdhw", features, basis)
@@ -322,7 +322,7 @@ class FeatUp(pl.LightningModule):
         if not isinstance(self.pool, AttentionPool):
             return self.pool(seen)
         seen = smoothed(seen) if self.pool.blur else seen
-        saliency = seen[:, self.dimensions :] + self.pool.saliency[1].bias
+        saliency = seen[:, self.dimensions :] + cast(list[Any], self.pool.saliency)[1].bias
         return reassemble(seen[:, : self.dimensions], self.pool.predict_from(saliency, grid))
 
     def standardised(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:

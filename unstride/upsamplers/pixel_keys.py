@@ -32,9 +32,8 @@ class PixelKeys(nn.Module):
         self.encoder = ImageEncoder()
         self.standardise = nn.ModuleList(Standardise(n) for n in self.encoder.channels)
         self.lateral = nn.ModuleList(nn.Conv2d(n, width, 1) for n in self.encoder.channels)
-        near = {"kernel_size": 3, "padding": 1, "padding_mode": "replicate"}
-        self.mix = nn.ModuleList(nn.Conv2d(width, width, **near) for _ in range(2))
-        self.out = nn.Conv2d(width, key_channels, **near)
+        self.mix = nn.ModuleList(near(width, width) for _ in range(2))
+        self.out = near(width, key_channels)
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d H W"]:
         """Keys of an image, which is first stretched to whole multiples of 16 pixels.
@@ -71,6 +70,11 @@ class Standardise(nn.Module):
     def forward(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Every channel alone."""
         return (maps - self.mean) / self.std
+
+
+def near(channels: int, out_channels: int) -> nn.Conv2d:
+    """A 3 x 3 convolution; the border is repeated."""
+    return nn.Conv2d(channels, out_channels, 3, padding=1, padding_mode="replicate")
 
 
 def enlarged(maps: Float[Tensor, "b c h w"], like: Tensor) -> Float[Tensor, "b c H W"]:
