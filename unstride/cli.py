@@ -18,6 +18,7 @@ def upsample(
     dtype: Dtype = "float16",
     device: str | None = None,
     picture: bool = True,
+    memory: str | None = None,
 ) -> int:
     """Write each image's features at pixel resolution, and a picture of them.
 
@@ -25,6 +26,7 @@ def upsample(
     with backbone, weights, upsampler, size and version as its metadata; OUT/photo.png shows the
     image, the backbone's features and the result in one colour space. What is there already is
     not computed again. Images that cannot be read are named at the end; the others are done.
+    Large results are computed and written in tiles, so that memory does not run out.
 
     Args:
         images: image files, folders or globs.
@@ -37,12 +39,14 @@ def upsample(
         dtype: of the features in the file.
         device: such as cpu or cuda; by default the GPU if there is one.
         picture: write the PNG too.
+        memory: that the process may take while it upsamples, such as 8GB or 500MB; by default what
+            it has by then and half of what is left on the machine.
     """
     from unstride.models.batch import upsample_files
 
     return upsample_files(
         images, out, size=size, backbone=backbone, upsampler=upsampler, stride=stride,
-        dtype=dtype, device=device, picture=picture,
+        dtype=dtype, device=device, picture=picture, memory=memory,
     )  # fmt: skip
 
 

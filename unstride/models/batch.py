@@ -6,19 +6,29 @@ import contextlib
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from unstride.backbones import create_backbone
 from unstride.data import find_images, load_image
 from unstride.models.dense_features import DenseFeatures
+from unstride.models.feature_file import feature_file
+from unstride.models.memory import parse_memory, room
+from unstride.models.pieces import Pieces
 from unstride.upsamplers import create_upsampler
+from unstride.upsamplers.tiles import Piece
 from unstride.viz import ColourSpace, save_png, side_by_side
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 def upsample_files(
@@ -32,6 +42,7 @@ def upsample_files(
     dtype: str,
     device: str | None,
     picture: bool,
+    memory: str | None = None,
 ) -> int:
     """What `unstride upsample` does; see there. Returns 1 if any image could not be done."""
     from rich.console import Console
@@ -40,7 +51,7 @@ def upsample_files(
     console = Console(stderr=True)
     try:
         paths = find_images(images)
-        wanted = parse_size(size)
+        wanted, allowed = parse_size(size), parse_memory(memory)
         chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         model, described = build(backbone, upsampler, stride)
         model = model.to(chosen)
@@ -60,7 +71,16 @@ def upsample_files(
             list(zip(paths, _targets(paths, out), strict=True)), description="upsample"
         ):
             try:
-                _one(model, path, target, wanted, dtype, described, picture)
+                _one(
+                    model,
+                    path,
+                    target,
+                    described,
+                    wanted=wanted,
+                    memory=allowed,
+                    picture=picture,
+                    progress=progress,
+                )
             except (ValueError, OSError, MemoryError, RuntimeError) as error:
                 failed.append(f"{path}: {str(error).removeprefix(f'{path}: ').splitlines()[0]}")
     for line in failed:
@@ -149,7 +169,17 @@ def fingerprint(module: torch.nn.Module) -> str:
 
 
 @torch.inference_mode()
-def _one(model, path, target, wanted, dtype, described, picture) -> None:
+def _one(
+    model: DenseFeatures,
+    path: Path,
+    target: Path,
+    described: dict[str, str],
+    *,
+    wanted: tuple[int, int] | int | None,
+    memory: int | None,
+    picture: bool,
+    progress: Progress,
+) -> None:
     image = load_image(path)
     size = output_size(image, wanted)
     metadata = described | {"image": path.name, "size": f"{size[0]}x{size[1]}"}
@@ -157,29 +187,61 @@ def _one(model, path, target, wanted, dtype, described, picture) -> None:
         return
     image = image.to(next(iter(model.parameters())).device)
     coarse = model.backbone(image)
-    fine = model.upsample(coarse, image, size)[0]
+    shown = Colours(coarse, size) if picture else None
+    left = room(memory, image.device)
+    pieces = model.pieces(coarse, image, size, left)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if picture:
-        colours = ColourSpace(coarse.cpu())
-        padded = model.backbone.padded_size(tuple(image.shape[2:]))
-        shown = torch.nn.functional.interpolate(coarse, padded, mode="nearest-exact")
-        row = [
-            ("image", image),
-            (
+    shape, dtype = (coarse.shape[1], *size), getattr(torch, described["dtype"])
+    file = target.with_name(target.name + ".safetensors")
+    with feature_file(file, shape, dtype, metadata) as writer:
+        for piece in followed(pieces, path.name, progress):
+            writer.write(piece.rows, piece.columns, piece.features[0])
+            if shown is not None:
+                shown.add(piece)
+        if shown is not None:
+            padded = model.backbone.padded_size((image.shape[2], image.shape[3]))
+            names = (
                 f"features, stride {model.backbone.stride}",
-                colours(shown[..., : image.shape[2], : image.shape[3]].cpu()),
-            ),
-            (f"{described['upsampler']}, every pixel", colours(fine[None].cpu())),
-        ]
-        save_png(
-            side_by_side([(text, picture.cpu()) for text, picture in row]),
-            target.with_name(target.name + ".png"),
-        )
-    _save(
-        fine.to(getattr(torch, dtype)).cpu().contiguous(),
-        target.with_name(target.name + ".safetensors"),
-        metadata,
-    )
+                f"{described['upsampler']}, every pixel",
+            )
+            save_png(shown.beside(image, padded, names), target.with_name(target.name + ".png"))
+
+
+def followed(pieces: Pieces, name: str, progress: Progress) -> Iterator[Piece]:
+    """The pieces, with a bar of their own if there are several."""
+    if len(pieces) == 1:
+        yield from pieces
+        return
+    task = progress.add_task(name, total=len(pieces))
+    try:
+        for piece in pieces:
+            yield piece
+            progress.advance(task)
+    finally:
+        progress.remove_task(task)
+
+
+class Colours:
+    """The picture of a result that arrives in pieces: colours are kept, features are not.
+
+    Args:
+        coarse: the backbone's features, which make the colour space.
+        size: rows and columns of the result.
+    """
+
+    def __init__(self, coarse: Tensor, size: tuple[int, int]):
+        self.space = ColourSpace(coarse.cpu())
+        self.coarse, self.fine = self.space(coarse.cpu()), torch.empty(1, 3, *size)
+
+    def add(self, piece: Piece) -> None:
+        """Colour one piece."""
+        self.fine[:, :, piece.rows, piece.columns] = self.space(piece.features.cpu())
+
+    def beside(self, image: Tensor, padded: tuple[int, int], names: tuple[str, str]) -> Tensor:
+        """The image, the coarse features as squares, and the result."""
+        squares = interpolate(self.coarse, padded, mode="nearest-exact")
+        squares = squares[:, :, : image.shape[2], : image.shape[3]]
+        return side_by_side([("image", image.cpu()), (names[0], squares), (names[1], self.fine)])
 
 
 def _is_done(target: Path, metadata: dict[str, str], picture: bool) -> bool:
@@ -191,22 +253,6 @@ def _is_done(target: Path, metadata: dict[str, str], picture: bool) -> bool:
     ):
         return file.metadata() == metadata
     return False
-
-
-def _save(features: Tensor, path: Path, metadata: dict[str, str]) -> None:
-    save_tensors({"features": features}, path, metadata)
-
-
-def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Write safetensors; the file appears whole or not at all."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        save_file(tensors, unfinished, metadata)
-        with open(unfinished, "rb") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _targets(paths: list[Path], out: Path) -> list[Path]:

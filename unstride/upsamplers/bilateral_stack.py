@@ -9,16 +9,19 @@ likeness lowered the consistency error and the segmentation probe alike, so ther
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.ops import correlate, reassemble, spread_border
-from unstride.upsamplers.base import Upsampler, required_guide, resized_guide
+from unstride.upsamplers.base import Upsampler, cells_under, required_guide, resized_guide
 from unstride.upsamplers.joint_bilateral import colour_logits, softmax_over_taps, space_logits
 
 KEY_START = 0.1  # of the usual size: at first the likeness hardly changes the classic filter
+
+KEY_REACH = 2  # of the likeness's convolutions, in pixels of the middle grid
 
 
 class BilateralStack(Upsampler):
@@ -57,12 +60,22 @@ class BilateralStack(Upsampler):
         self.smooth = BilateralStage(15, sigma_space=8.0, sigma_range=0.03)
         self.fine = BilateralStage(5, sigma_space=0.7, sigma_range=0.1)
 
+    def halo(self, grid, size):
+        """The windows of all stages, each on its grid; the key's are wider by its convolutions."""
+        middle = self.middle_grid(grid, size)
+        fine = 0 if middle == size else self.fine.kernel_size // 2
+        smooth = self.rounds * (self.smooth.kernel_size // 2) + KEY_REACH
+        return self.coarse.kernel_size // 2 + cells_under(fine + smooth, grid, middle)
+
+    def middle_grid(self, grid: Sequence[int], size: tuple[int, int]) -> tuple[int, int]:
+        """The grid of the smoothing."""
+        return min(self.middle * grid[0], size[0]), min(self.middle * grid[1], size[1])
+
     def forward(self, features, guide=None, size=None):
         """Coarse to middle, smooth, middle to fine; stages that have nothing to do are left out."""
         size = self.output_size(features, size)
         guide = required_guide(guide, features, 3, "featup_jbu")
-        h, w = features.shape[2:]
-        middle = min(self.middle * h, size[0]), min(self.middle * w, size[1])
+        middle = self.middle_grid(features.shape[2:], size)
         at_middle = resized_guide(guide, middle)
         features = self.coarse(features, at_middle)
         weights = self.smooth.predict_weights(middle, at_middle, self.key(4 * (at_middle - 0.5)))
