@@ -130,7 +130,7 @@ def test_memory_that_is_none(text, photos, capsys):
 def test_too_little_memory_is_one_line_that_says_how_much_is_needed(photos, tmp_path, capsys):
     assert run(photos / "0.png", tmp_path / "out", "--memory", "1MB") == 1
     error = capsys.readouterr().err
-    assert "0.png: memory must leave 0.00 GB for Bilinear at 64 x 96 pixels" in error
+    assert "0.png: MB for Bilinear at 64 x 96 pixels in the smallest tiles, but leaves 0.00 MB" in error
     assert not (tmp_path / "out").exists()
 
 

@@ -33,6 +33,7 @@ class Where(Upsampler):
     def __init__(self, reach):
         super().__init__(1, 4)
         self.reach, self.calls = reach, []
+        self.eval()
 
     def halo(self, grid, size):
         return self.reach
@@ -83,7 +84,7 @@ def test_a_way_to_cut_is_left_out_only_if_another_has_the_same_largest_tile():
     assert Axis(20, 80, 80, None).ways() == [1]
 
 
-@pytest.mark.parametrize("room", [3_000, 5_000, 20_000])
+@pytest.mark.parametrize("room", [40_000, 70_000])
 def test_the_room_decides_how_many_tiles_there_are(room):
     features, size = torch.randn(1, 1, 23, 17, dtype=torch.float64), (92, 68)
     up = Where(2)
@@ -93,22 +94,22 @@ def test_the_room_decides_how_many_tiles_there_are(room):
     assert torch.equal(assembled(tiles, size), whole)
     assert len(up.calls) == len(tiles) > 1
     largest = max(8 * out[0] * out[1] for _, out in up.calls)
-    assert 0.1 * room < 2 * largest < room  # the result, and as much again for safety
+    assert room / 4 < 2 * largest < room  # the result, and as much again for safety
     (again,) = Tiles(up, features, None, size, room=10**9)
     assert torch.equal(again.features, whole)
 
 
 def test_margins_overlap_and_stay_on_the_map():
-    features, size = torch.randn(1, 1, 12, 12, dtype=torch.float64), (48, 48)
+    features, size = torch.randn(1, 1, 20, 20, dtype=torch.float64), (80, 80)
     up = Where(1)
     whole = up(features, size=size)
-    tiles = Tiles(up, features, None, size, room=10_000, margin=5)
+    tiles = Tiles(up, features, None, size, room=40_000, margin=5)
     assert len(tiles) > 1
     for piece in tiles:
         y, x = piece.window
         assert torch.equal(piece.features, whole[:, :, y, x])
-        assert y == slice(max(piece.rows.start - 5, 0), min(piece.rows.stop + 5, 48))
-        assert x == slice(max(piece.columns.start - 5, 0), min(piece.columns.stop + 5, 48))
+        assert y == slice(max(piece.rows.start - 5, 0), min(piece.rows.stop + 5, 80))
+        assert x == slice(max(piece.columns.start - 5, 0), min(piece.columns.stop + 5, 80))
 
 
 def test_what_cannot_be_cut_is_whole_or_refused():
@@ -116,12 +117,12 @@ def test_what_cannot_be_cut_is_whole_or_refused():
     for up in (create_upsampler("naf", 8, 4).eval(), torch.nn.Upsample((48, 48)).eval()):
         assert len(Tiles(up, features, guide, (48, 48))) == 1
     up = create_upsampler("naf", 8, 4).eval()
-    with pytest.raises(ValueError, match=r"0\.0. GB for NAF at 48 x 48 .*cannot be computed in ti"):
+    with pytest.raises(ValueError, match=r"\d MB for NAF at 48 x 48 .*cannot be computed in ti"):
         Tiles(up, features, guide, (48, 48), room=10_000)
     with pytest.raises(ValueError, match="Bilinear at 48 x 48 pixels in the smallest tiles, but"):
         Tiles(create_upsampler("bilinear", 8, 4).eval(), features, guide, (48, 48), room=100)
     with pytest.raises(ValueError, match="upsampler must be in evaluation mode"):
-        Tiles(Where(1), features[:, :1], None, (48, 48), room=10_000)
+        Tiles(Where(1).train(), features[:, :1], None, (48, 48), room=10_000)
     mixed = Cascade(create_upsampler("carafe", 8, 2), create_upsampler("dysample", 8, 2))
     assert mixed.halo((12, 12), (48, 48)) is None
 

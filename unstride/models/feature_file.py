@@ -56,7 +56,8 @@ def feature_file(
     """
     size = prod(shape) * dtype.itemsize
     entry = {"dtype": TYPES[dtype], "shape": list(shape), "data_offsets": [0, size]}
-    header = json.dumps({"__metadata__": metadata, "features": entry}).encode()
+    described = {"__metadata__": metadata, "features": entry}
+    header = json.dumps(described, separators=(",", ":"), ensure_ascii=False).encode()
     header += b" " * (-len(header) % 8)
     if (free := shutil.disk_usage(path.parent).free) < size:
         raise OSError(f"{path} takes {size / 1e9:.2f} GB, but {free / 1e9:.2f} GB are free there")

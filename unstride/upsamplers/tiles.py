@@ -140,7 +140,9 @@ class Tiles:
         size = self.axes[0].pixel(h), self.axes[1].pixel(w)
         given = self._given([slice(0, h), slice(0, w)])
         peak = peak_bytes(self.upsampler, *given, size)
-        return int(SAFETY * peak + min(peak, HEAP) + self.beside * prod(size))
+        kept = prod(self.features.shape[:2]) * self.features.itemsize if parts != (1, 1) else 0
+        beside = (self.beside + kept) * prod(size)  # the last piece lives until the next is there
+        return int(SAFETY * peak + min(peak, HEAP) + beside)
 
     def _refusal(self, parts: tuple[int, int], room: int) -> str:
         (h, w), name = (axis.pixels for axis in self.axes), type(self.upsampler).__name__
@@ -149,8 +151,11 @@ class Tiles:
             what += ", which cannot be computed in tiles"
         else:
             what += " in the smallest tiles"
-        needed, left = self._bytes(parts) / 1e9, max(room, 0) / 1e9
-        return f"memory must leave {needed:.2f} GB for {what}, but leaves {left:.2f} GB"
+        return f"memory must leave {_said(self._bytes(parts))} for {what}, but leaves {_said(room)}"
+
+
+def _said(size: int) -> str:
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{max(size, 0) / 1e6:.2f} MB"
 
 
 def _halo(
