@@ -422,7 +422,7 @@ MUTANTS = [
         ("tiles: most cells first", 'key=lambda n: (over_axes("total", n), prod(n))',
          'key=lambda n: (-over_axes("total", n), prod(n))'),
         ("tiles: any room will do", "self._bytes(parts) <= room:", "True:"),
-        ("tiles: no safety", "SAFETY * peak + min(peak, HEAP)", "peak"),
+        ("tiles: no safety", "SAFETY * peak + min(2 * peak, HEAP)", "peak"),
         ("tiles: the caller's bytes forgotten", "+ self.beside * prod(size)", ""),
         ("tiles: in training too", "len(self) > 1 and upsampler.training", "False"),
         ("tiles: any module is cut", "if not isinstance(upsampler, Upsampler):", "if False:"),

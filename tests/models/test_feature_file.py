@@ -36,12 +36,14 @@ def test_rectangles_make_the_same_file_as_one_tensor(tmp_path, dtype):
 
 
 def test_an_error_leaves_nothing(tmp_path):
-    with (
-        pytest.raises(RuntimeError, match="halfway"),
-        feature_file(tmp_path / "a.safetensors", (1, 2, 2), torch.float32, {}) as writer,
-    ):
-        writer.write(slice(0, 1), slice(0, 2), torch.zeros(1, 1, 2))
-        raise RuntimeError("halfway")
+    def half():
+        with feature_file(tmp_path / "a.safetensors", (1, 2, 2), torch.float32, {}) as writer:
+            writer.write(slice(0, 1), slice(0, 2), torch.zeros(1, 1, 2))
+            assert list(tmp_path.iterdir())
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        half()
     assert not list(tmp_path.iterdir())
 
 

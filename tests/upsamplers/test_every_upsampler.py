@@ -20,7 +20,7 @@ READS_FEATURES = {
     "carafe", "spatial_attention", "a2u", "dysample", "gum", "sapa", "fade", "fade ungated",
     "anyup",
 }  # fmt: skip
-# A place depends on the whole map: by a mean over it, by a position in it, or by an unbounded offset.
+# A pixel depends on the whole map: a mean over it, a position in it, an offset without a bound.
 WHOLE = {"a2u", "dysample", "gum", "naf", "anyup", "box"}  # box: somebody's own, which says nothing
 VARIANTS = {
     "featup_jbu paper": ("featup_jbu", {"variant": "paper", "pretrained": False}),

@@ -15,17 +15,17 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from unstride.backbones import create_backbone
 from unstride.data import find_images, load_image
 from unstride.models.dense_features import DenseFeatures
 from unstride.models.feature_file import feature_file
 from unstride.models.memory import parse_memory, room
+from unstride.models.picture import Picture
 from unstride.models.pieces import Pieces
 from unstride.upsamplers import create_upsampler
 from unstride.upsamplers.tiles import Piece
-from unstride.viz import ColourSpace, save_png, side_by_side
+from unstride.viz import save_png
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -187,24 +187,19 @@ def _one(
         return
     image = image.to(next(iter(model.parameters())).device)
     coarse = model.backbone(image)
-    shown = Colours(coarse, size) if picture else None
-    left = room(memory, image.device)
-    pieces = model.pieces(coarse, image, size, left)
+    shown = Picture(coarse, size) if picture else None
+    pieces = model.pieces(coarse, image, size, room(memory, image.device))
     target.parent.mkdir(parents=True, exist_ok=True)
     shape, dtype = (coarse.shape[1], *size), getattr(torch, described["dtype"])
-    file = target.with_name(target.name + ".safetensors")
-    with feature_file(file, shape, dtype, metadata) as writer:
+    with feature_file(_beside(target, "safetensors"), shape, dtype, metadata) as file:
         for piece in followed(pieces, path.name, progress):
-            writer.write(piece.rows, piece.columns, piece.features[0])
+            file.write(piece.rows, piece.columns, piece.features[0])
             if shown is not None:
                 shown.add(piece)
         if shown is not None:
             padded = model.backbone.padded_size((image.shape[2], image.shape[3]))
-            names = (
-                f"features, stride {model.backbone.stride}",
-                f"{described['upsampler']}, every pixel",
-            )
-            save_png(shown.beside(image, padded, names), target.with_name(target.name + ".png"))
+            names = f"features, stride {model.backbone.stride}", described["upsampler"]
+            save_png(shown.beside(image, padded, *names), _beside(target, "png"))
 
 
 def followed(pieces: Pieces, name: str, progress: Progress) -> Iterator[Piece]:
@@ -221,38 +216,19 @@ def followed(pieces: Pieces, name: str, progress: Progress) -> Iterator[Piece]:
         progress.remove_task(task)
 
 
-class Colours:
-    """The picture of a result that arrives in pieces: colours are kept, features are not.
-
-    Args:
-        coarse: the backbone's features, which make the colour space.
-        size: rows and columns of the result.
-    """
-
-    def __init__(self, coarse: Tensor, size: tuple[int, int]):
-        self.space = ColourSpace(coarse.cpu())
-        self.coarse, self.fine = self.space(coarse.cpu()), torch.empty(1, 3, *size)
-
-    def add(self, piece: Piece) -> None:
-        """Colour one piece."""
-        self.fine[:, :, piece.rows, piece.columns] = self.space(piece.features.cpu())
-
-    def beside(self, image: Tensor, padded: tuple[int, int], names: tuple[str, str]) -> Tensor:
-        """The image, the coarse features as squares, and the result."""
-        squares = interpolate(self.coarse, padded, mode="nearest-exact")
-        squares = squares[:, :, : image.shape[2], : image.shape[3]]
-        return side_by_side([("image", image.cpu()), (names[0], squares), (names[1], self.fine)])
-
-
 def _is_done(target: Path, metadata: dict[str, str], picture: bool) -> bool:
-    if picture and not target.with_name(target.name + ".png").is_file():
+    if picture and not _beside(target, "png").is_file():
         return False
     with (
         contextlib.suppress(OSError, SafetensorError),
-        safe_open(target.with_name(target.name + ".safetensors"), framework="pt") as file,
+        safe_open(_beside(target, "safetensors"), framework="pt") as file,
     ):
         return file.metadata() == metadata
     return False
+
+
+def _beside(target: Path, suffix: str) -> Path:
+    return target.with_name(f"{target.name}.{suffix}")
 
 
 def _targets(paths: list[Path], out: Path) -> list[Path]:

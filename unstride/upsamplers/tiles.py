@@ -142,7 +142,7 @@ class Tiles:
         peak = peak_bytes(self.upsampler, *given, size)
         kept = prod(self.features.shape[:2]) * self.features.itemsize if parts != (1, 1) else 0
         beside = (self.beside + kept) * prod(size)  # the last piece lives until the next is there
-        return int(SAFETY * peak + min(peak, HEAP) + beside)
+        return int(SAFETY * peak + min(2 * peak, HEAP) + beside)
 
     def _refusal(self, parts: tuple[int, int], room: int) -> str:
         (h, w), name = (axis.pixels for axis in self.axes), type(self.upsampler).__name__
