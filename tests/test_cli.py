@@ -4,11 +4,12 @@ import sys
 
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageChops
 from safetensors import safe_open
 
 from unstride.cli import main
 from unstride.models import batch
+from unstride.models.feature_file import FeatureWriter
 
 
 @pytest.fixture
@@ -50,45 +51,88 @@ def test_files_with_their_description_and_a_picture(photos, tmp_path, capsys):
         assert picture.width > 2 * picture.height
 
 
-def test_a_second_run_computes_nothing_and_a_changed_option_everything(
-    photos, tmp_path, monkeypatch
-):
+def written(out):
+    return {p.name: p.stat().st_mtime_ns for p in out.iterdir()}
+
+
+def test_a_second_run_computes_nothing_and_a_changed_option_everything(photos, tmp_path):
     out = tmp_path / "out"
     run(photos, out)
-    saved = []
-    monkeypatch.setattr(batch, "_save", lambda features, path, metadata: saved.append(path.name))
-    run(photos, out)
-    assert saved == []
+    first = written(out)
+    run(photos, out, "--memory", "2GB")  # changes no number, so nothing is to be done
+    assert written(out) == first
     run(photos, out, "--size", "32")
-    assert saved == ["0.safetensors", "1.safetensors"]
+    assert all(time > first[name] for name, time in written(out).items())
 
 
 def test_a_batch_that_was_stopped_goes_on(photos, tmp_path, monkeypatch):
-    out, real = tmp_path / "out", batch._save
+    out, real = tmp_path / "out", FeatureWriter.write
 
-    def stopped(features, path, metadata):
-        if path.name.startswith("1"):
+    def stopped(writer, rows, columns, features):
+        if "1.safetensors" in writer.file.name:
             raise KeyboardInterrupt
-        real(features, path, metadata)
+        real(writer, rows, columns, features)
 
-    monkeypatch.setattr(batch, "_save", stopped)
+    monkeypatch.setattr(FeatureWriter, "write", stopped)
     with pytest.raises(KeyboardInterrupt):
         run(photos, out)
-    assert (out / "0.safetensors").exists()
-    assert not (out / "1.safetensors").exists()
-    monkeypatch.setattr(batch, "_save", real)
+    assert [p.name for p in out.glob("*.safetensors*")] == ["0.safetensors"]
+    monkeypatch.setattr(FeatureWriter, "write", real)
+    first = written(out)
     run(photos, out)
     assert (out / "1.safetensors").exists()
+    assert written(out).items() >= first.items()
 
 
-def test_a_write_that_fails_leaves_nothing_behind(photos, tmp_path, monkeypatch):
-    def full(tensors, path, metadata):
-        path.write_bytes(b"half a file")
+def test_a_write_that_fails_leaves_nothing_behind(photos, tmp_path, monkeypatch, capsys):
+    def full(writer, rows, columns, features):
+        writer.file.write(b"half a file")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(batch, "save_file", full)
-    assert run(photos, tmp_path / "out", "--picture", "false") == 1
-    assert not list((tmp_path / "out").rglob("*.safetensors*"))
+    monkeypatch.setattr(FeatureWriter, "write", full)
+    assert run(photos, tmp_path / "out") == 1
+    assert "0.png: No space left on device" in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_tiles_give_the_same_files(photos, tmp_path, monkeypatch):
+    writes, real = [], FeatureWriter.write
+
+    def counted(writer, rows, columns, features):
+        writes.append(features.shape)
+        real(writer, rows, columns, features)
+
+    monkeypatch.setattr(FeatureWriter, "write", counted)
+    options = "--dtype", "float32", "--stride", "8"
+    run(photos, whole := tmp_path / "whole", *options)
+    assert len(writes) == 2
+    monkeypatch.setattr(batch, "room", lambda memory, device: memory)
+    run(photos, tiled := tmp_path / "tiled", *options, "--memory", "4MB")
+    assert len(writes) > 2 + 2  # as many again, if both were written whole
+    for name in ("0.safetensors", "1.safetensors"):
+        with (
+            safe_open(whole / name, framework="pt") as one,
+            safe_open(tiled / name, framework="pt") as other,
+        ):
+            assert one.metadata() == other.metadata()
+            torch.testing.assert_close(one.get_tensor("features"), other.get_tensor("features"))
+    for name in ("0.png", "1.png"):
+        with Image.open(whole / name) as one, Image.open(tiled / name) as other:
+            assert ImageChops.difference(one, other).getextrema()[0][1] <= 1
+
+
+@pytest.mark.parametrize("text", ["8", "GB", "0GB", "-1GB", "8 Go", "8GBs"])
+def test_memory_that_is_none(text, photos, capsys):
+    assert main(["upsample", str(photos / "0.png"), f"--memory={text}"]) == 1
+    assert f"memory must be a size such as 8GB or 500MB, got '{text}'" in capsys.readouterr().err
+
+
+def test_too_little_memory_is_one_line_that_says_how_much_is_needed(photos, tmp_path, capsys):
+    assert run(photos / "0.png", tmp_path / "out", "--memory", "1MB") == 1
+    error = capsys.readouterr().err
+    assert "0.png: memory must leave " in error
+    assert " MB for Bilinear at 64 x 96 pixels in the smallest tiles, but leaves 0.00 MB" in error
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("text", "size"), [(None, None), ("480", 480), ("48x64", (48, 64))])

@@ -21,6 +21,7 @@ def upsample(
     picture: bool = True,
     weights: Path | None = None,
     steps: int | None = None,
+    memory: str | None = None,
 ) -> int:
     """Write each image's features at pixel resolution, and a picture of them.
 
@@ -28,6 +29,7 @@ def upsample(
     with backbone, weights, upsampler, size and version as its metadata; OUT/photo.png shows the
     image, the backbone's features and the result in one colour space. What is there already is
     not computed again. Images that cannot be read are named at the end; the others are done.
+    Large results are computed and written in tiles, so that memory does not run out.
 
     Args:
         images: image files, folders or globs.
@@ -43,12 +45,14 @@ def upsample(
         weights: trained ones of the upsampler: a safetensors file such as `unstride fit` writes,
             or a folder that `save_pretrained` wrote.
         steps: at most, of featup_implicit, which is fitted to each image.
+        memory: that the process may take while it upsamples, such as 8GB or 500MB; by default what
+            it has by then and half of what is left on the machine.
     """
     from unstride.models.batch import upsample_files
 
     return upsample_files(
         images, out, size=size, backbone=backbone, upsampler=upsampler, stride=stride,
-        dtype=dtype, device=device, picture=picture, weights=weights, steps=steps,
+        dtype=dtype, device=device, picture=picture, weights=weights, steps=steps, memory=memory,
     )  # fmt: skip
 
 

@@ -36,6 +36,10 @@ class ColourSpace:
 
     def __call__(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 h w"]:
         """RGB in [0, 1]."""
+        rows = max(SAMPLE // features.shape[3], 1)  # at a time: three copies of them are made
+        return torch.cat([self._coloured(part) for part in features.split(rows, 2)], 2)
+
+    def _coloured(self, features: Tensor) -> Tensor:
         b, _, h, w = features.shape
         projected = (_pixels(features.float()) - self.mean) @ self.components.T
         colours = (projected - self.low) / (self.high - self.low).clamp(min=1e-12)

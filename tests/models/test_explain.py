@@ -7,7 +7,7 @@ from safetensors import safe_open
 
 from unstride.backbones import pad_image
 from unstride.cli import main
-from unstride.models import batch, explain
+from unstride.models import explain, feature_file
 from unstride.models.dense_features import DenseFeatures
 from unstride.upsamplers import create_upsampler
 
@@ -103,7 +103,7 @@ def test_untrained_operators_are_called_so_unless_weights_are_given(photo, capsy
     assert "carafe is untrained" in capsys.readouterr().out
     up = create_upsampler("carafe", 320, 32)
     torch.nn.init.normal_(up.content_encoder.weight, std=0.5)
-    batch.save_tensors(up.state_dict(), photo.parent / "w.safetensors", {})
+    feature_file.save_tensors(up.state_dict(), photo.parent / "w.safetensors", {})
     weights = str(photo.parent / "w.safetensors")
     assert run(photo, "--at", "40,20", "--upsampler", "carafe", "--weights", weights) == 0
     assert "is untrained" not in capsys.readouterr().out
@@ -132,7 +132,7 @@ def test_untrained_operators_are_called_so_unless_weights_are_given(photo, capsy
     ],
 )
 def test_mistakes_get_one_sentence_and_no_file(options, message, photo, capsys):
-    batch.save_tensors({"some": torch.zeros(2)}, photo.parent / "other", {})
+    feature_file.save_tensors({"some": torch.zeros(2)}, photo.parent / "other", {})
     given = [o.format(photo=photo, folder=photo.parent) for o in options]
     assert run(photo, *given) == 1
     error = capsys.readouterr().err
@@ -152,7 +152,7 @@ def test_a_write_that_fails_leaves_nothing_behind(photo, monkeypatch, capsys):
         path.write_bytes(b"half a file")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(batch, "save_file", full)
+    monkeypatch.setattr(feature_file, "save_file", full)
     assert run(photo, "--at", "1,2", "--upsampler", "nearest") == 1
     assert "No space left" in capsys.readouterr().err
     assert not list((photo.parent / "new").iterdir())

@@ -1,11 +1,14 @@
 """The contract: what every upsampler promises, and a user's own class too."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from unstride import create_upsampler, list_upsamplers
 from unstride.ops.window import window_start
 from unstride.upsamplers import Reassembly, frozen_predictions
+from unstride.upsamplers.tiles import Tiles
 
 CONVEX = {
     "nearest", "bilinear", "joint_bilateral", "featup_jbu", "dysample", "gum", "sapa", "naf",
@@ -17,6 +20,8 @@ READS_FEATURES = {
     "carafe", "spatial_attention", "a2u", "dysample", "gum", "sapa", "fade", "fade ungated",
     "anyup",
 }  # fmt: skip
+# A pixel depends on the whole map: a mean over it, a position in it, an offset without a bound.
+WHOLE = {"a2u", "dysample", "gum", "naf", "anyup", "box"}  # box: somebody's own, which says nothing
 VARIANTS = {
     "featup_jbu paper": ("featup_jbu", {"variant": "paper", "pretrained": False}),
     "carafe groups": ("carafe", {"groups": 4, "normaliser": "sigmoid_normalised"}),
@@ -192,6 +197,30 @@ def test_compiles_whole(name, given):
     torch.testing.assert_close(
         compiled(features, guide, (20, 28)), up(features, guide, (20, 28)), rtol=1e-4, atol=1e-5
     )
+
+
+@every
+@pytest.mark.parametrize("ratio", [(4, 1), (3, 2)], ids=["4", "3/2"])
+def test_beyond_its_halo_it_sees_nothing(name, ratio):
+    """In float64, where even a faint tap would show; a guide this fine is never enlarged."""
+    grid = 46, 10
+    size = grid[0] * ratio[0] // ratio[1], grid[1] * ratio[0] // ratio[1]
+    up = lively(built(name)).double()
+    halo = up.halo(grid, size)
+    assert (halo is None) == (kind(name) in WHOLE)
+    if halo is None:
+        return
+    features = torch.randn(1, CHANNELS, *grid, dtype=torch.float64)
+    guide = torch.rand(1, up.guide_channels or 3, 4 * grid[0], 4 * grid[1], dtype=torch.float64)
+    whole = up(features, guide, size)
+    tiles = Tiles(up, features, guide, size)
+    tiles.axes = [replace(axis, halo=halo) for axis in tiles.axes]
+    tiles.parts = 23, 2
+    for piece in tiles:
+        # Coordinates up to 46 err by 46 eps, times slopes of some tens: far below any tap.
+        torch.testing.assert_close(
+            piece.features, whole[:, :, piece.rows, piece.columns], rtol=0, atol=1e-11
+        )
 
 
 @every

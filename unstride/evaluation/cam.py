@@ -31,7 +31,8 @@ def cam(bench: Bench, row: Row, seeds: Sequence[int]) -> list[dict[str, float]]:
         fine = DenseFeatures(bench.frozen, up).upsample(features, image)
         shown = image * activation_map(classifier, bench.frozen.raw(fine), label)
         both = classifier(torch.cat([image, shown])).softmax(1)[:, label]
-        whole.append(both[0].cpu()), masked.append(both[1].cpu())
+        whole.append(both[0].cpu())
+        masked.append(both[1].cpu())
     found = cam_scores(torch.stack(whole), torch.stack(masked))
     values = {name.removeprefix("average_"): value.item() for name, value in found.items()}
     return [values for _ in seeds]

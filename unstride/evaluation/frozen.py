@@ -26,12 +26,13 @@ class Frozen(nn.Module):
         std: of each channel; by default 1.
     """
 
+    backbone: Any
     mean: Tensor
     std: Tensor
 
     def __init__(self, backbone: Backbone | nn.Module, mean=None, std=None):
         super().__init__()
-        self.backbone: Any = backbone.eval().requires_grad_(False)
+        self.backbone = backbone.eval().requires_grad_(False)
         self.channels: int = self.backbone.channels
         self.stride: int = self.backbone.stride
         shape = (1, self.channels, 1, 1)
@@ -116,7 +117,7 @@ def from_disk(path: Path, make: Callable[[], Tensor]) -> Tensor:
     """A tensor from its file, made and written first if there is none; whole or not at all."""
     from safetensors.torch import load_file
 
-    from unstride.models.batch import save_tensors
+    from unstride.models.feature_file import save_tensors
 
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from unstride.evaluation.frozen import Frozen
-from unstride.models.batch import fingerprint, load_weights
+from unstride.models.batch import fingerprint
 from unstride.upsamplers import UPSAMPLERS, create_upsampler
+from unstride.upsamplers.folder import load_weights
 
 Fit = Callable[[Frozen, Tensor, Tensor], nn.Module]
 

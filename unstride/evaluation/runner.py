@@ -94,7 +94,7 @@ def measured(
     """The results of all seeds, found in the store or computed and put there."""
     measure: Measure = MEASURES[name]
     wanted = range(seeds if measure.seeded else 1)
-    with_seed: Callable[[int], dict] = partial(dict, options | row.described())
+    with_seed: Callable[..., dict] = partial(dict, options | row.described())
     found = {seed: store.load(with_seed(seed=seed)) for seed in wanted}
     missing = [seed for seed in wanted if found[seed] is None]
     if missing:

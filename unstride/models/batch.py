@@ -7,22 +7,31 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from unstride.backbones import Backbone, create_backbone
 from unstride.data import find_images, load_image
 from unstride.models.dense_features import DenseFeatures
+from unstride.models.feature_file import feature_file
 from unstride.models.implicit import ImplicitFeatures, bar_of_fit
+from unstride.models.memory import parse_memory, room
+from unstride.models.picture import Picture
+from unstride.models.pieces import Pieces
 from unstride.upsamplers import Upsampler, create_upsampler
 from unstride.upsamplers.configuration import describe
 from unstride.upsamplers.folder import load_weights
-from unstride.viz import ColourSpace, save_png, side_by_side
+from unstride.upsamplers.tiles import Piece
+from unstride.viz import save_png
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 def upsample_files(
@@ -38,6 +47,7 @@ def upsample_files(
     picture: bool,
     weights: Path | None = None,
     steps: int | None = None,
+    memory: str | None = None,
 ) -> int:
     """What `unstride upsample` does; see there. Returns 1 if any image could not be done."""
     from rich.console import Console
@@ -46,7 +56,7 @@ def upsample_files(
     console = Console(stderr=True)
     try:
         paths = find_images(images)
-        wanted = parse_size(size)
+        wanted, allowed = parse_size(size), parse_memory(memory)
         chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         model, described = build(backbone, upsampler, stride, weights=weights, steps=steps)
         model = model.to(chosen)
@@ -68,7 +78,16 @@ def upsample_files(
             list(zip(paths, _targets(paths, out), strict=True)), description="upsample"
         ):
             try:
-                _one(model, path, target, wanted, dtype, described, picture)
+                _one(
+                    model,
+                    path,
+                    target,
+                    described,
+                    wanted=wanted,
+                    memory=allowed,
+                    picture=picture,
+                    progress=progress,
+                )
             except (ValueError, OSError, MemoryError, RuntimeError) as error:
                 failed.append(f"{path}: {str(error).removeprefix(f'{path}: ').splitlines()[0]}")
     for line in failed:
@@ -176,7 +195,17 @@ def fingerprint(module: torch.nn.Module) -> str:
 
 
 @torch.inference_mode()
-def _one(model, path, target, wanted, dtype, described, picture) -> None:
+def _one(
+    model: DenseFeatures,
+    path: Path,
+    target: Path,
+    described: dict[str, str],
+    *,
+    wanted: tuple[int, int] | int | None,
+    memory: int | None,
+    picture: bool,
+    progress: Progress,
+) -> None:
     image = load_image(path)
     size = output_size(image, wanted)
     metadata = described | {"image": path.name, "size": f"{size[0]}x{size[1]}"}
@@ -184,56 +213,48 @@ def _one(model, path, target, wanted, dtype, described, picture) -> None:
         return
     image = image.to(next(iter(model.parameters())).device)
     coarse = model.backbone(image)
-    fine = model.upsample(coarse, image, size)[0]
+    shown = Picture(coarse, size) if picture else None
+    pieces = model.pieces(coarse, image, size, room(memory, image.device))
     target.parent.mkdir(parents=True, exist_ok=True)
-    if picture:
-        colours = ColourSpace(coarse.cpu())
-        padded = model.backbone.padded_size(tuple(image.shape[2:]))
-        shown = torch.nn.functional.interpolate(coarse, padded, mode="nearest-exact")
-        row = [
-            ("image", image),
-            (
-                f"features, stride {model.backbone.stride}",
-                colours(shown[..., : image.shape[2], : image.shape[3]].cpu()),
-            ),
-            (f"{described['upsampler']}, every pixel", colours(fine[None].cpu())),
-        ]
-        save_png(
-            side_by_side([(text, picture.cpu()) for text, picture in row]),
-            target.with_name(target.name + ".png"),
-        )
-    _save(
-        fine.to(getattr(torch, dtype)).cpu().contiguous(),
-        target.with_name(target.name + ".safetensors"),
-        metadata,
-    )
+    shape, dtype = (coarse.shape[1], *size), getattr(torch, described["dtype"])
+    with feature_file(_beside(target, "safetensors"), shape, dtype, metadata) as file:
+        for piece in followed(pieces, path.name, progress):
+            file.write(piece.rows, piece.columns, piece.features[0])
+            if shown is not None:
+                shown.add(piece)
+        if shown is not None:
+            padded = model.backbone.padded_size((image.shape[2], image.shape[3]))
+            names = f"features, stride {model.backbone.stride}", described["upsampler"]
+            save_png(shown.beside(image, padded, *names), _beside(target, "png"))
+
+
+def followed(pieces: Pieces, name: str, progress: Progress) -> Iterator[Piece]:
+    """The pieces, with a bar of their own if there are several."""
+    if len(pieces) == 1:
+        yield from pieces
+        return
+    task = progress.add_task(name, total=len(pieces))
+    try:
+        for piece in pieces:
+            yield piece
+            progress.advance(task)
+    finally:
+        progress.remove_task(task)
 
 
 def _is_done(target: Path, metadata: dict[str, str], picture: bool) -> bool:
-    if picture and not target.with_name(target.name + ".png").is_file():
+    if picture and not _beside(target, "png").is_file():
         return False
     with (
         contextlib.suppress(OSError, SafetensorError),
-        safe_open(target.with_name(target.name + ".safetensors"), framework="pt") as file,
+        safe_open(_beside(target, "safetensors"), framework="pt") as file,
     ):
         return file.metadata() == metadata
     return False
 
 
-def _save(features: Tensor, path: Path, metadata: dict[str, str]) -> None:
-    save_tensors({"features": features}, path, metadata)
-
-
-def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Write safetensors; the file appears whole or not at all."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        save_file(tensors, unfinished, metadata)
-        with open(unfinished, "rb") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+def _beside(target: Path, suffix: str) -> Path:
+    return target.with_name(f"{target.name}.{suffix}")
 
 
 def _targets(paths: list[Path], out: Path) -> list[Path]:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from unstride.data import load_image
 from unstride.dots import closer, dotted, titled
-from unstride.models.batch import build, output_size, parse_size, save_tensors
+from unstride.models.batch import build, output_size, parse_size
 from unstride.models.dense_features import DenseFeatures
+from unstride.models.feature_file import save_tensors
 from unstride.upsamplers import FITTED, Footprint
 from unstride.upsamplers.tracing import footprints
 from unstride.viz import save_png, side_by_side

@@ -114,10 +114,18 @@ class ImplicitFeatures(DenseFeatures):
         super().__init__(backbone, nn.Identity())
         self.recipe, self.seed, self.watch = chosen(variant, options), seed, watch
 
-    def upsample(self, features, image, size=None):
+    def upsample(self, features, image, size=None, *, memory=None):
         """Fit, then evaluate."""
+        return self.fitted_to(image).upsample(features, image, size, memory=memory)
+
+    def pieces(self, features, image, size, left=None):
+        """The same; a network counts places in images, so there is one piece."""
+        return self.fitted_to(image).pieces(features, image, size, left)
+
+    def fitted_to(self, image: Float[Tensor, "b 3 h w"]) -> DenseFeatures:
+        """A network for each image."""
         fitted = fit_by(self.recipe, self.backbone, image, self.seed, self.watch)
-        return DenseFeatures(self.backbone, fitted).upsample(features, image, size)
+        return DenseFeatures(self.backbone, fitted)
 
 
 def fit_implicit(

@@ -5,6 +5,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -65,6 +66,36 @@ class Upsampler(nn.Module):
                 resolution; upsamplers without a guide ignore it.
             size: rows and columns of the result.
         """
+
+    def halo(self, grid: tuple[int, int], size: tuple[int, int]) -> int | None:
+        """How many cells beyond a part of the grid the output over that part looks, on each side.
+
+        At the features and at the guide alike. None, as here, if it may look anywhere, if
+        something is averaged over the whole map, or if positions are counted in maps: then it
+        cannot be computed in tiles (tiles.py).
+
+        Args:
+            grid: rows and columns (h, w) of the features.
+            size: rows and columns of the result.
+        """
+        del grid, size
+        return None
+
+    def describe(
+        self, guide: Float[Tensor, "b d gh gw"], grid: tuple[int, int], size: tuple[int, int]
+    ) -> Float[Tensor, "b e H W"] | None:
+        """What is found in the whole guide, before tiles are cut out of it and of this.
+
+        It lies on whole pixels in each cell of the grid, or on those of the result, and comes
+        back to `forward` as `described`. None, as here, if there is nothing to find.
+
+        Args:
+            guide: of the whole map.
+            grid: rows and columns (h, w) of the features.
+            size: rows and columns of the result.
+        """
+        del guide, grid, size
+        return None
 
     def output_size(self, features: Tensor, size: tuple[int, int] | None = None) -> tuple[int, int]:
         """`size`, or `scale` times the features' grid."""
@@ -206,12 +237,36 @@ class Cascade(Upsampler):
 
     def forward(self, features, guide=None, size=None):
         """Each stage in turn, but no finer than `size` before the last."""
-        size = self.output_size(features, size)
-        for i, up in enumerate(self.upsamplers, 1):
-            h, w = (n * up.scale for n in features.shape[2:])
-            reached = min(h, size[0]), min(w, size[1])
-            features = up(features, guide, size if i == len(self.upsamplers) else reached)
+        steps = self.steps(features.shape[2:], self.output_size(features, size))
+        for up, (_, reached) in zip(self.upsamplers, steps, strict=True):
+            features = up(features, guide, reached)
         return features
+
+    def halo(self, grid, size):
+        """Of each stage, in cells of its own grid, beyond what the next stage needs."""
+        needed = 0
+        stages = zip(self.each, self.steps(grid, size), strict=True)
+        for up, (before, after) in reversed(list(stages)):
+            own = up.halo(before, after)
+            if own is None or type(up).describe is not Upsampler.describe:
+                return None
+            needed = own + cells_under(needed, before, after)
+        return needed
+
+    @property
+    def each(self) -> list[Upsampler]:
+        """The stages."""
+        return [up for up in self.upsamplers if isinstance(up, Upsampler)]
+
+    def steps(
+        self, grid: Sequence[int], size: tuple[int, int]
+    ) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        """From which grid to which each stage goes."""
+        grids = [(grid[0], grid[1])]
+        for up in self.each[:-1]:
+            h, w = (n * up.scale for n in grids[-1])
+            grids.append((min(h, size[0]), min(w, size[1])))
+        return list(pairwise([*grids, size]))
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -241,6 +296,16 @@ def resized_guide(guide: Float[Tensor, "b d h w"], size: tuple[int, int]) -> Ten
     if guide.shape[2] >= size[0] and guide.shape[3] >= size[1]:
         return adaptive_avg_pool2d(guide, size)
     return interpolate(guide, size, mode="bilinear", align_corners=False)
+
+
+def cells_under(pixels: int, grid: tuple[int, int], size: tuple[int, int]) -> int:
+    """In how many cells of the grid so many neighbouring pixels of an output of `size` lie."""
+    return max(-(-pixels * n // m) for n, m in zip(grid, size, strict=True))
+
+
+def resizing_halo(grid: tuple[int, int], size: tuple[int, int]) -> int:
+    """How many pixels of `grid` a bilinear resizing to `size`, antialiased or not, looks beyond."""
+    return 0 if grid == size else cells_under(1, grid, size)
 
 
 def shuffled(

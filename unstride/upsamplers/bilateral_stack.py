@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.ops import reassemble, spread_border
-from unstride.upsamplers.base import Upsampler, required_guide, resized_guide
+from unstride.upsamplers.base import Upsampler, cells_under, required_guide, resized_guide
 from unstride.upsamplers.joint_bilateral import colour_logits, softmax_over_taps, space_logits
 from unstride.upsamplers.pixel_keys import PixelKeys
 
@@ -55,13 +55,13 @@ class BilateralStack(Upsampler):
         self.fine = BilateralStage(5, sigma_space=0.7, sigma_range=0.1)
         self.keys = PixelKeys(key_channels) if key_channels else None
 
-    def forward(self, features, guide=None, size=None):
+    def forward(self, features, guide=None, size=None, described=None):
         """Coarse to middle, smooth, middle to fine; stages that have nothing to do are left out."""
         size = self.output_size(features, size)
         guide = required_guide(guide, features, 3, "featup_jbu")
         middle = self.middle_grid(features.shape[2:], size)
         at_middle = resized_guide(guide, middle)
-        keys = None if self.keys is None else resized_guide(self.keys(guide), middle)
+        keys = self.keys_on(middle, guide) if described is None else described
         features = self.coarse(features, at_middle)
         weights = self.smooth.predict_weights(middle, at_middle, keys)
         for _ in range(self.rounds):
@@ -69,6 +69,23 @@ class BilateralStack(Upsampler):
         if middle != size:
             features = self.fine(features, resized_guide(guide, size))
         return features
+
+    def keys_on(
+        self, middle: tuple[int, int], guide: Float[Tensor, "b 3 h w"]
+    ) -> Float[Tensor, "b d H W"] | None:
+        """Keys of the pixels of the middle grid."""
+        return None if self.keys is None else resized_guide(self.keys(guide), middle)
+
+    def describe(self, guide, grid, size):
+        """The keys; they see far, and their grid is the whole image's."""
+        return self.keys_on(self.middle_grid(grid, size), guide)
+
+    def halo(self, grid, size):
+        """The windows of all stages, each on its grid."""
+        middle = self.middle_grid(grid, size)
+        fine = 0 if middle == size else self.fine.kernel_size // 2
+        smooth = self.rounds * (self.smooth.kernel_size // 2)
+        return self.coarse.kernel_size // 2 + cells_under(fine + smooth, grid, middle)
 
     def middle_grid(self, grid: Sequence[int], size: tuple[int, int]) -> tuple[int, int]:
         """The grid of the smoothing."""

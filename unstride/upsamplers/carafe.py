@@ -57,7 +57,12 @@ class CarafeUpsample(Reassembly):
             padding=dilation * (encoder_size // 2),
             dilation=dilation,
         )
+        self.reach = max(kernel_size // 2, dilation * (encoder_size // 2))
         _start(self)
+
+    def halo(self, grid, size):
+        """The window, or what predicts its weights."""
+        return self.reach
 
     def predict_weights(self, features, guide, size):
         """From the compressed features around each input pixel, for its output pixels."""

@@ -9,15 +9,21 @@ size other than `scale` times the grid, the last two are resized bilinearly.
 from torch import nn
 from torch.nn.functional import interpolate, pixel_shuffle
 
-from unstride.upsamplers.base import Upsampler
+from unstride.upsamplers.base import Upsampler, cells_under, resizing_halo
 
 
 class _ResizeConvolution(Upsampler):
     mode: str
+    reach: int  # of the resizing, in cells
 
     def __init__(self, channels: int, scale: int = 2, *, kernel_size: int = 3):
         super().__init__(channels, scale)
+        self.kernel_size = kernel_size
         self.conv = nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2)
+
+    def halo(self, grid, size):
+        """The convolution's, on the fine grid, and the resizing's."""
+        return self.reach + cells_under(self.kernel_size // 2, grid, size)
 
     def forward(self, features, guide=None, size=None):
         """Resize, then convolve on the fine grid; the guide is not used."""
@@ -34,7 +40,7 @@ class NearestConvolution(_ResizeConvolution):
         kernel_size: side k of the convolution, in output pixels.
     """
 
-    mode = "nearest-exact"
+    mode, reach = "nearest-exact", 0
 
 
 class BilinearConvolution(_ResizeConvolution):
@@ -46,7 +52,7 @@ class BilinearConvolution(_ResizeConvolution):
         kernel_size: side k of the convolution, in output pixels.
     """
 
-    mode = "bilinear"
+    mode, reach = "bilinear", 1
 
 
 class Deconvolution(Upsampler):
@@ -67,6 +73,11 @@ class Deconvolution(Upsampler):
         self.conv = nn.ConvTranspose2d(
             channels, channels, k, scale, margin, output_padding=2 * margin + scale - k
         )
+        self.reach = max((k - 1 - margin) // scale, (margin - 1) // scale + 1)  # in cells
+
+    def halo(self, grid, size):
+        """How far a pixel is spread, and the resizing's."""
+        return self.reach + _halo_at(grid, self.scale, size)
 
     def forward(self, features, guide=None, size=None):
         """Spread each pixel over its output pixels; the guide is not used."""
@@ -85,7 +96,12 @@ class PixelShuffle(Upsampler):
 
     def __init__(self, channels: int, scale: int = 2, *, kernel_size: int = 3):
         super().__init__(channels, scale)
+        self.kernel_size = kernel_size
         self.conv = nn.Conv2d(channels, channels * scale**2, kernel_size, padding=kernel_size // 2)
+
+    def halo(self, grid, size):
+        """The convolution's, and the resizing's."""
+        return self.kernel_size // 2 + _halo_at(grid, self.scale, size)
 
     def forward(self, features, guide=None, size=None):
         """Convolve on the coarse grid, then rearrange; the guide is not used."""
@@ -98,3 +114,8 @@ def _at(fine, size: tuple[int, int]):
     if tuple(fine.shape[2:]) == size:
         return fine
     return interpolate(fine, size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def _halo_at(grid: tuple[int, int], scale: int, size: tuple[int, int]) -> int:
+    fine = grid[0] * scale, grid[1] * scale
+    return cells_under(resizing_halo(fine, size), grid, fine)

@@ -11,7 +11,13 @@ import torch
 from torch import nn
 
 from unstride.ops import reassemble
-from unstride.upsamplers.base import Upsampler, nearest, required_guide, resized_guide
+from unstride.upsamplers.base import (
+    Upsampler,
+    cells_under,
+    nearest,
+    required_guide,
+    resized_guide,
+)
 from unstride.upsamplers.joint_bilateral import softmax_over_taps
 
 
@@ -56,6 +62,10 @@ class FADE(Upsampler):
         self.bias = nn.Parameter(torch.zeros(kernel_size**2, 1, 1))
         self.gate = nn.Conv2d(channels, 1, 1) if gated or (gated is None and alike) else None
         nn.init.normal_(self.kernel.weight, std=0.001)
+
+    def halo(self, grid, size):
+        """The window, or the convolution that predicts its weights on either grid."""
+        return max(self.kernel_size // 2, 1, cells_under(1, grid, size))
 
     def forward(self, features, guide=None, size=None):
         """Reassemble, then let the guide through where the gate is open."""

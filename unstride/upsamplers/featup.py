@@ -22,7 +22,13 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate
 
 from unstride.ops import correlate, fold_border, reassemble, spread_border
-from unstride.upsamplers.base import ChannelNorm, Upsampler, required_guide, resized_guide
+from unstride.upsamplers.base import (
+    ChannelNorm,
+    Upsampler,
+    required_guide,
+    resized_guide,
+    resizing_halo,
+)
 
 IMAGENET_MEAN = 0.485, 0.456, 0.406
 IMAGENET_STD = 0.229, 0.224, 0.225
@@ -77,6 +83,20 @@ class FeatUpStack(Upsampler):
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
+    def halo(self, grid, size):
+        """Of every doubling, in pixels of its grid, and the last resizing's."""
+        reaches: list[int] = []
+        for stage in self.stages:
+            if grid[0] >= size[0] and grid[1] >= size[1]:
+                break
+            assert isinstance(stage, FeatUpStage)
+            reaches.append(stage.reach)
+            grid = 2 * grid[0], 2 * grid[1]
+        needed = resizing_halo(grid, size)
+        for reach in reversed(reaches):
+            needed = reach + -(-needed // 2)
+        return needed
+
     def forward(self, features, guide=None, size=None):
         """Double the grid, stage after stage, each looking at the guide at its resolution."""
         size = self.output_size(features, size)
@@ -124,6 +144,7 @@ class FeatUpStage(nn.Module):
         taps = self.side**2
         phases = taps_after(DOUBLINGS[source], self.side).float()
         self.register_buffer("phases", phases, persistent=False)
+        self.reach = phases.shape[2] // 2  # in coarse pixels
         self.log_temperature = nn.Parameter(torch.tensor(0.0))
         self.sigma_space = nn.Parameter(torch.tensor(1.0))  # in window radii
         self.key = nn.Sequential(

@@ -38,6 +38,10 @@ class GuidedFilter(Upsampler):
         super().__init__(channels, scale)
         self.guide_channels, self.radius, self.epsilon = guide_channels, radius, epsilon
 
+    def halo(self, grid, size):
+        """Both means over windows, and bilinear's."""
+        return 2 * self.radius + 1
+
     def forward(self, features, guide=None, size=None):
         """Fit slope and intercept on the coarse grid, enlarge them bilinearly, apply them."""
         size = self.output_size(features, size)

@@ -120,6 +120,11 @@ class IndexUpsample(Reassembly):
         self.index = IndexBlock(
             self.guide_channels, channels, scale, kind=kind, nonlinear=nonlinear, context=context
         )
+        self.reach = int(context)
+
+    def halo(self, grid, size):
+        """A cell, or none without context."""
+        return self.reach
 
     def predict_weights(self, features, guide, size):
         """From the index of the guide."""
@@ -232,6 +237,10 @@ class MaxUnpool(Reassembly):
                 f"guide_channels must be the {channels} channels of the features, "
                 f"got {guide_channels}"
             )
+
+    def halo(self, grid, size):
+        """No cell knows of another."""
+        return 0
 
     def predict_weights(self, features, guide, size):
         """One where the maximum of the guide's cell lies."""

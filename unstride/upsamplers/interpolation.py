@@ -7,6 +7,11 @@ from unstride.upsamplers.base import Upsampler
 
 class _Interpolation(Upsampler):
     mode: str
+    reach: int  # in cells
+
+    def halo(self, grid, size):
+        """The taps beside a pixel's own."""
+        return self.reach
 
     def forward(self, features, guide=None, size=None):
         """Resize; the guide is not used."""
@@ -17,16 +22,16 @@ class _Interpolation(Upsampler):
 class Nearest(_Interpolation):
     """Repeat the pixel that holds the output pixel's centre: one weight of one, convex."""
 
-    mode = "nearest-exact"
+    mode, reach = "nearest-exact", 0
 
 
 class Bilinear(_Interpolation):
     """Linear in each axis between the four nearest pixels; weights are convex."""
 
-    mode = "bilinear"
+    mode, reach = "bilinear", 1
 
 
 class Bicubic(_Interpolation):
     """Cubic convolution (a = -0.75); weights sum to one but are not convex: it overshoots."""
 
-    mode = "bicubic"
+    mode, reach = "bicubic", 2

@@ -42,6 +42,10 @@ class JointBilateral(Reassembly):
         self.guide_channels, self.kernel_size = guide_channels, kernel_size
         self.sigma_space, self.sigma_range = sigma_space, sigma_range
 
+    def halo(self, grid, size):
+        """The window."""
+        return self.kernel_size // 2
+
     def predict_weights(self, features, guide, size):
         """A softmax over the taps on the map of the two squared distances."""
         guide = required_guide(guide, features, self.guide_channels, "joint_bilateral")
@@ -70,9 +74,11 @@ def space_logits(
     squares = []
     for n_in, n_out in zip(grid, size, strict=True):
         taps = torch.arange(kernel_size, device=like.device)[:, None]
-        taps = taps + window_start(n_in, n_out, kernel_size, like.device) + 0.5
-        here = (torch.arange(n_out, device=like.device) + 0.5) * (n_in / n_out)
-        squares.append((taps - here).square().to(like.dtype) / 2)
+        taps = taps + window_start(n_in, n_out, kernel_size, like.device)
+        here = 2 * torch.arange(n_out, device=like.device) + 1
+        # In whole numbers until the two are subtracted: alike wherever on the map.
+        apart = ((2 * taps + 1) * n_out - here * n_in).to(like.dtype) / (2 * n_out)
+        squares.append(apart.square() / 2)
     rows, columns = squares
     return -(rows[:, None, :, None] + columns[None, :, None, :])[None, None]
 

@@ -54,6 +54,10 @@ class SAPA(Reassembly):
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
 
+    def halo(self, grid, size):
+        """The window; pixels are normalised and embedded each alone."""
+        return self.kernel_size // 2
+
     def predict_weights(self, features, guide, size):
         """Compare the embedded guide with the embedded features around it."""
         guide = required_guide(guide, features, self.guide_channels, "sapa")

@@ -8,7 +8,7 @@ Wang et al., "CARAFE", ICCV 2019, arXiv:1905.02188, table 2. The paper gives no 
 from torch import nn
 from torch.nn.functional import interpolate
 
-from unstride.upsamplers.base import Upsampler
+from unstride.upsamplers.base import Upsampler, cells_under
 
 
 class SpatialAttention(Upsampler):
@@ -22,7 +22,12 @@ class SpatialAttention(Upsampler):
 
     def __init__(self, channels: int, scale: int = 2, *, kernel_size: int = 3):
         super().__init__(channels, scale)
+        self.kernel_size = kernel_size
         self.gate = nn.Conv2d(channels, 1, kernel_size, padding=kernel_size // 2, bias=False)
+
+    def halo(self, grid, size):
+        """The gate's, on the fine grid, and bilinear's."""
+        return 1 + cells_under(self.kernel_size // 2, grid, size)
 
     def forward(self, features, guide=None, size=None):
         """Resize, then scale each pixel; the guide is not used."""
