@@ -775,12 +775,12 @@ MUTANTS = [
         ("unnamed arguments are dropped", "(Parameter.VAR_POSITIONAL, Parameter.POSITIONAL_ONLY)", "()"),
     ),
     *family(
-        "unstride/upsamplers/base.py", ("tests/upsamplers/test_folder.py", "-k", "not every_upsampler"),
+        "unstride/upsamplers/saving.py", ("tests/upsamplers/test_folder.py", "-k", "not every_upsampler"),
         ("remembers the parent's arguments", 'vars(self).setdefault("made_with", (args, options))', 'self.made_with = args, options'),
         ("signatures are lost", "    @wraps(init)\n", ""),
         ("any class will do", "if not isinstance(up, cls):", "if False:"),
-        ("its own class is not known", "(cls, *classes), channels", "classes, channels"),
-        ("channels are not passed on", "(cls, *classes), channels=channels", "(cls, *classes), channels=None"),
+        ("its own class is not known", "(cls, *classes)", "classes"),
+        ("channels are not passed on", "known, channels=channels", "known, channels=None"),
     ),
     *family(
         "unstride/upsamplers/folder.py", ("tests/upsamplers/test_folder.py", "-k", "not every_upsampler"),

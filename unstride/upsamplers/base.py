@@ -2,12 +2,9 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import wraps
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, Self
 
 import torch
 from jaxtyping import Float
@@ -15,20 +12,10 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, pixel_shuffle
 
 from unstride.ops import reassemble
+from unstride.upsamplers.saving import Saving
 
 
-def _remembering(init: Callable[..., None]) -> Callable[..., None]:
-    """An `__init__` that also keeps what it was called with, for `save_pretrained`."""
-
-    @wraps(init)
-    def remember(self, *args, **options):
-        vars(self).setdefault("made_with", (args, options))  # the subclass's, not its parent's
-        init(self, *args, **options)
-
-    return remember
-
-
-class Upsampler(nn.Module):
+class Upsampler(Saving):
     """Features from grid h x w to any size; by default `scale` times as fine.
 
     What depends on the values of the features (weights, positions, gates) is predicted by
@@ -40,11 +27,6 @@ class Upsampler(nn.Module):
     """
 
     guide_channels: int | None = None  # of the guide that it needs; None if it takes none
-    made_with: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # what __init__ was given
-
-    def __init_subclass__(cls, **options):
-        super().__init_subclass__(**options)
-        cls.__init__ = _remembering(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, channels: int, scale: int = 2):
         super().__init__()
@@ -104,67 +86,6 @@ class Upsampler(nn.Module):
         if len(size) != 2 or min(size) < 1:
             raise ValueError(f"size must be (height, width) in pixels, got {tuple(size)}")
         return size[0], size[1]
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write config.json, model.safetensors and a model card into a folder.
-
-        Args:
-            folder: made if need be; a README.md that is there stays.
-
-        Raises:
-            ValueError: if an option is not what JSON can hold.
-        """
-        from unstride.upsamplers.configuration import describe
-        from unstride.upsamplers.folder import write_folder
-
-        write_folder(folder, describe(self), self)
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        where: str | Path,
-        *,
-        channels: int | None = None,
-        revision: str | None = None,
-        classes: Sequence[type["Upsampler"]] = (),
-    ) -> Self:
-        """The upsampler that `save_pretrained` wrote, in evaluation mode.
-
-        Args:
-            where: the folder, or a repository USER/NAME of the Hugging Face Hub.
-            channels: of your features, where the weights do not depend on them.
-            revision: branch, tag or commit of the repository.
-            classes: of yours, where an upsampler within a cascade is one.
-
-        Raises:
-            ValueError: if a file is missing or broken, one does not fit the other, or it
-                is another kind of upsampler.
-            OSError: if the repository could not be fetched.
-        """
-        from unstride.upsamplers.folder import read_folder
-        from unstride.upsamplers.hub import fetched
-
-        up = read_folder(fetched(where, revision), (cls, *classes), channels=channels)
-        if not isinstance(up, cls):
-            raise ValueError(f"{where} holds a {type(up).__name__}, not a {cls.__name__}")
-        return up
-
-    def push_to_hub(
-        self, repository: str, *, private: bool | None = None, message: str = "Upload with unstride"
-    ) -> str:
-        """Upload what `save_pretrained` writes; returns the address.
-
-        Args:
-            repository: USER/NAME on the Hugging Face Hub, made if need be; its README.md stays.
-            private: for a new one; by default what your account says.
-            message: of the commit.
-
-        Raises:
-            OSError: if it could not be uploaded.
-        """
-        from unstride.upsamplers.hub import push
-
-        return push(self.save_pretrained, repository, private=private, message=message)
 
     def extra_repr(self) -> str:
         """What `print` shows."""

@@ -19,7 +19,7 @@ from unstride.upsamplers.featup_implicit import FeatUpImplicit
 CASCADE = "cascade"  # the word of what has no name of its own: upsamplers one after another
 KNOWN = UPSAMPLERS | {FeatUpImplicit.__name__: FeatUpImplicit}  # for one image: not by a word
 WORDS: dict[Any, str] = {make: word for word, make in UPSAMPLERS.items()}
-VARIANTS = {BilateralStack: "default", FeatUpStack: "paper"}  # of featup_jbu, which makes them
+VARIANTS: dict[Any, str] = {BilateralStack: "default", FeatUpStack: "paper"}  # of featup_jbu
 
 
 def describe(upsampler: nn.Module) -> dict[str, Any]:
