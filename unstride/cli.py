@@ -246,8 +246,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "dataset": "NAME or NAME=FOLDER; each measure is taken on the data sets of its kind",
     }
     for name, text in lists.items():
-        needed = {"default": []} if name == "dataset" else {"required": True}
-        command.add_argument(f"--{name}", nargs="+", metavar=name.upper(), help=text, **needed)
+        command.add_argument(
+            f"--{name}", nargs="+", metavar=name.upper(), help=text, default=[],
+            required=name != "dataset",
+        )  # fmt: skip
     command.add_function_arguments(eval_features, skip=set(lists))
     commands.add_subcommand("eval", command, help="measure upsamplers, by one protocol for all")
 
