@@ -338,7 +338,7 @@ MUTANTS = [
     ),
     *family(
         "unstride/upsamplers/base.py", ("tests/upsamplers/test_base.py", "tests/upsamplers/test_pair.py",),
-        ("cascade: first stages too fine", "reached = min(h, size[0]), min(w, size[1])", "reached = h, w"),
+        ("cascade: first stages too fine", "grids.append((min(h, size[0]), min(w, size[1])))", "grids.append((h, w))"),
         ("sub-pixels by columns", "nearest(pixel_shuffle(predictions, scale), size)", "nearest(pixel_shuffle(predictions.mT, scale).mT, size)"),
         ("centres in floating point", "maps.shape[2:], size, strict=True)):\n", "maps.shape[2:], size, strict=True)) or True:\n"),
         ("still frozen after an exception", "    try:\n        yield\n    finally:\n        for module", "    if True:\n        yield\n        for module"),
@@ -423,7 +423,7 @@ MUTANTS = [
          'key=lambda n: (-over_axes("total", n), prod(n))'),
         ("tiles: any room will do", "self._bytes(parts) <= room:", "True:"),
         ("tiles: no safety", "SAFETY * peak + min(2 * peak, HEAP)", "peak"),
-        ("tiles: the caller's bytes forgotten", "+ self.beside * prod(size)", ""),
+        ("tiles: the caller's bytes forgotten", "self.beside * prod(size)", "0"),
         ("tiles: in training too", "len(self) > 1 and upsampler.training", "False"),
         ("tiles: any module is cut", "if not isinstance(upsampler, Upsampler):", "if False:"),
     ),

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 RECIPES = ("featup", "affinity")  # modules of unstride.recipes
 Dtype = Literal["float32", "float16", "bfloat16"]
@@ -250,8 +250,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "dataset": "NAME or NAME=FOLDER; each measure is taken on the data sets of its kind",
     }
     for name, text in lists.items():
-        needed: dict[str, Any] = {"default": []} if name == "dataset" else {"required": True}
-        command.add_argument(f"--{name}", nargs="+", metavar=name.upper(), help=text, **needed)
+        command.add_argument(
+            f"--{name}", nargs="+", metavar=name.upper(), help=text, default=[],
+            required=name != "dataset",
+        )  # fmt: skip
     command.add_function_arguments(eval_features, skip=set(lists))
     commands.add_subcommand("eval", command, help="measure upsamplers, by one protocol for all")
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.evaluation.small import CLASSES, Hungry, Knows, KnowsNothing, bench
+from tests.evaluation.small import CLASSES, Answers, Hungry, Knows, KnowsNothing, bench
 from unstride import list_upsamplers
 from unstride.evaluation import Row
 from unstride.evaluation.cam import activation_map, cam
@@ -58,15 +58,6 @@ def test_segments_are_told_apart_by_features_that_know_them_alone():
     assert set(values[0].values()) == {100}
     (blind,) = segments(bench(KnowsNothing(), kind="segments"), nearest, [0])
     assert blind["AUC"] == 50
-
-
-class Answers(Knows):
-    """A backbone that sees the mean colour of each cell."""
-
-    channels = 3
-
-    def forward(self, image):
-        return nn.functional.avg_pool2d(image, self.stride)
 
 
 class Wrong(Bilinear):

@@ -1,9 +1,11 @@
 """A row is a word with options, an upsampler, or a fit for each image."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from tests.evaluation.small import CLASSES, Knows, bench
+from tests.evaluation.small import CLASSES, Answers, Knows, bench
 from unstride import create_upsampler
 from unstride.evaluation import Row
 from unstride.evaluation.probing import probe
@@ -88,6 +90,26 @@ def test_a_users_own_class_is_a_row():
     row = create_row(Mine(CLASSES, 4), CLASSES, 4)
     assert row.label == "Mine"
     assert probe(bench(), row, [0]) == probe(bench(), create_row("bilinear", CLASSES, 4), [0])
+
+
+def test_a_folder_of_saved_weights_says_all_but_the_label(tmp_path):
+    create_upsampler("joint_bilateral", 8, 32, kernel_size=3).save_pretrained(tmp_path / "mine")
+    row = create_row(f"joint_bilateral:weights={tmp_path}/mine,label=own", 8, 32)
+    assert (row.label, row.state, row.module.kernel_size) == ("own", "mine", 3)
+    with pytest.raises(ValueError, match="is a folder, which says all but a label"):
+        create_row(f"joint_bilateral:weights={tmp_path}/mine,kernel_size=5", 8, 32)
+
+
+def test_the_implicit_network_is_fitted_to_each_image_of_a_probe():
+    row = create_row("featup_implicit:steps=1,views=2,held_out=1,drawn=1,components=2", 4, 4)
+    assert row.state == "fitted to each image"
+    made = bench(Answers(), stride=2)
+    made.train, made.scored = replace(made.train, limit=2), replace(made.scored, limit=1)
+    (values,) = probe(made, row, [0])
+    assert 0 <= values["mIoU"] <= 100
+    assert len(row.fitted) == 3
+    other = create_row("featup_implicit:steps=2,label=" + row.label, 4, 4)
+    assert row.described() != other.described()
 
 
 def test_a_fit_is_made_once_for_each_image_and_may_take_gradients():

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from unstride.classifier import Classifier
 from unstride.evaluation.bench import Bench
+from unstride.evaluation.frozen import at_every_pixel
 from unstride.evaluation.rows import Row
 from unstride.metrics import cam_scores
-from unstride.models.dense_features import DenseFeatures
 
 BAND = 4096  # pixels whose scores are computed at once
 
@@ -28,7 +28,7 @@ def cam(bench: Bench, row: Row, seeds: Sequence[int]) -> list[dict[str, float]]:
     for image, label, coarse in bench.scoring.walk(f"{row.label}: class-activation maps"):
         features = bench.frozen.standardised(coarse)
         up = row.upsampler(bench.frozen, image, features)
-        fine = DenseFeatures(bench.frozen, up).upsample(features, image)
+        fine = at_every_pixel(bench.frozen, up, features, image)
         shown = image * activation_map(classifier, bench.frozen.raw(fine), label)
         both = classifier(torch.cat([image, shown])).softmax(1)[:, label]
         whole.append(both[0].cpu())

@@ -13,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.backbones import Backbone, pad_image
+from unstride.models.dense_features import DenseFeatures
+from unstride.models.feature_file import save_tensors
 
 SMALLEST = 1e-6  # deviation of a channel that never changes
 
@@ -33,11 +35,19 @@ class Frozen(nn.Module):
     def __init__(self, backbone: Backbone | nn.Module, mean=None, std=None):
         super().__init__()
         self.backbone = backbone.eval().requires_grad_(False)
-        self.channels: int = self.backbone.channels
-        self.stride: int = self.backbone.stride
         shape = (1, self.channels, 1, 1)
         self.register_buffer("mean", torch.zeros(shape) if mean is None else mean.view(shape))
         self.register_buffer("std", torch.ones(shape) if std is None else std.view(shape))
+
+    @property
+    def channels(self) -> int:
+        """Of the features."""
+        return self.backbone.channels
+
+    @property
+    def stride(self) -> int:
+        """Of the features, in pixels."""
+        return self.backbone.stride
 
     def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """The pixels, rows and columns, that the features of an image of this size cover."""
@@ -117,8 +127,6 @@ def from_disk(path: Path, make: Callable[[], Tensor]) -> Tensor:
     """A tensor from its file, made and written first if there is none; whole or not at all."""
     from safetensors.torch import load_file
 
-    from unstride.models.feature_file import save_tensors
-
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         save_tensors({"features": make().contiguous()}, path, {})
@@ -143,6 +151,14 @@ def standardise(backbone: nn.Module, split: Split) -> Frozen:
     mean = total / count
     variance = (squares / count - mean.square()).clamp(min=SMALLEST**2)
     return Frozen(backbone, mean.float(), variance.sqrt().float())
+
+
+def at_every_pixel(
+    frozen: Frozen, upsampler: nn.Module, coarse: Float[Tensor, "1 c h w"], image: Tensor
+) -> Float[Tensor, "1 c H W"]:
+    """Features of every pixel of the image, as `DenseFeatures` makes them."""
+    backbone: Any = frozen
+    return DenseFeatures(backbone, upsampler).upsample(coarse, image)
 
 
 class Grid:

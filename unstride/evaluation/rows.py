@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from unstride.evaluation.frozen import Frozen
-from unstride.models.batch import fingerprint
+from unstride.models.batch import fingerprint, saved_upsampler
+from unstride.models.implicit import chosen, fit_by
+from unstride.models.implicit_recipe import Recipe
 from unstride.upsamplers import UPSAMPLERS, create_upsampler
 from unstride.upsamplers.folder import load_weights
 
@@ -41,7 +43,8 @@ class Row:
         if self.module is not None:
             return self.module
         assert self.fit is not None
-        digest = hashlib.sha256(image.cpu().numpy().tobytes()).hexdigest()
+        seen = (t.detach().cpu().numpy().tobytes() for t in (image, features))
+        digest = hashlib.sha256(b"".join(seen)).hexdigest()
         if digest not in self.fitted:
             with torch.inference_mode(False), torch.enable_grad():
                 made = self.fit(frozen, image.clone(), features.clone())
@@ -51,9 +54,24 @@ class Row:
     def described(self) -> dict[str, str]:
         """What its results depend on."""
         if self.module is None:
-            fit = self.fit
-            return {"row": self.label, "fit": getattr(fit, "__qualname__", type(fit).__name__)}
+            return {"row": self.label, "fit": getattr(self.fit, "__qualname__", repr(self.fit))}
         return {"row": self.label, "module": repr(self.module), "tensors": fingerprint(self.module)}
+
+
+@dataclass(frozen=True)
+class ImplicitFit:
+    """FeatUp's implicit network, fitted to the image.
+
+    Args:
+        recipe: how.
+    """
+
+    recipe: Recipe
+
+    def __call__(self, frozen: Any, image: Tensor, features: Tensor) -> nn.Module:
+        """The fitted network; the features are what the backbone says of the image."""
+        del features
+        return fit_by(self.recipe, frozen, image)
 
 
 def create_row(given: "str | nn.Module | Row", channels: int, stride: int) -> Row:
@@ -75,12 +93,18 @@ def create_row(given: "str | nn.Module | Row", channels: int, stride: int) -> Ro
     name, _, text = given.partition(":")
     options = parse_options(text)
     label = str(options.pop("label", given))
-    weights = options.pop("weights", None)
+    if name == "featup_implicit":
+        recipe = chosen(str(options.pop("variant", "default")), options)
+        return Row(label, fit=ImplicitFit(recipe), state="fitted to each image")
+    path = Path(str(options.pop("weights"))) if "weights" in options else None
+    if path is not None and path.is_dir():
+        if options:
+            raise ValueError(f"weights={path} is a folder, which says all but a label: {given}")
+        return Row(label, saved_upsampler(path, name, channels).eval(), state=path.name)
     module = _built(name, channels, stride, options)
-    state = _state(name, module, options)
-    if weights is not None:
-        load_weights(module, Path(str(weights)), name)
-        state = Path(str(weights)).name
+    if path is not None:
+        load_weights(module, path, name)
+    state = _state(name, module, options) if path is None else path.name
     return Row(label, module.eval(), state=state)
 
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,15 +93,15 @@ def measured(
     """The results of all seeds, found in the store or computed and put there."""
     measure: Measure = MEASURES[name]
     wanted = range(seeds if measure.seeded else 1)
-    with_seed: Callable[..., dict] = partial(dict, options | row.described())
-    found = {seed: store.load(with_seed(seed=seed)) for seed in wanted}
+    full = {seed: options | row.described() | {"seed": seed} for seed in wanted}
+    found = {seed: store.load(full[seed]) for seed in wanted}
     missing = [seed for seed in wanted if found[seed] is None]
     if missing:
         start = time.perf_counter()
         values = measure.run(bench, row, missing)
         seconds = (time.perf_counter() - start) / len(missing)
         for seed, value in zip(missing, values, strict=True):
-            found[seed] = store.save(with_seed(seed=seed), value, seconds)
+            found[seed] = store.save(full[seed], value, seconds)
     return [result for seed in wanted if (result := found[seed]) is not None]
 
 

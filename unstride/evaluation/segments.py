@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 
 from unstride.evaluation.bench import Bench
+from unstride.evaluation.frozen import at_every_pixel
 from unstride.evaluation.rows import Row
 from unstride.metrics import SegmentSeparation
-from unstride.models.dense_features import DenseFeatures
 
 
 @torch.inference_mode()
@@ -17,7 +17,7 @@ def segments(bench: Bench, row: Row, seeds: Sequence[int]) -> list[dict[str, flo
     for image, regions, coarse in bench.scoring.walk(f"{row.label}: segments"):
         features = bench.frozen.standardised(coarse)
         up = row.upsampler(bench.frozen, image, features)
-        fine = DenseFeatures(bench.frozen, up).upsample(features, image)[0]
+        fine = at_every_pixel(bench.frozen, up, features, image)[0]
         for metric in metrics:
             metric.update(fine.cpu(), regions)
     return [
