@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench bench-operators reconstruct clean
+.PHONY: help demo test lint mutants bench bench-operators reconstruct seven-taps clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -44,6 +44,10 @@ bench-operators: $(VENV)/.dev
 # make reconstruct TRAIN=... TEST=...  images through every pair: docs/reconstruction.md
 reconstruct: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.reconstruct --train $(TRAIN) --test $(TEST)
+
+# make seven-taps DATA=...  FeatUp with the whole gradient, and with that of its CUDA kernel
+seven-taps: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.seven_taps --data $(DATA)
 
 clean:
 	rm -rf $(VENV)

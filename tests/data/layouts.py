@@ -105,6 +105,17 @@ def nyuv2(root: Path) -> None:
         label(scene / "sync_depth_00045.png", [0, 2500], np.uint16)
 
 
+def coco_panoptic(root: Path) -> None:
+    """Two segments and one pixel of none, as colours."""
+    photo(root / "val2017/images/000000000139.jpg")
+    ids = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    ids[:, : WIDTH // 2] = 7, 1, 0
+    ids[:, WIDTH // 2 :] = 7, 0, 2
+    ids[0, 0] = 0
+    (root / "val2017/panoptic").mkdir(parents=True)
+    Image.fromarray(ids).save(root / "val2017/panoptic/000000000139.png")
+
+
 def bsds(root: Path) -> None:
     """One photograph and eleven annotators: `10` comes after `2`."""
     photo(root / "val/images/8023.jpg")

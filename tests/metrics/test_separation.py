@@ -178,3 +178,17 @@ def test_wrong_arguments_are_refused(change, message):
     arguments = {"features": torch.randn(2, *SIZE), "segments": patches(1), **change}
     with pytest.raises(ValueError, match=message):
         segment_separation(**arguments)
+
+
+def test_pairs_with_a_pixel_of_no_segment_are_left_out():
+    """The right half is of no segment, and its features would spoil the score."""
+    segments = torch.zeros(1, 24, 40, dtype=torch.int64)
+    segments[:, 12:] = 1
+    features = segments.float().repeat(2, 1, 1) * 2 - 1
+    features[1] = 0.5
+    features[0, :, 20:] = torch.randn(24, 20)
+    spoilt = segment_separation(features, segments, distances=(4,))
+    segments[:, :, 20:] = -1
+    both = torch.cat([segments, torch.full_like(segments, -1)])
+    assert spoilt < 0.95
+    assert segment_separation(features, both, distances=(4,)).eq(1).all()

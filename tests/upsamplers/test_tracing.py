@@ -104,7 +104,7 @@ def test_a_cascade_is_the_product_of_its_stages(name):
     torch.testing.assert_close(
         last.weights, footprint(second, middle, guide, at=(11, 9), size=(20, 28)).weights
     )
-    assert len(found.stages) == (3 if name == "featup_jbu" else 1)  # those of both
+    assert len(found.stages) == (5 if name == "featup_jbu" else 1)  # those of both
     product = torch.zeros(5, 7)
     for x, y, weight in last.strongest(140):
         product += weight * footprint(first, features, guide, at=(x, y), size=(10, 14)).weights
@@ -116,8 +116,8 @@ def test_stacks_show_their_grids():
     up = featup_jbu(2, 16).eval()
     found = footprint(up, torch.randn(1, 2, 4, 6), guide, at=(50, 30), size=(64, 96))
     assert {n: tuple(s.weights.shape) for n, s in found.stages.items()} == {
-        "after coarse": (32, 48),
-        "before fine": (32, 48),
+        "after coarse": (16, 24),
+        "before fine": (16, 24),
     }
     near, far = found.stages["before fine"], found.stages["after coarse"]
     for one in (found, near, far):

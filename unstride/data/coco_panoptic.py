@@ -14,13 +14,14 @@ from unstride.data.images import opened
 class COCOPanoptic(Labelled):
     """Segments of COCO's panoptic PNGs; a pixel of no segment has -1."""
 
-    splits = ("train2017", "val2017")
+    splits = ("train", "val")
     layout = "{train2017,val2017}/images/ID.jpg and panoptic/ID.png, or COCO's own folders"
 
     def find(self) -> Iterator[Item]:
         """Photographs and their PNGs."""
-        labels = self.folder(f"{self.split}/panoptic", f"annotations/panoptic_{self.split}")
-        for image in photographs(self.folder(f"{self.split}/images", self.split)):
+        split = f"{self.split}2017"
+        labels = self.folder(f"{split}/panoptic", f"annotations/panoptic_{split}")
+        for image in photographs(self.folder(f"{split}/images", f"images/{split}", split)):
             yield image.stem, image, [labels / f"{image.stem}.png"]
 
     def read(self, index: int, size: tuple[int, int]) -> Int64[Tensor, "1 h w"]:

@@ -37,7 +37,8 @@ def segment_separation(
 
     Args:
         features: at the resolution of the segments.
-        segments: the region ids of each annotator.
+        segments: the region ids of each annotator; pairs with a pixel below 0, which is of no
+            segment, are left out.
         distances: in pixels, at least 1.
         pairs: how many are drawn at each distance, with replacement.
         seed: of the pairs, which depend on nothing else but the image's size.
@@ -55,9 +56,15 @@ def segment_separation(
     for distance in distances:
         generator = torch.Generator().manual_seed(seed)
         ends = draw_pairs((height, width), distance, pairs, generator).to(features.device)
-        apart = segments.flatten(1)[:, ends].diff(dim=1)[:, 0] != 0
+        regions = segments.flatten(1)[:, ends]
+        apart, known = regions.diff(dim=1)[:, 0] != 0, (regions >= 0).all(1)
         drawn = features.flatten(1).index_select(1, ends.flatten()).unflatten(1, ends.shape)
-        auc = roc_auc(_feature_distance(drawn), apart)
+        far = _feature_distance(drawn)
+        if known.all():
+            auc = roc_auc(far, apart)
+        else:
+            each = zip(apart, known, strict=True)
+            auc = torch.cat([roc_auc(far[k], positive[None, k]) for positive, k in each])
         scores.append(auc.nanmean())
     return torch.stack(scores)
 

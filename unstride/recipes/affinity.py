@@ -81,7 +81,7 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     pl.seed_everything(seed, verbose=False)
     sources = [create_labelled("bsds", bsds, "train")]
-    sources += [create_labelled("coco_panoptic", coco, "train2017")] if coco else []
+    sources += [create_labelled("coco_panoptic", coco, "train")] if coco else []
     held_out = create_labelled("bsds", bsds, "val")
     load = {"batch_size": batch_size, "num_workers": workers}
     count = steps * batch_size * devices

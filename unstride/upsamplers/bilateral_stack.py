@@ -28,9 +28,11 @@ class BilateralStack(Upsampler):
 
     Args:
         channels: channels c of the features; the parameters do not depend on it.
-        scale: output pixels per input pixel, along each axis, unless a size is given.
+        scale: output pixels per input pixel, along each axis, unless a size is given. It should be
+            the features' stride in pixels of the guide, even where a size is given.
         middle: the grid of the smoothing, in cells per input pixel and axis, by default a
-            quarter of the scale; no finer than the output.
+            quarter of the scale, which makes its pixels those of the keys; no finer than the
+            output.
         rounds: how often it smooths, with the same weights.
         key_channels: dimensions of the learned keys; 0 for colours alone.
     """
