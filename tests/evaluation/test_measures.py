@@ -139,7 +139,8 @@ def test_maps_need_the_features_of_the_classifiers_head():
 
 
 def test_memory_is_the_peak_beyond_the_inputs_in_another_process():
-    assert 64 <= peak_in_child(Call(Hungry(3, 4), 3, 4, side=64)) / 2**20 < 72
+    peak = peak_in_child(Call(Hungry(3, 4), 3, 4, side=64)) / 2**20
+    assert 63 <= peak < 72  # the kernel counts a thread's pages in batches of 64, a quarter MiB
 
 
 def test_memory_of_what_cannot_be_sent_to_another_process_is_not_known():

@@ -206,7 +206,7 @@ def test_beyond_its_halo_it_sees_nothing(name, ratio):
     grid = 46, 10
     size = grid[0] * ratio[0] // ratio[1], grid[1] * ratio[0] // ratio[1]
     up = lively(built(name)).double()
-    halo = up.halo(grid, size)
+    halo = up.halo(grid, size, (guide.shape[2], guide.shape[3]))
     assert (halo is None) == (kind(name) in WHOLE)
     if halo is None:
         return

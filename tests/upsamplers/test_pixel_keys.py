@@ -63,6 +63,12 @@ def test_without_keys_there_is_no_network_and_rounds_repeat():
     assert (one(features, guide) - two(features, guide)).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize(("scale", "middle"), [(32, 8), (16, 4), (14, 3), (2, 1)])
-def test_the_middle_grid_has_about_four_pixels(scale, middle):
-    assert BilateralStack(1, scale, key_channels=0).middle == middle
+@pytest.mark.parametrize(("stride", "middle"), [(32, 8), (16, 4), (14, 4), (4, 1), (2, 1)])
+def test_a_pixel_of_the_middle_grid_has_about_four_of_the_guide(stride, middle):
+    stack, seen = BilateralStack(1, key_channels=0), (5 * stride, 6 * stride)
+    assert stack.middle_grid((5, 6), (500, 600), seen) == (5 * middle, 6 * middle)
+    assert stack.middle_grid((5, 6), (7, 600), seen) == (min(5 * middle, 7), 6 * middle)
+    assert BilateralStack(1, middle=3, key_channels=0).middle_grid((5, 6), (99, 99), seen) == (
+        15,
+        18,
+    )

@@ -10,6 +10,7 @@ import torch
 
 from unstride import create_upsampler
 from unstride.upsamplers import Cascade, Upsampler
+from unstride.upsamplers.bilateral_stack import BilateralStack
 from unstride.upsamplers.cut import Axis
 from unstride.upsamplers.peak import peak_bytes
 from unstride.upsamplers.tiles import Tiles
@@ -35,7 +36,7 @@ class Where(Upsampler):
         self.reach, self.calls = reach, []
         self.eval()
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         return self.reach
 
     def forward(self, features, guide=None, size=None):
@@ -192,3 +193,28 @@ def test_resident_memory_stays_within_the_room(name, room):
     count, peak = map(int, done.stdout.split())
     assert count > 1
     assert room / 5 < peak < room
+
+
+def test_what_is_found_in_the_whole_guide_is_found_once():
+    """Keys see further than any halo; tiles that looked for themselves would see other ones."""
+    torch.manual_seed(0)
+    up = BilateralStack(3, rounds=1).double().eval()
+    torch.nn.init.normal_(up.keys.out.weight, std=2.0)
+    features, guide = torch.randn(1, 3, 16, 12).double(), torch.rand(1, 3, 512, 384).double()
+    whole, known = up(features, guide, (64, 48)), []
+    for room in (10**12, None):
+        tiles = Tiles(up, features, guide, (64, 48))
+        tiles.parts = 4, 1
+        if room:
+            tiles._describe(room)
+        pieces = [(p.features - whole[:, :, p.rows, p.columns]).abs().max() for p in tiles]
+        assert len(pieces) == 4
+        known.append(max(pieces))
+    assert known[0] < 1e-12 < 1e-7 < known[1]
+
+
+def test_no_room_to_look_at_the_guide_is_told():
+    up = BilateralStack(3, rounds=1).eval()
+    features, guide = torch.randn(1, 3, 16, 12), torch.rand(1, 3, 512, 384)
+    with pytest.raises(ValueError, match=r"memory must leave .* to look at the whole guide"):
+        Tiles(up, features, guide, (64, 48), room=1000)

@@ -49,7 +49,9 @@ class Upsampler(Saving):
             size: rows and columns of the result.
         """
 
-    def halo(self, grid: tuple[int, int], size: tuple[int, int]) -> int | None:
+    def halo(
+        self, grid: tuple[int, int], size: tuple[int, int], seen: tuple[int, int] | None = None
+    ) -> int | None:
         """How many cells beyond a part of the grid the output over that part looks, on each side.
 
         At the features and at the guide alike. None, as here, if it may look anywhere, if
@@ -59,8 +61,9 @@ class Upsampler(Saving):
         Args:
             grid: rows and columns (h, w) of the features.
             size: rows and columns of the result.
+            seen: rows and columns of the guide, if there is one.
         """
-        del grid, size
+        del grid, size, seen
         return None
 
     def describe(
@@ -163,12 +166,12 @@ class Cascade(Upsampler):
             features = up(features, guide, reached)
         return features
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         """Of each stage, in cells of its own grid, beyond what the next stage needs."""
         needed = 0
         stages = zip(self.each, self.steps(grid, size), strict=True)
         for up, (before, after) in reversed(list(stages)):
-            own = up.halo(before, after)
+            own = up.halo(before, after, seen)
             if own is None or type(up).describe is not Upsampler.describe:
                 return None
             needed = own + cells_under(needed, before, after)

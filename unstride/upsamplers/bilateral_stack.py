@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from unstride.ops import reassemble, spread_border
 from unstride.upsamplers.base import Upsampler, cells_under, required_guide, resized_guide
 from unstride.upsamplers.joint_bilateral import colour_logits, softmax_over_taps, space_logits
-from unstride.upsamplers.pixel_keys import PixelKeys
+from unstride.upsamplers.pixel_keys import STRIDE, PixelKeys
 
-PIXELS = 4  # of the image, in a pixel of the middle grid
 SHARPNESS = 2.0  # how much stricter than likely the smoothing is: factor of all distances
 
 
@@ -28,11 +27,9 @@ class BilateralStack(Upsampler):
 
     Args:
         channels: channels c of the features; the parameters do not depend on it.
-        scale: output pixels per input pixel, along each axis, unless a size is given. It should be
-            the features' stride in pixels of the guide, even where a size is given.
-        middle: the grid of the smoothing, in cells per input pixel and axis, by default a
-            quarter of the scale, which makes its pixels those of the keys; no finer than the
-            output.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        middle: the grid of the smoothing, in cells per input pixel and axis; by default about a
+            quarter of the guide's pixels, as many as there are keys; no finer than the output.
         rounds: how often it smooths, with the same weights.
         key_channels: dimensions of the learned keys; 0 for colours alone.
     """
@@ -49,7 +46,7 @@ class BilateralStack(Upsampler):
         key_channels: int = 32,
     ):
         super().__init__(channels, scale)
-        self.middle, self.rounds = middle or max(scale // PIXELS, 1), rounds
+        self.middle, self.rounds = middle, rounds
         self.coarse = BilateralStage(5, sigma_space=0.45, sigma_range=0.5)
         self.smooth = BilateralStage(
             15, sigma_space=8.0, sigma_range=0.1 if key_channels else 0.06, sharpness=SHARPNESS
@@ -61,7 +58,7 @@ class BilateralStack(Upsampler):
         """Coarse to middle, smooth, middle to fine; stages that have nothing to do are left out."""
         size = self.output_size(features, size)
         guide = required_guide(guide, features, 3, "featup_jbu")
-        middle = self.middle_grid(features.shape[2:], size)
+        middle = self.middle_grid(features.shape[2:], size, guide.shape[2:])
         at_middle = resized_guide(guide, middle)
         keys = self.keys_on(middle, guide) if described is None else described
         features = self.coarse(features, at_middle)
@@ -80,18 +77,24 @@ class BilateralStack(Upsampler):
 
     def describe(self, guide, grid, size):
         """The keys; they see far, and their grid is the whole image's."""
-        return self.keys_on(self.middle_grid(grid, size), guide)
+        return self.keys_on(self.middle_grid(grid, size, guide.shape[2:]), guide)
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         """The windows of all stages, each on its grid."""
-        middle = self.middle_grid(grid, size)
+        middle = self.middle_grid(grid, size, seen or size)
         fine = 0 if middle == size else self.fine.kernel_size // 2
         smooth = self.rounds * (self.smooth.kernel_size // 2)
         return self.coarse.kernel_size // 2 + cells_under(fine + smooth, grid, middle)
 
-    def middle_grid(self, grid: Sequence[int], size: tuple[int, int]) -> tuple[int, int]:
-        """The grid of the smoothing."""
-        return min(self.middle * grid[0], size[0]), min(self.middle * grid[1], size[1])
+    def middle_grid(
+        self, grid: Sequence[int], size: tuple[int, int], seen: Sequence[int]
+    ) -> tuple[int, int]:
+        """The grid of the smoothing, for a guide of `seen` rows and columns."""
+        cells = self.middle
+        if cells is None:
+            ratio = math.sqrt(seen[0] * seen[1] / (grid[0] * grid[1]))
+            cells = max(round(ratio / STRIDE), 1)
+        return min(cells * grid[0], size[0]), min(cells * grid[1], size[1])
 
 
 class BilateralStage(nn.Module):

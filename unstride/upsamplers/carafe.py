@@ -60,7 +60,7 @@ class CarafeUpsample(Reassembly):
         self.reach = max(kernel_size // 2, dilation * (encoder_size // 2))
         _start(self)
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         """The window, or what predicts its weights."""
         return self.reach
 

@@ -21,7 +21,7 @@ class _ResizeConvolution(Upsampler):
         self.kernel_size = kernel_size
         self.conv = nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2)
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         """The convolution's, on the fine grid, and the resizing's."""
         return self.reach + cells_under(self.kernel_size // 2, grid, size)
 
@@ -75,7 +75,7 @@ class Deconvolution(Upsampler):
         )
         self.reach = max((k - 1 - margin) // scale, (margin - 1) // scale + 1)  # in cells
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         """How far a pixel is spread, and the resizing's."""
         return self.reach + _halo_at(grid, self.scale, size)
 
@@ -99,7 +99,7 @@ class PixelShuffle(Upsampler):
         self.kernel_size = kernel_size
         self.conv = nn.Conv2d(channels, channels * scale**2, kernel_size, padding=kernel_size // 2)
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         """The convolution's, and the resizing's."""
         return self.kernel_size // 2 + _halo_at(grid, self.scale, size)
 

@@ -63,7 +63,7 @@ class FADE(Upsampler):
         self.gate = nn.Conv2d(channels, 1, 1) if gated or (gated is None and alike) else None
         nn.init.normal_(self.kernel.weight, std=0.001)
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         """The window, or the convolution that predicts its weights on either grid."""
         return max(self.kernel_size // 2, 1, cells_under(1, grid, size))
 

@@ -83,7 +83,7 @@ class FeatUpStack(Upsampler):
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         """Of every doubling, in pixels of its grid, and the last resizing's."""
         reaches: list[int] = []
         for stage in self.stages:

@@ -38,7 +38,7 @@ class GuidedFilter(Upsampler):
         super().__init__(channels, scale)
         self.guide_channels, self.radius, self.epsilon = guide_channels, radius, epsilon
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         """Both means over windows, and bilinear's."""
         return 2 * self.radius + 1
 

@@ -122,7 +122,7 @@ class IndexUpsample(Reassembly):
         )
         self.reach = int(context)
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         """A cell, or none without context."""
         return self.reach
 
@@ -238,7 +238,7 @@ class MaxUnpool(Reassembly):
                 f"got {guide_channels}"
             )
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         """No cell knows of another."""
         return 0
 

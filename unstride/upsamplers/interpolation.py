@@ -9,7 +9,7 @@ class _Interpolation(Upsampler):
     mode: str
     reach: int  # in cells
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         """The taps beside a pixel's own."""
         return self.reach
 

@@ -42,7 +42,7 @@ class JointBilateral(Reassembly):
         self.guide_channels, self.kernel_size = guide_channels, kernel_size
         self.sigma_space, self.sigma_range = sigma_space, sigma_range
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         """The window."""
         return self.kernel_size // 2
 

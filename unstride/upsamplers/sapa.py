@@ -54,7 +54,7 @@ class SAPA(Reassembly):
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         """The window; pixels are normalised and embedded each alone."""
         return self.kernel_size // 2
 

@@ -25,7 +25,7 @@ class SpatialAttention(Upsampler):
         self.kernel_size = kernel_size
         self.gate = nn.Conv2d(channels, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
-    def halo(self, grid, size):
+    def halo(self, grid, size, seen=None):
         """The gate's, on the fine grid, and bilinear's."""
         return 1 + cells_under(self.kernel_size // 2, grid, size)
 

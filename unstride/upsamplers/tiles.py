@@ -134,16 +134,16 @@ class Tiles:
         """What all tiles must know of the whole guide, if that fits the room."""
         if self.guide is None or not isinstance(self.upsampler, Upsampler):
             return
-        grid, size = ((getattr(a, of) for a in self.axes) for of in ("cells", "pixels"))
-        describing = _Describing(self.upsampler, tuple(grid))
-        if (
-            needed := int(SAFETY * peak_bytes(describing, self.features, self.guide, tuple(size)))
-        ) > room:
+        rows, columns = self.axes
+        size = rows.pixels, columns.pixels
+        describing = _Describing(self.upsampler, (rows.cells, columns.cells))
+        needed = int(SAFETY * peak_bytes(describing, self.features, self.guide, size))
+        if needed > room:
             raise ValueError(
                 f"memory must leave {_said(needed)} to look at the whole guide, "
                 f"but leaves {_said(room)}"
             )
-        self.described = describing(self.features, self.guide, tuple(size))
+        self.described = describing(self.features, self.guide, size)
 
     def _fitting(self, room: int) -> tuple[int, int]:
         """Into how many tiles to cut rows and columns."""
@@ -205,5 +205,5 @@ def _halo(
     """In cells; where a guide is enlarged, its next pixel counts too."""
     if not isinstance(upsampler, Upsampler):
         return None
-    halo = upsampler.halo(grid, size)
+    halo = upsampler.halo(grid, size, seen)
     return halo if halo is None or seen is None else halo + cells_under(1, grid, seen)
