@@ -13,9 +13,12 @@ help:
 demo: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.demo
 
+test: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q $(SHAPES) tests/upsamplers tests/data tests/test_dots.py -k "not compiles and not onnx"
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -q $(JOBS) $(SHAPES) tests/upsamplers tests/data tests/test_dots.py -k "not compiles and not onnx"
+	$(BIN)/python -m pytest $(JOBS)
+
+JOBS := -n 2 --dist worksteal  # two processes; each is given one thread
 
 # Shapes in the types, checked at run time; dynamo cannot see through the checker.
 CHECKED := unstride.ops.border,unstride.ops.reference,unstride.ops.window,unstride.upsamplers
