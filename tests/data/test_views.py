@@ -54,7 +54,7 @@ def test_views_follow_the_generator_alone():
 
 def test_a_view_larger_than_the_padded_image_is_centred():
     start, extent = jittered_views(
-        1, (8, 8), (32, 32), pad=4, zoom=(1, 1), generator=torch.Generator()
+        1, (8, 8), (32, 32), pad=4.0, zoom=(1.0, 1.0), generator=torch.Generator()
     )[0].unbind(1)
     torch.testing.assert_close(start + extent / 2, torch.tensor([4.0, 4.0]))
 
@@ -67,7 +67,8 @@ def test_a_ramp_of_coordinates_says_where_a_view_looks_whatever_the_comb():
             comb = torch.nn.functional.avg_pool2d(image, 4)
         else:
             comb = image[:, :, corner[0] :: step, corner[1] :: step]
-        seen = seen_through(some, comb, SIZE, frame=FRAME, step=step, corner=corner)
+        first = float(corner[0]), float(corner[1])
+        seen = seen_through(some, comb, SIZE, frame=FRAME, step=step, corner=first)
         for axis, (edge, samples, view) in enumerate(((72, SIZE[1], 0), (48, SIZE[0], 1))):
             steps = (torch.arange(samples) + 0.5) / samples
             for i, (start, extent) in enumerate(some[:, view].tolist()):

@@ -206,12 +206,13 @@ def test_beyond_its_halo_it_sees_nothing(name, ratio):
     grid = 46, 10
     size = grid[0] * ratio[0] // ratio[1], grid[1] * ratio[0] // ratio[1]
     up = lively(built(name)).double()
-    halo = up.halo(grid, size, (guide.shape[2], guide.shape[3]))
+    seen = 4 * grid[0], 4 * grid[1]
+    halo = up.halo(grid, size, seen)
     assert (halo is None) == (kind(name) in WHOLE)
     if halo is None:
         return
     features = torch.randn(1, CHANNELS, *grid, dtype=torch.float64)
-    guide = torch.rand(1, up.guide_channels or 3, 4 * grid[0], 4 * grid[1], dtype=torch.float64)
+    guide = torch.rand(1, up.guide_channels or 3, *seen, dtype=torch.float64)
     whole = up(features, guide, size)
     tiles = Tiles(up, features, guide, size)
     tiles.axes = [replace(axis, halo=halo) for axis in tiles.axes]

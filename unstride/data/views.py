@@ -90,7 +90,7 @@ def seen_through(
     *,
     frame: tuple[int, int] | None = None,
     step: int = 1,
-    corner: tuple[float, float] = (0, 0),
+    corner: tuple[float, float] = (0.0, 0.0),
 ) -> Float[Tensor, "n c H W"]:
     """An image, or a map of its features, as its views show it: one coordinate map for both.
 
