@@ -151,6 +151,7 @@ class Cascade(Upsampler):
         needed = 0
         stages = zip(self.upsamplers, self.steps(grid, size), strict=True)
         for up, (before, after) in reversed(list(stages)):
+            assert isinstance(up, Upsampler)
             if (own := up.halo(before, after)) is None:
                 return None
             needed = own + cells_under(needed, before, after)
@@ -162,6 +163,7 @@ class Cascade(Upsampler):
         """From which grid to which each stage goes."""
         grids = [(grid[0], grid[1])]
         for up in self.upsamplers[:-1]:
+            assert isinstance(up, Upsampler)
             h, w = (n * up.scale for n in grids[-1])
             grids.append((min(h, size[0]), min(w, size[1])))
         return list(pairwise([*grids, size]))

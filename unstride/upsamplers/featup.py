@@ -79,6 +79,7 @@ class FeatUpStack(Upsampler):
         for stage in self.stages:
             if grid[0] >= size[0] and grid[1] >= size[1]:
                 break
+            assert isinstance(stage, FeatUpStage)
             reaches.append(stage.reach)
             grid = 2 * grid[0], 2 * grid[1]
         needed = resizing_halo(grid, size)

@@ -9,24 +9,22 @@ from collections.abc import Sequence
 from itertools import chain
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
-from unstride.upsamplers.base import Upsampler
-
 aten = torch.ops.aten
 
 
 def peak_bytes(
-    upsampler: Upsampler, features: Tensor, guide: Tensor | None, size: tuple[int, int]
+    upsampler: nn.Module, features: Tensor, guide: Tensor | None, size: tuple[int, int]
 ) -> int:
     """Bytes that a call holds at its worst moment, its result among them, its inputs not.
 
     Args:
-        upsampler: in evaluation mode; it stays as it is.
+        upsampler: any module that is called as one, in evaluation mode; it stays as it is.
         features, guide: only their shapes, strides and types matter.
         size: rows and columns of the result.
     """
