@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 SAMPLE = 20_000  # pixels from which the components are estimated
+AT_ONCE = 4096  # pixels that are coloured together
 
 
 class ColourSpace:
@@ -36,8 +37,14 @@ class ColourSpace:
 
     def __call__(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 h w"]:
         """RGB in [0, 1]."""
-        rows = max(SAMPLE // features.shape[3], 1)  # at a time: three copies of them are made
-        return torch.cat([self._coloured(part) for part in features.split(rows, 2)], 2)
+        b, _, h, w = features.shape
+        out = torch.empty(b, 3, h, w, device=features.device)
+        # A few rows at a time, of which copies are made. Nothing small may outlive them: it would
+        # keep the allocator from using their place again.
+        rows = max(AT_ONCE // w, 1)
+        for y in range(0, h, rows):
+            out[:, :, y : y + rows] = self._coloured(features[:, :, y : y + rows])
+        return out
 
     def _coloured(self, features: Tensor) -> Tensor:
         b, _, h, w = features.shape

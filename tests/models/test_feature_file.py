@@ -16,9 +16,9 @@ from unstride.models.feature_file import feature_file, save_tensors
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
 def test_rectangles_make_the_same_file_as_one_tensor(tmp_path, dtype):
-    features, metadata = torch.randn(5, 7, 9), {"name": "é", "size": "7x9"}
+    features, metadata = torch.randn(35, 7, 9), {"name": "é", "size": "7x9"}
     path = tmp_path / "a.safetensors"
-    with feature_file(path, (5, 7, 9), dtype, metadata) as writer:
+    with feature_file(path, (35, 7, 9), dtype, metadata) as writer:
         for rows in (slice(4, 7), slice(0, 4)):
             for columns in (slice(0, 2), slice(2, 9)):
                 writer.write(rows, columns, features[:, rows, columns])
@@ -26,7 +26,7 @@ def test_rectangles_make_the_same_file_as_one_tensor(tmp_path, dtype):
     assert torch.equal(load_file(path)["features"], features.to(dtype))
     with safe_open(path, framework="pt") as file:
         assert file.metadata() == metadata
-    with feature_file(path, (5, 7, 9), dtype, metadata) as writer:  # another takes its place
+    with feature_file(path, (35, 7, 9), dtype, metadata) as writer:  # another takes its place
         writer.write(slice(0, 3), slice(0, 9), -features[:, :3])
         writer.write(slice(3, 7), slice(0, 9), -features[:, 3:])
     assert torch.equal(load_file(path)["features"], -features.to(dtype))

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor
 
+BLOCK = 16  # channels that are turned to the file's layout together: a cache line of channels_last
 TYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
 
@@ -85,8 +86,10 @@ class FeatureWriter:
         """The features of these rows and columns."""
         _, height, width = self.shape
         whole = features.shape[2] == width
-        for c, channel in enumerate(features):
-            values = channel.to(self.dtype).cpu().contiguous().view(torch.uint8).numpy()
+        for c in range(len(features)):
+            if c % BLOCK == 0:
+                block = features[c : c + BLOCK].to(self.dtype).cpu().contiguous()
+            values = block[c % BLOCK].view(torch.uint8).numpy()
             first = (c * height + rows.start) * width + columns.start
             for i, run in enumerate([values] if whole else values):
                 self.file.seek(self.start + (first + i * width) * self.dtype.itemsize)
