@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench bench-operators reconstruct probe clean
+.PHONY: help demo test lint mutants bench bench-operators reconstruct probe implicit clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -48,6 +48,10 @@ reconstruct: $(VENV)/.dev
 # make probe DATA=...  the quality table of the README; DATA holds camvid/
 probe: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.probe --data $(DATA)
+
+# make implicit  featup_implicit on two photographs: docs/featup_implicit.md
+implicit: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.implicit
 
 clean:
 	rm -rf $(VENV)
