@@ -256,11 +256,11 @@ MUTANTS = [
         ("views interleaved", "unflatten(1, (len(views), size[0])).movedim(1, 0)", "unflatten(1, (size[0], len(views))).movedim(2, 0)"),
     ),
     *family(
-        "unstride/models/implicit.py", ("tests/models/test_implicit.py",),
+        "unstride/models/implicit.py", ("tests/models/test_implicit.py", "tests/models/test_implicit_fit.py", "-k", "given or depends or backbone or resumed"),
         ("the seed moves on", "torch.manual_seed(seed)", "torch.manual_seed(seed + i)"),
         ("one network for all", "for one, pair in zip(self.images, pairs, strict=True)", "for one, pair in zip([self.images[0]] * len(features), pairs, strict=True)"),
         ("the mean twice", "centred=self.adds", "centred=False"),
-        ("a band of another width", "places_and_colours(guide, size)", "places_and_colours(guide, size).roll(1, 3)"),
+        ("a column off", "places_and_colours(guide, size)", "places_and_colours(guide, size).roll(1, 3)"),
         ("a training backbone is left in evaluation", "backbone.train(backbone_trains)", "pass"),
     ),
     *family(
