@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench bench-operators reconstruct seven-taps clean
+.PHONY: help demo test lint mutants bench bench-operators reconstruct seven-taps implicit clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -51,6 +51,10 @@ reconstruct: $(VENV)/.dev
 # make seven-taps DATA=...  FeatUp with the whole gradient, and with that of its CUDA kernel
 seven-taps: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.seven_taps --data $(DATA)
+
+# make implicit  featup_implicit on two photographs: docs/featup_implicit.md
+implicit: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.implicit
 
 clean:
 	rm -rf $(VENV)

@@ -17,7 +17,8 @@ from unstride import DenseFeatures, create_backbone, create_upsampler, fit_impli
 from unstride.models.implicit import bar_of_fit
 from unstride.viz import ColourSpace, save_png, side_by_side
 
-PHOTOS = ("astronaut", "chelsea")
+PHOTOS = {"astronaut": (0, 40), "chelsea": (0, 110)}  # top and left of what is shown
+SIDE = 288, 320
 
 
 def main() -> None:
@@ -30,8 +31,9 @@ def main() -> None:
     parser.add_argument("--stride", type=int, default=None)
     options, console, rows = parser.parse_args(), Console(highlight=False), []
     backbone = create_backbone(stride=options.stride)
-    for name in PHOTOS:
+    for name, (top, left) in PHOTOS.items():
         photo = torch.from_numpy(getattr(skimage.data, name)()).permute(2, 0, 1)[None] / 255
+        photo = photo[:, :, top : top + SIDE[0], left : left + SIDE[1]]
         start, cpu = time.perf_counter(), time.process_time()
         with Progress(console=console, transient=True) as progress:
             fitted = fit_implicit(backbone, photo, watch=bar_of_fit(progress))

@@ -837,7 +837,7 @@ MUTANTS = [
         ("views interleaved", "unflatten(1, (len(views), size[0])).movedim(1, 0)", "unflatten(1, (size[0], len(views))).movedim(2, 0)"),
     ),
     *family(
-        "unstride/models/implicit.py", ("tests/models/test_implicit.py",),
+        "unstride/models/implicit.py", ("tests/models/test_implicit.py", "tests/models/test_implicit_fit.py", "-k", "given or depends or backbone or resumed"),
         ("the seed moves on", "torch.manual_seed(seed)", "torch.manual_seed(seed + i)"),
         ("one network for all", "for one, pair in zip(self.images, pairs, strict=True)", "for one, pair in zip([self.images[0]] * len(features), pairs, strict=True)"),
         ("the mean twice", "centred=self.adds", "centred=False"),

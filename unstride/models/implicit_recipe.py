@@ -1,8 +1,9 @@
 """Options of a fit of FeatUp's implicit network, and the sets of them that have a name.
 
-"paper" is Fu et al., "FeatUp", ICLR 2024, arXiv:2403.10516, as far as it says; "released" its code,
-commit 6b5a6c0. Of the code's two losses on the magnitude the total variation alone is here: the
-other fits a channel of its own, which this reads off the features.
+"paper" is Fu et al., "FeatUp", ICLR 2024, arXiv:2403.10516, and where that is silent its code,
+commit 6b5a6c0; "released" is that code. Both with what is always different here: channels are
+standardised before PCA, gradients are clipped to length 1, and the magnitude is read off the
+features, where the code fits a channel of its own to it.
 """
 
 from dataclasses import dataclass, replace
@@ -50,13 +51,13 @@ class Recipe:
     pad: float = 1.0
     zoom: float = 1.8
     components: int = 128
-    highest: float = 10.0
+    highest: float = 6.0
     dropout: float = 0.1
     fineness: int = 8
     comb: bool = True
     samples: int = 4
     downsampler: str = "blur"
-    kernel: float = 2.0
+    kernel: float = 1.0
     smoothness: float = 0.05
     pin: float = 0.0
     learning_rate: float = 5e-3
@@ -76,8 +77,9 @@ class Recipe:
 
 
 PUBLISHED = Recipe(
-    start="nothing", steps=1200, views=3000, drawn=10, pad=1.9, comb=False, learning_rate=2e-3
-)
+    start="nothing", steps=1200, views=3000, drawn=10, pad=1.9, highest=10.0, comb=False,
+    kernel=1.8, learning_rate=2e-3,
+)  # fmt: skip
 VARIANTS = {
     "default": Recipe(),
     "paper": PUBLISHED,
