@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench bench-operators reconstruct seven-taps implicit clean
+.PHONY: help demo test lint mutants bench bench-operators reconstruct seven-taps implicit implicit-choices clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -55,6 +55,10 @@ seven-taps: $(VENV)/.dev
 # make implicit  featup_implicit on two photographs: docs/featup_implicit.md
 implicit: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.implicit
+
+# make implicit-choices DATA=...  what its defaults were chosen by; DATA holds camvid/
+implicit-choices: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.implicit_choices --data $(DATA)
 
 clean:
 	rm -rf $(VENV)
