@@ -668,7 +668,7 @@ MUTANTS = [
         ("large splits are not thinned", "min(self.pixels, self.most // max(images, 1))", "self.pixels"),
     ),
     *family(
-        "unstride/evaluation/frozen.py", ("tests/evaluation/test_frozen.py",),
+        "unstride/evaluation/frozen.py", ("tests/evaluation/test_frozen.py", "tests/evaluation/test_probe.py"),
         ("labels at corners", "+ 0.5) * self.step).long()", ") * self.step).long()"),
         ("cells outside the image", "rows[rows < size[0]], columns[columns < size[1]]", "rows, columns"),
         ("statistics of one image", "total, squares = total + cells.sum(1), squares + cells.square().sum(1)", "total, squares = cells.sum(1), cells.square().sum(1)"),

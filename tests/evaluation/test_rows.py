@@ -55,8 +55,9 @@ def test_operators_published_for_scale_2_that_learn_are_repeated():
 
 
 def test_untrained_rows_are_the_same_in_every_run():
-    first, _, second = (create_row("carafe", 8, 4).described() for _ in range(3))
-    assert first == second
+    first = create_row("carafe", 8, 4).described()
+    torch.manual_seed(99)
+    assert create_row("carafe", 8, 4).described() == first
     assert first["tensors"] != create_row("carafe", 9, 4).described()["tensors"]
 
 
