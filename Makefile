@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench bench-operators reconstruct seven-taps implicit implicit-choices clean
+.PHONY: help demo test lint mutants bench bench-operators reconstruct featup-choices implicit implicit-choices clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -48,9 +48,9 @@ bench-operators: $(VENV)/.dev
 reconstruct: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.reconstruct --train $(TRAIN) --test $(TEST)
 
-# make seven-taps DATA=...  FeatUp with the whole gradient, and with that of its CUDA kernel
-seven-taps: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.seven_taps --data $(DATA)
+# make featup-choices DATA=...  what each choice of the published stack is worth: docs/featup.md
+featup-choices: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.featup_choices --data $(DATA)
 
 # make implicit  featup_implicit on two photographs: docs/featup_implicit.md
 implicit: $(VENV)/.dev

@@ -10,7 +10,7 @@ pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not instal
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
 from unstride.data.labelled import create_labelled
-from unstride.recipes import affinity
+from unstride.recipes import affinity, run
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_it_learns_and_a_stopped_run_goes_on_to_the_same_curve(bsds, tmp_path, m
             raise KeyboardInterrupt("killed")
         return real(self, batch, index)
 
-    monkeypatch.setattr(affinity, "CHECKPOINT_STEPS", 1)
+    monkeypatch.setattr(run, "CHECKPOINT_STEPS", 1)
     monkeypatch.setattr(affinity.Affinity, "training_step", killed)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         affinity.fit(bsds, tmp_path / "stopped", steps=12, **options)

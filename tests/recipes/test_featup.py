@@ -5,13 +5,15 @@ import json
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
 from unstride.backbones import Backbone
 from unstride.data import views
-from unstride.recipes import featup
+from unstride.recipes import featup, run
+from unstride.upsamplers import Upsampler
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ def test_same_seed_same_weights_and_a_stopped_run_goes_on_to_the_same_curve(
             raise KeyboardInterrupt("killed")
         return real(self, images, index)
 
-    monkeypatch.setattr(featup, "CHECKPOINT_STEPS", 1)
+    monkeypatch.setattr(run, "CHECKPOINT_STEPS", 1)
     monkeypatch.setattr(featup.FeatUp, "training_step", killed)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         fit(photos, tmp_path / "stopped", steps=4)
@@ -95,6 +97,20 @@ def test_same_seed_same_weights_and_a_stopped_run_goes_on_to_the_same_curve(
     stopped = fit(photos, tmp_path / "stopped", steps=4)
     assert [step for step, _ in stopped["curve"]] == [0, 1, 2, 3]
     assert stopped["curve"] == whole["curve"]
+
+
+@pytest.mark.parametrize(
+    ("upsampler", "projection", "channels"), [("featup_jbu", "random", 320), ("carafe", "pca", 8)]
+)
+def test_the_run_leaves_a_folder_that_loads(upsampler, projection, channels, photos, tmp_path):
+    """Made for the backbone's channels, where the weights do not depend on their number."""
+    out = tmp_path / "run"
+    fit(photos, out, upsampler=upsampler, projection=projection)
+    loaded = Upsampler.from_pretrained(out / "upsampler")
+    assert loaded.channels == channels
+    written = load_file(out / "upsampler.safetensors")
+    for name, tensor in loaded.state_dict().items():
+        assert torch.equal(tensor.half(), written[name])
 
 
 def test_validation_compares_with_bilinear_on_the_same_views(photos, tmp_path):
@@ -185,7 +201,7 @@ def test_the_papers_stack_goes_on_to_the_same_curve_though_it_drops_out(
     photos, tmp_path, monkeypatch
 ):
     options = {"steps": 3, "upsampler_options": {"variant": "paper"}}
-    monkeypatch.setattr(featup, "CHECKPOINT_STEPS", 1)
+    monkeypatch.setattr(run, "CHECKPOINT_STEPS", 1)
     whole = fit(photos, tmp_path / "whole", **options)
     real = featup.FeatUp.training_step
 

@@ -14,12 +14,9 @@ Hours: 0.3 for 1,500 steps on one core of a two-core AVX-512 server. What it sho
 docs/featup.md.
 """
 
-import json
-import time
 from pathlib import Path
 from typing import cast
 
-import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -29,7 +26,7 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from unstride.backbones import create_backbone, load_image_encoder
 from unstride.data.labelled import Labelled, create_labelled
-from unstride.recipes.featup import CHECKPOINT_STEPS, commit, save_upsampler
+from unstride.recipes.run import Learner, Run
 from unstride.upsamplers.base import resized_guide
 from unstride.upsamplers.bilateral_stack import BilateralStack
 from unstride.upsamplers.joint_bilateral import colour_logits
@@ -59,8 +56,8 @@ def fit(
 ) -> None:
     """Train the keys of featup_jbu's default variant on segments that people drew.
 
-    Writes OUT/upsampler.safetensors, OUT/card.json and OUT/last.ckpt; a run that was stopped
-    goes on from there, to the same curve.
+    Writes OUT/upsampler.safetensors; OUT/upsampler, a folder to load as a model; OUT/card.json and
+    OUT/last.ckpt; a run that was stopped goes on from there, to the same curve.
 
     Args:
         bsds: folder of BSDS500; its train split is used, its val split measured on.
@@ -77,9 +74,10 @@ def fit(
         precision: as Lightning's: 32-true, bf16-mixed, 16-mixed.
     """
     options = {k: v for k, v in locals().items() if k not in ("device", "devices", "workers")}
-    started_at = commit()
-    out.mkdir(parents=True, exist_ok=True)
-    pl.seed_everything(seed, verbose=False)
+    run = Run(
+        out, options, seed=seed, accelerator=device, devices=devices, max_steps=steps,
+        precision=precision, log_every_n_steps=10, limit_val_batches=0,
+    )  # fmt: skip
     sources = [create_labelled("bsds", bsds, "train")]
     sources += [create_labelled("coco_panoptic", coco, "train")] if coco else []
     held_out = create_labelled("bsds", bsds, "val")
@@ -90,36 +88,16 @@ def fit(
     module = Affinity(steps=steps, learning_rate=learning_rate)
     module.standardise([image for source in sources for image in spread(source, PHOTOGRAPHS)])
 
-    checkpoint = pl.callbacks.ModelCheckpoint(
-        out, "last", save_top_k=1, every_n_train_steps=CHECKPOINT_STEPS
-    )
-    trainer = pl.Trainer(
-        accelerator=device, devices=devices, max_steps=steps, precision=precision,  # type: ignore[arg-type]
-        logger=pl.loggers.TensorBoardLogger(out), callbacks=[checkpoint],
-        enable_model_summary=False, log_every_n_steps=10, num_sanity_val_steps=0,
-        gradient_clip_val=1.0, limit_val_batches=0,
+    run.trainer.fit(module, training, ckpt_path=run.checkpoint)
+    run.trainer.limit_val_batches = 1.0
+    after = run.validated(module, checking)
+    run.finish(
+        "affinity of pixels in human segmentations", module.upsampler, 1,
+        after=after, curve=module.curve,
     )  # fmt: skip
-    start, last = time.time(), out / "last.ckpt"
-    trainer.fit(module, training, ckpt_path=last if last.exists() else None)
-    trainer.limit_val_batches = 1.0
-    after = trainer.validate(module, checking, verbose=False)[0]
-    if trainer.is_global_zero:
-        save_upsampler(module.upsampler, out / "upsampler.safetensors")
-        card = {
-            "method": "affinity of pixels in human segmentations",
-            "options": options,
-            "commit": started_at,
-            "seconds": round(time.time() - start),
-            "threads": torch.get_num_threads(),
-            "after": after,
-            "curve": module.curve,
-        }
-        unfinished = out / "card.json.tmp"
-        unfinished.write_text(json.dumps(card, indent=1, default=str))
-        unfinished.replace(out / "card.json")
 
 
-class Affinity(pl.LightningModule):
+class Affinity(Learner):
     """The upsampler whose keys are learned; its encoder stays as ImageNet left it.
 
     Args:
@@ -132,7 +110,6 @@ class Affinity(pl.LightningModule):
         self.upsampler = BilateralStack(1)
         load_image_encoder(self.keys.encoder, create_backbone(ENCODER).model)
         self.keys.encoder.requires_grad_(False)
-        self.curve: list[list[float]] = []
 
     @property
     def keys(self) -> PixelKeys:
@@ -153,10 +130,8 @@ class Affinity(pl.LightningModule):
     def training_step(self, batch, index: int) -> Tensor:
         """-log likelihood of the pairs, within segments and across borders."""
         within, across = self.likelihoods(*batch)
-        self.log("loss", within + across, prog_bar=True)
         self.log_dict({"within": within, "across": across})
-        self.curve.append([self.global_step, round((within + across).item(), 4)])
-        return within + across
+        return self.noted(within + across)
 
     def validation_step(self, batch, index: int) -> None:
         """The same, of people and photographs never seen."""
@@ -186,16 +161,7 @@ class Affinity(pl.LightningModule):
         optimizer = torch.optim.AdamW(
             [*learned, self.upsampler.smooth.log_sigma_range], self.learning_rate, weight_decay=1e-3
         )
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
-        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
-
-    def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """The curve goes with the run."""
-        checkpoint["curve"] = self.curve
-
-    def on_load_checkpoint(self, checkpoint: dict) -> None:
-        """And comes back."""
-        self.curve = checkpoint["curve"]
+        return self.falling(optimizer, self.steps)
 
 
 class SegmentCrops(Dataset):

@@ -2,7 +2,7 @@
 
 import torch
 
-from benchmarks.seven_taps import WRITTEN, SevenTapStack, only_written
+from benchmarks.featup_choices import WRITTEN, SevenTapStack, only_written
 from unstride.upsamplers import FeatUpStack
 
 

@@ -1,0 +1,135 @@
+"""`make featup-choices DATA=...`: what the choices of FeatUp's published stack are worth.
+
+Paper and released code differ, and the released CUDA kernel computes the gradient of 7 of the 49
+taps of each filter, {0, 1, 4, 9, 16, 25, 36}, and leaves the other 42 at zero, the centre
+among them. Here the stack is trained with each choice by itself, for each seed from the same
+images, views and steps; "released" is what the others differ from in one thing.
+
+Writes OUT/CHOICE-SEED/ as `unstride fit featup` does and OUT/curves.png, of the seven taps; what is
+there already is not trained again. Prints the rows to give to `unstride eval features`.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from torch import Tensor
+
+from unstride.recipes.featup import fit
+from unstride.upsamplers import FeatUpStack
+from unstride.upsamplers.featup import FeatUpStage
+
+WRITTEN = [0, 1, 4, 9, 16, 25, 36]  # f = z * z where z + 1 blocks of one thread were meant
+
+
+class SevenTapStack(FeatUpStack):
+    """Weights are not convex; those of 42 of 49 taps get no gradient."""
+
+    def __init__(self, channels: int, scale: int = 16, **options):
+        super().__init__(channels, scale, **options)
+        for stage in self.stages:
+            stage.__class__ = SevenTapStage
+
+
+class SevenTapStage(FeatUpStage):
+    """The published stage, its filter's gradient as the public kernel computes it."""
+
+    def fine_weights(self, guide):
+        """The same weights; on the way back only seven taps are heard."""
+        weights = super().fine_weights(guide)
+        if weights.requires_grad:
+            weights.register_hook(only_written)
+        return weights
+
+
+def only_written(gradient: Tensor) -> Tensor:
+    """Zero but for the taps that the kernel writes."""
+    kept = gradient.new_zeros(gradient.shape[2] * gradient.shape[3])
+    kept[WRITTEN] = 1
+    return gradient * kept.view(*gradient.shape[2:4], 1, 1)
+
+
+WHOLE = {"projection": "none"}
+CHOICES: dict[str, dict] = {
+    "released": {},
+    "seven_taps": {"upsampler": SevenTapStack},
+    "radius_1": {"upsampler_options": {"radius": 1}},
+    "key_channels_30": {"upsampler_options": {"key_channels": 30}},
+    "source_bilinear": {"upsampler_options": {"source": "bilinear"}},
+    "papers_sizes": {"upsampler_options": {"radius": 1, "key_channels": 30, "source": "bilinear"}},
+    "renormalise": {"upsampler_options": {"renormalise": True}},
+    "attention_pool": {"downsampler": "attention_pool"},
+    "released_views": {"pad": 20 / 224, "zoom": (1.0, 2.0)},
+    "crf": {"crf": 0.001},
+    "pca": {"projection": "pca"},
+    "all_channels": WHOLE,
+    "mix": WHOLE | {"upsampler_options": {"mix": True}},
+    "norm": WHOLE | {"upsampler_options": {"norm": True}},
+    "thousand_steps": {"steps": 1000},
+}
+
+
+def main() -> None:
+    """Train what is asked for, draw the curves, print the rows."""
+    parser = argparse.ArgumentParser(
+        prog="make featup-choices",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with camvid/, bsds/, ...")
+    parser.add_argument("--out", type=Path, default=Path("runs/featup_choices"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only", nargs="+", choices=CHOICES, default=list(CHOICES))
+    options = parser.parse_args()
+    photos = ["camvid/train/images", "bsds/train/images", "coco/train2017/images"]
+    photos = [str(options.data / folder) for folder in [*photos, "imagenet_samples/images"]]
+    for seed in options.seeds:
+        for name in options.only:
+            out = options.out / f"{name}-{seed}"
+            if not (out / "card.json").exists():
+                train(CHOICES[name], photos, options.data, out, seed)
+            print(row(name, out))
+    draw(options.out, options.seeds)
+
+
+def train(choice: dict, photos: list[str], data: Path, out: Path, seed: int) -> None:
+    """One stack, of which one thing is chosen otherwise."""
+    given = {"upsampler": FeatUpStack, "steps": 240} | choice
+    stack = {"mix": False} | given.pop("upsampler_options", {})
+    fit(
+        photos, out, upsampler_options=stack, batch_size=4, crop="320", learning_rate=1e-3,
+        seed=seed, cache=out.parent / f"cache-{seed}", check_every=10 * given["steps"],
+        validation=[str(data / "bsds/val/images/1*0*.jpg")], device="cpu", **given,
+    )  # fmt: skip
+
+
+def row(name: str, out: Path) -> str:
+    """For `unstride eval features --upsamplers`; the seven taps are the published class."""
+    if name == "seven_taps":
+        return f"featup_jbu:variant=paper,weights={out}/upsampler.safetensors,label={out.name}"
+    return f"featup_jbu:weights={out}/upsampler,label={out.name}"
+
+
+def draw(out: Path, seeds: list[int]) -> None:
+    """The curves of the whole gradient and of the seven taps, averaged over 20 steps."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    drawn = {"released": "all 49 taps", "seven_taps": "7 taps, as the public kernel"}
+    for colour, (name, label) in zip(("C0", "C1"), drawn.items(), strict=True):
+        cards = [out / f"{name}-{seed}/card.json" for seed in seeds]
+        for i, card in enumerate(path for path in cards if path.exists()):
+            losses = [loss for _, loss in json.loads(card.read_text())["curve"]]
+            mean = [sum(losses[k : k + 20]) / 20 for k in range(0, len(losses) - 19, 20)]
+            steps = range(10, 10 + 20 * len(mean), 20)
+            axes.plot(steps, mean, colour, label=None if i else label)
+    axes.set(xlabel="step", ylabel="loss (mean of 20 steps)")
+    axes.legend()
+    figure.savefig(out / "curves.png", dpi=110)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""What the runs of all recipes have: a trainer that goes on, and a folder of what came of it."""
+
+import json
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from unstride.upsamplers.configuration import describe
+from unstride.upsamplers.folder import write_folder
+
+CHECKPOINT_STEPS = 20  # between two checkpoints
+CHECKPOINT = "last.ckpt"
+
+
+class Learner(pl.LightningModule):
+    """A module that keeps the curve of its loss, which goes with its checkpoints."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.curve: list[list[float]] = []
+
+    def noted(self, loss: Tensor) -> Tensor:
+        """The loss, which the progress bar, the log and the curve show."""
+        self.log("loss", loss, prog_bar=True)
+        self.curve.append([self.global_step, round(loss.item(), 4)])
+        return loss
+
+    @staticmethod
+    def falling(optimizer: torch.optim.Optimizer, steps: int):
+        """The optimiser with its rates falling to zero by a cosine, for Lightning."""
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        """The curve goes with the run."""
+        checkpoint["curve"] = self.curve
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        """And comes back."""
+        self.curve = checkpoint["curve"]
+
+
+class Run:
+    """A run of a recipe in a folder, which goes on where it was stopped.
+
+    Args:
+        out: the folder; made if need be.
+        options: the recipe's, for the card.
+        seed: of everything random, which is set here.
+        trainer: of Lightning's trainer, besides what is the same for all.
+    """
+
+    def __init__(self, out: Path, options: dict[str, Any], *, seed: int, **trainer: Any):
+        self.out, self.options = out, options
+        self.commit, self.start = commit(), time.time()
+        out.mkdir(parents=True, exist_ok=True)
+        pl.seed_everything(seed, verbose=False)
+        checkpoint = pl.callbacks.ModelCheckpoint(
+            out, "last", save_top_k=1, every_n_train_steps=CHECKPOINT_STEPS
+        )
+        self.trainer = pl.Trainer(
+            logger=pl.loggers.TensorBoardLogger(out), callbacks=[checkpoint],
+            enable_model_summary=False, num_sanity_val_steps=0, gradient_clip_val=1.0, **trainer,
+        )  # fmt: skip
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Where an earlier run was stopped, if there was one."""
+        path = self.out / CHECKPOINT
+        return path if path.exists() else None
+
+    def validated(self, module: Learner, loader: Any) -> dict[str, float]:
+        """What `validation_step` logs, over a loader."""
+        return dict(self.trainer.validate(module, loader, verbose=False)[0])
+
+    def finish(self, method: str, upsampler: nn.Module, channels: int, **card: Any) -> None:
+        """Write the upsampler and the card, from the first process alone.
+
+        Args:
+            method: what was done.
+            upsampler: what was trained.
+            channels: of the features that it is for.
+            card: what it should say besides.
+        """
+        if not self.trainer.is_global_zero:
+            return
+        save_upsampler(upsampler, channels, self.out)
+        told = {
+            "method": method,
+            "options": self.options,
+            "commit": self.commit,
+            "seconds": round(time.time() - self.start),
+            "threads": torch.get_num_threads(),
+            **card,
+        }
+        unfinished = self.out / "card.json.tmp"
+        unfinished.write_text(json.dumps(told, indent=1, default=str))
+        unfinished.replace(self.out / "card.json")
+
+
+def save_upsampler(upsampler: nn.Module, channels: int, out: Path) -> None:
+    """Write OUT/upsampler.safetensors, float16, and OUT/upsampler, as `save_pretrained` does.
+
+    What its arguments do not describe, such as a class of yours that is no `Upsampler`, is written
+    to the file alone.
+    """
+    path = out / "upsampler.safetensors"
+    unfinished = path.with_name(path.name + ".tmp")
+    save_file({k: v.half().contiguous() for k, v in upsampler.state_dict().items()}, unfinished)
+    unfinished.replace(path)
+    with suppress(ValueError):
+        write_folder(out / "upsampler", describe(upsampler) | {"channels": channels}, upsampler)
+
+
+def commit() -> str:
+    """Of the code that runs, if it lies in a repository."""
+    command = ["git", "describe", "--always", "--dirty"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent)
+    return done.stdout.strip() or "unknown"
