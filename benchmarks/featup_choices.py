@@ -111,24 +111,33 @@ def row(name: str, out: Path) -> str:
 
 
 def draw(out: Path, seeds: list[int]) -> None:
-    """The curves of the whole gradient and of the seven taps, averaged over 20 steps."""
+    """The curves of the whole gradient and of the seven taps, and how far they are apart."""
     import matplotlib
 
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    drawn = {"released": "all 49 taps", "seven_taps": "7 taps, as the public kernel"}
-    for colour, (name, label) in zip(("C0", "C1"), drawn.items(), strict=True):
-        cards = [out / f"{name}-{seed}/card.json" for seed in seeds]
-        for i, card in enumerate(path for path in cards if path.exists()):
-            losses = [loss for _, loss in json.loads(card.read_text())["curve"]]
-            mean = [sum(losses[k : k + 20]) / 20 for k in range(0, len(losses) - 19, 20)]
-            steps = range(10, 10 + 20 * len(mean), 20)
-            axes.plot(steps, mean, colour, label=None if i else label)
-    axes.set(xlabel="step", ylabel="loss (mean of 20 steps)")
-    axes.legend()
+    names = {"released": "all 49 taps", "seven_taps": "7 taps, as the public kernel"}
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for i, seed in enumerate(seeds):
+        cards = [out / f"{name}-{seed}/card.json" for name in names]
+        if not all(card.exists() for card in cards):
+            continue
+        curves = [smooth([loss for _, loss in json.loads(c.read_text())["curve"]]) for c in cards]
+        steps = range(10, 10 + 20 * len(curves[0]), 20)
+        for curve, label, colour in zip(curves, names.values(), ("C0", "C1"), strict=True):
+            left.plot(steps, curve, colour, label=None if i else label)
+        right.plot(steps, [b - a for a, b in zip(*curves, strict=True)], "C2", alpha=0.4 + 0.2 * i)
+    left.set(xlabel="step", ylabel="loss (mean of 20 steps)", title="three seeds each")
+    right.set(xlabel="step", title="7 taps minus 49, same seed")
+    right.axhline(0, color="0.6", linewidth=1)
+    left.legend()
     figure.savefig(out / "curves.png", dpi=110)
+
+
+def smooth(losses: list[float]) -> list[float]:
+    """Means of 20 steps each."""
+    return [sum(losses[i : i + 20]) / 20 for i in range(0, len(losses) - 19, 20)]
 
 
 if __name__ == "__main__":

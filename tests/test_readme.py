@@ -44,8 +44,3 @@ def test_every_make_command_that_is_named_exists():
         text = (ROOT / page).read_text()
         named = set(re.findall(r"(?:`|^)make ([\w-]+)", text, re.MULTILINE))
         assert named <= rules, page
-
-
-def test_shipped_weights_are_small():
-    for path in (ROOT / "unstride" / "weights").glob("*.safetensors"):
-        assert path.stat().st_size < 3_000_000

@@ -20,6 +20,7 @@ def upsample(
     device: str | None = None,
     picture: bool = True,
     weights: Path | None = None,
+    backbone_weights: Path | None = None,
     steps: int | None = None,
     memory: str | None = None,
 ) -> int:
@@ -37,13 +38,14 @@ def upsample(
         size: HEIGHTxWIDTH of the result in pixels, or one number for the shorter side;
             by default that of each image.
         backbone: a timm model; the default needs no download.
-        upsampler: one of `unstride list`.
+        upsampler: one of `unstride list`, options after a colon: featup_jbu:variant=paper.
         stride: of the backbone's features in pixels; by default that of its last layer.
         dtype: of the features in the file.
         device: such as cpu or cuda; by default the GPU if there is one.
         picture: write the PNG too.
         weights: trained ones of the upsampler: a safetensors file such as `unstride fit` writes,
             or a folder that `save_pretrained` wrote.
+        backbone_weights: a safetensors file in timm's layout, instead of the usual weights.
         steps: at most, of featup_implicit, which is fitted to each image.
         memory: that the process may take while it upsamples, such as 8GB or 500MB; by default what
             it has by then and half of what is left on the machine.
@@ -52,7 +54,8 @@ def upsample(
 
     return upsample_files(
         images, out, size=size, backbone=backbone, upsampler=upsampler, stride=stride,
-        dtype=dtype, device=device, picture=picture, weights=weights, steps=steps, memory=memory,
+        dtype=dtype, device=device, picture=picture, weights=weights,
+        backbone_weights=backbone_weights, steps=steps, memory=memory,
     )  # fmt: skip
 
 
@@ -79,7 +82,7 @@ def explain(
     Args:
         image: an image file.
         at: X,Y: the pixel in column X and row Y of the image, from 0; may be repeated.
-        upsampler: one of `unstride list`.
+        upsampler: one of `unstride list`, options after a colon: featup_jbu:variant=paper.
         backbone: a timm model; the default needs no download.
         stride: of the backbone's features in pixels; by default that of its last layer.
         stages: in how many steps, each of the same scale: operators published for scale 2

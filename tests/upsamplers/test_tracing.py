@@ -6,9 +6,8 @@ from torch import nn
 
 from tests.upsamplers.test_every_upsampler import CHANNELS, VARIANTS, built, lively
 from unstride import create_upsampler, footprint, list_upsamplers
-from unstride.upsamplers import CarafeUpsample, Cascade, Upsampler, frozen_predictions
+from unstride.upsamplers import CarafeUpsample, Cascade, Upsampler, featup_jbu, frozen_predictions
 from unstride.upsamplers import jacobian as jacobian_rows
-from unstride.upsamplers.featup import featup_jbu
 from unstride.upsamplers.tracing import recorded, trace
 
 MIX = {"nearest_conv", "bilinear_conv", "deconv", "pixel_shuffle", "featup_jbu paper"}

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from unstride.evaluation.frozen import Frozen
-from unstride.models.batch import fingerprint, saved_upsampler
+from unstride.models.chosen import chosen_upsampler, comes_trained, fingerprint, parse_word
 from unstride.models.implicit import chosen, fit_by
 from unstride.models.implicit_recipe import Recipe
 from unstride.upsamplers import UPSAMPLERS, create_upsampler
-from unstride.upsamplers.folder import load_weights
 
 Fit = Callable[[Frozen, Tensor, Tensor], nn.Module]
 
@@ -90,66 +89,20 @@ def create_row(given: "str | nn.Module | Row", channels: int, stride: int) -> Ro
         return given
     if isinstance(given, nn.Module):
         return Row(type(given).__name__, given.eval())
-    name, _, text = given.partition(":")
-    options = parse_options(text)
+    name, options = parse_word(given)
     label = str(options.pop("label", given))
     if name == "featup_implicit":
         recipe = chosen(str(options.pop("variant", "default")), options)
         return Row(label, fit=ImplicitFit(recipe), state="fitted to each image")
     path = Path(str(options.pop("weights"))) if "weights" in options else None
-    if path is not None and path.is_dir():
-        if options:
-            raise ValueError(f"weights={path} is a folder, which says all but a label: {given}")
-        return Row(label, saved_upsampler(path, name, channels).eval(), state=path.name)
-    module = _built(name, channels, stride, options)
-    if path is not None:
-        load_weights(module, path, name)
+    given_whole = path is not None and path.is_dir()
+    if "stages" not in options and name in UPSAMPLERS and not given_whole:
+        options["stages"] = stages_of(name, channels, stride)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # untrained rows are the same in every run
+        module = chosen_upsampler(name, options, channels, stride, path)
     state = _state(name, module, options) if path is None else path.name
     return Row(label, module.eval(), state=state)
-
-
-def parse_options(text: str) -> dict[str, Any]:
-    """Options as they are written: "kernel_size=3,mix=false,variant=paper".
-
-    Raises:
-        ValueError: if a part is not NAME=VALUE.
-    """
-    options = {}
-    for part in text.split(",") if text else []:
-        name, equals, value = part.partition("=")
-        if not (name and equals and value):
-            raise ValueError(f"options of an upsampler must be NAME=VALUE, got {part!r}")
-        options[name] = _value(value)
-    return options
-
-
-def _value(text: str) -> Any:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _built(name: str, channels: int, stride: int, options: dict[str, Any]) -> nn.Module:
-    """The upsampler, by default in steps of 2 if it learns and was published for scale 2."""
-    if "stages" not in options and name in UPSAMPLERS:
-        options = options | {"stages": stages_of(name, channels, stride)}
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)  # untrained rows are the same in every run
-            module = create_upsampler(name, channels, stride, **({"guide_channels": 3} | options))
-    except TypeError as error:
-        raise ValueError(f"options of {name}: {error}") from None
-    if module.guide_channels not in (None, 3):
-        raise ValueError(
-            f"{name} cannot be evaluated: its guide must have {module.guide_channels} channels, "
-            "and an image has 3"
-        )
-    return module
 
 
 def stages_of(name: str, channels: int, stride: int) -> int:
@@ -171,6 +124,4 @@ def stages_of(name: str, channels: int, stride: int) -> int:
 def _state(name: str, module: nn.Module, options: dict[str, Any]) -> str:
     if next(module.parameters(), None) is None:
         return ""
-    pretrained = signature(UPSAMPLERS[name]).parameters.get("pretrained")
-    shipped = pretrained is not None and options.get("pretrained", pretrained.default)
-    return "shipped" if shipped else "untrained"
+    return "shipped" if comes_trained(name, options) else "untrained"

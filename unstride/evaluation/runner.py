@@ -10,7 +10,7 @@ from unstride.evaluation.bench import Bench
 from unstride.evaluation.measures import MEASURES, Measure
 from unstride.evaluation.rows import Row
 from unstride.evaluation.store import Store
-from unstride.models.batch import fingerprint
+from unstride.models.chosen import fingerprint
 
 VERSION = 1  # of the protocol; results of another are computed again
 

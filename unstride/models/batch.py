@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,17 +13,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from unstride.backbones import Backbone, create_backbone
 from unstride.data import find_images, load_image
+from unstride.models.chosen import build
 from unstride.models.dense_features import DenseFeatures
 from unstride.models.feature_file import feature_file
 from unstride.models.implicit import ImplicitFeatures, bar_of_fit
 from unstride.models.memory import parse_memory, room
 from unstride.models.picture import Picture
 from unstride.models.pieces import Pieces
-from unstride.upsamplers import Upsampler, create_upsampler
-from unstride.upsamplers.configuration import describe
-from unstride.upsamplers.folder import load_weights
 from unstride.upsamplers.tiles import Piece
 from unstride.viz import save_png
 
@@ -46,6 +40,7 @@ def upsample_files(
     device: str | None,
     picture: bool,
     weights: Path | None = None,
+    backbone_weights: Path | None = None,
     steps: int | None = None,
     memory: str | None = None,
 ) -> int:
@@ -58,7 +53,10 @@ def upsample_files(
         paths = find_images(images)
         wanted, allowed = parse_size(size), parse_memory(memory)
         chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        model, described = build(backbone, upsampler, stride, weights=weights, steps=steps)
+        model, described = build(
+            backbone, upsampler, stride, weights=weights, backbone_weights=backbone_weights,
+            steps=steps,
+        )  # fmt: skip
         model = model.to(chosen)
     except (ValueError, OSError, RuntimeError) as error:
         console.print(f"unstride upsample: {error}", style="red", highlight=False, soft_wrap=True)
@@ -98,69 +96,6 @@ def upsample_files(
     return 1 if failed else 0
 
 
-def build(
-    backbone: str,
-    upsampler: str,
-    stride: int | None,
-    *,
-    stages: int = 1,
-    weights: Path | None = None,
-    steps: int | None = None,
-) -> tuple[DenseFeatures, dict[str, str]]:
-    """The model, and what a file must say about it."""
-    trunk = create_backbone(backbone, stride=stride)
-    if upsampler == "featup_implicit":
-        if weights is not None or stages != 1:
-            raise ValueError("weights and stages are none of featup_implicit's: it is fitted")
-        return _fitted_to_each(trunk, steps)
-    if steps is not None:
-        raise ValueError(f"steps are of featup_implicit, which is fitted; {upsampler} is not")
-    made_with = {}
-    if weights is not None and weights.is_dir():
-        up = saved_upsampler(weights, upsampler, trunk.channels)
-        made_with = {"upsampler_made_with": json.dumps(describe(up), sort_keys=True)}
-    else:
-        options = {"pretrained": True} if upsampler == "featup_jbu" else {}
-        up = create_upsampler(
-            upsampler, trunk.channels, trunk.stride, guide_channels=3, stages=stages, **options
-        )
-        if weights is not None:
-            load_weights(up, weights, upsampler)
-    described = _described(trunk, upsampler) | {"upsampler_weights": fingerprint(up)} | made_with
-    return DenseFeatures(trunk, up).eval(), described
-
-
-def _fitted_to_each(trunk: Backbone, steps: int | None) -> tuple[DenseFeatures, dict[str, str]]:
-    """The same, of FeatUp's implicit network."""
-    model = ImplicitFeatures(trunk) if steps is None else ImplicitFeatures(trunk, steps=steps)
-    return model.eval(), _described(trunk, "featup_implicit") | {"fit": str(model.recipe)}
-
-
-def _described(trunk: Backbone, upsampler: str) -> dict[str, str]:
-    return {
-        "backbone": trunk.name,
-        "stride": str(trunk.stride),
-        "weights": fingerprint(trunk),
-        "upsampler": upsampler,
-        "unstride": version("unstride"),
-    }
-
-
-def saved_upsampler(folder: Path, name: str, channels: int) -> Upsampler:
-    """The upsampler in a folder that `save_pretrained` wrote, for images as its guides.
-
-    Raises:
-        ValueError: if it is another than `name`, or takes another guide, or cannot be read.
-    """
-    up = Upsampler.from_pretrained(folder, channels=channels)
-    held = {describe(stage)["upsampler"] for stage in getattr(up, "upsamplers", [up])}
-    if held != {name}:
-        raise ValueError(f"upsampler must be what {folder} holds, {'+'.join(held)}, got {name}")
-    if up.guide_channels not in (None, 3):
-        raise ValueError(f"weights: the {name} in {folder} takes no image as its guide")
-    return up
-
-
 def parse_size(text: str | None) -> tuple[int, int] | int | None:
     """ "480x640" is a size, "480" a shorter side, nothing the image's own.
 
@@ -184,14 +119,6 @@ def output_size(image: Tensor, wanted: tuple[int, int] | int | None) -> tuple[in
         shorter = min(h, w)
         return max(round(h * wanted / shorter), 1), max(round(w * wanted / shorter), 1)
     return wanted
-
-
-def fingerprint(module: torch.nn.Module) -> str:
-    """The first 16 digits of a SHA-256 over all tensors, or "none" where there are none."""
-    digest, state = hashlib.sha256(), module.state_dict()
-    for name in sorted(state):
-        digest.update(name.encode() + state[name].cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16] if state else "none"
 
 
 @torch.inference_mode()

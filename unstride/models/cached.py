@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unstride.backbones import Backbone
-from unstride.models.batch import fingerprint
+from unstride.models.chosen import fingerprint
 from unstride.models.feature_file import save_tensors
 
 

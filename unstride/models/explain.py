@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from unstride.data import load_image
 from unstride.dots import closer, dotted, titled
-from unstride.models.batch import build, output_size, parse_size
+from unstride.models.batch import output_size, parse_size
+from unstride.models.chosen import build, comes_trained, parse_word
 from unstride.models.dense_features import DenseFeatures
 from unstride.models.feature_file import save_tensors
 from unstride.upsamplers import FITTED, Footprint
@@ -128,14 +129,16 @@ def explain_file(
     try:
         if out.suffix.lower() != ".png":
             raise ValueError(f"--out must end in .png, got {out}")
-        if upsampler in FITTED:
-            raise ValueError(f"{upsampler} reads place and colour, not cells: nothing to trace")
+        word, options = parse_word(upsampler)
+        if word in FITTED:
+            raise ValueError(f"{word} reads place and colour, not cells: nothing to trace")
         photo = load_image(image)
         points = [parse_point(text, photo) for text in at]
         wanted = output_size(photo, parse_size(size))
         model, described = build(backbone, upsampler, stride, stages=stages, weights=weights)
-        if weights is None and upsampler != "featup_jbu" and _learned(model.upsampler):
-            print(f"note: {upsampler} is untrained; --weights FILE gives it trained weights")
+        trained = weights is not None or comes_trained(word, options)
+        if not trained and _learned(model.upsampler):
+            print(f"note: {word} is untrained; --weights FILE gives it trained weights")
         found = explain(model, photo, points, wanted)
         drawn = picture(model, photo, points, found, upsampler)
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -25,8 +25,8 @@ from unstride.upsamplers.cost import cost as cost
 from unstride.upsamplers.dysample import DySample as DySample
 from unstride.upsamplers.fade import FADE as FADE
 from unstride.upsamplers.featup import FeatUpStack as FeatUpStack
-from unstride.upsamplers.featup import featup_jbu as featup_jbu
 from unstride.upsamplers.featup_implicit import FeatUpImplicit as FeatUpImplicit
+from unstride.upsamplers.featup_variants import featup_jbu as featup_jbu
 from unstride.upsamplers.guided_filter import GuidedFilter as GuidedFilter
 from unstride.upsamplers.gum import GuidedUpsamplingModule as GuidedUpsamplingModule
 from unstride.upsamplers.index import IndexDownsample as IndexDownsample

@@ -12,14 +12,13 @@ from torch import nn
 
 from unstride.upsamplers import UPSAMPLERS
 from unstride.upsamplers.base import Cascade, Upsampler
-from unstride.upsamplers.bilateral_stack import BilateralStack
-from unstride.upsamplers.featup import FeatUpStack
 from unstride.upsamplers.featup_implicit import FeatUpImplicit
+from unstride.upsamplers.featup_variants import VARIANTS
 
 CASCADE = "cascade"  # the word of what has no name of its own: upsamplers one after another
 KNOWN = UPSAMPLERS | {FeatUpImplicit.__name__: FeatUpImplicit}  # for one image: not by a word
 WORDS: dict[Any, str] = {make: word for word, make in UPSAMPLERS.items()}
-VARIANTS: dict[Any, str] = {BilateralStack: "default", FeatUpStack: "paper"}  # of featup_jbu
+WORD_OF_VARIANT: dict[Any, str] = {make: word for word, make in VARIANTS.items()}  # of featup_jbu
 
 
 def describe(upsampler: nn.Module) -> dict[str, Any]:
@@ -35,8 +34,11 @@ def describe(upsampler: nn.Module) -> dict[str, Any]:
         return {"upsampler": CASCADE, "stages": [describe(up) for up in upsampler.upsamplers]}
     options = _arguments(upsampler)
     word = WORDS.get(kind, kind.__name__)
-    if kind in VARIANTS:  # its tensors come from the folder, not from the package
-        word, options = "featup_jbu", options | {"variant": VARIANTS[kind], "pretrained": False}
+    if kind in WORD_OF_VARIANT:  # its tensors come from the folder, not from the package
+        word, options = (
+            "featup_jbu",
+            options | {"variant": WORD_OF_VARIANT[kind], "pretrained": False},
+        )
     known = {name: options.pop(name, getattr(upsampler, name)) for name in ("channels", "scale")}
     return {"upsampler": word, **known, "options": options}
 

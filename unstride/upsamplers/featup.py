@@ -12,12 +12,9 @@ is applied to the coarse features, where it costs a hundredth or less.
 """
 
 import math
-from collections.abc import Callable
-from importlib.resources import files
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate
 
@@ -32,7 +29,6 @@ from unstride.upsamplers.base import (
 
 IMAGENET_MEAN = 0.485, 0.456, 0.406
 IMAGENET_STD = 0.229, 0.224, 0.225
-TRAINED_SCALE = 8  # of the paper's variant as shipped
 RESIDUAL = 0.1  # share of both corrections, as released
 
 
@@ -235,44 +231,3 @@ DOUBLINGS = {
     "bicubic": _cubic_weights(PHASES),
     "bilinear": torch.stack([0 * PHASES, 1 - PHASES, PHASES, 0 * PHASES], -1),
 }
-
-
-def featup_jbu(
-    channels: int,
-    scale: int = 16,
-    *,
-    variant: str = "default",
-    pretrained: bool = True,
-    **options,
-) -> Upsampler:
-    """FeatUp's learned joint bilateral stack; convex in the default variant, not in the paper's.
-
-    Args:
-        channels: channels c of the features.
-        scale: output pixels per input pixel, along each axis, unless a size is given.
-        variant: "paper" for the published stack, "default" for the form of it that measured
-            best here (docs/featup.md).
-        pretrained: with the weights that come with this package, trained for the features of
-            tf_efficientnet_lite0 at stride 32. They apply to features of any number of
-            channels.
-        options: of the variant's class.
-
-    Raises:
-        ValueError: if there is no such variant.
-    """
-    from unstride.upsamplers.bilateral_stack import BilateralStack
-
-    variants: dict[str, Callable[..., Upsampler]] = {
-        "default": BilateralStack,
-        "paper": FeatUpStack,
-    }
-    if variant not in variants:
-        raise ValueError(f"variant must be one of {', '.join(variants)}, got {variant!r}")
-    if variant == "paper" and pretrained:  # what was trained is three stages without the mix
-        options = {"mix": False} | options
-        scale = TRAINED_SCALE
-    upsampler = variants[variant](channels, scale, **options)
-    if pretrained:
-        file = files("unstride") / "weights" / f"featup_jbu_{variant}.safetensors"
-        upsampler.load_state_dict(load(file.read_bytes()))
-    return upsampler
