@@ -9,7 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from unstride.upsamplers.configuration import describe
@@ -113,7 +113,8 @@ def save_upsampler(upsampler: nn.Module, channels: int, out: Path) -> None:
     """
     path = out / "upsampler.safetensors"
     unfinished = path.with_name(path.name + ".tmp")
-    save_file({k: v.half().contiguous() for k, v in upsampler.state_dict().items()}, unfinished)
+    tensors = {k: v.half().contiguous() for k, v in upsampler.state_dict().items()}
+    unfinished.write_bytes(save(tensors))
     unfinished.replace(path)
     with suppress(ValueError):
         write_folder(out / "upsampler", describe(upsampler) | {"channels": channels}, upsampler)
