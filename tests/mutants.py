@@ -461,6 +461,7 @@ MUTANTS = [
     ),
     *family(
         "unstride/models/feature_file.py", ("tests/models/test_feature_file.py",),
+        ("for the owner alone", "file.chmod(usual)", "pass"),
         ("file: rows for columns", "(c * height + rows.start) * width", "(c * width + rows.start) * height"),
         ("file: columns all at the left", "width + columns.start", "width"),
         ("file: rows on top of each other", "(first + i * width)", "first"),

@@ -32,6 +32,7 @@ def test_rectangles_make_the_same_file_as_one_tensor(tmp_path, dtype):
     assert torch.equal(load_file(path)["features"], -features.to(dtype))
     save_tensors({"features": -features.to(dtype)}, tmp_path / "b.safetensors", metadata)
     assert path.stat().st_size == (tmp_path / "b.safetensors").stat().st_size
+    assert path.stat().st_mode == (tmp_path / "b.safetensors").stat().st_mode
     assert len(list(tmp_path.iterdir())) == 2
 
 

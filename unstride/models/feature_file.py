@@ -35,7 +35,10 @@ def unfinished(path: Path) -> Iterator[Path]:
 def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
     """Write safetensors; the file appears whole or not at all."""
     with unfinished(path) as file:
+        file.touch()
+        usual = file.stat().st_mode  # safetensors would let nobody else read it
         save_file(tensors, file, metadata)
+        file.chmod(usual)
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 
+from unstride.models.feature_file import save_tensors
 from unstride.upsamplers.configuration import describe
 from unstride.upsamplers.folder import write_folder
 
@@ -111,11 +111,8 @@ def save_upsampler(upsampler: nn.Module, channels: int, out: Path) -> None:
     What its arguments do not describe, such as a class of yours that is no `Upsampler`, is written
     to the file alone.
     """
-    path = out / "upsampler.safetensors"
-    unfinished = path.with_name(path.name + ".tmp")
     tensors = {k: v.half().contiguous() for k, v in upsampler.state_dict().items()}
-    unfinished.write_bytes(save(tensors))
-    unfinished.replace(path)
+    save_tensors(tensors, out / "upsampler.safetensors", {})
     with suppress(ValueError):
         write_folder(out / "upsampler", describe(upsampler) | {"channels": channels}, upsampler)
 
