@@ -54,10 +54,13 @@ class Run:
         out: the folder; made if need be.
         options: the recipe's, for the card.
         seed: of everything random, which is set here.
+        devices: how many; several share the steps, each with photographs of its own.
         trainer: of Lightning's trainer, besides what is the same for all.
     """
 
-    def __init__(self, out: Path, options: dict[str, Any], *, seed: int, **trainer: Any):
+    def __init__(
+        self, out: Path, options: dict[str, Any], *, seed: int, devices: int, **trainer: Any
+    ):
         self.out, self.options = out, options
         self.commit, self.start = commit(), time.time()
         out.mkdir(parents=True, exist_ok=True)
@@ -65,9 +68,12 @@ class Run:
         checkpoint = pl.callbacks.ModelCheckpoint(
             out, "last", save_top_k=1, every_n_train_steps=CHECKPOINT_STEPS
         )
+        # Not every parameter is in every loss: a stage with nothing to do is left out.
+        several = "ddp_find_unused_parameters_true" if devices > 1 else "auto"
         self.trainer = pl.Trainer(
-            logger=pl.loggers.TensorBoardLogger(out), callbacks=[checkpoint],
-            enable_model_summary=False, num_sanity_val_steps=0, gradient_clip_val=1.0, **trainer,
+            devices=devices, strategy=several, logger=pl.loggers.TensorBoardLogger(out),
+            callbacks=[checkpoint], enable_model_summary=False, num_sanity_val_steps=0,
+            gradient_clip_val=1.0, **trainer,
         )  # fmt: skip
 
     @property
