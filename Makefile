@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench bench-operators reconstruct featup-choices implicit implicit-choices large clean
+.PHONY: help demo test lint mutants bench bench-operators reconstruct featup-choices implicit implicit-choices gallery large clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -59,6 +59,10 @@ implicit: $(VENV)/.dev
 # make implicit-choices DATA=...  what its defaults were chosen by; DATA holds camvid/
 implicit-choices: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.implicit_choices --data $(DATA)
+
+# make gallery  a photograph through every upsampler behind three backbones: docs/featup_rows.jpg
+gallery: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.gallery
 
 # make large  a photograph of 2048 x 1536 pixels at full size, in bounded memory: docs/memory.md
 large: $(VENV)/.dev

@@ -1,0 +1,85 @@
+"""`make gallery`: a photograph, several backbones, every upsampler: docs/featup_rows.jpg.
+
+    python -m benchmarks.gallery --backbones vit_small_patch14_dinov2 --backbone_weights FILE \\
+        --upsamplers bilinear "featup_jbu:weights=runs/featup/upsampler"
+
+Each backbone has one colour space, so colours may be compared along a line.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch.nn.functional import interpolate
+
+from unstride import DenseFeatures, create_backbone
+from unstride.dots import titled
+from unstride.evaluation.rows import create_row
+from unstride.viz import ColourSpace, save_png, side_by_side
+
+BACKBONES = [
+    "tf_efficientnet_lite0/32", "tf_efficientnet_lite0/16", "tf_efficientnet_lite2/32",
+]  # fmt: skip
+OPERATORS = [
+    "bilinear", "joint_bilateral", "guided_filter",
+    'featup_jbu:variant=paper,pretrained={pretrained},label=featup_jbu, variant="paper"',
+    "featup_jbu",
+]  # fmt: skip
+
+
+def main() -> None:
+    """Draw a line for each backbone."""
+    import skimage.data
+    from PIL import Image
+
+    parser = argparse.ArgumentParser(
+        prog="make gallery",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--photo", default="coffee", help="of scikit-image, or a file")
+    parser.add_argument("--backbones", nargs="+", default=BACKBONES, help="NAME or NAME/STRIDE")
+    parser.add_argument("--backbone_weights", type=Path)
+    parser.add_argument("--upsamplers", nargs="+", default=OPERATORS)
+    parser.add_argument("--out", type=Path, default=Path("docs/featup_rows.jpg"))
+    options = parser.parse_args()
+    if hasattr(skimage.data, options.photo):
+        pixels = torch.from_numpy(getattr(skimage.data, options.photo)())
+    else:
+        pixels = torch.from_numpy(skimage.io.imread(options.photo))
+    photo = pixels.permute(2, 0, 1)[None] / 255
+    lines = []
+    for name in options.backbones:
+        name, _, stride = name.partition("/")
+        backbone = create_backbone(
+            name, stride=int(stride) if stride else None, weights=options.backbone_weights
+        )
+        known = options.backbone_weights.stem if options.backbone_weights else name
+        title = f"{known}, stride {backbone.stride}"
+        lines.append((title, line(photo, backbone, options.upsamplers)))
+    save_png(titled(lines), png := options.out.with_suffix(".png"))
+    Image.open(png).convert("RGB").save(options.out, quality=85, optimize=True)
+    png.unlink()
+    print(f"The picture is {options.out}")
+
+
+def line(photo, backbone, words: list[str]):
+    """The photograph, the backbone's cells, and each upsampler's features."""
+    with torch.no_grad():
+        coarse, (h, w) = backbone(photo), photo.shape[2:]
+    colours = ColourSpace(coarse)
+    blocks = interpolate(colours(coarse), backbone.padded_size((h, w)), mode="nearest-exact")
+    shown = [("photo", photo), ("cells", blocks[..., :h, :w])]
+    pretrained = f"{backbone.name}_stride{backbone.stride}"
+    for word in words:
+        word, _, label = word.partition(",label=")
+        row = create_row(word.format(pretrained=pretrained), backbone.channels, backbone.stride)
+        upsampler = row.upsampler(backbone, photo, coarse)
+        with torch.no_grad():
+            fine = DenseFeatures(backbone, upsampler).eval().upsample(coarse, photo)
+        shown.append((label or word.partition(":")[0], colours(fine)))
+    return side_by_side(shown, height=210)
+
+
+if __name__ == "__main__":
+    main()
