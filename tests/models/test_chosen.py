@@ -48,6 +48,8 @@ def test_chosen_weights_are_read_from_a_file_or_a_folder_that_says_all(tmp_path)
     for path in (tmp_path / "up.safetensors", tmp_path / "up"):
         held = chosen_upsampler("carafe", {}, 8, 4, path).state_dict()
         assert all(torch.equal(held[key], t) for key, t in trained.state_dict().items())
+    create_upsampler("featup_jbu", 8, 4).save_pretrained(tmp_path / "any")
+    assert chosen_upsampler("featup_jbu", {}, 16, 4, tmp_path / "any").channels == 16
     with pytest.raises(ValueError, match="is a folder, which says all"):
         chosen_upsampler("carafe", {"kernel_size": 3}, 8, 4, tmp_path / "up")
     with pytest.raises(ValueError, match="takes no image as its guide"):

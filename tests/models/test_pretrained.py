@@ -127,6 +127,12 @@ def test_upsample_takes_weights(trained, photo, capsys):
         assert torch.equal(features, model(unstride.load_image(photo))[0].half())
 
 
+def test_upsample_reads_the_backbones_weights(photo, tmp_path, capsys):
+    run = ["upsample", str(photo), "--out", str(tmp_path), "--backbone_weights"]
+    assert main([*run, str(tmp_path / "none.safetensors")]) == 1
+    assert "none.safetensors" in capsys.readouterr().err.replace("\n", "")
+
+
 @pytest.mark.parametrize(
     ("upsampler", "held", "message"),
     [

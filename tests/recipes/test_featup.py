@@ -98,9 +98,16 @@ def test_same_seed_same_weights_and_a_stopped_run_goes_on_to_the_same_curve(
     monkeypatch.setattr(featup.FeatUp, "training_step", killed)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         fit(photos, tmp_path / "stopped", steps=4)
-    monkeypatch.setattr(featup.FeatUp, "training_step", real)
     assert (tmp_path / "stopped" / "last.ckpt").exists()
+    taken = []
+
+    def counted(self, images, index):
+        taken.append(self.global_step)
+        return real(self, images, index)
+
+    monkeypatch.setattr(featup.FeatUp, "training_step", counted)
     stopped = fit(photos, tmp_path / "stopped", steps=4)
+    assert taken == [2, 3]
     assert [step for step, _ in stopped["curve"]] == [0, 1, 2, 3]
     assert stopped["curve"] == whole["curve"]
 
