@@ -3,7 +3,8 @@
 Paper and released code differ, and the released CUDA kernel computes the gradient of 7 of the 49
 taps of each filter, {0, 1, 4, 9, 16, 25, 36}, and leaves the other 42 at zero, the centre
 among them. Here the stack is trained with each choice by itself, for each seed from the same
-images, views and steps; "released" is what the others differ from in one thing.
+images, views and steps; "released" is what the others differ from in one thing (its views are
+not: they zoom 1.2 to 3.2 times and stay inside the picture).
 
 Writes OUT/CHOICE-SEED/ as `unstride fit featup` does and OUT/curves.png, of the seven taps; what is
 there already is not trained again. Prints the rows to give to `unstride eval features`.
@@ -94,7 +95,7 @@ def main() -> None:
 
 def train(choice: dict, photos: list[str], data: Path, out: Path, seed: int) -> None:
     """One stack, of which one thing is chosen otherwise."""
-    given = {"upsampler": FeatUpStack, "steps": 240} | choice
+    given = {"upsampler": FeatUpStack, "steps": 240, "pad": 0.0, "zoom": (1.2, 3.2)} | choice
     stack = {"mix": False} | given.pop("upsampler_options", {})
     fit(
         photos, out, upsampler_options=stack, batch_size=4, crop="320", learning_rate=1e-3,

@@ -169,7 +169,7 @@ def test_attention_by_an_upsampled_channel_is_that_of_upsampled_features():
     )
     generator = torch.Generator().manual_seed(0)
     fine = one.upsampler(one.standardised(one.backbone(images)), images, (24, 24))
-    view = views.random_view(2, one.zoom, generator)
+    view = views.random_view(2, one.zoom, generator, pad=one.pad)
     seen = views.through(view, fine, 4 * 6)
     torch.testing.assert_close(expected, one.pool(seen), rtol=1e-4, atol=1e-4)
     assert (expected - plain).abs().max() > 1e-3

@@ -11,8 +11,7 @@ cell.
 
 Where this differs from the paper, and why: features are standardised for each channel, so
 that no channel dominates; the upsampler works on a random projection of them, which is exact
-for weights shared by the channels and ten times cheaper; views zoom up to 3 x instead of 2 x,
-since those show what lies below the backbone's grid. The released code's CRF term is there
+for weights shared by the channels and ten times cheaper. The released code's CRF term is there
 and off. docs/featup.md lists every such choice, its option and what it did.
 """
 
@@ -46,8 +45,8 @@ def fit(
     batch_size: int = 6,
     views: int = 2,
     crop: str = "384",
-    zoom: tuple[float, float] = (1.2, 3.2),
-    pad: float = 0.0,
+    zoom: tuple[float, float] = (1.0, 2.0),
+    pad: float = 0.09,
     projection: Projection = "random",
     dimensions: int = 48,
     crf: float = 0.0,
