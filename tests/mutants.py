@@ -867,7 +867,8 @@ MUTANTS = [
         ("one network for all", "for one, pair in zip(self.images, pairs, strict=True)", "for one, pair in zip([self.images[0]] * len(features), pairs, strict=True)"),
         ("the mean twice", "centred=self.adds", "centred=False"),
         ("a band of another width", "places_and_colours(guide, size)", "places_and_colours(guide, size).roll(1, 3)"),
-        ("a training backbone is left in evaluation", "backbone.train(backbone_trains)", "pass"),
+        ("a training backbone is left in evaluation", "module.training = mode", "pass"),
+        ("all parts go on training", "module.training = mode", "module.training = True"),
     ),
     *family(
         "unstride/models/implicit_fit.py", ("tests/models/test_implicit_fit.py",),

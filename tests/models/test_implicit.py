@@ -70,8 +70,10 @@ def test_a_backbone_in_training_is_used_in_evaluation_and_goes_on_training():
             return super().forward(image)
 
     backbone = Moody().train()
+    backbone.frozen = torch.nn.Identity().eval()  # a part of it is not in training, and stays so
     fit_implicit(backbone, blocks(), **TINY | {"steps": 1})
     assert backbone.training
+    assert not backbone.frozen.training
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ class Frozen(nn.Module):
         shape = (1, self.channels, 1, 1)
         self.register_buffer("mean", torch.zeros(shape) if mean is None else mean.view(shape))
         self.register_buffer("std", torch.ones(shape) if std is None else std.view(shape))
+        self.eval()
 
     @property
     def channels(self) -> int:

@@ -162,7 +162,7 @@ def fit_by(
     recipe: Recipe, backbone: Backbone, images: Tensor, seed: int = 0, watch: Watch | None = None
 ) -> FittedImplicit:
     """What `fit_implicit` does, given a recipe."""
-    backbone_trains = backbone.training
+    modes = [(module, module.training) for module in backbone.modules()]
     fitted = []
     with torch.inference_mode(False), torch.enable_grad():
         backbone.eval()
@@ -174,7 +174,8 @@ def fit_by(
             fitted.append(
                 ImageNetwork(fit.network, fit.components, recipe.start == "bilinear", record)
             )
-    backbone.train(backbone_trains)
+    for module, mode in modes:  # each its own: a wrapper in training may hold what is not
+        module.training = mode
     return FittedImplicit(backbone.channels, backbone.stride, fitted).eval().requires_grad_(False)
 
 
