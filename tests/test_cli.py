@@ -179,7 +179,8 @@ def test_mistakes_get_one_sentence(arguments, message, photos, capsys):
 
 
 def test_training_without_its_extra_says_what_to_install(monkeypatch, capsys):
-    monkeypatch.delitem(sys.modules, "unstride.recipes.featup", raising=False)
+    for name in [name for name in sys.modules if name.startswith("unstride.recipes.")]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pytorch_lightning", None)
     assert main(["fit", "featup", "--help"]) == 1
     assert "pip install 'unstride[train]'" in capsys.readouterr().err
