@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch.nn.functional import interpolate
 
-from unstride import DenseFeatures, create_backbone
+from unstride import DenseFeatures, create_backbone, load_image
 from unstride.dots import titled
 from unstride.evaluation.rows import create_row
 from unstride.viz import ColourSpace, save_png, side_by_side
@@ -45,9 +45,9 @@ def main() -> None:
     options = parser.parse_args()
     if hasattr(skimage.data, options.photo):
         pixels = torch.from_numpy(getattr(skimage.data, options.photo)())
+        photo = pixels.permute(2, 0, 1)[None] / 255
     else:
-        pixels = torch.from_numpy(skimage.io.imread(options.photo))
-    photo = pixels.permute(2, 0, 1)[None] / 255
+        photo = load_image(options.photo)
     lines = []
     for name in options.backbones:
         name, _, stride = name.partition("/")
