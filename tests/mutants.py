@@ -1220,7 +1220,7 @@ MUTANTS = [
         ("a bound guide overruled", 'or "guide_channels" in getattr(factory, "keywords", {})', ""),
         ("the guide's channels not told", "if guide_channels is None or not takes", "if True or not takes"),
         ("the image never at hand", "for guide in (finer, image):", "for guide in (finer,):"),
-        ("any guide will do", "and guide.shape[1] == up.guide_channels:", ":"),
+        ("any guide will do", "and guide.shape[1] == needed:", ":"),
     ),
     *family(
         "unstride/necks/fpn.py", ("tests/necks/test_fpn.py",),
@@ -1265,7 +1265,7 @@ MUTANTS = [
     *family(
         "unstride/necks/fusion.py", ("tests/necks/test_fusion.py",),
         ("coarse first", "torch.cat([finest, *rest], 1)", "torch.cat([*rest, finest], 1)"),
-        ("nearest by default", 'size, mode="bilinear"', 'size, mode="nearest"'),
+        ("nearest by default", 'whole, mode="bilinear"', 'whole, mode="nearest"'),
         ("from level to level: coarse first", "torch.cat([fine, maps], 1)", "torch.cat([maps, fine], 1)"),
         ("operators in the wrong order", "for i in reversed(range(len(self.upsamplers))):", "for i in range(len(self.upsamplers)):"),
         ("always twice", "together, coarse // fine,", "together, 2,"),
@@ -1278,7 +1278,7 @@ MUTANTS = [
         ("enlarged before the convolution", "return enlarged(self.block(maps), self.up, size, finer=finer, image=image)", "return self.block(enlarged(maps, self.up, size, finer=finer, image=image))"),
         ("the last chain only", "total = total + maps", "total = maps"),
         ("the finest level twice", "maps = levels[self.strides[last]]", "maps = levels[self.strides[last - 1]]"),
-        ("guided from fine to coarse", "zip(chain, reversed(self.strides[:last]), strict=True)", "zip(chain, self.strides[:last], strict=True)"),
+        ("guided from fine to coarse", "zip(chain.children(), reversed(self.strides[:last]), strict=True)", "zip(chain.children(), self.strides[:last], strict=True)"),
         ("no group normalisation", "conv_norm_relu(channels, width, 3, group_norm)", "conv_norm_relu(channels, width, 3)"),
         ("no image", "maps = stage(maps, levels[fine], image)", "maps = stage(maps, levels[fine])"),
     ),

@@ -87,7 +87,7 @@ class SemanticBranch(nn.Module):
         total = self.finest(levels[self.strides[0]])
         for last, chain in enumerate(self.chains, 1):
             maps = levels[self.strides[last]]
-            for stage, fine in zip(chain, reversed(self.strides[:last]), strict=True):
+            for stage, fine in zip(chain.children(), reversed(self.strides[:last]), strict=True):
                 maps = stage(maps, levels[fine], image)
             total = total + maps
         return total

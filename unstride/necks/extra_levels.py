@@ -56,7 +56,7 @@ class LastLevelP6P7(ExtraLevels):
         self.p7 = nn.Conv2d(width, width, 3, 2, 1)
         for convolution in (self.p6, self.p7):
             nn.init.kaiming_uniform_(convolution.weight, a=1)
-            nn.init.zeros_(convolution.bias)
+            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
 
     def forward(self, stride, level, features):
         """At twice and at four times the stride."""

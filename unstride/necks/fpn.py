@@ -6,6 +6,7 @@ section 3; with the operator in the place of nearest neighbour as Wang et al., "
 `FeaturePyramidNetwork`, so that its checkpoints load, those of before version 0.14 too.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 
@@ -113,8 +114,7 @@ def _convolution(channels: int, width: int, kernel_size: int, norm: Norm | None)
 
 def _rename_old(module: nn.Module, state: dict, prefix: str, *_) -> None:
     """Before torchvision 0.14 the convolutions were no sequences: inner_blocks.0.weight."""
-    for i in range(len(module.get_submodule("inner_blocks"))):
-        for block in (f"{prefix}inner_blocks.{i}", f"{prefix}layer_blocks.{i}"):
-            for part in ("weight", "bias"):
-                if f"{block}.{part}" in state:
-                    state[f"{block}.0.{part}"] = state.pop(f"{block}.{part}")
+    for name, _ in module.named_parameters():
+        old = prefix + re.sub(r"^(inner|layer)_blocks\.(\d+)\.0\.", r"\1_blocks.\2.", name)
+        if old in state:
+            state[prefix + name] = state.pop(old)

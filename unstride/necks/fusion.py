@@ -55,8 +55,8 @@ class Fusion(nn.Module):
         """
         finest, *coarser = (levels[stride] for stride in self.strides)
         if not self.upsamplers:
-            size = finest.shape[2:]
-            rest = [interpolate(level, size, mode="bilinear") for level in coarser]
+            whole = finest.shape[2:]
+            rest = [interpolate(level, whole, mode="bilinear") for level in coarser]
             return torch.cat([finest, *rest], 1)
         maps = levels[self.strides[-1]]
         for i in reversed(range(len(self.upsamplers))):

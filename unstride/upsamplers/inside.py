@@ -8,9 +8,10 @@ image where there is one, and is never fed features in its stead.
 
 from collections.abc import Callable
 from inspect import signature
+from typing import Any
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from unstride.upsamplers.base import Upsampler
 
@@ -41,7 +42,7 @@ def built_upsampler(
 
 def enlarged(
     features: Float[Tensor, "b c h w"],
-    up: Upsampler,
+    up: nn.Module,
     size: tuple[int, int],
     *,
     finer: Float[Tensor, "b d H W"] | None = None,
@@ -51,7 +52,7 @@ def enlarged(
 
     Args:
         features: on the coarse grid.
-        up: the upsampler.
+        up: an `Upsampler`.
         size: rows and columns of the result.
         finer: features on a finer grid.
         image: RGB in [0, 1], covering the same area.
@@ -59,13 +60,14 @@ def enlarged(
     Raises:
         ValueError: if it needs a guide and neither has that many channels.
     """
-    if up.guide_channels is None:
+    needed: Any = up.guide_channels
+    if needed is None:
         return up(features, None, size)
     for guide in (finer, image):
-        if guide is not None and guide.shape[1] == up.guide_channels:
+        if guide is not None and guide.shape[1] == needed:
             return up(features, guide, size)
     at_hand = [str(guide.shape[1]) for guide in (finer, image) if guide is not None]
     raise ValueError(
-        f"upsampler {type(up).__name__} needs a guide of {up.guide_channels} channels, "
+        f"upsampler {type(up).__name__} needs a guide of {needed} channels, "
         f"at hand: {' and '.join(at_hand) or 'none'}"
     )
