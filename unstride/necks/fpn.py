@@ -114,7 +114,7 @@ def _convolution(channels: int, width: int, kernel_size: int, norm: Norm | None)
 
 def _rename_old(module: nn.Module, state: dict, prefix: str, *_) -> None:
     """Before torchvision 0.14 the convolutions were no sequences: inner_blocks.0.weight."""
-    for name, _ in module.named_parameters():
+    for name in dict(module.named_parameters()):
         old = prefix + re.sub(r"^(inner|layer)_blocks\.(\d+)\.0\.", r"\1_blocks.\2.", name)
         if old in state:
             state[prefix + name] = state.pop(old)
