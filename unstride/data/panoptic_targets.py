@@ -77,9 +77,7 @@ def class_map(
     return _painted(ids, segments, {c: n for n, c in enumerate((*classes.things, *classes.stuff))})
 
 
-def centres(
-    ids: Int64[Tensor, "h w"], segments: Sequence[Segment], classes: Classes
-) -> Centres:
+def centres(ids: Int64[Tensor, "h w"], segments: Sequence[Segment], classes: Classes) -> Centres:
     """Centres of mass of the things that are no crowd, and the way to them."""
     height, width = ids.shape
     columns, rows = torch.arange(width) + 0.5, torch.arange(height) + 0.5
