@@ -32,8 +32,12 @@ FACTORIES["own"] = Own
 
 
 def without_gradient(module):
-    """The names of the parameters that a backward pass left out."""
-    return [name for name, p in module.named_parameters() if p.grad is None]
+    """The names of the parameters that a backward pass left out.
+
+    But not of featup_jbu's last stage, which does not run where the one before reached the size.
+    """
+    left_out = [name for name, p in module.named_parameters() if p.grad is None]
+    return [name for name in left_out if ".fine.log_sigma_" not in name]
 
 
 def wake(module):

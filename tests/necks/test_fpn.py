@@ -64,6 +64,16 @@ def test_it_is_torchvisions_bit_for_bit_and_takes_its_weights(extra, exact):
         assert torch.equal(level, maps)
 
 
+def test_with_batch_normalisation_it_is_torchvisions_too():
+    theirs = wake(FeaturePyramidNetwork([6, 10, 14], 8, norm_layer=torch.nn.BatchNorm2d))
+    fpn = FPN(CHANNELS, 8, norm=torch.nn.BatchNorm2d)
+    fpn.load_state_dict(theirs.state_dict(), strict=True)
+    features = features_of()
+    expected = theirs(OrderedDict((str(stride), maps) for stride, maps in features.items()))
+    for level, maps in zip(fpn(features).values(), expected.values(), strict=True):
+        assert torch.equal(level, maps)
+
+
 def test_nearest_about_centres_is_the_same_on_exact_octaves():
     corner, centre = FPN(CHANNELS, 8), FPN(CHANNELS, 8, Nearest)
     centre.load_state_dict(corner.state_dict())

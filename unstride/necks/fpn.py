@@ -6,7 +6,7 @@ section 3; with the operator in the place of nearest neighbour as Wang et al., "
 `FeaturePyramidNetwork`, so that its checkpoints load, those of before version 0.14 too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from unstride.necks.extra_levels import ExtraLevels
 from unstride.upsamplers.inside import Factory, built_upsampler, enlarged
 from unstride.upsamplers.interpolation import Nearest
+
+Norm = Callable[[int], nn.Module]
 
 
 class TorchNearest(Nearest):
@@ -36,6 +38,8 @@ class FPN(nn.Module):
             see `built_upsampler`; its guide is the finer level, narrowed to `width`. By
             default torchvision's nearest neighbour.
         extra: makes coarser levels than those that come in.
+        norm: makes the normalisation, of so many channels, that each convolution has in the
+            place of its bias, as torchvision's `norm_layer`; by default none.
 
     Raises:
         ValueError: if there are no levels, or a stride is no multiple of the one before.
@@ -48,6 +52,7 @@ class FPN(nn.Module):
         upsampler: Factory = TorchNearest,
         *,
         extra: ExtraLevels | None = None,
+        norm: Norm | None = None,
     ):
         super().__init__()
         self.strides, self.width = sorted(channels), width
@@ -55,9 +60,9 @@ class FPN(nn.Module):
         if not channels or any(coarse % fine for fine, coarse in steps):
             raise ValueError(f"strides must each divide the next, got {self.strides}")
         self.inner_blocks = nn.ModuleList(
-            _convolution(channels[stride], width, 1) for stride in self.strides
+            _convolution(channels[stride], width, 1, norm) for stride in self.strides
         )
-        self.layer_blocks = nn.ModuleList(_convolution(width, width, 3) for _ in self.strides)
+        self.layer_blocks = nn.ModuleList(_convolution(width, width, 3, norm) for _ in self.strides)
         self.upsamplers = nn.ModuleList(
             built_upsampler(upsampler, width, coarse // fine, guide_channels=width)
             for fine, coarse in steps
@@ -95,9 +100,13 @@ class FPN(nn.Module):
         return levels | self.extra_blocks(coarsest, levels[coarsest], features[coarsest])
 
 
-def _convolution(channels: int, width: int, kernel_size: int) -> nn.Sequential:
-    convolution = nn.Conv2d(channels, width, kernel_size, padding=kernel_size // 2)
+def _convolution(channels: int, width: int, kernel_size: int, norm: Norm | None) -> nn.Sequential:
+    convolution = nn.Conv2d(
+        channels, width, kernel_size, padding=kernel_size // 2, bias=norm is None
+    )
     nn.init.kaiming_uniform_(convolution.weight, a=1)
+    if norm is not None:
+        return nn.Sequential(convolution, norm(width))
     nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
     return nn.Sequential(convolution)
 

@@ -28,7 +28,7 @@ def built_upsampler(
             for instance, or a class of one's own.
         channels: channels c of the features.
         scale: output pixels per input pixel.
-        guide_channels: of the finer features at hand; None if there are none.
+        guide_channels: of the guide at hand; None if there is none.
 
     Raises:
         ValueError: if the upsampler does not fit.

@@ -1,0 +1,92 @@
+"""Pyramid pooling: means of parts of the map at every pixel, in one step or in two."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch.nn.functional import interpolate
+
+from tests.necks.guides import FACTORIES, wake, without_gradient
+from unstride.necks.pyramid_pooling import PyramidPooling
+from unstride.upsamplers import Nearest, Upsampler, create_upsampler
+
+
+def heard(pooling, features):
+    """What the last convolution gets."""
+    given = []
+    pooling.mix.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    pooling(features)
+    return given[0]
+
+
+def means(features, size):
+    """The mean of each part, part by part; parts overlap where they do not divide the map."""
+    h, w = features.shape[2:]
+    out = torch.empty(*features.shape[:2], size, size)
+    for i in range(size):
+        for j in range(size):
+            rows = slice(i * h // size, -(-(i + 1) * h // size))
+            columns = slice(j * w // size, -(-(j + 1) * w // size))
+            out[:, :, i, j] = features[:, :, rows, columns].mean((2, 3))
+    return out
+
+
+@pytest.mark.parametrize("grid", [(12, 18), (7, 13), (5, 6)])
+def test_in_one_step_it_is_the_means_enlarged_bilinearly(grid):
+    pooling = wake(PyramidPooling(4, 3)).eval()
+    features = torch.randn(2, 4, *grid)
+    given = heard(pooling, features)
+    assert given.shape == (2, 4 + 4 * 3, *grid)
+    assert torch.equal(given[:, :4], features)
+    for i, size in enumerate((1, 2, 3, 6)):
+        expected = interpolate(pooling.narrow[i](means(features, size)), grid, mode="bilinear")
+        torch.testing.assert_close(given[:, 4 + 3 * i : 7 + 3 * i], expected)
+
+
+def test_the_mean_of_all_is_the_same_everywhere():
+    features = torch.randn(1, 4, 9, 11)
+    given = heard(wake(PyramidPooling(4, 3, Nearest)).eval(), features)
+    torch.testing.assert_close(given[:, 4:7], given[:, 4:7, :1, :1].expand(-1, -1, 9, 11))
+
+
+class Seen(Upsampler):
+    """Notes what it is called with."""
+
+    guide_channels = None
+
+    def __init__(self, channels, scale=2):
+        super().__init__(channels, scale)
+        self.calls = []
+
+    def forward(self, features, guide=None, size=None):
+        self.calls.append((tuple(features.shape), guide, size))
+        return features.new_zeros(*features.shape[:2], *size)
+
+
+@pytest.mark.parametrize(("grid", "half"), [((12, 18), (6, 9)), ((7, 13), (4, 7))])
+def test_in_two_steps_the_operator_gets_half_the_grid(grid, half):
+    pooling = PyramidPooling(4, 3, Seen, sizes=(1, 3)).eval()
+    pooling(torch.randn(2, 4, *grid))
+    for up in pooling.upsamplers:
+        assert up.scale == 2
+        assert up.calls == [((2, 3, *half), None, grid)]
+
+
+def test_the_first_step_is_bilinear():
+    pooling = wake(PyramidPooling(4, 3, Nearest, sizes=(2,))).eval()
+    features = torch.randn(1, 4, 12, 16)
+    half = interpolate(pooling.narrow[0](means(features, 2)), (6, 8), mode="bilinear")
+    expected = half.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    torch.testing.assert_close(heard(pooling, features)[:, 4:], expected)
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_any_operator_and_every_parameter_learns(name):
+    pooling = PyramidPooling(8, 8, FACTORIES[name], sizes=(1, 3))
+    pooling(torch.randn(2, 8, 7, 9), torch.rand(2, 3, 28, 36)).square().sum().backward()
+    assert without_gradient(pooling) == []
+
+
+def test_the_guide_is_the_features():
+    pooling = PyramidPooling(6, 4, partial(create_upsampler, "sapa"), sizes=(2,))
+    assert (pooling.upsamplers[0].channels, pooling.upsamplers[0].guide_channels) == (4, 6)

@@ -1,0 +1,82 @@
+"""Object-contextual representations: each pixel attends to the classes, not to other pixels.
+
+Yuan et al., "Object-Contextual Representations for Semantic Segmentation", ECCV 2020,
+arXiv:1909.11065, section 3.2. Unlike equation (4), scores are divided by the root of the keys'
+dimensions, as is usual in attention; the softmax of a sum of 256 products is all or nothing.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from unstride.blocks import conv_norm_relu
+
+
+class ObjectContext(nn.Module):
+    """Logits from each pixel and from the mean of each class around it, and rough logits.
+
+    Args:
+        channels: of the features that come in.
+        classes: number n of classes.
+        width: channels in which pixels and classes are described.
+        key_width: dimensions in which pixels and classes are compared.
+    """
+
+    def __init__(self, channels: int, classes: int, *, width: int = 512, key_width: int = 256):
+        super().__init__()
+        self.rough = nn.Sequential(conv_norm_relu(channels, channels), _linear(channels, classes))
+        self.pixels = conv_norm_relu(channels, width, 3)
+        self.query = _twice(width, key_width)
+        self.key = _twice(width, key_width)
+        self.value = conv_norm_relu(width, key_width)
+        self.context = conv_norm_relu(key_width, width)
+        self.mix = conv_norm_relu(2 * width, width)
+        self.predict = _linear(width, classes)
+
+    def forward(
+        self, features: Float[Tensor, "b c h w"]
+    ) -> tuple[Float[Tensor, "b n h w"], Float[Tensor, "b n h w"]]:
+        """Logits, and the rough logits that say which pixels describe a class.
+
+        Args:
+            features: on any grid.
+        """
+        rough = self.rough(features)
+        pixels = self.pixels(features)
+        classes = class_means(pixels, rough)[..., None]  # as a map of n x 1 pixels
+        found = attended(
+            self.query(pixels), self.key(classes).squeeze(3), self.value(classes).squeeze(3)
+        )
+        mixed = self.mix(torch.cat([pixels, self.context(found)], 1))
+        return self.predict(mixed), rough
+
+
+def class_means(
+    pixels: Float[Tensor, "b d h w"], logits: Float[Tensor, "b n h w"]
+) -> Float[Tensor, "b d n"]:
+    """The mean of all pixels for each class, weighted by a softmax of its logits over pixels."""
+    weights = logits.flatten(2).softmax(2)
+    return pixels.flatten(2) @ weights.mT
+
+
+def attended(
+    queries: Float[Tensor, "b d h w"],
+    keys: Float[Tensor, "b d n"],
+    values: Float[Tensor, "b e n"],
+) -> Float[Tensor, "b e h w"]:
+    """For each pixel the mean of the classes' values, by a softmax over the classes.
+
+    Args:
+        queries: of the pixels.
+        keys, values: of the classes.
+    """
+    scores = queries.flatten(2).mT @ keys / keys.shape[1] ** 0.5
+    return (values @ scores.softmax(2).mT).unflatten(2, queries.shape[2:])
+
+
+def _twice(before: int, after: int) -> nn.Sequential:
+    return nn.Sequential(conv_norm_relu(before, after), conv_norm_relu(after, after))
+
+
+def _linear(channels: int, classes: int) -> nn.Conv2d:
+    return nn.Conv2d(channels, classes, 1)
