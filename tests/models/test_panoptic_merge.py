@@ -163,7 +163,7 @@ def test_a_merged_truth_has_quality_one():
             torch.rand(int(single.sum())) / 2 + 0.5, objects["semantic"][0], classes, min_area=0,
         )  # fmt: skip
         metric.update(found, segments, ids, target["segments"])
-    assert metric.compute() == {name: 1 for name in metric.compute()}
+    assert metric.compute() == dict.fromkeys(metric.compute(), 1)
 
 
 def test_a_grouped_truth_has_nearly_quality_one():

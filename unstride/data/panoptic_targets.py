@@ -66,7 +66,7 @@ def object_target(target: Target, classes: Classes) -> Target:
         crowds=[s.is_crowd for s in things],
         image_id=target["image_id"],
     )
-    places = {c: 0 for c in classes.things} | {c: n for n, c in enumerate(classes.stuff, 1)}
+    places = dict.fromkeys(classes.things, 0) | {c: n for n, c in enumerate(classes.stuff, 1)}
     return {**objects, "semantic": tv_tensors.Mask(_painted(ids, present(target), places)[None])}
 
 

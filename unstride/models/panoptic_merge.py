@@ -54,7 +54,7 @@ def merge_objects(
             continue
         segments.append(Segment(len(segments) + 1, classes.things[int(labels[i]) - 1]))
         ids[seen] = len(segments)
-    stuff = {n: category for n, category in enumerate(classes.stuff, 1)}
+    stuff = dict(enumerate(classes.stuff, 1))
     return _with_stuff(ids, segments, semantic, stuff, min_area)
 
 
@@ -116,7 +116,7 @@ def group_pixels(
                 segments.append(Segment(len(segments) + 1, classes.things[int(vote.argmax())]))
                 number[place] = len(segments)
         ids[rows, columns] = number[nearest]
-    stuff = {n: category for n, category in enumerate(classes.stuff, things)}
+    stuff = dict(enumerate(classes.stuff, things))
     return _with_stuff(ids, segments, semantic, stuff, min_area)
 
 
