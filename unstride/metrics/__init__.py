@@ -1,5 +1,6 @@
 """Scores that torchmetrics lacks, as its `Metric`; what it has is only set up here."""
 
+from unstride.metrics.average_precision import average_precision as average_precision
 from unstride.metrics.cam import cam_scores as cam_scores
 from unstride.metrics.depth import DepthErrors as DepthErrors
 from unstride.metrics.depth import depth_errors as depth_errors
