@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int64
@@ -58,7 +58,7 @@ class Labelled(Dataset):
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], Tensor]:
+    def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], Any]:
         image = load_image(self.images[index])[0]
         height, width = image.shape[1:]
         return image, self.read(index, (height, width))

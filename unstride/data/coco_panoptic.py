@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
 from unstride.data.base import Item, Labelled, photographs
-from unstride.data.images import opened
+from unstride.data.panoptic_file import read_ids
 
 
 class COCOPanoptic(Labelled):
@@ -30,16 +29,7 @@ class COCOPanoptic(Labelled):
         Raises:
             ValueError: if the file is not RGB, or of another size than the photograph.
         """
-        path = self.labels[index][0]
-        with opened(path) as image:
-            if image.mode != "RGB" or image.size != (size[1], size[0]):
-                raise ValueError(
-                    f"{path}: a panoptic PNG is RGB and as large as its photograph, "
-                    f"{size[1]} x {size[0]}; this one is {image.mode}, "
-                    f"{image.size[0]} x {image.size[1]}"
-                )
-            colours = torch.from_numpy(np.array(image).astype(np.int64))
-        ids = colours @ torch.tensor([1, 256, 65536])
+        ids = read_ids(self.labels[index][0], size)
         _, regions = torch.cat([torch.zeros(1, dtype=torch.int64), ids.flatten()]).unique(
             return_inverse=True
         )

@@ -1,0 +1,72 @@
+"""Average precision: by hand, and as COCO's evaluation has it from the same files."""
+
+import contextlib
+import io
+
+import pytest
+import torch
+
+from tests.data.layouts import shared_data
+from unstride.data.coco_detection import COCODetection
+from unstride.data.coco_results import write_detections
+from unstride.metrics import average_precision
+
+
+def moved(target):
+    """The truth, moved, partly of another class, with a box of nothing."""
+    n = len(target["labels"])
+    boxes = torch.as_tensor(target["boxes"]) + torch.randn(n, 4) * 2
+    masks = torch.as_tensor(target["masks"]).roll((1, 2), (1, 2))
+    labels = torch.where(torch.rand(n) < 0.2, 1, target["labels"])
+    return {"boxes": boxes, "masks": masks[:, None].float(), "labels": labels,
+            "scores": torch.rand(n)}  # fmt: skip
+
+
+def test_cocos_evaluation_of_the_written_file_agrees(tmp_path):
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    dataset = COCODetection(shared_data("coco"), "train")
+    crowds = [
+        i for i, n in enumerate(dataset.image_ids)
+        if any(e["iscrowd"] for e in dataset.objects[n])
+    ]  # fmt: skip
+    metric, results = average_precision(), []
+    for index in sorted({*range(10), *crowds}):
+        _, target = dataset[index]
+        found = moved(target)
+        results.append((target["image_id"], found))
+        metric.update([found], [target])
+    write_detections(tmp_path / "found.json", results, dataset.categories)
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(dataset.file))
+        evaluation = COCOeval_faster(truth, truth.loadRes(str(tmp_path / "found.json")), "bbox")
+        evaluation.params.imgIds = [number for number, _ in results]
+        evaluation.evaluate(), evaluation.accumulate(), evaluation.summarize()
+    ours = metric.compute()
+    assert 0.05 < float(ours["map"]) < 0.95
+    for place, name in enumerate(("map", "map_50", "map_75")):
+        assert float(ours[name]) == pytest.approx(float(evaluation.stats[place]), abs=1e-6)
+
+
+def test_one_of_two_boxes_found_is_half():
+    box = torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30]])
+    truth = {"boxes": box, "labels": torch.tensor([1, 1]), "iscrowd": torch.tensor([False, False])}
+    found = {"boxes": box[:1], "labels": torch.tensor([1]), "scores": torch.tensor([0.9])}
+    metric = average_precision()
+    metric.update([found], [truth])
+    assert float(metric.compute()["map"]) == pytest.approx(51 / 101)  # recall 0 to 1/2 of 101 steps
+
+
+def test_masks_count_at_the_thresholds_that_they_reach():
+    mask = torch.zeros(1, 12, 12, dtype=torch.bool)
+    mask[:, :10, :10] = True
+    less = mask.clone()
+    less[:, 7:, :4], less[:, 0, :8], less[:, 1, :8] = False, False, False  # 72 of 100 pixels
+    box = torch.tensor([[0.0, 0, 10, 10]])
+    truth = {"boxes": box, "masks": mask, "labels": torch.tensor([1])}
+    found = {**truth, "masks": less, "scores": torch.tensor([0.9])}
+    metric = average_precision("masks")
+    metric.update([found], [truth])
+    scores = {name: round(float(metric.compute()[name]), 6) for name in ("map", "map_50", "map_75")}
+    assert scores == {"map": 0.5, "map_50": 1, "map_75": 0}

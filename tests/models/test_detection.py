@@ -1,0 +1,159 @@
+"""Detectors: torchvision's numbers with nearest, and any operator in FPN and mask head."""
+
+from functools import partial
+
+import pytest
+import timm
+import torch
+from torchvision.models import detection as theirs
+
+from unstride.models.detection import (
+    KINDS,
+    MaskPredictor,
+    create_detector,
+    freeze_norms,
+    load_torchvision,
+)
+from unstride.pyramid import Pyramid
+from unstride.upsamplers import create_upsampler
+
+BUILT = {
+    "faster_rcnn": theirs.fasterrcnn_resnet50_fpn,
+    "mask_rcnn": theirs.maskrcnn_resnet50_fpn,
+    "fcos": theirs.fcos_resnet50_fpn,
+    "retinanet": theirs.retinanet_resnet50_fpn,
+}
+IMAGES = [(3, 96, 128), (3, 90, 71)]  # a batch whose images need padding
+
+
+def resnet(name="resnet50", **options):
+    return Pyramid(timm.create_model(name, num_classes=0), name=name, **options)
+
+
+def varied(model):
+    """Statistics and biases away from their start, so that every part shows in the result."""
+    generator = torch.Generator().manual_seed(1)
+    for name, value in model.state_dict().items():
+        if "running_var" in name:
+            value.copy_(torch.rand(value.shape, generator=generator) + 0.5)
+        elif name.endswith("bn3.weight"):
+            value.fill_(0.2)  # or the features of random weights grow from block to block
+        elif value.is_floating_point() and value.ndim == 1:
+            value.add_(torch.randn(value.shape, generator=generator) * 0.05)
+    return model
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [90, 96])  # as it is, and resized
+def test_torchvision_checkpoints_load_and_give_its_numbers(kind, size):
+    options = {"min_size": size, "max_size": 200}
+    threshold = "box_score_thresh" if "rcnn" in kind else "score_thresh"
+    options[threshold] = 0.0
+    number = {"num_classes": 6, "weights": None, "weights_backbone": None}
+    model = varied(BUILT[kind](**number, **options)).eval()
+    freeze_norms(model.backbone.body)
+    ours = create_detector(kind, freeze_norms(resnet()), 5, **options).eval()
+    load_torchvision(ours, model.state_dict())
+    images = [torch.rand(shape) for shape in (IMAGES if size == 96 else [(3, 90, 128)])]
+
+    with torch.no_grad():
+        expected, actual = model(images), ours(images)
+
+    for e, a in zip(expected, actual, strict=True):
+        assert len(e["boxes"]) > 5
+        assert e.keys() == a.keys()
+        for name in e:
+            if size == 90:
+                assert torch.equal(a[name], e[name]), name
+            else:
+                clear = apart(e["scores"])
+                torch.testing.assert_close(a[name][clear], e[name][clear], rtol=1e-3, atol=1e-3)
+
+
+def apart(scores):
+    """Places, of falling scores, that rounding does not exchange."""
+    gap = (scores[:-1] - scores[1:]) > 1e-5
+    end = torch.ones(1, dtype=torch.bool)
+    return torch.cat([end, gap]) & torch.cat([gap, end])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_losses_reach_every_parameter(kind):
+    pyramid = freeze_norms(resnet("resnet10t"))
+    carafe = partial(create_upsampler, "carafe")
+    options = {"mask_upsampler": carafe} if kind == "mask_rcnn" else {}
+    model = create_detector(kind, pyramid, 3, upsampler=carafe, min_size=64, **options).train()
+    targets = [
+        {
+            "boxes": torch.tensor([[4.0, 4, 40, 50]]),
+            "labels": torch.tensor([2]),
+            "masks": torch.ones(1, 64, 64, dtype=torch.uint8),
+        }
+    ]
+    losses = model([torch.rand(3, 64, 64)], targets)
+    sum(losses.values()).backward()
+    still = [n for n, p in model.named_parameters() if p.grad is None and p.requires_grad]
+    assert still == []
+    assert all(loss.isfinite() for loss in losses.values())
+
+
+def test_an_operator_is_where_the_deconvolution_was():
+    predictor = MaskPredictor(partial(create_upsampler, "bilinear"), 4)
+    out = predictor(torch.ones(2, 256, 14, 14))
+    assert out.shape == (2, 4, 28, 28)
+    expected = predictor.mask_fcn_logits(torch.ones(2, 256, 28, 28))
+    torch.testing.assert_close(out, expected)
+
+
+def test_the_fpn_uses_the_operator_and_gives_it_the_image():
+    model = create_detector(
+        "faster_rcnn", resnet("resnet10t"), 2, upsampler=partial(create_upsampler, "featup_jbu"),
+        min_size=64, box_score_thresh=0,
+    ).eval()  # fmt: skip
+    with torch.no_grad():
+        (found,) = model([torch.rand(3, 64, 70)])
+    assert found["boxes"].shape[1] == 4
+    assert [type(up).__name__ for up in model.backbone.fpn.upsamplers] != []
+
+
+def test_pyramids_without_the_finest_stride_are_refused():
+    pyramid = resnet("resnet10t", strides=(8, 16, 32))
+    with pytest.raises(ValueError, match=r"strides \[8, 16, 32\]: 4 is needed"):
+        create_detector("mask_rcnn", pyramid, 2)
+    assert create_detector("fcos", pyramid, 2).backbone.levels == [8, 16, 32, 64, 128]
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes", "options", "message"),
+    [
+        ("yolo", 2, {}, "there are faster_rcnn, mask_rcnn, fcos, retinanet"),
+        ("fcos", 0, {}, "classes 0"),
+        ("fcos", 2, {"mask_upsampler": partial(create_upsampler, "carafe")}, "no mask head"),
+        ("mask_rcnn", 2, {"mask_upsampler": partial(create_upsampler, "featup_jbu")}, "guide"),
+    ],
+)
+def test_what_does_not_fit_is_refused(kind, classes, options, message):
+    with pytest.raises(ValueError, match=message):
+        create_detector(kind, resnet("resnet10t"), classes, **options)
+
+
+def test_a_batch_is_padded_with_the_mean_colour():
+    model = create_detector("faster_rcnn", resnet("resnet10t"), 2, min_size=32, max_size=32)
+    batch, _ = model.transform([torch.ones(3, 32, 20), torch.zeros(3, 20, 32)])
+    assert batch.tensors.shape == (2, 3, 32, 32)
+    assert batch.tensors[0, :, :, :20].eq(1).all()
+    mean = model.backbone.body.mean.view(3, 1, 1)
+    assert batch.tensors[0, :, :, 20:].eq(mean).all()
+    assert batch.tensors[1, :, 20:].eq(mean).all()
+
+
+def test_norms_frozen_and_not_give_the_same_in_evaluation():
+    pyramid = varied(resnet("resnet10t")).eval()
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        before, after = pyramid(image), freeze_norms(pyramid)(image)
+        for stride in before:
+            torch.testing.assert_close(after[stride], before[stride], rtol=1e-4, atol=1e-4)
+        coarse = freeze_norms(varied(resnet("resnet10t")), 0.1)(image)
+    assert not torch.allclose(coarse[32], before[32], rtol=1e-3)
+    assert not [m for m in pyramid.modules() if type(m) is torch.nn.BatchNorm2d]

@@ -1,0 +1,58 @@
+"""COCO panoptic with classes: a map of segments, and what each segment is."""
+
+from collections.abc import Iterator
+
+import torch
+from torchvision import tv_tensors
+
+from unstride.data.base import Item, photographs
+from unstride.data.instances import Instances, Target
+from unstride.data.panoptic_file import Category, Segment, check_segments, read_ids, read_segments
+
+
+class COCOPanopticObjects(Instances):
+    """Photographs with the segment id of every pixel.
+
+    A target has `ids` (Mask "1 h w", int64, 0 is void), `segments` (a list of Segment, of
+    `categories`), and `image_id`, which is the photograph's name as a number. A transform that
+    cuts a segment away leaves it in `segments`; `present` drops it.
+    """
+
+    splits = ("train", "val")
+    layout = (
+        "{train2017,val2017}/{images/ID.jpg,panoptic/ID.png,panoptic.json}, or COCO's own folders "
+        "and annotations/panoptic_{train2017,val2017}[.json]"
+    )
+    categories: tuple[Category, ...]
+
+    def find(self) -> Iterator[Item]:
+        """Photographs and their PNGs."""
+        part = f"{self.split}2017"
+        labels = self.folder(f"annotations/panoptic_{part}", f"{part}/panoptic")
+        self.segments, categories = read_segments(labels.with_suffix(".json"))
+        self.categories = tuple(categories)
+        self.classes = tuple(c.name for c in categories)
+        for image in photographs(self.folder(f"{part}/images", f"images/{part}", part)):
+            path = labels / f"{image.stem}.png"
+            if path.name not in self.segments:
+                file = labels.with_suffix(".json")
+                raise ValueError(f"{file}: no annotation of {path.name}, the label of {image}")
+            yield image.stem, image, [path]
+
+    def target(self, index: int, size: tuple[int, int]) -> Target:
+        """The map and its segments.
+
+        Raises:
+            ValueError: if the PNG is damaged, of another size, or has other segments than the JSON.
+        """
+        path = self.labels[index][0]
+        ids, segments = read_ids(path, size), self.segments[path.name]
+        check_segments(ids, segments, str(path))
+        number = int(path.stem) if path.stem.isdecimal() else index
+        return {"image_id": number, "ids": tv_tensors.Mask(ids[None]), "segments": segments}
+
+
+def present(target: Target) -> list[Segment]:
+    """The segments that still have a pixel."""
+    left = set(torch.as_tensor(target["ids"]).unique().tolist())
+    return [s for s in target["segments"] if s.id in left]

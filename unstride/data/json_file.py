@@ -1,0 +1,56 @@
+"""JSON from disk, never trusted: what is missing or of the wrong kind is said with the file."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        ValueError: if it is no JSON, or no object.
+        FileNotFoundError: if there is no such file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        document = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not JSON that can be read ({error})") from None
+    if not isinstance(document, dict):
+        raise ValueError(f"{path}: expected is an object, found {type(document).__name__}")
+    return document
+
+
+def field(path: Path, entry: Mapping[str, Any], name: str, kind: type) -> Any:
+    """A field of an entry.
+
+    Raises:
+        ValueError: if it is missing or of another kind.
+    """
+    if name not in entry:
+        raise ValueError(f"{path}: an entry lacks {name!r}: {_short(entry)}")
+    value = entry[name]
+    if not isinstance(value, kind):
+        raise ValueError(f"{path}: {name!r} is {_short(value)}, expected is {kind.__name__}")
+    return value
+
+
+def listed(path: Path, entry: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """A list of objects of an entry.
+
+    Raises:
+        ValueError: if it is missing, or anything else.
+    """
+    found = field(path, entry, name, list)
+    for item in found:
+        if not isinstance(item, dict):
+            raise ValueError(f"{path}: {name!r} holds {_short(item)}, expected are objects")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,21 @@
+"""Average precision of boxes and masks, as COCO counts it; torchmetrics' by faster-coco-eval."""
+
+from typing import Literal
+
+from torchmetrics import Metric
+from torchmetrics.detection import MeanAveragePrecision
+
+
+def average_precision(of: Literal["boxes", "masks"] = "boxes") -> Metric:
+    """AP over IoU 0.50 to 0.95 as `map`, at one IoU as `map_50`, `map_75`: means over the classes.
+
+    Update it with lists of what detectors return and of targets of `Instances`: `boxes` XYXY,
+    `labels`, `scores` and, for masks, bool or uint8 `masks` "n h w". The best 100 detections of an
+    image count, and one in a crowd of its class counts neither way. Sizes (`map_small` and so on)
+    go by the area of the box, or of the mask.
+
+    Args:
+        of: what is compared.
+    """
+    kind: Literal["bbox", "segm"] = "bbox" if of == "boxes" else "segm"
+    return MeanAveragePrecision(iou_type=kind, backend="faster_coco_eval")

@@ -1,0 +1,218 @@
+"""Detectors on any backbone, with any operator in the FPN and in the mask head.
+
+Ren et al., "Faster R-CNN", NeurIPS 2015, arXiv:1506.01497; He et al., "Mask R-CNN", ICCV 2017,
+arXiv:1703.06870; Lin et al., "Focal Loss" (RetinaNet), ICCV 2017, arXiv:1708.02002; Tian et al.,
+"FCOS", ICCV 2019, arXiv:1904.01355. The heads and losses are torchvision's, whose checkpoints fit.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchvision.models.detection import FCOS, FasterRCNN, MaskRCNN, RetinaNet
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
+from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
+
+from unstride.necks.extra_levels import LastLevelMaxPool, LastLevelP6P7
+from unstride.necks.fpn import FPN, TorchNearest
+from unstride.pyramid import Pyramid
+from unstride.upsamplers.inside import Factory, built_upsampler, enlarged
+
+WIDTH = 256  # channels of every level and of the mask head, as in the papers
+TWO_STAGE = {"faster_rcnn": FasterRCNN, "mask_rcnn": MaskRCNN}
+ONE_STAGE = {"fcos": FCOS, "retinanet": RetinaNet}
+KINDS = (*TWO_STAGE, *ONE_STAGE)
+
+
+def create_detector(
+    kind: str,
+    pyramid: Pyramid,
+    classes: int,
+    *,
+    upsampler: Factory = TorchNearest,
+    mask_upsampler: Factory | None = None,
+    **options: Any,
+) -> nn.Module:
+    """A detector of torchvision's, called as torchvision's are.
+
+    It takes a list of images, RGB in [0, 1], each of any size. In training it takes targets too,
+    without crowds, and returns losses; in evaluation a dictionary for each image: `boxes` (XYXY in
+    pixels), `labels` (from 1), `scores` and, of Mask R-CNN, `masks` in [0, 1].
+
+    Args:
+        kind: "faster_rcnn", "mask_rcnn", "fcos" or "retinanet".
+        pyramid: with strides from 4 (R-CNN) or 8 (the others); finer ones are not used.
+        classes: of objects, without the background.
+        upsampler: of the FPN, see `FPN`.
+        mask_upsampler: in the place of the mask head's deconvolution and its ReLU, called as
+            `factory(channels, scale=2)`; by default torchvision's deconvolution.
+        options: of torchvision's class, such as min_size (pixels of the shorter side).
+
+    Raises:
+        ValueError: if there is no such kind, the pyramid has no such strides, `classes` is below
+            1, or there is a mask_upsampler without a mask head.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind {kind!r}: there are {', '.join(KINDS)}")
+    if classes < 1:
+        raise ValueError(f"classes {classes}: at least one, the background not counted")
+    if mask_upsampler is not None and kind != "mask_rcnn":
+        raise ValueError(f"mask_upsampler: {kind} has no mask head")
+    trunk = Trunk(pyramid, 4 if kind in TWO_STAGE else 8, upsampler)
+    build = _two_stage if kind in TWO_STAGE else _one_stage
+    detector = build(kind, trunk, classes + 1, options)
+    if mask_upsampler is not None:
+        detector.roi_heads.mask_predictor = MaskPredictor(mask_upsampler, classes + 1)
+    detector.transform = PaddedWithMean(detector.transform, pyramid)
+    return detector
+
+
+class Trunk(nn.Module):
+    """A pyramid and its FPN, named and called as the backbone of torchvision's detectors.
+
+    Args:
+        pyramid: features of an image in [0, 1].
+        finest: stride of the finest level, in pixels.
+        upsampler: of the FPN.
+
+    Attributes:
+        strides: of the levels that came from the pyramid.
+        levels: strides of all levels.
+    """
+
+    def __init__(self, pyramid: Pyramid, finest: int, upsampler: Factory):
+        super().__init__()
+        channels = {s: c for s, c in pyramid.channels.items() if s >= finest}
+        if finest not in channels:
+            raise ValueError(f"pyramid of strides {sorted(pyramid.channels)}: {finest} is needed")
+        extra = LastLevelMaxPool() if finest == 4 else LastLevelP6P7(WIDTH, WIDTH)
+        self.body, self.fpn = pyramid, FPN(channels, WIDTH, upsampler, extra=extra)
+        self.out_channels, self.strides = WIDTH, sorted(channels)
+        coarser = (2,) if finest == 4 else (2, 4)
+        self.levels = [*self.strides, *(self.strides[-1] * n for n in coarser)]
+
+    def forward(self, image: Float[Tensor, "b 3 H W"]) -> dict[str, Tensor]:
+        """The levels by their stride, as a word."""
+        levels = self.fpn(self.body(image), image)
+        return OrderedDict((str(stride), levels[stride]) for stride in self.levels)
+
+
+class MaskPredictor(nn.Module):
+    """The last layers of the mask head: an operator to twice the size, and a score per class.
+
+    Args:
+        upsampler: a factory.
+        classes: with the background.
+    """
+
+    def __init__(self, upsampler: Factory, classes: int):
+        super().__init__()
+        self.conv5_mask = built_upsampler(upsampler, WIDTH, 2)  # where torchvision's stands
+        self.mask_fcn_logits = nn.Conv2d(WIDTH, classes, 1)
+        nn.init.kaiming_normal_(self.mask_fcn_logits.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.zeros_(self.mask_fcn_logits.bias)  # type: ignore[arg-type]
+        if self.conv5_mask.guide_channels is not None:
+            name = type(self.conv5_mask).__name__
+            raise ValueError(f"mask_upsampler {name} needs a guide, and the mask head has none")
+
+    def forward(self, features: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k H W"]:
+        """Logits at twice the size."""
+        size = 2 * features.shape[2], 2 * features.shape[3]
+        return self.mask_fcn_logits(enlarged(features, self.conv5_mask, size))
+
+
+class PaddedWithMean(GeneralizedRCNNTransform):
+    """torchvision's resizing and batching for a pyramid that normalises by itself.
+
+    torchvision pads a batch with zeros after normalising. So the images are padded with their
+    mean colour here. The pyramid normalises after resizing; torchvision does it before, which
+    differs by rounding.
+
+    Args:
+        like: whose sizes are taken.
+        pyramid: whose mean and multiple are taken.
+    """
+
+    def __init__(self, like: GeneralizedRCNNTransform, pyramid: Pyramid):
+        options = {"size_divisible": pyramid.multiple, "fixed_size": like.fixed_size}
+        super().__init__(like.min_size, like.max_size, [0.0] * 3, [1.0] * 3, **options)
+        self.colour = [float(v) for v in pyramid.mean.flatten()]
+
+    def batch_images(self, images: list[Tensor], size_divisible: int = 32) -> Tensor:
+        """Images on one grid, at its top left."""
+        height, width = (
+            -(-max(image.shape[axis] for image in images) // size_divisible) * size_divisible
+            for axis in (1, 2)
+        )
+        colour = images[0].new_tensor(self.colour).view(1, 3, 1, 1)
+        batch = colour.expand(len(images), 3, height, width).clone()
+        for place, image in zip(batch, images, strict=True):
+            place[:, : image.shape[1], : image.shape[2]] = image
+        return batch
+
+
+def freeze_norms(network: nn.Module, epsilon: float | None = None) -> nn.Module:
+    """Replaces batch norms, in place, by torchvision's frozen ones; returns the network.
+
+    Usual with a few images per step, whose statistics are worth little.
+
+    Args:
+        network: any whose batch norms have no activation of their own, such as a ResNet of timm.
+        epsilon: of the frozen ones; by default each one's own. torchvision's first COCO
+            checkpoints want 0.
+    """
+    for name, norm in list(network.named_modules()):
+        if type(norm) is nn.BatchNorm2d:
+            frozen = FrozenBatchNorm2d(norm.num_features, norm.eps if epsilon is None else epsilon)
+            state = {k: v for k, v in norm.state_dict().items() if k != "num_batches_tracked"}
+            frozen.load_state_dict(state)
+            parent, _, last = name.rpartition(".")
+            setattr(network.get_submodule(parent), last, frozen)
+    return network
+
+
+def load_torchvision(detector: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Loads a state dict of torchvision's detector on a ResNet.
+
+    Args:
+        detector: on the pyramid of timm's same ResNet, after `freeze_norms`.
+        state: of torchvision's detector; the stem of the names of its body is lengthened.
+
+    Raises:
+        RuntimeError: if names or shapes do not fit.
+    """
+    body = "backbone.body."
+    inner = f"{body}model."
+    detector.load_state_dict({k.replace(body, inner, 1): v for k, v in state.items()})
+
+
+def _two_stage(kind: str, trunk: Trunk, classes: int, options: dict[str, Any]) -> Any:
+    anchors = _anchors([(8 * s,) for s in trunk.levels], (0.5, 1.0, 2.0))
+    chosen: dict[str, Any] = {
+        "rpn_anchor_generator": anchors,
+        "box_roi_pool": _roi_pool(trunk, 7),
+    }
+    if kind == "mask_rcnn":
+        chosen["mask_roi_pool"] = _roi_pool(trunk, 14)
+    return TWO_STAGE[kind](trunk, classes, **(chosen | options))
+
+
+def _one_stage(kind: str, trunk: Trunk, classes: int, options: dict[str, Any]) -> Any:
+    if kind == "fcos":
+        anchors = _anchors([(s,) for s in trunk.levels], (1.0,))
+    else:
+        octave = [2 ** (n / 3) for n in range(3)]
+        sizes = [tuple(int(4 * s * part) for part in octave) for s in trunk.levels]
+        anchors = _anchors(sizes, (0.5, 1.0, 2.0))
+    return ONE_STAGE[kind](trunk, classes, **({"anchor_generator": anchors} | options))
+
+
+def _anchors(sizes: Sequence[tuple[int, ...]], ratios: tuple[float, ...]) -> AnchorGenerator:
+    return AnchorGenerator(tuple(sizes), (ratios,) * len(sizes))
+
+
+def _roi_pool(trunk: Trunk, side: int) -> MultiScaleRoIAlign:
+    return MultiScaleRoIAlign([str(s) for s in trunk.strides], side, sampling_ratio=2)

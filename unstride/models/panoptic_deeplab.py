@@ -1,0 +1,173 @@
+"""Panoptic-DeepLab: classes, centres and the way to them, whose every enlargement is any operator.
+
+Cheng et al., "Panoptic-DeepLab", CVPR 2020, arXiv:1911.10194, section 3. Group normalisation
+stands in the place of batch normalisation, so that small batches train; the semantic loss takes the
+hardest pixels, without the extra weight of small objects.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, interpolate, relu
+
+from unstride.backbones import pad_image
+from unstride.data.labels import UNLABELLED
+from unstride.data.panoptic_targets import Centres, Classes
+from unstride.models.panoptic_merge import Panoptic, group_pixels
+from unstride.pyramid import Pyramid
+from unstride.upsamplers import Bilinear
+from unstride.upsamplers.inside import Factory, built_upsampler, enlarged
+
+RATES = (6, 12, 18)  # of the dilated convolutions, in cells of the coarsest grid
+HARDEST = 0.2  # the share of pixels that the semantic loss takes
+WEIGHTS = {"semantic": 1.0, "heat": 200.0, "offset": 0.01}  # of the losses; offsets in pixels
+
+
+class Fields(NamedTuple):
+    """What the network says of each pixel of the image.
+
+    `semantic`: logits of the classes, things first. `heat`: of object centres, 1 at one.
+    `offsets`: from the pixel to the centre of its object, (x, y) in pixels.
+    """
+
+    semantic: Float[Tensor, "b n h w"]
+    heat: Float[Tensor, "b h w"]
+    offsets: Float[Tensor, "b 2 h w"]
+
+
+class PanopticDeepLab(nn.Module):
+    """Two decoders on one pyramid: one for classes, one for centres and offsets.
+
+    Args:
+        pyramid: with two strides at least.
+        classes: category ids of things and of stuff.
+        upsampler: in both decoders, from each stride to the next finer, called as
+            `factory(channels, scale=...)`; its guide is the skip connection.
+        width: channels of the semantic decoder; the other has half.
+    """
+
+    def __init__(
+        self,
+        pyramid: Pyramid,
+        classes: Classes,
+        *,
+        upsampler: Factory = Bilinear,
+        width: int = 256,
+    ):
+        super().__init__()
+        self.pyramid, self.classes = pyramid, classes
+        number = len(classes.things) + len(classes.stuff)
+        self.semantic_decoder = Decoder(pyramid.channels, width, upsampler)
+        self.instance_decoder = Decoder(pyramid.channels, width // 2, upsampler)
+        self.semantic_head = _head(width, number)
+        self.heat_head, self.offset_head = _head(width // 2, 1), _head(width // 2, 2)
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Fields:
+        """The fields at the size of the image, RGB in [0, 1]."""
+        height, width = image.shape[2:]
+        size = self.pyramid.padded_size((height, width))
+        padded = pad_image(image, size)
+        features = self.pyramid(padded)
+        semantic = self.semantic_decoder(features, padded)
+        instance = self.instance_decoder(features, padded)
+        stride = min(self.pyramid.channels)
+        maps = (
+            self.semantic_head(semantic),
+            self.heat_head(instance),
+            self.offset_head(instance) * stride,  # said in cells, meant in pixels
+        )
+        full = [interpolate(m, size, mode="bilinear")[:, :, :height, :width] for m in maps]
+        return Fields(full[0], full[1][:, 0], full[2])
+
+    @torch.no_grad()
+    def segments(self, image: Float[Tensor, "b 3 h w"], **options: float) -> list[Panoptic]:
+        """Segment ids and segments of each image; `options` of `group_pixels`."""
+        fields = self(image)
+        each = zip(fields.semantic.argmax(1), fields.heat, fields.offsets, strict=True)
+        return [group_pixels(*f, self.classes, **options) for f in each]  # type: ignore[arg-type]
+
+
+class Decoder(nn.Module):
+    """Context by dilated convolutions on the coarsest grid, enlarged step by step past the skips.
+
+    Args:
+        channels: of the features, by stride.
+        width: of the result.
+        upsampler: a factory.
+    """
+
+    def __init__(self, channels: dict[int, int], width: int, upsampler: Factory):
+        super().__init__()
+        self.strides = sorted(channels, reverse=True)
+        self.context = Context(channels[self.strides[0]], width)
+        self.skips, self.ups, self.fuse = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        for coarse, fine in zip(self.strides, self.strides[1:], strict=False):
+            skip = max(width // 4, 1)
+            self.skips.append(_block(channels[fine], skip, 1))
+            self.ups.append(built_upsampler(upsampler, width, coarse // fine, guide_channels=skip))
+            self.fuse.append(_block(width + skip, width, 5))
+
+    def forward(
+        self, features: dict[int, Tensor], image: Float[Tensor, "b 3 H W"]
+    ) -> Float[Tensor, "b c h w"]:
+        """On the finest grid."""
+        maps = self.context(features[self.strides[0]])
+        steps = zip(self.strides[1:], self.skips, self.ups, self.fuse, strict=True)
+        for stride, skip, up, fuse in steps:
+            finer = skip(features[stride])
+            size = finer.shape[2], finer.shape[3]
+            wide = enlarged(maps, up, size, finer=finer, image=image)  # type: ignore[arg-type]
+            maps = fuse(torch.cat([wide, finer], 1))
+        return maps
+
+
+class Context(nn.Module):
+    """Atrous spatial pyramid pooling: a pixel, its wider surroundings, and the whole image."""
+
+    def __init__(self, channels: int, width: int):
+        super().__init__()
+        self.near = nn.ModuleList([_block(channels, width, 1)])
+        self.near.extend(_block(channels, width, 3, rate) for rate in RATES)
+        self.whole = nn.Conv2d(channels, width, 1)
+        self.join = _block(width * (len(RATES) + 2), width, 1)
+
+    def forward(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
+        """On the same grid."""
+        near = [block(features) for block in self.near]
+        whole = relu(self.whole(features.mean((2, 3), keepdim=True)))
+        return self.join(torch.cat([*near, whole.expand_as(near[0])], 1))
+
+
+def panoptic_loss(
+    fields: Fields, semantic: Int64[Tensor, "b h w"], centres: Sequence[Centres]
+) -> dict[str, Float[Tensor, ""]]:
+    """The three losses, weighted as in the paper: `semantic`, `heat`, `offset`; 0 of nothing.
+
+    Args:
+        fields: of the network.
+        semantic: classes, things first, or UNLABELLED.
+        centres: of each image.
+    """
+    heat, offsets, is_known, is_object = (torch.stack(part) for part in zip(*centres, strict=True))
+    each = cross_entropy(fields.semantic, semantic, ignore_index=UNLABELLED, reduction="none")
+    hard = each[semantic != UNLABELLED]
+    hard = hard.topk(max(round(HARDEST * len(hard)), min(len(hard), 1))).values
+    squares = (fields.heat - heat).square()[is_known]
+    away = (fields.offsets - offsets).abs().sum(1)[is_object & is_known]
+    losses = {"semantic": hard, "heat": squares, "offset": away}
+    return {name: WEIGHTS[name] * loss.sum() / max(len(loss), 1) for name, loss in losses.items()}
+
+
+def _block(before: int, after: int, side: int, rate: int = 1) -> nn.Sequential:
+    groups = next(n for n in (32, 16, 8, 4, 2, 1) if after % n == 0)
+    convolution = nn.Conv2d(
+        before, after, side, padding=rate * (side // 2), dilation=rate, bias=False
+    )
+    return nn.Sequential(convolution, nn.GroupNorm(groups, after), nn.ReLU())
+
+
+def _head(width: int, channels: int) -> nn.Sequential:
+    return nn.Sequential(_block(width, width, 5), nn.Conv2d(width, channels, 1))
