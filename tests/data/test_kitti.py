@@ -162,7 +162,7 @@ HEIGHT = 1.45  # metres, at which a level road fits both sequences; the camera i
 def test_the_road_moves_as_the_poses_of_kitti_say(sequence):
     """There is no depth, but the road before the car is a plane: its depth is known."""
     triples = Neighbours(KITTIOdometry(shared_data("kitti_gray") / sequence))
-    errors = {name: 0.0 for name in ["truth", *MOTIONS]}
+    errors = dict.fromkeys(["truth", *MOTIONS], 0.0)
     for sample in (triples[i] for i in range(0, len(triples), 8)):
         k = sample["intrinsics"][None]
         rows = torch.arange(192) + 0.5 - k[0, 1, 2]
