@@ -23,7 +23,77 @@ DEFAULT = "tf_efficientnet_lite0"
 WITHOUT_NORM = ("Hiera", "VisionTransformerSAM")  # timm has no final norm for these maps
 
 
-class Backbone(nn.Module):
+class Network(nn.Module):
+    """A timm model's layers, with the image normalised and padded as it needs.
+
+    What `Backbone` and `Pyramid` share.
+
+    Args:
+        model: a timm model.
+        name: what the features are called in files.
+
+    Attributes:
+        multiple: the image is padded to whole multiples of this, in pixels.
+    """
+
+    model: Any
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: nn.Module, *, name: str = "custom"):
+        super().__init__()
+        self.model, self.name = model, name
+        self.layers = [(layer["reduction"], layer["num_chs"]) for layer in self.model.feature_info]
+        self.multiple = max(stride for stride, _ in self.layers)
+        self.norm = type(model).__name__ not in WITHOUT_NORM
+        config = self.model.pretrained_cfg
+        self.only = config["input_size"][1:] if config.get("fixed_input_size") else None
+        for statistic in ("mean", "std"):
+            value = torch.tensor(config[statistic]).view(1, 3, 1, 1)
+            self.register_buffer(statistic, value, persistent=False)
+
+    def deepest(self, stride: int) -> int:
+        """The number of the last layer of that stride.
+
+        Raises:
+            ValueError: if no layer has it.
+        """
+        strides = [reduction for reduction, _ in self.layers]
+        if stride not in strides:
+            offered = ", ".join(map(str, sorted(set(strides))))
+            raise ValueError(f"stride must be one of {offered} for {self.name}, got {stride}")
+        return len(strides) - 1 - strides[::-1].index(stride)
+
+    def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The pixels, rows and columns, that the features of an image of this size cover."""
+        height, width = (-(-n // self.multiple) * self.multiple for n in size)
+        return height, width
+
+    def maps(self, image: Float[Tensor, "b 3 H W"], layers: list[int]) -> list[Tensor]:
+        """What these layers make of the padded image, from the first to the last."""
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise ValueError(f"image must be (batch, 3, height, width), got {tuple(image.shape)}")
+        image = pad_image(image, self.padded_size((image.shape[2], image.shape[3])))
+        image = (image - self.mean.to(image)) / self.std.to(image)
+        self._take(image.shape[2], image.shape[3])
+        return self.model.forward_intermediates(
+            image, indices=layers, norm=self.norm, output_fmt="NCHW", intermediates_only=True
+        )
+
+    def _take(self, height: int, width: int) -> None:
+        """Prepare a network whose parts depend on the image's size."""
+        if getattr(self.model, "dynamic_img_size", False):
+            return
+        if hasattr(self.model, "set_input_size"):
+            self.model.set_input_size(img_size=(height, width))
+        elif self.only and self.only != (height, width):
+            raise ValueError(
+                f"{self.name} takes images of {self.only[0]} x {self.only[1]} pixels only "
+                f"(timm cannot resize it), got {height} x {width} with padding"
+            )
+
+
+class Backbone(Network):
     """A network's dense features, with the image normalised and padded as it needs.
 
     Args:
@@ -40,33 +110,11 @@ class Backbone(nn.Module):
         ValueError: if no layer has that stride.
     """
 
-    model: Any
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, model: nn.Module, stride: int | None = None, *, name: str = "custom"):
-        super().__init__()
-        self.model, self.name = model, name
-        layers = [(layer["reduction"], layer["num_chs"]) for layer in self.model.feature_info]
-        strides = [reduction for reduction, _ in layers]
-        if stride is not None and stride not in strides:
-            offered = ", ".join(map(str, sorted(set(strides))))
-            raise ValueError(f"stride must be one of {offered} for {name}, got {stride}")
-        self.stride = strides[-1] if stride is None else stride
-        self.layer = len(strides) - 1 - strides[::-1].index(self.stride)
-        self.channels = layers[self.layer][1]
-        self.multiple = max(strides)
-        self.norm = type(model).__name__ not in WITHOUT_NORM
-        config = self.model.pretrained_cfg
-        self.only = config["input_size"][1:] if config.get("fixed_input_size") else None
-        for statistic in ("mean", "std"):
-            value = torch.tensor(config[statistic]).view(1, 3, 1, 1)
-            self.register_buffer(statistic, value, persistent=False)
-
-    def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The pixels, rows and columns, that the features of an image of this size cover."""
-        height, width = (-(-n // self.multiple) * self.multiple for n in size)
-        return height, width
+        super().__init__(model, name=name)
+        self.stride = self.layers[-1][0] if stride is None else stride
+        self.layer = self.deepest(self.stride)
+        self.channels = self.layers[self.layer][1]
 
     def forward(self, image: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b c h w"]:
         """Features of the padded image.
@@ -74,30 +122,7 @@ class Backbone(nn.Module):
         Args:
             image: RGB in [0, 1], of any size.
         """
-        if image.ndim != 4 or image.shape[1] != 3:
-            raise ValueError(f"image must be (batch, 3, height, width), got {tuple(image.shape)}")
-        image = pad_image(image, self.padded_size((image.shape[2], image.shape[3])))
-        image = (image - self.mean.to(image)) / self.std.to(image)
-        self._take(image.shape[2], image.shape[3])
-        return self.model.forward_intermediates(
-            image,
-            indices=[self.layer],
-            norm=self.norm,
-            output_fmt="NCHW",
-            intermediates_only=True,
-        )[0]
-
-    def _take(self, height: int, width: int) -> None:
-        """Prepare a network whose parts depend on the image's size."""
-        if getattr(self.model, "dynamic_img_size", False):
-            return
-        if hasattr(self.model, "set_input_size"):
-            self.model.set_input_size(img_size=(height, width))
-        elif self.only and self.only != (height, width):
-            raise ValueError(
-                f"{self.name} takes images of {self.only[0]} x {self.only[1]} pixels only "
-                f"(timm cannot resize it), got {height} x {width} with padding"
-            )
+        return self.maps(image, [self.layer])[0]
 
 
 def create_backbone(
@@ -135,9 +160,19 @@ def pad_image(image: Float[Tensor, "b c H W"], size: tuple[int, int]) -> Float[T
 
 
 def build_network(
-    name: str, pretrained: bool, weights: str | Path | None, num_classes: int | None
+    name: str,
+    pretrained: bool,
+    weights: str | Path | None,
+    num_classes: int | None,
+    **options: Any,
 ) -> nn.Module:
-    """A timm model with its weights; with all its classes, or another number."""
+    """A timm model with its weights; with all its classes, or another number.
+
+    Args:
+        name, pretrained, weights: as for `create_backbone`.
+        num_classes: None for all that the weights know.
+        options: of `timm.create_model`.
+    """
     import timm
 
     if not timm.is_model(name):
@@ -146,8 +181,9 @@ def build_network(
         )
         raise ValueError(f"backbone must be a timm model, got {name!r}; such as: {near}")
     download = pretrained and weights is None and not is_packaged(name)
-    head = {} if num_classes is None else {"num_classes": num_classes}
-    model = _build(timm, name, download, head)
+    if num_classes is not None:
+        options["num_classes"] = num_classes
+    model = _build(timm, name, download, options)
     if weights is not None:
         _load_file(model, Path(weights))
     elif pretrained and not download:
@@ -155,10 +191,10 @@ def build_network(
     return model
 
 
-def _build(timm: ModuleType, name: str, download: bool, head: dict[str, int]) -> nn.Module:
-    for options in ({"dynamic_img_size": True}, {}):  # of transformers; others know no such word
+def _build(timm: ModuleType, name: str, download: bool, options: dict[str, Any]) -> nn.Module:
+    for more in ({"dynamic_img_size": True}, {}):  # of transformers; others know no such word
         try:
-            return timm.create_model(name, pretrained=download, **head, **options)
+            return timm.create_model(name, pretrained=download, **options, **more)
         except TypeError as error:
             if "dynamic_img_size" not in str(error):
                 raise

@@ -1,0 +1,44 @@
+"""The operators as a network meets them, and one that somebody might bring."""
+
+from functools import partial
+
+import torch
+from torch import nn
+
+from unstride import create_upsampler, list_upsamplers
+from unstride.upsamplers import Upsampler
+from unstride.upsamplers.base import nearest
+
+OPTIONS = {"featup_jbu": {"pretrained": False}}
+FACTORIES = {
+    name: partial(create_upsampler, name, **OPTIONS.get(name, {})) for name in list_upsamplers()
+}
+
+
+class Own(Upsampler):
+    """Nearest neighbour plus what a convolution makes of the guide: not convex."""
+
+    def __init__(self, channels, scale=2, *, guide_channels):
+        super().__init__(channels, scale)
+        self.guide_channels = guide_channels
+        self.see = nn.Conv2d(guide_channels, channels, 1)
+
+    def forward(self, features, guide=None, size=None):
+        size = self.output_size(features, size)
+        return nearest(features, size) + nearest(self.see(guide), size)
+
+
+FACTORIES["own"] = Own
+
+
+def without_gradient(module):
+    """The names of the parameters that a backward pass left out."""
+    return [name for name, p in module.named_parameters() if p.grad is None]
+
+
+def wake(module):
+    """Operators start almost uniform; random parameters show what they can do."""
+    for p in module.parameters():
+        if p.ndim > 1:
+            torch.nn.init.normal_(p, std=p[0].numel() ** -0.5)
+    return module

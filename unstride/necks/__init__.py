@@ -1,0 +1,1 @@
+"""Necks: features of a pyramid in, features that know of each other out."""

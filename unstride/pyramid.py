@@ -1,0 +1,87 @@
+"""A network's features at several strides at once, trainable: what necks and heads stand on.
+
+As in `backbones`, the image is padded at its right and bottom to whole multiples of the
+coarsest stride, so each grid of the pyramid is exactly twice as fine as the next octave's.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from unstride.backbones import DEFAULT, Network, build_network
+
+STRIDES = (4, 8, 16, 32)
+
+
+class Pyramid(Network):
+    """The deepest layer of each stride.
+
+    Layers beyond the coarsest stride are taken out where timm knows how, so that no parameter
+    is without a gradient.
+
+    Args:
+        model: a timm model; it is changed.
+        strides: of the features, in pixels.
+        name: what the features are called in files.
+
+    Attributes:
+        strides: from the finest to the coarsest.
+        channels: of the features, by stride.
+        multiple: the image is padded to whole multiples of this, in pixels.
+
+    Raises:
+        ValueError: if no layer has one of the strides; a plain vision transformer has only one.
+    """
+
+    def __init__(self, model: nn.Module, strides: Sequence[int] = STRIDES, *, name: str = "custom"):
+        super().__init__(model, name=name)
+        if not strides:
+            raise ValueError("strides must name at least one stride, got none")
+        self.strides = tuple(sorted(set(strides)))
+        self.indices = [self.deepest(stride) for stride in self.strides]
+        self.channels = {
+            stride: self.layers[index][1]
+            for stride, index in zip(self.strides, self.indices, strict=True)
+        }
+        if hasattr(self.model, "prune_intermediate_layers"):
+            self.model.prune_intermediate_layers(self.indices, prune_norm=False, prune_head=True)
+
+    def forward(self, image: Float[Tensor, "b 3 H W"]) -> dict[int, Tensor]:
+        """Features of the padded image, "b c h w" each, by stride.
+
+        Args:
+            image: RGB in [0, 1], of any size.
+        """
+        return dict(zip(self.strides, self.maps(image, self.indices), strict=True))
+
+
+def create_pyramid(
+    name: str = DEFAULT,
+    strides: Sequence[int] = STRIDES,
+    pretrained: bool = True,
+    *,
+    weights: str | Path | None = None,
+) -> Pyramid:
+    """Features of a timm model at several strides, in training mode.
+
+    An HRNet gives its own branches (18, 36, 72 and 144 channels for hrnet_w18), without the
+    wider layers that timm's classifier puts on top of them.
+
+    Args:
+        name: a model name of timm. The default needs no download.
+        strides: of the features, in pixels.
+        pretrained: with trained weights; timm fetches those of other models on first use.
+        weights: a safetensors file in timm's layout, instead of the usual weights.
+
+    Raises:
+        ValueError: if there is no such model or stride, or the file does not fit the model.
+        OSError: if the weights can be neither found nor downloaded.
+    """
+    options: dict[str, Any] = {}
+    if name.startswith("hrnet"):
+        options = {"features_only": True, "feature_location": ""}
+    model = build_network(name, pretrained, weights, num_classes=0, **options)
+    return Pyramid(model, strides, name=name)
