@@ -40,11 +40,11 @@ class Neighbours(Dataset):
     ):
         self.frames, self.size = frames, size
         places = {(path.parent, int(path.stem)): i for i, path in enumerate(frames.images)}
-        around = [
-            (places.get((folder, n - spacing)), i, places.get((folder, n + spacing)))
+        self.triples = [
+            (places[folder, n - spacing], i, places[folder, n + spacing])
             for (folder, n), i in places.items()
+            if (folder, n - spacing) in places and (folder, n + spacing) in places
         ]
-        self.triples = [t for t in around if None not in t]
         self.names = [frames.names[i] for _, i, _ in self.triples]
         if not self.triples or spacing == 0:
             raise ValueError(
@@ -88,7 +88,9 @@ def resized(sample: Sample, size: tuple[int, int]) -> Sample:
 def mirrored(sample: Sample) -> Sample:
     """A sample of `Neighbours` in the world seen in a mirror: left is right, for motion too."""
     mirror = torch.diag(sample["poses"].new_tensor([-1.0, 1.0, 1.0, 1.0]))
-    moved = {key: sample[key].flip(-1) for key in ("image", "sources", "depth") if key in sample}
+    moved: Sample = {
+        key: sample[key].flip(-1) for key in ("image", "sources", "depth") if key in sample
+    }
     moved["intrinsics"] = _mirrored_intrinsics(sample["intrinsics"], sample["image"].shape[-1])
     moved["poses"] = mirror @ sample["poses"] @ mirror
     return sample | moved
