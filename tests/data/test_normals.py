@@ -36,10 +36,11 @@ def test_a_sphere_faces_outwards_from_its_centre():
     torch.testing.assert_close(found, expected[:, 1:-1, 1:-1], atol=1e-3, rtol=0)
 
 
-def test_holes_are_unknown_and_spoil_nothing_beside_them():
+@pytest.mark.parametrize("jump", [0.1, 1.0])
+def test_holes_are_unknown_and_spoil_nothing_beside_them(jump):
     depth = torch.full((1, H, W), 2.0)
     depth[0, 3, 5] = 0
-    found = normals_from_depth(depth, K)
+    found = normals_from_depth(depth, K, jump=jump)
     facing = torch.tensor([0.0, 0, -1])
     assert (found[0, :, 3, 5] == 0).all()
     for y, x in ((3, 4), (3, 6), (2, 5), (4, 5), (0, 0)):

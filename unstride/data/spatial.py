@@ -9,6 +9,7 @@ Whatever a transform makes the photograph show beyond its border, maps are unkno
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -146,66 +147,78 @@ class Coordinates(PixelMap):
 
 
 @F.register_kernel(F.horizontal_flip, PixelMap)
-def _horizontal_flip(inpt: PixelMap) -> PixelMap:
-    return _like(inpt, type(inpt).mirrored(_values(inpt).flip(-1), 0))
+def _horizontal_flip(maps: PixelMap) -> PixelMap:
+    return _like(maps, type(maps).mirrored(_values(maps).flip(-1), 0))
 
 
 @F.register_kernel(F.vertical_flip, PixelMap)
-def _vertical_flip(inpt: PixelMap) -> PixelMap:
-    return _like(inpt, type(inpt).mirrored(_values(inpt).flip(-2), 1))
+def _vertical_flip(maps: PixelMap) -> PixelMap:
+    return _like(maps, type(maps).mirrored(_values(maps).flip(-2), 1))
 
 
 @F.register_kernel(F.crop, PixelMap)
-def _crop(inpt: PixelMap, top: int, left: int, height: int, width: int) -> PixelMap:
-    return _like(inpt, _moved(inpt, F.crop_image, top, left, height, width))
+def _crop(maps: PixelMap, top: int, left: int, height: int, width: int) -> PixelMap:
+    return _like(maps, _moved(maps, F.crop_image, top, left, height, width))
 
 
 @F.register_kernel(F.center_crop, PixelMap)
-def _center_crop(inpt: PixelMap, output_size: list[int]) -> PixelMap:
-    return _like(inpt, _moved(inpt, F.center_crop_image, output_size))
+def _center_crop(maps: PixelMap, output_size: int | Sequence[int]) -> PixelMap:
+    return _like(maps, _moved(maps, F.center_crop_image, output_size))
 
 
 @F.register_kernel(F.pad, PixelMap)
-def _pad(inpt: PixelMap, padding: list[int], fill=None, padding_mode="constant") -> PixelMap:
+def _pad(
+    maps: PixelMap, padding: int | Sequence[int], fill=None, padding_mode="constant"
+) -> PixelMap:
     del fill, padding_mode
-    return _like(inpt, _moved(inpt, F.pad_image, padding))
+    return _like(maps, _moved(maps, F.pad_image, padding))
 
 
 @F.register_kernel(F.resize, PixelMap)
 def _resize(
-    inpt: PixelMap, size: list[int] | None, interpolation=None, max_size=None, antialias=True
+    maps: PixelMap,
+    size: int | Sequence[int] | None,
+    interpolation=None,
+    max_size=None,
+    antialias=True,
 ) -> PixelMap:
     del interpolation, antialias  # of the photograph
-    values = _values(inpt)
+    values = _values(maps)
     pixels = values.flatten(0, -3)[:1].detach()  # torchvision knows its rules for sizes
     h, w = F.resize_image(pixels, size, InterpolationMode.NEAREST, max_size=max_size).shape[-2:]
     same = (h, w) == tuple(values.shape[-2:])
-    return _like(inpt, values if same else type(inpt).resampled(values, (h, w)))
+    return _like(maps, values if same else type(maps).resampled(values, (h, w)))
 
 
 @F.register_kernel(F.resized_crop, PixelMap)
 def _resized_crop(
-    inpt: PixelMap, top: int, left: int, height: int, width: int, size: list[int], **of_photograph
+    maps: PixelMap,
+    top: int,
+    left: int,
+    height: int,
+    width: int,
+    size: int | Sequence[int],
+    **of_photograph,
 ) -> PixelMap:
     del of_photograph
-    return _resize(_crop(inpt, top, left, height, width), size)
+    return _resize(_crop(maps, top, left, height, width), size)
 
 
 @F.register_kernel(F.rotate, PixelMap)
 def _rotate(
-    inpt: PixelMap, angle: float, interpolation=None, expand=False, center=None, fill=None
+    maps: PixelMap, angle: int | float, interpolation=None, expand=False, center=None, fill=None
 ) -> PixelMap:
     del interpolation, fill
-    mode = type(inpt).interpolation
-    values = _moved(inpt, F.rotate_image, angle, mode, expand=expand, center=center)
-    return _like(inpt, type(inpt).turned(values, angle))
+    mode = type(maps).interpolation
+    values = _moved(maps, F.rotate_image, angle, mode, expand=expand, center=center)
+    return _like(maps, type(maps).turned(values, float(angle)))
 
 
 def _refuse(name: str):
     @F.register_kernel(name, PixelMap)
-    def refuse(inpt: PixelMap, *args, **options):
+    def refuse(maps: PixelMap, *args, **options):
         raise ValueError(
-            f"{type(inpt).__name__} cannot follow {name}: there are flips, crops, pads, resizes "
+            f"{type(maps).__name__} cannot follow {name}: there are flips, crops, pads, resizes "
             f"and rotations"
         )
 
@@ -216,19 +229,19 @@ for _name in REFUSED:
     _refuse(_name)
 
 
-def _moved(inpt: PixelMap, kernel, *args, **options) -> Float[Tensor, "... c h w"]:
+def _moved(maps: PixelMap, kernel, *args, **options) -> Float[Tensor, "... c h w"]:
     """The values where torchvision's kernel for images puts them, unknown where it has none."""
-    values = _values(inpt)
+    values = _values(maps)
     both = torch.cat([values, torch.ones_like(values[..., :1, :, :])], -3)
     both = kernel(both, *args, **options)
     inside = both[..., -1:, :, :] > 1 - 1e-3
-    return torch.where(inside, both[..., :-1, :, :], type(inpt).unknown)
+    return torch.where(inside, both[..., :-1, :, :], type(maps).unknown)
 
 
-def _values(inpt: PixelMap) -> Float[Tensor, "... c h w"]:
-    values = inpt.as_subclass(Tensor)
+def _values(maps: PixelMap) -> Float[Tensor, "... c h w"]:
+    values = maps.as_subclass(Tensor)
     return values[None] if values.ndim == 2 else values
 
 
-def _like(inpt: PixelMap, values: Float[Tensor, "... c h w"]) -> PixelMap:
-    return wrap(values[0] if inpt.ndim == 2 else values, like=inpt)
+def _like(maps: PixelMap, values: Float[Tensor, "... c h w"]) -> PixelMap:
+    return wrap(values[0] if maps.ndim == 2 else values, like=maps)
