@@ -12,6 +12,7 @@ true poses are used in the place of the pose network's, and depth is in metres.
 import argparse
 import time
 from functools import partial
+from itertools import chain, islice, repeat
 from pathlib import Path
 
 import torch
@@ -60,12 +61,10 @@ def train(model: Monodepth, frames: Neighbours, steps: int, known_motion: bool) 
     """Adam at a rate that falls to a tenth for the last quarter; half of the batches mirrored."""
     optimizer = torch.optim.Adam(model.parameters(), RATE)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [steps * 3 // 4])
-    batches: list = []
+    loader = DataLoader(frames, BATCH, shuffle=True, drop_last=True)
+    batches = chain.from_iterable(repeat(loader))
     model.train()
-    for _ in track(range(steps), "steps"):
-        if not batches:
-            batches = list(DataLoader(frames, BATCH, shuffle=True, drop_last=True))
-        sample = batches.pop()
+    for sample in track(islice(batches, steps), "steps", total=steps):
         if torch.rand(()) < 0.5:
             sample = mirrored(sample)
         optimizer.zero_grad()

@@ -42,6 +42,16 @@ def test_points_behind_the_camera_are_seen_nowhere():
     assert is_inside(places, (H, W)).flatten().tolist() == [True, False, False]
 
 
+def test_inside_ends_at_the_outer_edges_of_the_outermost_pixels():
+    x, y = torch.meshgrid(
+        torch.tensor([-0.1, 0.0, W, W + 0.1]), torch.tensor([-0.1, 0.0, H, H + 0.1]), indexing="xy"
+    )
+    found = is_inside(torch.stack([x, y])[None], (H, W))[0]
+    expected = torch.zeros(4, 4, dtype=torch.bool)
+    expected[1:3, 1:3] = True
+    assert torch.equal(found, expected)
+
+
 def test_a_quarter_turn_about_each_axis():
     angle = torch.eye(3, dtype=torch.float64) * math.pi / 2
     turned = pose_matrix(angle, torch.zeros(3, 3, dtype=torch.float64))[:, :3, :3]
