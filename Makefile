@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench bench-operators reconstruct featup-choices implicit implicit-choices gallery large clean
+.PHONY: help demo test lint mutants bench bench-operators reconstruct monodepth featup-choices implicit implicit-choices gallery large clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -47,6 +47,10 @@ bench-operators: $(VENV)/.dev
 # make reconstruct TRAIN=... TEST=...  images through every pair: docs/reconstruction.md
 reconstruct: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.reconstruct --train $(TRAIN) --test $(TEST)
+
+# make monodepth DATA=.../redkitchen  depth from video, against constants: docs/geometry.md
+monodepth: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.monodepth --data $(DATA)
 
 # make featup-choices DATA=...  what each choice of the published stack is worth: docs/featup.md
 featup-choices: $(VENV)/.dev

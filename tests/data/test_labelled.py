@@ -118,7 +118,7 @@ def test_frames_between_train_and_val_are_left_out(split, tmp_path):
     assert dataset.poses[:, 0, 3].tolist() == [int(name[-6:]) for name in dataset.names]
     assert dataset.poses[0, 2].tolist() == [0, 0, 1, 0.5]
     assert dataset.poses[0, 3].tolist() == [0, 0, 0, 1]
-    assert dataset.intrinsics[0].tolist() == [[9, 0, 4], [0, 9, 3], [0, 0, 1]]
+    assert dataset.intrinsics[0].tolist() == [[9, 0, 4.5], [0, 9, 3.5], [0, 0, 1]]
 
 
 def test_one_scene_is_a_root_too(tmp_path):

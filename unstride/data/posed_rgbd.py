@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unstride.data.base import Depth, Item, photographs
+from unstride.data.cameras import pose_of, read_intrinsics, read_rows
 
 LAST_TRAIN, FIRST_VAL = 800, 840  # the frames between are too like both
 
@@ -19,7 +20,8 @@ class PosedRGBD(Depth):
     scene has no `val`; it is passed over where another scene has one.
 
     `intrinsics[i]` is the 3 x 3 matrix K of item i, for its size in pixels: the point (X, Y, Z) of
-    the camera lies at (x, y) = (K (X, Y, Z)) / Z. `poses[i]` is camera to world, in metres.
+    the camera lies at (x, y) = (K (X, Y, Z)) / Z. The files put a pixel's centre at whole numbers,
+    as OpenCV does; here it is at i + 1/2. `poses[i]` is camera to world, in metres.
     """
 
     splits = ("train", "val", "all")
@@ -35,7 +37,8 @@ class PosedRGBD(Depth):
         for image in self.images:
             scene = image.parent.parent
             if scene not in cameras:
-                cameras[scene] = _intrinsics(scene / "intrinsics.txt"), _poses(scene / "poses.txt")
+                matrix = read_intrinsics(scene / "intrinsics.txt", self.layout)
+                cameras[scene] = matrix, _poses(scene / "poses.txt")
             matrix, poses = cameras[scene]
             if image.stem not in poses:
                 raise ValueError(f"{scene / 'poses.txt'}: no pose of frame {image.stem}")
@@ -62,32 +65,10 @@ class PosedRGBD(Depth):
         return number >= FIRST_VAL or self.split == "all"
 
 
-def _intrinsics(path: Path) -> Float[Tensor, "3 3"]:
-    rows = _rows(path)
-    if [len(row) for row in rows] != [3, 3, 3]:
-        raise ValueError(f"{path}: a 3 x 3 matrix is expected")
-    return torch.tensor([_numbers(path, row) for row in rows])
-
-
 def _poses(path: Path) -> dict[str, Float[Tensor, "4 4"]]:
     poses = {}
-    for row in _rows(path):
+    for row in read_rows(path, PosedRGBD.layout):
         if len(row) != 13:
             raise ValueError(f"{path}: {row[0]} and {len(row) - 1} numbers; a pose has 12")
-        pose = torch.eye(4)
-        pose[:3] = torch.tensor(_numbers(path, row[1:])).view(3, 4)
-        poses[row[0]] = pose
+        poses[row[0]] = pose_of(row[1:], path)
     return poses
-
-
-def _rows(path: Path) -> list[list[str]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; expected is {PosedRGBD.layout}")
-    return [line.split() for line in path.read_text().splitlines() if line.strip()]
-
-
-def _numbers(path: Path, words: list[str]) -> list[float]:
-    try:
-        return [float(word) for word in words]
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None

@@ -7,6 +7,8 @@ from unstride.metrics.depth import depth_errors as depth_errors
 from unstride.metrics.iou import BoundaryIoU as BoundaryIoU
 from unstride.metrics.iou import boundary_band as boundary_band
 from unstride.metrics.iou import mean_iou as mean_iou
+from unstride.metrics.normals import NormalErrors as NormalErrors
+from unstride.metrics.normals import angles_between as angles_between
 from unstride.metrics.panoptic_quality import PanopticQuality as PanopticQuality
 from unstride.metrics.separation import SegmentSeparation as SegmentSeparation
 from unstride.metrics.separation import roc_auc as roc_auc

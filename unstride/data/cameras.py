@@ -1,0 +1,58 @@
+"""Reading intrinsics and poses: rows of numbers in text files, and what is wrong with them."""
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from unstride.geometry import half_pixel
+
+
+def read_rows(path: Path, layout: str) -> list[list[str]]:
+    """The words of each line that has any.
+
+    Raises:
+        FileNotFoundError: if there is no such file; `layout` says what is expected.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; expected is {layout}")
+    return [line.split() for line in path.read_text().splitlines() if line.strip()]
+
+
+def read_intrinsics(path: Path, layout: str) -> Float[Tensor, "3 3"]:
+    """The matrix of a file of 3 x 3 numbers, with the first pixel's centre moved to 1/2.
+
+    Raises:
+        ValueError: if there are others.
+        FileNotFoundError: if there is no such file.
+    """
+    rows = read_rows(path, layout)
+    if [len(row) for row in rows] != [3, 3, 3]:
+        raise ValueError(f"{path}: a 3 x 3 matrix is expected")
+    return half_pixel(torch.tensor([numbers(row, path) for row in rows]))
+
+
+def pose_of(words: list[str], path: Path) -> Float[Tensor, "4 4"]:
+    """A pose from its 3 x 4 numbers, row by row.
+
+    Raises:
+        ValueError: if they are no 12 numbers.
+    """
+    if len(words) != 12:
+        raise ValueError(f"{path}: {len(words)} numbers; a pose has 12")
+    pose = torch.eye(4)
+    pose[:3] = torch.tensor(numbers(words, path)).view(3, 4)
+    return pose
+
+
+def numbers(words: list[str], path: Path) -> list[float]:
+    """The words as numbers.
+
+    Raises:
+        ValueError: with the file and the word, if one is no number.
+    """
+    try:
+        return [float(word) for word in words]
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
