@@ -688,7 +688,6 @@ MUTANTS = [
         ("statistics of one image", "total, squares = total + cells.sum(1), squares + cells.square().sum(1)", "total, squares = cells.sum(1), cells.square().sum(1)"),
         ("no deviation", "clamp(min=SMALLEST**2)", "clamp(min=1)"),
         ("features are not kept", "self.kept[index] = self.backbone(image).half().cpu()", "return self.backbone(image).half().cpu()"),
-        ("the first images, not spread ones", "[(2 * i + 1) * n // (2 * limit) for i in range(limit)]", "list(range(limit))"),
         ("answers not cropped", "maps[:, :, : size[0], : size[1]]", "maps"),
     ),
     *family(

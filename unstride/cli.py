@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-RECIPES = ("featup", "affinity")  # modules of unstride.recipes
+RECIPES = ("featup", "affinity", "segmentation")  # modules of unstride.recipes
 Dtype = Literal["float32", "float16", "bfloat16"]
 
 
@@ -260,16 +260,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_function_arguments(eval_features, skip=set(lists))
     commands.add_subcommand("eval", command, help="measure upsamplers, by one protocol for all")
 
-    fit = ArgumentParser(
-        description="Train a recipe. Needs the extra: pip install 'unstride[train]'."
-    )
-    fit.add_argument("recipe", choices=list(RECIPES), help="what to train")
-    fit.add_argument("options", nargs="...", help="of the recipe; --help shows them")
-    commands.add_subcommand("fit", fit, help="train, from a YAML file or options")
+    for name, text in (("fit", "train"), ("validate", "score what was trained")):
+        command = ArgumentParser(
+            description=f"{text.capitalize()}, by a recipe. Needs the extra: "
+            "pip install 'unstride[train]'."
+        )
+        command.add_argument("recipe", choices=list(RECIPES), help=f"what to {name}")
+        command.add_argument("options", nargs="...", help="of the recipe; --help shows them")
+        commands.add_subcommand(name, command, help=f"{text}, from a YAML file or options")
 
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["fit"] and given[1:2] and given[1] in RECIPES:
-        return fit_recipe(given[1], given[2:])  # the recipe's own parser knows its options
+    if given[:1] in (["fit"], ["validate"]) and given[1:2] and given[1] in RECIPES:
+        return recipe(*given[:2], given[2:])  # its own parser knows its options
     options = parser.parse_args(given)
     if options.subcommand == "list":
         return list_command(**vars(options.list))
@@ -282,28 +284,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return upsample(**vars(options.upsample))
 
 
-def fit_recipe(recipe: str, arguments: list[str]) -> int:
-    """Train; the options are those of the recipe's `fit`."""
-    from importlib import import_module
-
-    from jsonargparse import ArgumentParser
-
+def recipe(command: str, name: str, arguments: list[str]) -> int:
+    """Train or validate; the options are those of the recipe."""
     try:
-        fit = import_module(f"unstride.recipes.{recipe}").fit
+        from unstride.recipes.command import run_recipe
+
+        return run_recipe(command, name, arguments)
     except ModuleNotFoundError as error:
-        print(_missing("fit", error), file=sys.stderr)
+        print(_missing(command, error), file=sys.stderr)
         return 1
-    parser = ArgumentParser(prog=f"unstride fit {recipe}", description=_summary(fit))
-    parser.add_argument("--config", action="config", help="a YAML file with these options")
-    parser.add_function_arguments(fit)
-    options = parser.parse_args(arguments)
-    options.pop("config", None)
-    try:
-        fit(**vars(parser.instantiate_classes(options)))
-    except (ValueError, OSError) as error:
-        print(f"unstride fit {recipe}: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 def _missing(command: str, error: ModuleNotFoundError) -> str:

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from tests.evaluation.small import Knows, Patches, bench
-from unstride.evaluation.frozen import Frozen, Grid, Split, spread, standardise
+from unstride.data.base import spread
+from unstride.evaluation.frozen import Frozen, Grid, Split, standardise
 from unstride.upsamplers import Nearest
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Subset
 
 from unstride.data.images import SUFFIXES, load_image
 from unstride.data.labels import UNLABELLED, load_depth, load_labels
@@ -103,6 +103,18 @@ class Depth(Labelled):
     def read(self, index: int, size: tuple[int, int]) -> Float[Tensor, "h w"]:
         """Metres along the optical axis, or 0."""
         return load_depth(self.labels[index][0], size)
+
+
+def spread(n: int, limit: int | None) -> list[int]:
+    """`limit` of n indices at even distances, or all of them."""
+    if limit is None or limit >= n:
+        return list(range(n))
+    return [(2 * i + 1) * n // (2 * limit) for i in range(limit)]
+
+
+def thinned(dataset: Dataset, limit: int | None) -> Subset:
+    """So many items of a data set at even distances, or all of them."""
+    return Subset(dataset, spread(len(dataset), limit))  # type: ignore[arg-type]
 
 
 def photographs(folder: Path, pattern: str = "*") -> list[Path]:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.backbones import Backbone, pad_image
+from unstride.data.base import spread
 from unstride.models.dense_features import DenseFeatures
 from unstride.models.feature_file import save_tensors
 
@@ -132,13 +133,6 @@ def from_disk(path: Path, make: Callable[[], Tensor]) -> Tensor:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_tensors({"features": make().contiguous()}, path, {})
     return load_file(path)["features"]
-
-
-def spread(n: int, limit: int | None) -> list[int]:
-    """`limit` of n indices at even distances, or all of them."""
-    if limit is None or limit >= n:
-        return list(range(n))
-    return [(2 * i + 1) * n // (2 * limit) for i in range(limit)]
 
 
 @torch.no_grad()  # not inference mode: networks that are fitted to an image need a gradient

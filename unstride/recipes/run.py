@@ -16,7 +16,7 @@ from unstride.upsamplers.configuration import describe
 from unstride.upsamplers.folder import write_folder
 
 CHECKPOINT_STEPS = 20  # between two checkpoints
-CHECKPOINT = "last.ckpt"
+CHECKPOINT, BEST = "last.ckpt", "best.ckpt"
 
 
 class Learner(pl.LightningModule):
@@ -55,25 +55,48 @@ class Run:
         options: the recipe's, for the card.
         seed: of everything random, which is set here.
         devices: how many; several share the steps, each with photographs of its own.
+        save_every: steps between two checkpoints.
+        better: a measure, and whether its "max" or "min" is the best.
+        patience: measurements without a better one after which training stops.
         trainer: of Lightning's trainer, besides what is the same for all.
     """
 
     def __init__(
-        self, out: Path, options: dict[str, Any], *, seed: int, devices: int, **trainer: Any
+        self,
+        out: Path,
+        options: dict[str, Any],
+        *,
+        seed: int,
+        devices: int,
+        save_every: int | None = None,
+        better: tuple[str, str] | None = None,
+        patience: int | None = None,
+        **trainer: Any,
     ):
         self.out, self.options = out, options
         self.commit, self.start = commit(), time.time()
         out.mkdir(parents=True, exist_ok=True)
         pl.seed_everything(seed, verbose=False)
-        checkpoint = pl.callbacks.ModelCheckpoint(
-            out, "last", save_top_k=1, every_n_train_steps=CHECKPOINT_STEPS
-        )
+        callbacks: list[pl.Callback] = [
+            pl.callbacks.ModelCheckpoint(
+                out, "last", save_top_k=1, every_n_train_steps=save_every or CHECKPOINT_STEPS,
+                enable_version_counter=False,
+            )
+        ]  # fmt: skip
+        if better and patience:
+            measure, mode = better
+            callbacks += [
+                pl.callbacks.ModelCheckpoint(
+                    out, "best", monitor=measure, mode=mode, enable_version_counter=False
+                ),
+                pl.callbacks.EarlyStopping(measure, mode=mode, patience=patience),
+            ]
         # Not every parameter is in every loss: a stage with nothing to do is left out.
         several = "ddp_find_unused_parameters_true" if devices > 1 else "auto"
+        usual = {"logger": pl.loggers.TensorBoardLogger(out), "gradient_clip_val": 1.0}
         self.trainer = pl.Trainer(
-            devices=devices, strategy=several, logger=pl.loggers.TensorBoardLogger(out),
-            callbacks=[checkpoint], enable_model_summary=False, num_sanity_val_steps=0,
-            gradient_clip_val=1.0, **trainer,
+            devices=devices, strategy=several, callbacks=callbacks, enable_model_summary=False,
+            num_sanity_val_steps=0, **(usual | trainer),
         )  # fmt: skip
 
     @property
@@ -81,6 +104,12 @@ class Run:
         """Where an earlier run was stopped, if there was one."""
         path = self.out / CHECKPOINT
         return path if path.exists() else None
+
+    def take_best(self, module: Learner) -> None:
+        """Give the module the best weights, if they were looked for."""
+        if (path := self.out / BEST).exists():
+            state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+            module.load_state_dict(state)
 
     def validated(self, module: Learner, loader: Any) -> dict[str, float]:
         """What `validation_step` logs, over a loader."""
@@ -98,6 +127,15 @@ class Run:
         if not self.trainer.is_global_zero:
             return
         save_upsampler(upsampler, channels, self.out)
+        self.write_card(method, **card)
+
+    def write_card(self, method: str, **card: Any) -> None:
+        """Write OUT/card.json: what was done, with what, how long it took.
+
+        Args:
+            method: what was done.
+            card: what it should say besides.
+        """
         told = {
             "method": method,
             "options": self.options,
@@ -106,9 +144,13 @@ class Run:
             "threads": torch.get_num_threads(),
             **card,
         }
-        unfinished = self.out / "card.json.tmp"
-        unfinished.write_text(json.dumps(told, indent=1, default=str))
-        unfinished.replace(self.out / "card.json")
+        self.write_json("card.json", told)
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Write a file of the run, whole or not at all."""
+        unfinished = self.out / f"{name}.tmp"
+        unfinished.write_text(json.dumps(content, indent=1, default=str))
+        unfinished.replace(self.out / name)
 
 
 def save_upsampler(upsampler: nn.Module, channels: int, out: Path) -> None:

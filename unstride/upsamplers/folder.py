@@ -25,13 +25,16 @@ from unstride.upsamplers.configuration import KNOWN, make
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
 
-def write_folder(folder: str | Path, config: dict[str, Any], model: nn.Module) -> None:
+def write_folder(
+    folder: str | Path, config: dict[str, Any], model: nn.Module, readme: str | None = None
+) -> None:
     """Write the three files, each whole or not at all; a card that is there stays.
 
     Args:
         folder: made if need be.
         config: what it says in config.json, besides the version.
         model: whose tensors are written.
+        readme: the card; by default that of an upsampler.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +44,7 @@ def write_folder(folder: str | Path, config: dict[str, Any], model: nn.Module) -
     text = json.dumps(config | {"unstride": installed_version()}, indent=2, allow_nan=False)
     _write(folder / CONFIG, (text + "\n").encode())
     if not (folder / CARD).exists():
-        _write(folder / CARD, card(config).encode())
+        _write(folder / CARD, (readme or card(config)).encode())
 
 
 def read_config(folder: Path) -> dict[str, Any]:

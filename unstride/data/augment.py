@@ -1,0 +1,58 @@
+"""What training does to a photograph and to everything that is known of its pixels, alike."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from unstride.data.labels import UNLABELLED
+
+GREY = 0.45  # about the mean of photographs; what lies beyond an edge
+
+
+def augmentation(
+    crop: tuple[int, int],
+    *,
+    scales: tuple[float, float] = (0.5, 2.0),
+    base: tuple[int, int] | None = None,
+    flip: bool = True,
+    colour: float = 0.0,
+    beyond: Mapping[type, float] | None = None,
+) -> v2.Transform:
+    """Resized by a random factor, cropped at random, mirrored half of the time, recoloured.
+
+    Photographs and labels must be tv_tensors, or types of `data.spatial`.
+
+    Args:
+        crop: rows and columns of the result, in pixels.
+        scales: least and greatest factor.
+        base: rows and columns into which a photograph just fits at factor 1; by default the crop.
+        flip: mirror half of them, left and right.
+        colour: strength of the change of brightness, contrast and saturation, 0 to 1; the hue
+            changes by a tenth of it.
+        beyond: what stands beyond the photograph's edges where it is smaller than the crop, by
+            type; by default grey, UNLABELLED in masks and, in all else, what is unknown there.
+    """
+    fill = {tv_tensors.Image: GREY, tv_tensors.Mask: UNLABELLED, "others": 0} | dict(beyond or {})
+    steps: list[v2.Transform] = [
+        v2.ScaleJitter(base or crop, scales, antialias=True),
+        v2.RandomCrop(crop, pad_if_needed=True, fill=fill),  # type: ignore[arg-type]
+    ]
+    if flip:
+        steps.append(v2.RandomHorizontalFlip())
+    if colour:
+        steps.append(v2.ColorJitter(colour, colour, colour, colour / 10))
+    return v2.Compose(steps)
+
+
+def plain(sample: Any) -> Any:
+    """A sample without tv_tensors, whose rules cost time in networks: tensors alone."""
+    if isinstance(sample, tv_tensors.TVTensor):
+        return sample.as_subclass(torch.Tensor)
+    if isinstance(sample, Mapping):
+        return {name: plain(value) for name, value in sample.items()}
+    if isinstance(sample, tuple | list):
+        return type(sample)(plain(value) for value in sample)
+    return sample

@@ -1,0 +1,79 @@
+"""A task network as a folder: what makes it again, in words, and all its tensors."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from unstride.models.segmenters import create_segmenter
+from unstride.pyramid import create_pyramid
+from unstride.upsamplers.folder import (
+    CONFIG,
+    WEIGHTS,
+    load_weights,
+    read_config,
+    refusing,
+    write_folder,
+)
+
+BUILDERS: dict[str, Callable[..., nn.Module]] = {"segmentation": create_segmenter}
+
+
+def create_task(described: dict[str, Any], *, pretrained: bool = False, **backbone: Any) -> Any:
+    """The network that a description says, on a fresh pyramid.
+
+    Args:
+        described: `task`, `model`, `backbone`, `strides`, `classes` (names), `upsampler` (a word or
+            None) and `options`.
+        pretrained: with the backbone's trained weights.
+        backbone: of `create_pyramid`.
+
+    Raises:
+        ValueError: if it says something that there is not.
+    """
+    task = described["task"]
+    if task not in BUILDERS:
+        raise ValueError(f"task {task!r}: there are {', '.join(BUILDERS)}")
+    pyramid = create_pyramid(
+        described["backbone"], described["strides"], pretrained=pretrained, **backbone
+    )
+    return BUILDERS[task](
+        described["model"], pyramid, len(described["classes"]),
+        upsampler=described["upsampler"], **described["options"],
+    )  # fmt: skip
+
+
+def write_task(folder: Path, described: dict[str, Any], network: nn.Module) -> None:
+    """Write a network that `create_task` made of this description, whole or not at all."""
+    write_folder(folder, described, network, _card(described))
+
+
+def read_task(folder: Path) -> tuple[Any, dict[str, Any]]:
+    """The network in a folder, for evaluation, and its description.
+
+    Raises:
+        ValueError: if a file is missing or broken, or one does not fit the other.
+    """
+    described = read_config(folder)
+    with refusing(folder / CONFIG):
+        network = create_task(described)
+    load_weights(network, folder / WEIGHTS, "network")
+    return network.eval(), described
+
+
+def _card(described: dict[str, Any]) -> str:
+    return f"""---
+library_name: unstride
+tags:
+- unstride
+- {described["task"]}
+---
+# {described["model"]} on {described["backbone"]}
+
+{described["task"].capitalize()}, with [unstride](https://github.com/unstride/unstride):
+
+    unstride predict photo.jpg --model FOLDER
+
+What it was trained on, what was measured, and the licence: not written yet.
+"""

@@ -1,0 +1,86 @@
+"""`unstride fit` and `unstride validate`: a recipe's options become those of the command line."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from importlib import import_module
+from inspect import getdoc
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from jsonargparse import ArgumentParser
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def run_recipe(command: str, recipe: str, arguments: list[str]) -> int:
+    """Run a recipe; the exit code.
+
+    Args:
+        command: fit or validate.
+        recipe: a module of unstride.recipes.
+        arguments: the words behind these two.
+    """
+    module = import_module(f"unstride.recipes.{recipe}")
+    act: Callable | None = getattr(module, command, None)
+    if act is None:
+        print(f"unstride {command}: {recipe} has nothing to {command}", file=sys.stderr)
+        return 2
+    try:
+        chosen = _parsed(command, recipe, module, _with_paths(arguments))
+        answer = act(**chosen)
+    except (ValueError, OSError) as error:
+        print(f"unstride {command} {recipe}: {error}", file=sys.stderr)
+        return 1
+    for name, value in (answer or {}).items():
+        print(f"{name:24} {value:10.4f}")
+    return 0
+
+
+def configs(recipe: str = "") -> list[str]:
+    """The names of the configs that come with this package."""
+    return sorted(path.stem for path in CONFIGS.glob(f"{recipe}*.yaml"))
+
+
+def _with_paths(arguments: list[str]) -> list[str]:
+    """The arguments, with a path where --config has a name.
+
+    Raises:
+        ValueError: if there is neither a file nor a config of that name.
+    """
+    found = list(arguments)
+    for place, word in enumerate(arguments):
+        flag, equals, name = word.partition("=")
+        if flag != "--config" or (not equals and place + 1 == len(arguments)):
+            continue
+        given = name if equals else arguments[place + 1]
+        packaged = CONFIGS / f"{given}.yaml"
+        if not Path(given).is_file() and not packaged.is_file():
+            raise ValueError(f"config {given}: no such file, and of the names {', '.join(configs())}")
+        path = given if Path(given).is_file() else str(packaged)
+        found[place + (not equals)] = f"--config={path}" if equals else path
+    return found
+
+
+def _parsed(command: str, recipe: str, module: ModuleType, arguments: list[str]) -> dict[str, Any]:
+    act, options = getattr(module, command), getattr(module, "Options", None)
+    about = (getdoc(options if is_dataclass(options) else act) or "").split("\n\nArgs:")[0]
+    if command != "fit":
+        about = getdoc(act) or ""
+    parser = ArgumentParser(prog=f"unstride {command} {recipe}", description=about)
+    parser.add_argument(
+        "--config", action="config", help="a YAML file with these options, or the name of one"
+    )
+    if options is None:
+        parser.add_function_arguments(act)
+        chosen = parser.parse_args(arguments)
+        chosen.pop("config", None)
+        return vars(parser.instantiate_classes(chosen))
+    parser.add_class_arguments(options)
+    if command == "validate":
+        parser.add_argument("--split", default="val", help="of the data set")
+    chosen = vars(parser.parse_args(arguments))
+    chosen.pop("config", None)
+    split = {"part": chosen.pop("split")} if command == "validate" else {}
+    return {"options": options(**chosen)} | split

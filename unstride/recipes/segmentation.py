@@ -1,0 +1,159 @@
+"""Semantic segmentation: a class for every pixel.
+
+    unstride fit segmentation --config camvid_semantic_fpn_small --data CAMVID --upsampler carafe
+
+Cross entropy of each pixel's logits, and 0.4 times that of auxiliary ones where the network has
+them; the rate falls as (1 - t)^0.9 (Chen et al., "DeepLab", TPAMI 2018, arXiv:1606.00915, section
+4.3.1). Scored is the mean IoU over the whole set, and that of pixels near boundaries.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torchvision import tv_tensors
+
+from unstride.data.augment import augmentation, plain
+from unstride.data.base import thinned
+from unstride.data.labelled import SEMANTIC, UNLABELLED, create_labelled
+from unstride.data.samples import Samples
+from unstride.metrics import BoundaryIoU, mean_iou
+from unstride.models.saved_task import create_task, read_task
+from unstride.models.segmenter import Segmenter
+from unstride.recipes.task import TaskLearner, TaskOptions, measure, train
+
+AUXILIARY = 0.4  # weight of the rough logits' loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(TaskOptions):
+    """Train a network for semantic segmentation.
+
+    Writes OUT/model, a folder for `unstride predict`; OUT/card.json (what was done, and the scores
+    on the validation split) and OUT/last.ckpt; a run that was stopped goes on from there, to the
+    same curve. TensorBoard shows progress, and pictures of validation photographs, in OUT.
+
+    Args:
+        dataset: one of camvid, cityscapes, ade20k, coco_stuff, coco_stuff27, voc.
+        model: semantic_fpn, upernet or hrnet_ocr.
+        strides: of the backbone's features, in pixels.
+        crop: rows and columns of a training crop, in pixels.
+        base: rows and columns in which a photograph just fits before it is scaled; by default the
+            crop.
+        scales: least and greatest factor by which photographs are resized.
+        colour: how much brightness, contrast and saturation change, 0 to 1.
+    """
+
+    dataset: str = "camvid"
+    model: str = "semantic_fpn"
+    strides: tuple[int, ...] = (4, 8, 16, 32)
+    crop: tuple[int, int] = (360, 480)
+    base: tuple[int, int] | None = None
+    scales: tuple[float, float] = (0.5, 2.0)
+    colour: float = 0.3
+
+
+def fit(options: Options) -> dict[str, float]:
+    """Train; the scores on the validation split."""
+    training, checking = split(options, "train"), split(options, "val")
+    described = {
+        "task": "segmentation",
+        "model": options.model,
+        "backbone": options.backbone,
+        "strides": list(options.strides),
+        "classes": list(training.classes),
+        "upsampler": options.upsampler,
+        "options": options.model_options,
+    }
+    network = create_task(
+        described, pretrained=options.pretrained, weights=options.backbone_weights
+    )
+    samples = Samples(
+        thinned(training, options.train_limit),
+        Augmented(options),
+        length=options.steps * options.batch_size * options.devices,
+        seed=options.seed,
+    )
+    learner = Segmentation(network, options, list(training.classes))
+    return train(
+        options, learner, samples, thinned(checking, options.limit),
+        described=described, method="semantic segmentation",
+    )  # fmt: skip
+
+
+def validate(options: Options, part: str = "val") -> dict[str, float]:
+    """The scores of what `fit` left in the options' folder.
+
+    Args:
+        options: those of the run.
+        part: split of the data set.
+    """
+    network, described = read_task(options.out / "model")
+    learner = Segmentation(network, options, described["classes"])
+    return measure(options, learner, thinned(split(options, part), options.limit), part)
+
+
+class Segmentation(TaskLearner):
+    """Logits, cross entropy, and intersections over unions.
+
+    Args:
+        network: what learns.
+        options: of the recipe.
+        classes: their names.
+    """
+
+    network: Segmenter
+    better = ("miou", "max")
+
+    def __init__(self, network: Segmenter, options: Options, classes: list[str]):
+        super().__init__(network, options)
+        self.classes = classes
+        self.area, self.boundary = mean_iou(len(classes)), BoundaryIoU(len(classes))
+
+    def losses(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Of the logits, and of auxiliary ones."""
+        images, labels = batch
+        logits, auxiliary = self.network.predictions(images)
+        losses = {"classes": cross_entropy(logits, labels, ignore_index=UNLABELLED)}
+        if auxiliary is not None:
+            rough = cross_entropy(auxiliary, labels, ignore_index=UNLABELLED)
+            losses["auxiliary"] = AUXILIARY * rough
+        return losses
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
+        """Count a photograph."""
+        images, labels = batch
+        found = self.network(images).argmax(1)
+        self.area.update(found, labels)
+        self.boundary.update(found, labels)
+
+    def on_validation_epoch_end(self) -> None:
+        """Scores of the whole split, in percent."""
+        for name, metric in (("miou", self.area), ("boundary_miou", self.boundary)):
+            self.log(name, 100 * metric.compute(), prog_bar=True)
+            metric.reset()
+
+
+class Augmented:
+    """A photograph and its classes, augmented as the options say."""
+
+    def __init__(self, options: Options):
+        self.transform = augmentation(
+            options.crop, scales=options.scales, base=options.base, colour=options.colour
+        )
+
+    def __call__(self, image: Tensor, labels: Tensor) -> Any:
+        """Both as tensors."""
+        return plain(self.transform(tv_tensors.Image(image), tv_tensors.Mask(labels)))
+
+
+def split(options: Options, part: str):
+    """A split of the options' data set.
+
+    Raises:
+        ValueError: if its labels are no classes.
+    """
+    if options.dataset not in SEMANTIC:
+        raise ValueError(f"dataset {options.dataset!r}: there are {', '.join(SEMANTIC)}")
+    return create_labelled(options.dataset, options.data, part)

@@ -1,0 +1,217 @@
+"""What the recipes of task networks share: options, optimiser, a run, and what it leaves.
+
+The step that learns, what is measured and the data are each recipe's own.
+"""
+
+from abc import abstractmethod
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.data import Dataset
+from torchdata.stateful_dataloader import StatefulDataLoader
+
+from unstride.models.saved_task import write_task
+from unstride.recipes.run import Learner, Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskOptions:
+    """What every task is trained with.
+
+    Args:
+        data: folder of the data set.
+        out: folder of the run.
+        backbone: a timm model; the default needs no download.
+        backbone_weights: a safetensors file in timm's layout, instead of the usual weights.
+        pretrained: start from trained weights of the backbone.
+        freeze_norms: leave the backbone's batch statistics as they are.
+        upsampler: wherever the network enlarges features, a word of `unstride list`, options after
+            a colon; by default each place has the network's own.
+        model_options: of the network; a word for a single place, such as {fpn_upsampler: sapa}.
+        steps: of the optimiser.
+        batch_size: photographs in a step, on each device.
+        optimizer: sgd with momentum 0.9, or adamw.
+        learning_rate: at its highest.
+        backbone_rate: of the backbone, as a share of the learning rate.
+        weight_decay: of what has more than one dimension.
+        schedule: how the rate falls: poly, a power of 0.9; cosine; steps, by 10 at each milestone;
+            constant.
+        milestones: of `schedule: steps`, as shares of all steps.
+        warmup: steps in which the rate rises from a thousandth.
+        clip: greatest norm of the gradient, 0 for any.
+        check_every: steps between two measurements on the validation split.
+        patience: measurements without a better one after which training stops; then the best
+            weights are kept, not the last.
+        save_every: steps between two checkpoints.
+        limit: photographs of the validation split that are measured, spread over it; by default
+            all.
+        train_limit: photographs to train on, spread over the split; by default all.
+        seed: of everything random.
+        workers: processes that load photographs.
+        device: as Lightning's accelerator: auto, cpu, gpu.
+        devices: how many.
+        precision: as Lightning's: 32-true, bf16-mixed, 16-mixed.
+    """
+
+    data: Path
+    out: Path = Path("runs/task")
+    backbone: str = "tf_efficientnet_lite0"
+    backbone_weights: Path | None = None
+    pretrained: bool = True
+    freeze_norms: bool = True
+    upsampler: str | None = None
+    model_options: dict[str, Any] = field(default_factory=dict)
+    steps: int = 1000
+    batch_size: int = 8
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    learning_rate: float = 1e-3
+    backbone_rate: float = 0.1
+    weight_decay: float = 1e-2
+    schedule: Literal["poly", "cosine", "steps", "constant"] = "poly"
+    milestones: tuple[float, ...] = (2 / 3, 8 / 9)
+    warmup: int = 0
+    clip: float = 1.0
+    check_every: int = 200
+    patience: int | None = None
+    save_every: int = 50
+    limit: int | None = None
+    train_limit: int | None = None
+    seed: int = 0
+    workers: int = 0
+    device: str = "auto"
+    devices: int = 1
+    precision: str = "32-true"
+
+
+class TaskLearner(Learner):
+    """A network that learns from losses by name; a subclass says which and what is measured.
+
+    Args:
+        network: with a part `pyramid`, whose rate is its own.
+        options: of the recipe.
+
+    Attributes:
+        better: the name of the measure by which weights are the best, and "max" or "min".
+    """
+
+    better: tuple[str, Literal["max", "min"]]
+
+    def __init__(self, network: nn.Module, options: TaskOptions):
+        super().__init__()
+        self.network, self.options = network, options
+
+    @abstractmethod
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        """By name; their sum is minimised."""
+
+    def training_step(self, batch: Any, index: int) -> Tensor:
+        """The sum of the losses."""
+        world = self.trainer.world_size * self.global_step + self.trainer.global_rank
+        torch.manual_seed(self.options.seed * 1_000_003 + world)  # a stopped run draws the same
+        losses = self.losses(batch)
+        if len(losses) > 1:
+            self.log_dict({f"loss/{name}": loss.detach() for name, loss in losses.items()})
+        return self.noted(torch.stack(list(losses.values())).sum())
+
+    def train(self, mode: bool = True):
+        """As ever, but for the backbone's batch statistics, if they are frozen."""
+        super().train(mode)
+        if self.options.freeze_norms:
+            for module in self.network.get_submodule("pyramid").modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def configure_optimizers(self):
+        """Groups by rate and by decay; the rate changes after every step."""
+        chosen = self.options
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for name, parameter in self.network.named_parameters():
+            if parameter.requires_grad:
+                kind = name.startswith("pyramid."), parameter.ndim > 1
+                groups.setdefault(kind, []).append(parameter)
+        described = [
+            {
+                "params": parameters,
+                "lr": chosen.learning_rate * (chosen.backbone_rate if inner else 1),
+                "weight_decay": chosen.weight_decay if decays else 0.0,
+            }
+            for (inner, decays), parameters in groups.items()
+        ]
+        optimizer: torch.optim.Optimizer
+        if chosen.optimizer == "sgd":
+            optimizer = torch.optim.SGD(described, lr=chosen.learning_rate, momentum=0.9)
+        else:
+            optimizer = torch.optim.AdamW(described, lr=chosen.learning_rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, chosen))
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+
+def rate(step: int, options: TaskOptions) -> float:
+    """The learning rate of a step, counted from 0, as a share of the highest."""
+    done = min(step / options.steps, 1.0)
+    rising = min(1.0, 0.001 + step / options.warmup) if options.warmup else 1.0
+    if options.schedule == "poly":
+        return rising * (1 - done) ** 0.9
+    if options.schedule == "cosine":
+        return rising * (1 + torch.cos(torch.tensor(done * torch.pi)).item()) / 2
+    if options.schedule == "steps":
+        return rising * 0.1 ** sum(done >= milestone for milestone in options.milestones)
+    return rising
+
+
+def train(
+    options: TaskOptions, learner: TaskLearner, training: Dataset, checking: Dataset, **how: Any
+) -> dict[str, float]:
+    """Train, from where an earlier run in the same folder was stopped; what was measured.
+
+    Writes OUT/model, a folder to load and predict with; OUT/card.json; OUT/last.ckpt.
+
+    Args:
+        options: of the recipe.
+        learner: what is trained.
+        training: as many items as all steps take.
+        checking: of the validation split.
+        how: `described`, for `write_task`; `collate`, of a batch; `method`, for the card.
+    """
+    run = Run(
+        options.out, asdict(options), seed=options.seed, accelerator=options.device,
+        devices=options.devices, precision=options.precision, max_steps=options.steps,
+        check_val_every_n_epoch=None, val_check_interval=min(options.check_every, options.steps),
+        gradient_clip_val=options.clip or None, log_every_n_steps=10,
+        save_every=options.save_every, better=learner.better, patience=options.patience,
+    )  # fmt: skip
+    collate = how.get("collate")
+    load = {"batch_size": options.batch_size, "num_workers": options.workers, "collate_fn": collate}
+    run.trainer.fit(
+        learner, StatefulDataLoader(training, **load), one_by_one(checking, collate),
+        ckpt_path=run.checkpoint,
+    )  # fmt: skip
+    run.take_best(learner)
+    measured = run.validated(learner, one_by_one(checking, collate))
+    if run.trainer.is_global_zero:
+        write_task(options.out / "model", how["described"], learner.network)
+        run.write_card(how["method"], measured=measured, curve=learner.curve)
+    return measured
+
+
+def measure(
+    options: TaskOptions, learner: TaskLearner, checking: Dataset, split: str, collate: Any = None
+) -> dict[str, float]:
+    """What the learner's network scores on a split; OUT/SPLIT.json says it too."""
+    run = Run(
+        options.out, {}, seed=options.seed, accelerator=options.device, devices=1,
+        precision=options.precision, logger=False,
+    )  # fmt: skip
+    measured = run.validated(learner, one_by_one(checking, collate))
+    run.write_json(f"{split}.json", measured)
+    return measured
+
+
+def one_by_one(dataset: Dataset, collate: Any = None) -> StatefulDataLoader:
+    """A loader of single photographs, which may have any size."""
+    return StatefulDataLoader(dataset, batch_size=1, collate_fn=collate)
