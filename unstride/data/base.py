@@ -133,7 +133,7 @@ def class_table(classes: dict[int, int], unlabelled: tuple[int, ...]) -> Int64[T
 
 
 def through_table(
-    numbers: Int64[Tensor, "h w"], table: Int64[Tensor, "n"], path: Path
+    numbers: Int64[Tensor, "h w"], table: Int64[Tensor, " n"], path: Path
 ) -> Int64[Tensor, "h w"]:
     """Classes for the numbers of a file.
 

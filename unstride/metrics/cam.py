@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def cam_scores(
-    whole: Float[Tensor, "n"], masked: Float[Tensor, "n"]
+    whole: Float[Tensor, " n"], masked: Float[Tensor, " n"]
 ) -> dict[str, Float[Tensor, ""]]:
     """Average drop, increase and gain in percent; NaN of no image.
 

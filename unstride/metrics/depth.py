@@ -96,8 +96,8 @@ class DepthErrors(Metric):
 
 
 def align(
-    prediction: Float[Tensor, "n"], target: Float[Tensor, "n"], alignment: str
-) -> Float[Tensor, "n"]:
+    prediction: Float[Tensor, " n"], target: Float[Tensor, " n"], alignment: str
+) -> Float[Tensor, " n"]:
     """The prediction with the scale, or scale and shift, that fits the target best."""
     if alignment == "median":
         return prediction * (_median(target) / _median(prediction))
@@ -134,7 +134,7 @@ def _named(errors: Float[Tensor, "7"]) -> dict[str, Float[Tensor, ""]]:
     return dict(zip(NAMES, errors.unbind(), strict=True))
 
 
-def _median(values: Float[Tensor, "n"]) -> Float[Tensor, ""]:
+def _median(values: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     values = values.sort().values  # torch.median takes the lower of the middle two
     return (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
 

@@ -95,14 +95,14 @@ class BoundaryIoU(Metric):
         """The mean over the classes that occur."""
         return self.per_class().nanmean()
 
-    def per_class(self) -> Float[Tensor, "n"]:
+    def per_class(self) -> Float[Tensor, " n"]:
         """The IoU of each class, NaN for those that do not occur."""
         return self.intersection / self.union
 
-    def _count(self, classes: Int64[Tensor, "n"]) -> Int64[Tensor, "k"]:
+    def _count(self, classes: Int64[Tensor, " n"]) -> Int64[Tensor, " k"]:
         return torch.zeros_like(self.union).index_add(0, classes, torch.ones_like(classes))
 
-    def _check(self, numbers: Int64[Tensor, "n"], name: str) -> None:
+    def _check(self, numbers: Int64[Tensor, " n"], name: str) -> None:
         wrong = numbers[(numbers < 0) | (numbers >= self.classes)]
         if len(wrong):
             raise ValueError(f"{name}: {int(wrong[0])} is none of {self.classes} classes")

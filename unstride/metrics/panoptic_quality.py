@@ -100,14 +100,14 @@ class PanopticQuality(Metric):
             for part, where in parts.items()
         }
 
-    def per_class(self) -> dict[str, Float[Tensor, "n"]]:
+    def per_class(self) -> dict[str, Float[Tensor, " n"]]:
         """`pq`, `sq` and `rq` of each of `classes`, NaN for those that do not occur."""
         weight = self.matched + (self.false + self.missed).double() / 2
         occurs = weight / weight  # 1, or NaN
         sq = self.iou / self.matched.clamp(min=1) * occurs
         return {"pq": self.iou / weight, "sq": sq, "rq": self.matched / weight}
 
-    def _places(self, segments: Sequence[Segment]) -> Int64[Tensor, "n"]:
+    def _places(self, segments: Sequence[Segment]) -> Int64[Tensor, " n"]:
         for segment in segments:
             if segment.category not in self.places:
                 raise ValueError(f"segment {segment.id}: {segment.category} is none of the classes")

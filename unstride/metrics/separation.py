@@ -28,7 +28,7 @@ def segment_separation(
     distances: tuple[int, ...] = DISTANCES,
     pairs: int = 8192,
     seed: int = 0,
-) -> Float[Tensor, "d"]:
+) -> Float[Tensor, " d"]:
     """The AUC of an image at each distance, the mean over its annotators.
 
     Annotators for whom all pairs are of one kind are left out; NaN if that leaves none, and for
@@ -113,7 +113,7 @@ class SegmentSeparation(Metric):
         return {"separation": means.nanmean(), **named}
 
 
-def roc_auc(scores: Float[Tensor, "p"], positive: Bool[Tensor, "n p"]) -> Float[Tensor, "n"]:
+def roc_auc(scores: Float[Tensor, " p"], positive: Bool[Tensor, "n p"]) -> Float[Tensor, " n"]:
     """P(a positive's score > a negative's) + P(equal) / 2, exactly, for each row of labels.
 
     NaN for a row that has only one kind.
@@ -145,7 +145,7 @@ def draw_pairs(
     return torch.stack([first, first + distance * step])
 
 
-def _feature_distance(ends: Float[Tensor, "c 2 p"]) -> Float[Tensor, "p"]:
+def _feature_distance(ends: Float[Tensor, "c 2 p"]) -> Float[Tensor, " p"]:
     ends = ends.to(torch.promote_types(ends.dtype, torch.float32))
     # half the squared difference of unit vectors is 1 - cos, without its cancellation near 0:
     # equal features are at distance 0 exactly

@@ -19,8 +19,8 @@ AT_ONCE = 65536  # pixels whose distances to all centres are held
 
 def merge_objects(
     masks: Bool[Tensor, "n h w"],
-    labels: Int64[Tensor, "n"],
-    scores: Float[Tensor, "n"],
+    labels: Int64[Tensor, " n"],
+    scores: Float[Tensor, " n"],
     semantic: Int64[Tensor, "h w"],
     classes: Classes,
     *,
@@ -138,7 +138,7 @@ def _with_stuff(
     return ids, segments
 
 
-def _nearest(points: Float[Tensor, "n 2"], centres: Float[Tensor, "m 2"]) -> Int64[Tensor, "n"]:
+def _nearest(points: Float[Tensor, "n 2"], centres: Float[Tensor, "m 2"]) -> Int64[Tensor, " n"]:
     exact = "donot_use_mm_for_euclid_dist"
     parts = (torch.cdist(part, centres, compute_mode=exact) for part in points.split(AT_ONCE))
     return torch.cat([distance.argmin(1) for distance in parts])
