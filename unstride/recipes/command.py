@@ -57,7 +57,9 @@ def _with_paths(arguments: list[str]) -> list[str]:
         given = name if equals else arguments[place + 1]
         packaged = CONFIGS / f"{given}.yaml"
         if not Path(given).is_file() and not packaged.is_file():
-            raise ValueError(f"config {given}: no such file, and of the names {', '.join(configs())}")
+            raise ValueError(
+                f"config {given}: no such file, and of the names {', '.join(configs())}"
+            )
         path = given if Path(given).is_file() else str(packaged)
         found[place + (not equals)] = f"--config={path}" if equals else path
     return found
