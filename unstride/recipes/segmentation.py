@@ -21,7 +21,7 @@ from unstride.data.samples import Samples
 from unstride.metrics import BoundaryIoU, mean_iou
 from unstride.models.saved_task import create_task, read_task
 from unstride.models.segmenter import Segmenter
-from unstride.recipes.task import TaskLearner, TaskOptions, measure, train
+from unstride.recipes.task import TaskLearner, TaskOptions, measure, start, train
 
 AUXILIARY = 0.4  # weight of the rough logits' loss
 
@@ -56,6 +56,7 @@ class Options(TaskOptions):
 
 def fit(options: Options) -> dict[str, float]:
     """Train; the scores on the validation split."""
+    run = start(options, Segmentation.better)
     training, checking = split(options, "train"), split(options, "val")
     described = {
         "task": "segmentation",
@@ -77,7 +78,7 @@ def fit(options: Options) -> dict[str, float]:
     )
     learner = Segmentation(network, options, list(training.classes))
     return train(
-        options, learner, samples, thinned(checking, options.limit),
+        run, learner, samples, thinned(checking, options.limit),
         described=described, method="semantic segmentation",
     )  # fmt: skip
 

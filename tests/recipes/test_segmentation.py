@@ -1,0 +1,191 @@
+"""The segmentation recipe: it learns, it goes on, what it leaves is what was measured."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
+
+from tests.recipes.streets import streets
+from unstride.models.saved_task import read_task
+from unstride.recipes import segmentation
+from unstride.recipes.segmentation import Options, fit, validate
+
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    "backbone": "resnet18", "pretrained": False, "strides": (4, 8), "crop": (32, 32), "steps": 4,
+    "base": (48, 64), "batch_size": 2, "model_options": {"width": 8, "branch_width": 8},
+    "device": "cpu", "save_every": 1,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return streets(tmp_path_factory.mktemp("streets"))
+
+
+def options(data, out, **other):
+    return Options(data=data, out=out, **(SMALL | other))
+
+
+def card(out):
+    return json.loads((out / "card.json").read_text())
+
+
+def test_it_learns_the_street(data, tmp_path):
+    """Nearly all of it, and the car's outline, within forty steps from a random start."""
+    whole = {"scales": (1.0, 1.0), "crop": (48, 64), "colour": 0.0, "freeze_norms": False}
+    scores = fit(options(data, tmp_path, steps=40, learning_rate=0.01, backbone_rate=1.0, **whole))
+    assert scores["miou"] > 90
+    assert 60 < scores["boundary_miou"] < 100
+    curve = [loss for _, loss in card(tmp_path)["curve"]]
+    assert len(curve) == 40
+    assert curve[-1] < 0.3 * curve[0]
+
+
+def test_same_seed_same_curve_and_a_killed_run_goes_on_to_it(data, tmp_path, monkeypatch):
+    fit(options(data, tmp_path / "whole"))
+    fit(options(data, tmp_path / "other seed", seed=1))
+    whole = card(tmp_path / "whole")
+    assert card(tmp_path / "other seed")["curve"] != whole["curve"]
+    real = segmentation.Segmentation.losses
+
+    def killed(self, batch):
+        if self.global_step == 2:
+            raise KeyboardInterrupt
+        return real(self, batch)
+
+    monkeypatch.setattr(segmentation.Segmentation, "losses", killed)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        fit(options(data, tmp_path / "stopped"))
+    monkeypatch.setattr(segmentation.Segmentation, "losses", real)
+    fit(options(data, tmp_path / "stopped"))
+    assert card(tmp_path / "stopped")["curve"] == whole["curve"]
+    assert card(tmp_path / "stopped")["measured"] == whole["measured"]
+
+
+def test_the_folder_holds_what_was_measured(data, tmp_path):
+    scores = fit(options(data, tmp_path, upsampler="carafe:kernel_size=3"))
+    network, described = read_task(tmp_path / "model")
+    assert described["classes"][:4] == ["sky", "building", "pole", "road"]
+    assert network.branch.chains[0][0].up.kernel_size == 3
+    assert network.fpn.upsamplers[0].kernel_size == 3
+    assert validate(options(data, tmp_path)) == pytest.approx(scores)
+    validate(options(data, tmp_path), part="test")
+    told = json.loads((tmp_path / "test.json").read_text())
+    assert set(told) == {"miou", "boundary_miou"}
+
+
+def test_frozen_norms_keep_their_statistics_and_all_else_moves(data, tmp_path):
+    torch.manual_seed(0)
+    fit(options(data, tmp_path / "none", steps=1, learning_rate=0.0))
+    fit(options(data, tmp_path / "frozen"))
+    fit(options(data, tmp_path / "free", freeze_norms=False))
+    before, frozen, free = (
+        load_file(tmp_path / name / "model" / "model.safetensors")
+        for name in ("none", "frozen", "free")
+    )
+    still = {name for name in before if torch.equal(before[name], frozen[name])}
+    statistics = {name for name in before if "running_" in name or "num_batches" in name}
+    assert {name for name in statistics if "pyramid" in name} == still
+    assert not any(torch.equal(before[name], free[name]) for name in statistics)
+
+
+def test_auxiliary_logits_are_learned_too(data, tmp_path):
+    made = {"model": "hrnet_ocr", "model_options": {"width": 8, "key_width": 4}, "steps": 1}
+    fit(options(data, tmp_path / "none", **made, learning_rate=0.0))
+    fit(options(data, tmp_path / "one", **made))
+    before, after = (
+        load_file(tmp_path / name / "model" / "model.safetensors") for name in ("none", "one")
+    )
+    assert not torch.equal(before["head.rough.1.bias"], after["head.rough.1.bias"])
+
+
+def test_training_stops_where_it_no_longer_gets_better(data, tmp_path):
+    """Nothing is learned, so the second measurement is no better than the first: the last."""
+    made = {"steps": 9, "check_every": 2, "learning_rate": 0.0, "freeze_norms": True}
+    fit(options(data, tmp_path, **made, patience=1))
+    assert len(card(tmp_path)["curve"]) == 4
+    assert (tmp_path / "best.ckpt").is_file()
+
+
+def test_the_best_weights_are_kept_where_they_are_looked_for(data, tmp_path, monkeypatch):
+    """Scores are said to fall; so the first ones that were measured are kept."""
+    said = iter([3.0, 2.0, 1.0, 0.0])
+    real = segmentation.Segmentation.on_validation_epoch_end
+    state = {}
+
+    def falling(self):
+        state.setdefault(
+            "first", {name: value.clone() for name, value in self.network.state_dict().items()}
+        )
+        score = next(said)
+        self.log("miou", score)
+        self.log("boundary_miou", score)
+
+    monkeypatch.setattr(segmentation.Segmentation, "on_validation_epoch_end", falling)
+    fit(options(data, tmp_path, steps=6, check_every=2, patience=5))
+    assert real is not falling
+    kept = load_file(tmp_path / "model" / "model.safetensors")
+    assert all(torch.equal(kept[name], state["first"][name]) for name in kept)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"dataset": "nix"}, "dataset 'nix': there are camvid, "),
+        ({"model": "nix"}, "model 'nix': there are semantic_fpn, "),
+        ({"model_options": {"nix": 1}}, "model semantic_fpn: .*nix"),
+        ({"upsampler": "nix"}, "nix"),
+        ({"strides": (3,)}, "stride must be one of"),
+        ({"data": Path("nowhere")}, "nowhere: no such folder"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else next(iter(value)),
+)
+def test_what_is_wrong_is_named(wrong, message, data, tmp_path):
+    with pytest.raises((ValueError, OSError), match=message):
+        fit(Options(**({"data": data, "out": tmp_path} | SMALL | wrong)))
+
+
+def test_pixels_beyond_the_photograph_are_unlabelled_and_grey(data):
+    made = Options(data=data, crop=(96, 96), base=(48, 64), scales=(1.0, 1.0), colour=0.0)
+    image, labels = segmentation.Augmented(made)(*segmentation.split(made, "train")[0])
+    assert image.shape == (3, 96, 96)
+    assert (image[:, labels == 255][:, -1] == 0.45).all()
+    assert (labels != 255).sum() == 48 * 63
+    assert type(image) is type(labels) is torch.Tensor
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from unstride.recipes.segmentation import Options, fit
+made = dict(data=Path(sys.argv[1]), backbone="resnet18", pretrained=False, strides=(4, 8),
+            crop=(32, 32), steps=2, model_options={"width": 8, "branch_width": 8}, device="cpu",
+            optimizer="sgd", clip=0.0, limit=1)
+fit(Options(out=Path(sys.argv[2]), batch_size=int(sys.argv[3]), devices=int(sys.argv[4]), **made))
+"""
+
+
+def test_two_processes_learn_what_one_would(data, tmp_path):
+    """The same weights, but for the order in which gradients are added."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    for name, batch, devices in (("one", 4, 1), ("two", 2, 2)):
+        command = [sys.executable, str(tmp_path / "script.py"), str(data), str(tmp_path / name)]
+        done = subprocess.run(
+            [*command, str(batch), str(devices)], capture_output=True, text=True, cwd=ROOT,
+            timeout=300, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+    one, two = (
+        load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "two")
+    )
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,98 @@
+"""What all recipes of tasks share: rates, groups of parameters, configs by name."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
+
+from tests.models.tiny_pyramid import TinyPyramid
+from unstride.cli import RECIPES, main
+from unstride.models.semantic_fpn import SemanticFPN
+from unstride.recipes import command
+from unstride.recipes.task import TaskLearner, TaskOptions, rate
+
+BASE = TaskOptions(data=Path(), steps=100)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "step", "expected"),
+    [
+        ("poly", 0, 1.0), ("poly", 50, 0.5**0.9), ("poly", 100, 0.0), ("cosine", 0, 1.0),
+        ("cosine", 50, 0.5), ("cosine", 100, 0.0), ("steps", 66, 1.0), ("steps", 67, 0.1),
+        ("steps", 89, 0.01), ("constant", 99, 1.0),
+    ],
+)  # fmt: skip
+def test_the_rate_falls_as_its_schedule_says(schedule, step, expected):
+    assert rate(step, replace(BASE, schedule=schedule)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_rate_rises_first():
+    warm = replace(BASE, schedule="constant", warmup=10)
+    assert [rate(step, warm) for step in (0, 5, 10, 50)] == pytest.approx([0.001, 0.501, 1, 1])
+
+
+@pytest.mark.parametrize(("optimizer", "kind"), [("sgd", "SGD"), ("adamw", "AdamW")])
+def test_the_backbone_has_a_rate_of_its_own_and_vectors_do_not_decay(optimizer, kind):
+    options = replace(BASE, optimizer=optimizer, learning_rate=0.5, weight_decay=0.25)
+    network = SemanticFPN(TinyPyramid(), 3, width=8, branch_width=8)
+    [made], [schedule] = TaskLearner(network, options).configure_optimizers()
+    assert type(made).__name__ == kind
+    assert schedule["interval"] == "step"
+    of = {id(p): name for name, p in network.named_parameters()}
+    seen = set()
+    for group in made.param_groups:
+        for parameter in group["params"]:
+            name = of[id(parameter)]
+            seen.add(name)
+            inner = name.startswith("pyramid.")
+            assert group["initial_lr"] == pytest.approx(0.05 if inner else 0.5)
+            assert group["weight_decay"] == (0.25 if parameter.ndim > 1 else 0.0)
+    assert seen == set(of.values())
+    assert all(group.get("momentum", 0.9) == 0.9 for group in made.param_groups)
+
+
+def test_every_config_is_one_of_a_recipe():
+    for name in command.configs():
+        text = (command.CONFIGS / f"{name}.yaml").read_text()
+        recipe = text.splitlines()[0].partition("unstride fit ")[2].split()[0]
+        assert recipe in RECIPES, name
+        chosen = command.parsed("fit", recipe, ["--config", name, *required(recipe)])
+        assert chosen, name
+
+
+def required(recipe):
+    return {"featup": ["--images", "[]"], "affinity": ["--bsds", "x"]}.get(recipe, ["--data", "x"])
+
+
+def test_a_config_that_is_not_there_is_named(capsys):
+    assert main(["fit", "segmentation", "--config", "nix", "--data", "x"]) == 1
+    assert "config nix: no such file, and of the names " in capsys.readouterr().err
+
+
+def test_what_cannot_be_validated_says_so(capsys):
+    assert main(["validate", "featup"]) == 2
+    assert "featup has nothing to validate" in capsys.readouterr().err
+
+
+def test_a_wrong_option_is_one_line(capsys):
+    words = ["--data", "nowhere", "--model", "upernet"]
+    assert main(["fit", "segmentation", "--config", "camvid_semantic_fpn_small", *words]) == 1
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("unstride fit segmentation: nowhere: no such folder")
+    assert "\n" not in error
+
+
+def test_help_tells_of_every_option(capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "segmentation", "--help"])
+    told = capsys.readouterr().out
+    assert "Train a network for semantic segmentation." in told
+    for name in ("--upsampler", "--crop", "--patience", "--config"):
+        assert name in told
+
+
+def test_losses_are_seeded_by_their_step():
+    assert torch.initial_seed() == 0  # of conftest; importing recipes seeds nothing
