@@ -98,7 +98,8 @@ class Run:
         usual = {"logger": pl.loggers.TensorBoardLogger(out), "gradient_clip_val": 1.0}
         self.trainer = pl.Trainer(
             devices=devices, strategy=several, callbacks=callbacks, enable_model_summary=False,
-            num_sanity_val_steps=0, **(usual | trainer),
+            num_sanity_val_steps=0, sync_batchnorm=devices > 1 and torch.cuda.is_available(),
+            **(usual | trainer),
         )  # fmt: skip
 
     @property
