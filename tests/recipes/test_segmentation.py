@@ -169,13 +169,17 @@ from pathlib import Path
 from unstride.recipes.segmentation import Options, fit
 made = dict(data=Path(sys.argv[1]), backbone="resnet18", pretrained=False, strides=(4, 8),
             crop=(32, 32), steps=2, model_options={"width": 8, "branch_width": 8}, device="cpu",
-            optimizer="sgd", clip=0.0, limit=1)
+            optimizer="sgd", clip=0.0, base=(48, 64), scales=(1.0, 2.0))
 fit(Options(out=Path(sys.argv[2]), batch_size=int(sys.argv[3]), devices=int(sys.argv[4]), **made))
 """
 
 
-def test_two_processes_learn_what_one_would(data, tmp_path):
-    """The same weights, but for the order in which gradients are added."""
+def test_two_processes_learn_what_one_would(tmp_path):
+    """The same weights, but for the order in which gradients are added.
+
+    Every pixel is labelled: the mean over each process's pixels is averaged, not their sum.
+    """
+    data = streets(tmp_path / "streets", count=3, void=0)
     (tmp_path / "script.py").write_text(SCRIPT)
     for name, batch, devices in (("one", 4, 1), ("two", 2, 2)):
         command = [sys.executable, str(tmp_path / "script.py"), str(data), str(tmp_path / name)]
@@ -184,6 +188,8 @@ def test_two_processes_learn_what_one_would(data, tmp_path):
             timeout=300, env=os.environ | {"PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:]
+    scores = [card(tmp_path / name)["measured"] for name in ("one", "two")]
+    assert scores[1] == pytest.approx(scores[0], abs=0.1)
     one, two = (
         load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "two")
     )

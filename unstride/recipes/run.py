@@ -115,7 +115,7 @@ class Run:
             module.load_state_dict(state)
 
     def validated(self, module: Learner, loader: Any) -> dict[str, float]:
-        """What `validation_step` logs, over a loader."""
+        """What `validation_step` logs, over a loader or a data module's."""
         return dict(self.trainer.validate(module, loader, verbose=False)[0])
 
     def finish(self, method: str, upsampler: nn.Module, channels: int, **card: Any) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -178,6 +179,7 @@ def start(options: TaskOptions, better: tuple[str, str]) -> Run:
         check_val_every_n_epoch=None, val_check_interval=min(options.check_every, options.steps),
         gradient_clip_val=options.clip or None, log_every_n_steps=10,
         save_every=options.save_every, better=better, patience=options.patience,
+        use_distributed_sampler=False,
     )  # fmt: skip
 
 
@@ -195,14 +197,10 @@ def train(
         checking: of the validation split.
         how: `described`, for `write_task`; `collate`, of a batch; `method`, for the card.
     """
-    options, collate = learner.options, how.get("collate")
-    load = {"batch_size": options.batch_size, "num_workers": options.workers, "collate_fn": collate}
-    run.trainer.fit(
-        learner, StatefulDataLoader(training, **load), one_by_one(checking, collate),
-        ckpt_path=run.checkpoint,
-    )  # fmt: skip
+    data = Shares(training, checking, learner.options, how.get("collate"))
+    run.trainer.fit(learner, datamodule=data, ckpt_path=run.checkpoint)
     run.take_best(learner)
-    measured = run.validated(learner, one_by_one(checking, collate))
+    measured = run.validated(learner, data)
     if run.trainer.is_global_zero:
         write_task(run.out / "model", how["described"], learner.network)
         run.write_card(how["method"], measured=measured, curve=learner.curve)
@@ -217,11 +215,37 @@ def measure(
         options.out, {}, seed=options.seed, accelerator=options.device, devices=1,
         precision=options.precision, logger=False,
     )  # fmt: skip
-    measured = run.validated(learner, one_by_one(checking, collate))
+    measured = run.validated(learner, Shares(checking, checking, options, collate))
     run.write_json(f"{split}.json", measured)
     return measured
 
 
-def one_by_one(dataset: Dataset, collate: Any = None) -> StatefulDataLoader:
-    """A loader of single photographs, which may have any size."""
-    return StatefulDataLoader(dataset, batch_size=1, collate_fn=collate)
+class Shares(pl.LightningDataModule):
+    """Loaders of which each process takes its share, in order and nothing twice.
+
+    Args:
+        training: batches of it are loaded.
+        checking: single photographs of it are loaded, which may have any size.
+        options: of the recipe.
+        collate: of a batch.
+    """
+
+    def __init__(self, training: Dataset, checking: Dataset, options: TaskOptions, collate: Any):
+        super().__init__()
+        self.training, self.checking = training, checking
+        self.options, self.collate = options, collate
+
+    def train_dataloader(self) -> StatefulDataLoader:
+        """A step of one process with n times the batch is a step of n processes."""
+        return self._loader(self.training, self.options.batch_size, self.options.workers)
+
+    def val_dataloader(self) -> StatefulDataLoader:
+        """One by one."""
+        return self._loader(self.checking, 1, 0)
+
+    def _loader(self, dataset: Any, batch_size: int, workers: int) -> StatefulDataLoader:
+        world, rank = self.trainer.world_size, self.trainer.global_rank
+        return StatefulDataLoader(
+            dataset, batch_size, sampler=range(rank, len(dataset), world), num_workers=workers,
+            collate_fn=self.collate,
+        )  # fmt: skip
