@@ -197,7 +197,7 @@ def segments_answer(
 def depth_answer(image: Image, depth: Float[Tensor, "h w"], unit: str = "m") -> Answer:
     """Millimetres in `depth`; the picture is the photograph and the depth with its scale."""
     depth = depth.cpu()
-    known = depth[depth > 0]
+    known = depth[(depth > 0) & depth.isfinite()]
     clipped = int((depth > DEEPEST).sum())
     return Answer(
         {

@@ -43,7 +43,7 @@ def depth_picture(
 
 def depth_span(depth: Float[Tensor, "h w"]) -> Span:
     """From the nearest to the farthest, but for 2 % at either end; 1 to 2 m if none is known."""
-    known = depth[depth > 0].float()
+    known = depth[(depth > 0) & depth.isfinite()].float()
     if not len(known):
         return 1.0, 2.0
     ordered = known.sort().values
@@ -55,9 +55,10 @@ def depth_span(depth: Float[Tensor, "h w"]) -> Span:
 def depth_colours(depth: Float[Tensor, "h w"], span: Span) -> Float[Tensor, "3 h w"]:
     """Colours whose lightness falls with depth; beyond the span those of its ends."""
     near, far = span
-    share = (depth.clamp(min=1e-9) / near).log() / log(far / near)
+    known = depth > 0  # not NaN
+    share = (torch.where(known, depth, near) / near).log() / log(far / near)
     colours = colour_map(share.clamp(0, 1))
-    return torch.where(depth > 0, colours, UNKNOWN)
+    return torch.where(known, colours, UNKNOWN)
 
 
 def colour_map(share: Float[Tensor, "*n"]) -> Float[Tensor, "3 *n"]:

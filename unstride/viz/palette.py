@@ -34,9 +34,9 @@ CITYSCAPES = {
 
 
 def palette(classes: Sequence[str]) -> Float[Tensor, "n 3"]:
-    """RGB in [0, 1] of each class: those that CamVid or Cityscapes come with, or `distinct`."""
+    """RGB in [0, 1] of each class: CamVid's or Cityscapes' own if it is their classes, or `distinct`."""
     for known in (CAMVID, CITYSCAPES):
-        if len(classes) and set(classes) <= set(known):
+        if set(classes) == set(known):
             return torch.tensor([known[name] for name in classes]) / 255
     return distinct(len(classes))
 
