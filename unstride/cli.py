@@ -71,7 +71,7 @@ def predict(
 
     For photo.jpg, by the task of the network:
 
-    segmentation: OUT/classes/photo.png, 8-bit class numbers with a palette, 255 where there is none;
+    segmentation: OUT/classes/photo.png, 8-bit class numbers with a palette;
     depth: OUT/depth/photo.png, 16-bit millimetres, 0 where unknown, 65535 where deeper than that;
     normals: OUT/normals/photo.png, 8-bit RGB: right is red, up green, towards the viewer blue;
     panoptic: OUT/panoptic/photo.png and OUT/panoptic.json, COCO's panoptic format;

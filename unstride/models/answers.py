@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
@@ -58,7 +57,7 @@ class Model:
 
     @property
     def categories(self) -> list[Category]:
-        """What numbers in JSON files stand for: those of the data set, if the network knows them."""
+        """What numbers in JSON files stand for: the data set's, if the network knows them."""
         if self.described["task"] == "panoptic":
             things, stuff = self.network.classes
             kinds = [True] * len(things) + [False] * len(stuff)
@@ -148,9 +147,7 @@ def task_answer(task: Task, image: Image, said: Tensor, classes: Sequence[str]) 
     raise ValueError(f"{type(task).__name__}: there is no file for such a task")
 
 
-def classes_answer(
-    image: Image, logits: Float[Tensor, "n h w"], classes: Sequence[str]
-) -> Answer:
+def classes_answer(image: Image, logits: Float[Tensor, "n h w"], classes: Sequence[str]) -> Answer:
     """Class numbers in `classes`; found is the share of the pixels of each class that occurs."""
     labels = logits.argmax(0).cpu()
     share = labels.flatten().bincount(minlength=len(classes)) / labels.numel()
@@ -165,7 +162,9 @@ def classes_answer(
 
 def objects_answer(image: Image, found: Mapping[str, Tensor], model: Model) -> Answer:
     """All objects as COCO's results have them; those from the score up in the picture."""
-    here = {name: found[name].cpu() for name in ("boxes", "labels", "scores", "masks") if name in found}
+    here = {
+        name: found[name].cpu() for name in ("boxes", "labels", "scores", "masks") if name in found
+    }
     numbers = [category.id for category in model.categories]
     good = here["scores"] >= model.score
     shown = {name: value[good] for name, value in here.items()}

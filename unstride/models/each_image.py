@@ -34,6 +34,7 @@ class Job(ABC):
 
     def finish(self, done: list[tuple[Path, Path]]) -> None:
         """After all, with the paths and targets of those that are done; by default nothing."""
+        del done
 
 
 def each_image(command: str, images: list[str], out: Path, prepare: Callable[[], Job]) -> int:

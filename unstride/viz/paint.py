@@ -44,7 +44,11 @@ def edges(numbers: Int64[Tensor, "h w"], width: int = 1) -> Bool[Tensor, "h w"]:
 
 
 def outlined(
-    picture: Float[Tensor, "3 h w"], numbers: Int64[Tensor, "h w"], *, width: int, shade: float = 1.0
+    picture: Float[Tensor, "3 h w"],
+    numbers: Int64[Tensor, "h w"],
+    *,
+    width: int,
+    shade: float = 1.0,
 ) -> Float[Tensor, "3 h w"]:
     """With thin lines between unlike numbers.
 

@@ -34,7 +34,7 @@ CITYSCAPES = {
 
 
 def palette(classes: Sequence[str]) -> Float[Tensor, "n 3"]:
-    """RGB in [0, 1] of each class: CamVid's or Cityscapes' own if it is their classes, or `distinct`."""
+    """RGB in [0, 1]: CamVid's or Cityscapes' own if these are their classes, else `distinct`."""
     for known in (CAMVID, CITYSCAPES):
         if set(classes) == set(known):
             return torch.tensor([known[name] for name in classes]) / 255

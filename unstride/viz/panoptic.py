@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from unstride.viz.legend import Entry, with_legend
-from unstride.viz.paint import OPACITY, outlined, painted
+from unstride.viz.paint import outlined, painted
 from unstride.viz.palette import palette, shades
 from unstride.viz.pixels import line
 
