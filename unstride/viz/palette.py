@@ -12,7 +12,7 @@ from unstride.viz.oklab import from_oklab, to_oklab
 STEPS = 16  # values of red, of green and of blue among which colours are chosen
 LIGHTNESS, CHROMA = (0.40, 0.90), (0.09, 0.20)  # of OKLab: no black, white, grey, neon
 FIRST = 0.30, 0.45, 0.85
-TURN = 0.6  # radians by which the hues of shades differ at most, to either side
+TURN = 0.4  # radians by which the hues of shades differ at most, to either side
 SPAN = 0.16  # lightness by which they do
 IRRATIONAL = 0.6180339887, 0.4142135624  # multiples of them spread evenly, however many
 
