@@ -63,7 +63,7 @@ class Model:
             kinds = [True] * len(things) + [False] * len(stuff)
             numbers = [*things, *stuff]
         else:
-            numbers = self.described.get("categories") or range(1, len(self.classes) + 1)
+            numbers = self.described.get("categories") or [*range(1, len(self.classes) + 1)]
             kinds = [True] * len(self.classes)
         return [Category(*each) for each in zip(numbers, self.classes, kinds, strict=True)]
 

@@ -131,8 +131,8 @@ class Segmentation(TaskLearner):
         self.area.update(found, labels)
         self.boundary.update(found, labels)
         if index < SHOWN and isinstance(self.logger, TensorBoardLogger):
-            shown = (each[0].cpu() for each in (images.float(), labels, found))
-            picture = compared(*shown, self.classes)
+            image, truth, said = (each[0].cpu() for each in (images.float(), labels, found))
+            picture = compared(image, truth, said, self.classes)
             self.logger.experiment.add_image(f"validation/{index}", picture, self.global_step)
 
     def on_validation_epoch_end(self) -> None:
