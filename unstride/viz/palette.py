@@ -14,7 +14,7 @@ LIGHTNESS, CHROMA = (0.40, 0.90), (0.09, 0.20)  # of OKLab: no black, white, gre
 FIRST = 0.30, 0.45, 0.85
 TURN = 0.4  # radians by which the hues of shades differ at most, to either side
 SPAN = 0.16  # lightness by which they do
-IRRATIONAL = 0.6180339887, 0.4142135624  # multiples of them spread evenly, however many
+IRRATIONAL = 0.6180339887, 0.7548776662  # multiples of them spread evenly, however many
 
 CAMVID = {
     "sky": (128, 128, 128), "building": (128, 0, 0), "pole": (192, 192, 128),
