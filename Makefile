@@ -15,7 +15,7 @@ demo: $(VENV)/.demo
 
 test: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q $(JOBS) $(SHAPES) tests/upsamplers tests/data tests/test_dots.py -k "not compiles and not onnx"
+	$(BIN)/python -m pytest -q $(JOBS) $(SHAPES) tests/upsamplers tests/data tests/viz tests/test_dots.py -k "not compiles and not onnx"
 	$(BIN)/python -m pytest $(JOBS)
 
 JOBS := -n 2 --dist worksteal  # two processes; each is given one thread

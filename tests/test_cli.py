@@ -8,7 +8,7 @@ from PIL import Image, ImageChops
 from safetensors import safe_open
 
 from unstride.cli import main
-from unstride.models import batch
+from unstride.models import batch, each_image
 from unstride.models.feature_file import FeatureWriter
 
 
@@ -156,9 +156,9 @@ def test_one_number_is_the_shorter_side():
 
 def test_names_that_clash_keep_their_folders(tmp_path):
     paths = [tmp_path / "a" / "x.png", tmp_path / "b" / "x.png", tmp_path / "b" / "x.jpg"]
-    targets = batch._targets(paths, tmp_path / "out")
+    targets = each_image._targets(paths, tmp_path / "out")
     assert len(set(targets)) == 3
-    assert batch._targets(paths[:1], tmp_path / "out") == [tmp_path / "out" / "x"]
+    assert each_image._targets(paths[:1], tmp_path / "out") == [tmp_path / "out" / "x"]
 
 
 @pytest.mark.parametrize(

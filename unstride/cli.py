@@ -59,6 +59,44 @@ def upsample(
     )  # fmt: skip
 
 
+def predict(
+    images: list[str],
+    model: Path,
+    out: Path = Path("predictions"),
+    size: str | None = None,
+    score: float = 0.5,
+    device: str | None = None,
+) -> int:
+    """Write what a trained network says of each image: files for other programs, and a picture.
+
+    For photo.jpg, by the task of the network:
+
+    segmentation: OUT/classes/photo.png, 8-bit class numbers with a palette;
+    depth: OUT/depth/photo.png, 16-bit millimetres, 0 where unknown, 65535 where deeper than that;
+    normals: OUT/normals/photo.png, 8-bit RGB: right is red, up green, towards the viewer blue;
+    panoptic: OUT/panoptic/photo.png and OUT/panoptic.json, COCO's panoptic format;
+    detection: OUT/detections.json, COCO's results format, and OUT/images.json for its numbers.
+
+    Several tasks give the files of each. OUT/pictures/photo.png shows the answer with the
+    photograph. OUT/records/photo.json says what the files were made with: what is there already
+    is not computed again, unless the network or an option changed. Images that cannot be read are
+    named at the end; the others are done.
+
+    Args:
+        images: image files, folders or globs.
+        model: the folder that `unstride fit RECIPE` leaves in OUT/model.
+        out: folder for the results, made if need be.
+        size: HEIGHTxWIDTH in pixels, or one number for the shorter side, to which images are
+            resized first; files and pictures have this size. By default that of each image.
+        score: of objects in the picture, at least; detections.json has those below it too, for
+            evaluation asks for them. Panoptic FPN's segments are objects of this score.
+        device: such as cpu or cuda; by default the GPU if there is one.
+    """
+    from unstride.models.predict import predict_files
+
+    return predict_files(images, out, model=model, size=size, score=score, device=device)
+
+
 def explain(
     image: str,
     at: list[str],
@@ -215,73 +253,15 @@ def list_command(cost: bool = False, channels: int = 256, scale: int = 2) -> int
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, run the command, return its exit code."""
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(
-        prog="unstride",
-        description="Dense features at pixel resolution, from any backbone.",
-        epilog="Start with: unstride upsample photo.jpg",
-    )
-    commands = parser.add_subcommands()
-
-    command = ArgumentParser(description=_summary(upsample))
-    command.add_argument("images", nargs="+", help="image files, folders or globs")
-    command.add_function_arguments(upsample, skip={"images"})
-    commands.add_subcommand("upsample", command, help="image files to feature files and pictures")
-    command = ArgumentParser(description=_summary(explain))
-    command.add_argument("image", help="an image file")
-    command.add_argument(
-        "--at",
-        action="append",
-        required=True,
-        metavar="X,Y",
-        help="the pixel in column X and row Y of the image, from 0; may be repeated",
-    )
-    command.add_function_arguments(explain, skip={"image", "at"})
-    commands.add_subcommand("explain", command, help="where an output pixel takes its value from")
-
-    command = ArgumentParser(description=_summary(list_command))
-    command.add_argument("--cost", action="store_true", help="parameters and FLOPs, not the law")
-    command.add_function_arguments(list_command, skip={"cost"})
-    commands.add_subcommand("list", command, help="upsamplers by name, their laws or their cost")
-
-    command = ArgumentParser(description=_summary(eval_features))
-    command.add_argument("what", choices=["features"], help="what to evaluate")
-    lists = {
-        "measure": "of segmentation, depth, transfer, segments, consistency, cam, cost",
-        "upsamplers": "words of `unstride list`, options after a colon: featup_jbu:variant=paper",
-        "dataset": "NAME or NAME=FOLDER; each measure is taken on the data sets of its kind",
-    }
-    for name, text in lists.items():
-        command.add_argument(
-            f"--{name}", nargs="+", metavar=name.upper(), help=text, default=[],
-            required=name != "dataset",
-        )  # fmt: skip
-    command.add_function_arguments(eval_features, skip=set(lists))
-    commands.add_subcommand("eval", command, help="measure upsamplers, by one protocol for all")
-
-    for name, text in (("fit", "train"), ("validate", "score what was trained")):
-        command = ArgumentParser(
-            description=f"{text.capitalize()}, by a recipe. Needs the extra: "
-            "pip install 'unstride[train]'."
-        )
-        command.add_argument("recipe", choices=list(RECIPES), help=f"what to {name}")
-        command.add_argument("options", nargs="...", help="of the recipe; --help shows them")
-        commands.add_subcommand(name, command, help=f"{text}, from a YAML file or options")
+    from unstride.parser import command_parser
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] in (["fit"], ["validate"]) and given[1:2] and given[1] in RECIPES:
-        return recipe(*given[:2], given[2:])  # its own parser knows its options
-    options = parser.parse_args(given)
-    if options.subcommand == "list":
-        return list_command(**vars(options.list))
-    if options.subcommand == "explain":
-        return explain(**vars(options.explain))
-    if options.subcommand == "eval":
-        chosen = vars(options.eval)
-        chosen.pop("what")
-        return eval_features(**chosen)
-    return upsample(**vars(options.upsample))
+        return recipe(given[0], given[1], given[2:])  # its own parser knows its options
+    options = command_parser(COMMANDS, RECIPES).parse_args(given)
+    chosen = vars(options[options.subcommand])
+    chosen.pop("what", None)  # of eval, which has one
+    return COMMANDS[options.subcommand](**chosen)
 
 
 def recipe(command: str, name: str, arguments: list[str]) -> int:
@@ -300,9 +280,13 @@ def _missing(command: str, error: ModuleNotFoundError) -> str:
     return f"unstride {command}: {error.name} is missing; pip install 'unstride[train]'"
 
 
-def _summary(function: Callable) -> str:
-    """What a docstring says before its arguments."""
-    return (function.__doc__ or "").split("\n\n    Args:")[0]
+COMMANDS: dict[str, Callable[..., int]] = {
+    "upsample": upsample,
+    "predict": predict,
+    "explain": explain,
+    "list": list_command,
+    "eval": eval_features,
+}
 
 
 if __name__ == "__main__":

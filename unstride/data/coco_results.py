@@ -4,7 +4,7 @@ https://cocodataset.org/#format-results, sections 1 and 2.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,14 @@ def write_detections(
     Raises:
         ValueError: if a label is none of the categories.
     """
-    written = [entry for number, found in results for entry in _entries(number, found, categories)]
+    written = [entry for number, found in results for entry in entries(number, found, categories)]
     Path(path).write_text(json.dumps(written))
 
 
-def _entries(
+def entries(
     image_id: int, found: Mapping[str, Tensor], categories: Sequence[int]
-) -> Iterable[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
+    """The detections of one image, one by one; arguments as in `write_detections`."""
     boxes, labels, scores = (found[name].tolist() for name in ("boxes", "labels", "scores"))
     for i, (box, label, score) in enumerate(zip(boxes, labels, scores, strict=True)):
         if not 1 <= label <= len(categories):

@@ -140,13 +140,28 @@ def write_panoptic(
         write_ids(folder / f"{name}.png", ids)
         height, width = ids.shape
         images.append({"id": number, "file_name": name, "height": height, "width": width})
-        written = [_segment_info(ids, s) for s in segments]
+        written = segment_infos(ids, segments)
         annotations.append(
             {"image_id": number, "file_name": f"{name}.png", "segments_info": written}
         )
-    named = [{"id": c.id, "name": c.name, "isthing": int(c.is_thing)} for c in categories]
-    document = {"images": images, "annotations": annotations, "categories": named}
+    document = panoptic_document(images, annotations, categories)
     Path(f"{folder}.json").write_text(json.dumps(document))
+
+
+def panoptic_document(
+    images: Sequence[Mapping[str, Any]],
+    annotations: Sequence[Mapping[str, Any]],
+    categories: Sequence[Category],
+) -> dict[str, Any]:
+    """What COCO's panoptic JSON holds.
+
+    Args:
+        images: `id`, `file_name`, `height` and `width` of each.
+        annotations: `image_id`, `file_name` of the PNG and `segments_info` of each.
+        categories: that the segments may be of.
+    """
+    named = [{"id": c.id, "name": c.name, "isthing": int(c.is_thing)} for c in categories]
+    return {"images": images, "annotations": annotations, "categories": named}
 
 
 def check_segments(ids: Int64[Tensor, "h w"], segments: Sequence[Segment], name: str) -> None:
@@ -168,6 +183,11 @@ def check_segments(ids: Int64[Tensor, "h w"], segments: Sequence[Segment], name:
         raise ValueError(f"{name}: pixels of segment {missing[0]}, which is not named")
     if empty := sorted(set(named) - drawn):
         raise ValueError(f"{name}: segment {empty[0]} has no pixel")
+
+
+def segment_infos(ids: Int64[Tensor, "h w"], segments: Sequence[Segment]) -> list[dict[str, Any]]:
+    """What the JSON says of each segment: category, area in pixels, and box (XYWH in pixels)."""
+    return [_segment_info(ids, segment) for segment in segments]
 
 
 def _segment_info(ids: Int64[Tensor, "h w"], segment: Segment) -> dict[str, Any]:

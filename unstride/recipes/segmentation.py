@@ -10,6 +10,7 @@ them; the rate falls as (1 - t)^0.9 (Chen et al., "DeepLab", TPAMI 2018, arXiv:1
 from dataclasses import dataclass
 from typing import Any
 
+from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torchvision import tv_tensors
@@ -22,8 +23,10 @@ from unstride.metrics import BoundaryIoU, mean_iou
 from unstride.models.saved_task import create_task, read_task
 from unstride.models.segmenter import Segmenter
 from unstride.recipes.task import TaskLearner, TaskOptions, measure, start, train
+from unstride.viz import compared
 
 AUXILIARY = 0.4  # weight of the rough logits' loss
+SHOWN = 4  # photographs of the validation split that TensorBoard shows: as it is, truth, found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,11 +126,15 @@ class Segmentation(TaskLearner):
         return losses
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
-        """Count a photograph."""
+        """Count a photograph; show the first ones."""
         images, labels = batch
         found = self.network(images).argmax(1)
         self.area.update(found, labels)
         self.boundary.update(found, labels)
+        if index < SHOWN and isinstance(self.logger, TensorBoardLogger):
+            image, truth, said = (each[0].cpu() for each in (images.float(), labels, found))
+            picture = compared(image, truth, said, self.classes)
+            self.logger.experiment.add_image(f"validation/{index}", picture, self.global_step)
 
     def on_validation_epoch_end(self) -> None:
         """Scores of the whole split, in percent."""

@@ -1,7 +1,5 @@
 """Features as colours that can be compared: one colour space for several maps, by PCA."""
 
-from pathlib import Path
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -55,47 +53,3 @@ class ColourSpace:
 
 def _pixels(features: Tensor) -> Tensor:
     return features.permute(0, 2, 3, 1).flatten(0, 2)
-
-
-def side_by_side(
-    images: list[tuple[str, Float[Tensor, "1 3 h w"]]], height: int = 360, gap: int = 8
-) -> Float[Tensor, "3 H W"]:
-    """Pictures in a row, each with its caption, pixels shown as squares.
-
-    Args:
-        images: captions and pictures, RGB in [0, 1].
-        height: of each picture, in pixels.
-        gap: between them.
-    """
-    import numpy as np
-    from PIL import Image, ImageDraw, ImageFont
-
-    font = ImageFont.load_default(size=max(height // 22, 10))
-    caption = height // 12
-    pictures = []
-    for _, image in images:
-        h, w = image.shape[2:]
-        array = (image[0].permute(1, 2, 0).clamp(0, 1) * 255).round().byte().cpu().numpy()
-        shrink = Image.Resampling.LANCZOS if h > height else Image.Resampling.NEAREST
-        pictures.append(
-            Image.fromarray(array).resize((max(round(w * height / h), 1), height), shrink)
-        )
-    width = sum(p.width for p in pictures) + gap * (len(pictures) - 1)
-    canvas = Image.new("RGB", (width, height + caption), "white")
-    draw, x = ImageDraw.Draw(canvas), 0
-    for (text, _), picture in zip(images, pictures, strict=True):
-        canvas.paste(picture, (x, caption))
-        draw.text((x + 2, caption // 6), text, fill="black", font=font)
-        x += picture.width + gap
-    return torch.from_numpy(np.array(canvas)).permute(2, 0, 1).float() / 255
-
-
-def save_png(image: Float[Tensor, "3 h w"], path: str | Path) -> None:
-    """Write RGB in [0, 1] as PNG; the file appears whole or not at all."""
-    from PIL import Image
-
-    path = Path(path)
-    array = (image.permute(1, 2, 0).clamp(0, 1) * 255).round().byte().cpu().numpy()
-    unfinished = path.with_name(path.name + ".tmp")
-    Image.fromarray(array).save(unfinished, format="PNG", optimize=True)
-    unfinished.replace(path)

@@ -1,0 +1,106 @@
+"""Objects over the photograph: boxes, masks, and what they are with which score."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from unstride.viz.legend import as_bytes
+from unstride.viz.paint import OPACITY, outlined, painted
+from unstride.viz.panoptic import segment_colours
+from unstride.viz.pixels import as_image, as_tensor, font, letters, line
+
+if TYPE_CHECKING:
+    from PIL.ImageDraw import ImageDraw
+
+Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
+LIGHT = 0.55  # above it letters are black
+
+
+def object_overlay(
+    image: Float[Tensor, "3 h w"], found: Mapping[str, Tensor], classes: Sequence[str]
+) -> Float[Tensor, "3 h w"]:
+    """Masks, if there are any, boxes, and names with scores; better ones lie over others.
+
+    A name stands on its box, or in it, wherever it covers no other; where there is no such place,
+    it is left out.
+
+    Args:
+        image: RGB in [0, 1].
+        found: `boxes` (XYXY in pixels), `labels` (from 1), `scores`, and `masks` ("n 1 h w" in
+            [0, 1], 1/2 is the edge) if any; such as a detector of torchvision's finds.
+        classes: their names; that of label l is the l-th.
+    """
+    best = found["scores"].argsort(descending=True, stable=True).tolist()
+    numbers = [int(found["labels"][i]) - 1 for i in best]
+    colours, picture = segment_colours(numbers, classes), image
+    if "masks" in found:
+        picture = _masked(image, found["masks"][best], colours)
+    canvas = as_image(picture)
+    with_boxes(
+        canvas,
+        [tuple(found["boxes"][i].tolist()) for i in best],
+        [f"{classes[n]} {found['scores'][i]:.2f}" for n, i in zip(numbers, best, strict=True)],
+        colours,
+    )
+    return as_tensor(canvas).to(image)
+
+
+def with_boxes(
+    canvas: Any, boxes: Sequence[Rectangle], texts: Sequence[str], colours: Float[Tensor, "n 3"]
+) -> None:
+    """Draw boxes and their names on an image of Pillow, the first on top of the others."""
+    from PIL import ImageDraw
+
+    draw, wide = ImageDraw.Draw(canvas), line(canvas.height, canvas.width) + 1
+    shown = [as_bytes(colour) for colour in colours.tolist()]
+    for (left, top, right, bottom), colour in reversed(list(zip(boxes, shown, strict=True))):
+        draw.rectangle([left, top, max(right, left), max(bottom, top)], outline=colour, width=wide)
+    taken: list[Rectangle] = []
+    for box, text, colour in zip(boxes, texts, shown, strict=True):
+        _tag(draw, box, text, colour, taken)
+
+
+def _masked(
+    image: Tensor, masks: Float[Tensor, "n 1 h w"], colours: Float[Tensor, "n 3"]
+) -> Tensor:
+    """The masks in their colours, the first on top of the others."""
+    numbers = torch.full(image.shape[1:], -1, device=masks.device)
+    for place in reversed(range(len(masks))):
+        numbers[masks[place, 0] >= 0.5] = place
+    picture = painted(image, numbers, colours, opacity=OPACITY)
+    return outlined(picture, numbers, width=line(*numbers.shape))
+
+
+def _tag(
+    draw: "ImageDraw", box: Rectangle, text: str, colour: tuple[int, int, int], taken: list
+) -> None:
+    """Write a text at a box, at the first place that is free, and note that it is taken."""
+    width, height = draw.im.size
+    size = letters(height, width)
+    written = font(size)
+    wide, high = round(written.getlength(text)) + size // 2, round(1.25 * size)
+    for x, y in _places(box, wide, high):
+        x = min(max(x, 0), max(width - wide, 0))
+        place = x, y, x + wide, y + high
+        if 0 <= y <= height - high and not any(_overlap(place, other) for other in taken):
+            draw.rectangle(place, fill=colour)
+            light = sum(w * v for w, v in zip((0.299, 0.587, 0.114), colour, strict=True)) / 255
+            middle = x + size // 4, y + high / 2
+            ink = "black" if light > LIGHT else "white"
+            draw.text(middle, text, fill=ink, font=written, anchor="lm")
+            taken.append(place)
+            return
+
+
+def _places(box: Rectangle, wide: int, high: int) -> list[tuple[float, float]]:
+    """Left and top of a text: on the box, within its top, within its bottom, under it."""
+    left, top, right, bottom = (round(v) for v in box)
+    rows = top - high, top, bottom - high, bottom
+    return [(x, y) for y in rows for x in (left, right - wide)]
+
+
+def _overlap(one: Rectangle, other: Rectangle) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

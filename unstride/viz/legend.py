@@ -1,0 +1,75 @@
+"""What colours mean: chips and names under a picture."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import pad
+
+from unstride.viz.pixels import as_tensor, font, letters
+
+
+class Entry(NamedTuple):
+    """A name and its colour, RGB in [0, 1]."""
+
+    name: str
+    colour: tuple[float, float, float]
+
+
+def with_legend(
+    picture: Float[Tensor, "3 h w"], entries: Sequence[Entry]
+) -> Float[Tensor, "3 H w"]:
+    """The picture, and under it the entries, in their order, in as many lines as they take."""
+    if not entries:
+        return picture
+    strip = legend(entries, picture.shape[2], letters(picture.shape[1], picture.shape[2]))
+    return torch.cat([picture, strip.to(picture)], 1)
+
+
+def legend(entries: Sequence[Entry], width: int, size: int) -> Float[Tensor, "3 h w"]:
+    """Chips with names, in lines, on white.
+
+    Args:
+        entries: from left to right.
+        width: of the strip, in pixels; a name that is wider is cut.
+        size: of the letters, in pixels.
+    """
+    from PIL import Image, ImageDraw
+
+    written, margin, step = font(size), size // 2, round(1.6 * size)
+    places, x, y = [], margin, margin
+    for entry in entries:
+        long = round(1.4 * size + written.getlength(entry.name))
+        if x > margin and x + long > width - margin:
+            x, y = margin, y + step
+        places.append((x, y))
+        x += long + size
+    canvas = Image.new("RGB", (width, y + size + margin), "white")
+    draw = ImageDraw.Draw(canvas)
+    for (name, colour), (x, y) in zip(entries, places, strict=True):
+        fill = as_bytes(colour)
+        draw.rectangle([x, y, x + size - 1, y + size - 1], fill)
+        middle = x + round(1.4 * size), y + size / 2
+        draw.text(middle, name, fill="black", font=written, anchor="lm")
+    return as_tensor(canvas)
+
+
+def as_bytes(colour: Sequence[float]) -> tuple[int, int, int]:
+    """RGB in [0, 1] as Pillow has it."""
+    red, green, blue = (round(255 * min(max(float(v), 0.0), 1.0)) for v in colour)
+    return red, green, blue
+
+
+def beside(*pictures: Float[Tensor, "3 _ _"], gap: int = 8) -> Float[Tensor, "3 H W"]:
+    """Pictures from left to right at their own sizes, tops aligned, on white."""
+    height = max(p.shape[1] for p in pictures)
+    last = len(pictures) - 1
+    return torch.cat(
+        [
+            pad(p, (0, gap if i < last else 0, 0, height - p.shape[1]), value=1.0)
+            for i, p in enumerate(pictures)
+        ],
+        2,
+    )

@@ -1,0 +1,62 @@
+"""Segments over the photograph: objects of a class in shades of its colour."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from unstride.viz.legend import Entry, with_legend
+from unstride.viz.paint import outlined, painted
+from unstride.viz.palette import palette, shades
+from unstride.viz.pixels import line
+
+
+def panoptic_overlay(
+    image: Float[Tensor, "3 h w"],
+    ids: Int64[Tensor, "h w"],
+    classes_of: Mapping[int, int],
+    classes: Sequence[str],
+) -> Float[Tensor, "3 H w"]:
+    """Each segment in a shade of its class's colour; a legend of the classes, with how many.
+
+    Args:
+        image: RGB in [0, 1].
+        ids: of the segments; ids that `classes_of` does not have are void, and not painted.
+        classes_of: the class, from 0, of each segment by its id.
+        classes: their names.
+    """
+    known = sorted(classes_of)
+    colours = segment_colours([classes_of[i] for i in known], classes)
+    picture = painted(image, ranks(ids, known), colours)
+    picture = outlined(picture, ids, width=line(*ids.shape))
+    return with_legend(picture, panoptic_entries(classes_of, classes))
+
+
+def ranks(ids: Int64[Tensor, "h w"], known: Sequence[int]) -> Int64[Tensor, "h w"]:
+    """The place of each pixel's id among those that are known and sorted, or -1."""
+    if not known:
+        return torch.full_like(ids, -1)
+    listed = torch.tensor(known, device=ids.device)
+    place = torch.searchsorted(listed, ids).clamp(max=len(known) - 1)
+    return torch.where(listed[place] == ids, place, -1)
+
+
+def segment_colours(numbers: Sequence[int], classes: Sequence[str]) -> Float[Tensor, "n 3"]:
+    """A colour for each of some segments, whose classes are given by number."""
+    base, colours = palette(classes), torch.zeros(len(numbers), 3)
+    for number in set(numbers):
+        places = [i for i, other in enumerate(numbers) if other == number]
+        colours[places] = shades(base[number], len(places))
+    return colours
+
+
+def panoptic_entries(classes_of: Mapping[int, int], classes: Sequence[str]) -> list[Entry]:
+    """The classes of the segments, in their order; of several segments how many."""
+    numbers, colours = list(classes_of.values()), palette(classes).tolist()
+    entries = []
+    for number in sorted(set(numbers)):
+        many = numbers.count(number)
+        name = classes[number] if many == 1 else f"{classes[number]} x {many}"
+        entries.append(Entry(name, tuple(colours[number])))
+    return entries
