@@ -19,9 +19,9 @@ from unstride.data.base import thinned
 from unstride.data.labelled import SEMANTIC, UNLABELLED, create_labelled
 from unstride.data.samples import Samples
 from unstride.metrics import BoundaryIoU, mean_iou
-from unstride.models.saved_task import create_task, read_task
+from unstride.models.saved_task import read_task
 from unstride.models.segmenter import Segmenter
-from unstride.recipes.task import TaskLearner, TaskOptions, measure, train
+from unstride.recipes.task import TaskLearner, TaskOptions, measure, start, train
 
 AUXILIARY = 0.4  # weight of the rough logits' loss
 
@@ -66,9 +66,7 @@ def fit(options: Options) -> dict[str, float]:
         "upsampler": options.upsampler,
         "options": options.model_options,
     }
-    network = create_task(
-        described, pretrained=options.pretrained, weights=options.backbone_weights
-    )
+    network = start(options, described)
     samples = Samples(
         thinned(training, options.train_limit),
         Augmented(options),

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from unstride.models.saved_task import write_task
+from unstride.models.saved_task import create_task, write_task
 from unstride.recipes.run import Learner, Run
 
 
@@ -91,14 +91,16 @@ class TaskLearner(Learner):
     """A network that learns from losses by name; a subclass says which and what is measured.
 
     Args:
-        network: with a part `pyramid`, whose rate is its own.
+        network: with a part `trunk`, whose rate is its own.
         options: of the recipe.
 
     Attributes:
         better: the name of the measure by which weights are the best, and "max" or "min".
+        trunk: the name of the backbone inside the network.
     """
 
     better: tuple[str, Literal["max", "min"]]
+    trunk = "pyramid"
 
     def __init__(self, network: nn.Module, options: TaskOptions):
         super().__init__()
@@ -121,7 +123,7 @@ class TaskLearner(Learner):
         """As ever, but for the backbone's batch statistics, if they are frozen."""
         super().train(mode)
         if self.options.freeze_norms:
-            for module in self.network.get_submodule("pyramid").modules():
+            for module in self.network.get_submodule(self.trunk).modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
         return self
@@ -132,7 +134,7 @@ class TaskLearner(Learner):
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
-                kind = name.startswith("pyramid."), parameter.ndim > 1
+                kind = name.startswith(f"{self.trunk}."), parameter.ndim > 1
                 groups.setdefault(kind, []).append(parameter)
         described = [
             {
@@ -162,6 +164,12 @@ def rate(step: int, options: TaskOptions) -> float:
     if options.schedule == "steps":
         return rising * 0.1 ** sum(done >= milestone for milestone in options.milestones)
     return rising
+
+
+def start(options: TaskOptions, described: dict[str, Any]) -> Any:
+    """The network that a description says, as the seed draws it, on the options' backbone."""
+    torch.manual_seed(options.seed)
+    return create_task(described, pretrained=options.pretrained, weights=options.backbone_weights)
 
 
 def train(

@@ -1,0 +1,167 @@
+"""Objects: boxes with classes, and a mask for each where the model is Mask R-CNN.
+
+    unstride fit detection --config pennfudan_mask_rcnn_small --data PENNFUDAN --upsampler carafe
+
+The sum of the losses of torchvision's detectors, which weigh each the same. Scored is COCO's average
+precision, of boxes and of masks, over IoU 0.50 to 0.95 and at 0.50.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from unstride.data.augment import Redrawn
+from unstride.data.base import thinned
+from unstride.data.coco_detection import COCODetection
+from unstride.data.instances import Instances, Target, listed, trimmed, without_crowds
+from unstride.data.pennfudan import PennFudan
+from unstride.data.samples import Samples
+from unstride.metrics import average_precision
+from unstride.models.saved_task import read_task
+from unstride.recipes.task import TaskLearner, TaskOptions, measure, start, train
+
+DATASETS: dict[str, type[Instances]] = {"pennfudan": PennFudan, "coco": COCODetection}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(TaskOptions):
+    """Train a detector.
+
+    Writes OUT/model, a folder for `unstride predict`; OUT/card.json (what was done, and the scores
+    on the validation split) and OUT/last.ckpt; a run that was stopped goes on from there, to the
+    same curve. TensorBoard shows progress in OUT.
+
+    The upsampler goes to the FPN and to the mask head. There is no guide in the mask head: an
+    upsampler that needs one, such as sapa, goes to the FPN alone.
+
+    Args:
+        dataset: pennfudan or coco.
+        model: faster_rcnn, mask_rcnn, fcos or retinanet.
+        strides: of the backbone's features, in pixels.
+        min_size: of a photograph's shorter side in the network, in pixels; in training each
+            photograph draws one of them, else it is the last.
+        max_size: of its longer side at most, in pixels.
+        scales: least and greatest factor by which photographs are resized, on a canvas of their own
+            size, before that.
+        flip: mirror half of the photographs.
+        colour: how much brightness, contrast and saturation change, 0 to 1.
+    """
+
+    dataset: str = "pennfudan"
+    model: str = "mask_rcnn"
+    strides: tuple[int, ...] = (4, 8, 16, 32)
+    min_size: tuple[int, ...] = (800,)
+    max_size: int = 1333
+    scales: tuple[float, float] = (1.0, 1.0)
+    flip: bool = True
+    colour: float = 0.0
+
+
+def fit(options: Options) -> dict[str, float]:
+    """Train; the scores on the validation split."""
+    training, checking = split(options, "train"), split(options, "val")
+    sizes = {"min_size": list(options.min_size), "max_size": options.max_size}
+    described = {
+        "task": "detection",
+        "model": options.model,
+        "backbone": options.backbone,
+        "strides": list(options.strides),
+        "classes": list(training.classes),
+        "upsampler": options.upsampler,
+        "options": sizes | options.model_options,
+    }
+    network = start(options, described)
+    samples = Samples(
+        thinned(training, options.train_limit),
+        Augmented(options),
+        length=options.steps * options.batch_size * options.devices,
+        seed=options.seed,
+    )
+    learner = Detection(network, options)
+    return train(
+        options, learner, samples, thinned(checking, options.limit),
+        described=described, method="detection", collate=listed,
+    )  # fmt: skip
+
+
+def validate(options: Options, part: str = "val") -> dict[str, float]:
+    """The scores of what `fit` left in the options' folder.
+
+    Args:
+        options: those of the run.
+        part: split of the data set.
+    """
+    network, described = read_task(options.out / "model")
+    dataset = split(options, part)
+    if list(dataset.classes) != described["classes"]:
+        raise ValueError(f"dataset {options.dataset}: other classes than of {options.out}/model")
+    checking = thinned(dataset, options.limit)
+    return measure(options, Detection(network, options), checking, part, listed)
+
+
+class Detection(TaskLearner):
+    """The losses of a detector, and average precision.
+
+    Args:
+        network: of `create_detector`.
+        options: of the recipe.
+    """
+
+    network: nn.Module
+    better = ("box_ap", "max")
+    trunk = "backbone.body"
+
+    def __init__(self, network: nn.Module, options: Options):
+        super().__init__(network, options)
+        kinds = {"box": "boxes", "mask": "masks"}
+        if not network.roi_heads.has_mask() if hasattr(network, "roi_heads") else True:
+            del kinds["mask"]
+        self.precision = nn.ModuleDict({k: average_precision(of) for k, of in kinds.items()})
+
+    def losses(self, batch: tuple[list[Tensor], list[Target]]) -> dict[str, Tensor]:
+        """As the detector names them."""
+        images, targets = batch
+        return self.network(images, targets)
+
+    def validation_step(self, batch: tuple[list[Tensor], list[Target]], index: int) -> None:
+        """Count photographs."""
+        images, targets = batch
+        found = self.network(images)
+        for one in found:
+            if "masks" in one:
+                one["masks"] = one["masks"][:, 0] >= 0.5
+        for metric in self.precision.values():
+            metric.update(found, targets)
+
+    def on_validation_epoch_end(self) -> None:
+        """Scores of the whole split, in percent."""
+        for name, metric in self.precision.items():
+            scores: dict[str, Any] = metric.compute()
+            self.log(f"{name}_ap", 100 * scores["map"], prog_bar=True)
+            self.log(f"{name}_ap50", 100 * scores["map_50"], prog_bar=True)
+            metric.reset()
+
+
+class Augmented:
+    """A photograph and its objects, augmented as the options say, without crowds."""
+
+    def __init__(self, options: Options):
+        self.cut = options.scales != (1.0, 1.0)
+        self.transform = Redrawn(options.scales, flip=options.flip, colour=options.colour)
+
+    def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
+        """Both; a photograph that is not cut keeps its boxes as the file has them."""
+        image, target = self.transform(image, target)
+        return image, without_crowds(trimmed(target) if self.cut else target)
+
+
+def split(options: Options, part: str) -> Instances:
+    """A split of the options' data set.
+
+    Raises:
+        ValueError: if it has no objects.
+    """
+    if options.dataset not in DATASETS:
+        raise ValueError(f"dataset {options.dataset!r}: there are {', '.join(DATASETS)}")
+    return DATASETS[options.dataset](options.data, part)
