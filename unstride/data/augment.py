@@ -35,16 +35,68 @@ def augmentation(
         beyond: what stands beyond the photograph's edges where it is smaller than the crop, by
             type; by default grey, UNLABELLED in masks and, in all else, what is unknown there.
     """
-    fill = {tv_tensors.Image: GREY, tv_tensors.Mask: UNLABELLED, "others": 0} | dict(beyond or {})
+    fill = {tv_tensors.Image: GREY, tv_tensors.Mask: float(UNLABELLED)} | dict(beyond or {})
     steps: list[v2.Transform] = [
-        v2.ScaleJitter(base or crop, scales, antialias=True),
-        v2.RandomCrop(crop, pad_if_needed=True, fill=fill),  # type: ignore[arg-type]
+        RandomScale(base or crop, scales),
+        PadTo(crop, fill),
+        v2.RandomCrop(crop),
     ]
     if flip:
         steps.append(v2.RandomHorizontalFlip())
     if colour:
         steps.append(v2.ColorJitter(colour, colour, colour, colour / 10))
     return v2.Compose(steps)
+
+
+class RandomScale(v2.Transform):
+    """Resized by a random factor; torchvision's ScaleJitter takes rows for columns (0.29).
+
+    Args:
+        base: rows and columns in which a photograph just fits at factor 1.
+        scales: least and greatest factor.
+    """
+
+    def __init__(self, base: tuple[int, int], scales: tuple[float, float]):
+        super().__init__()
+        self.base, self.scales = base, scales
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """The size."""
+        size = v2.query_size(flat_inputs)
+        fitting = min(wanted / n for wanted, n in zip(self.base, size, strict=True))
+        factor = fitting * float(torch.empty(()).uniform_(*self.scales))
+        return {"size": [max(round(n * factor), 1) for n in size]}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Resize one of the inputs: photographs bilinearly, masks to the nearest."""
+        return v2.functional.resize(inpt, **params, antialias=True)
+
+
+class PadTo(v2.Transform):
+    """At least as large as a size, with what is missing spread at random over both sides.
+
+    Args:
+        size: rows and columns.
+        beyond: what stands in what is added, by type; 0 in others.
+    """
+
+    def __init__(self, size: tuple[int, int], beyond: Mapping[type, float]):
+        super().__init__()
+        self.size, self.beyond = size, dict(beyond)
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """How many pixels to add at the left, top, right and bottom."""
+        missing = [
+            max(wanted - n, 0)
+            for wanted, n in zip(self.size, v2.query_size(flat_inputs), strict=True)
+        ]
+        top, left = (int(torch.randint(0, n + 1, ())) for n in missing)
+        return {"padding": [left, top, missing[1] - left, missing[0] - top]}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Pad one of the inputs."""
+        fill = next((v for kind, v in self.beyond.items() if isinstance(inpt, kind)), 0.0)
+        return v2.functional.pad(inpt, **params, fill=fill)
 
 
 class Redrawn:

@@ -1,4 +1,4 @@
-"""An endless shuffled walk through a data set, each step decided by the seed and its number alone."""
+"""A shuffled walk through a data set, each step decided by the seed and its number alone."""
 
 from collections.abc import Callable
 from typing import Any

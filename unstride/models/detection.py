@@ -7,6 +7,7 @@ arXiv:1703.06870; Lin et al., "Focal Loss" (RetinaNet), ICCV 2017, arXiv:1708.02
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 from jaxtyping import Float
@@ -27,6 +28,7 @@ WIDTH = 256  # channels of every level and of the heads, as in the papers
 TWO_STAGE = {"faster_rcnn": FasterRCNN, "mask_rcnn": MaskRCNN}
 ONE_STAGE = {"fcos": FCOS, "retinanet": RetinaNet}
 KINDS = (*TWO_STAGE, *ONE_STAGE)
+OURS = {"backbone", "num_classes", "image_mean", "image_std", "kwargs"}  # not for users
 
 
 def create_detector(
@@ -56,8 +58,8 @@ def create_detector(
         options: of torchvision's class, such as min_size (pixels of the shorter side).
 
     Raises:
-        ValueError: if there is no such kind, the pyramid has no such strides, `classes` is below
-            1, or there is a mask_upsampler without a mask head.
+        ValueError: if there is no such kind or option, the pyramid has no such strides, `classes`
+            is below 1, or there is a mask_upsampler without a mask head.
     """
     if kind not in KINDS:
         raise ValueError(f"kind {kind!r}: there are {', '.join(KINDS)}")
@@ -65,6 +67,9 @@ def create_detector(
         raise ValueError(f"classes {classes}: at least one, the background not counted")
     if mask_upsampler is not None and kind != "mask_rcnn":
         raise ValueError(f"mask_upsampler: {kind} has no mask head")
+    known = signature((TWO_STAGE | ONE_STAGE)[kind]).parameters.keys() - OURS
+    if unknown := sorted(options.keys() - known):  # torchvision takes any word
+        raise ValueError(f"{unknown[0]}: no option of {kind}")
     trunk = Trunk(pyramid, 4 if kind in TWO_STAGE else 8, upsampler, width)
     build = _two_stage if kind in TWO_STAGE else _one_stage
     detector = build(kind, trunk, classes + 1, options)

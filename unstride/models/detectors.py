@@ -69,7 +69,7 @@ def create_panoptic(
         options: of the network; a word for a single place, as branch_upsampler="sapa".
 
     Raises:
-        ValueError: if there is no such network, option or upsampler, or `classes` is another number.
+        ValueError: if there is no such network, option or upsampler, or `classes` is not their sum.
     """
     if name not in PANOPTIC:
         raise ValueError(f"model {name!r}: there are {', '.join(PANOPTIC)}")

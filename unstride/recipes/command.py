@@ -6,7 +6,6 @@ from dataclasses import is_dataclass
 from importlib import import_module
 from inspect import getdoc
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from jsonargparse import ArgumentParser
@@ -22,13 +21,12 @@ def run_recipe(command: str, recipe: str, arguments: list[str]) -> int:
         recipe: a module of unstride.recipes.
         arguments: the words behind these two.
     """
-    module = import_module(f"unstride.recipes.{recipe}")
-    act: Callable | None = getattr(module, command, None)
+    act: Callable | None = getattr(import_module(f"unstride.recipes.{recipe}"), command, None)
     if act is None:
         print(f"unstride {command}: {recipe} has nothing to {command}", file=sys.stderr)
         return 2
     try:
-        chosen = _parsed(command, recipe, module, _with_paths(arguments))
+        chosen = parsed(command, recipe, arguments)
         answer = act(**chosen)
     except (ValueError, OSError) as error:
         print(f"unstride {command} {recipe}: {error}", file=sys.stderr)
@@ -57,13 +55,26 @@ def _with_paths(arguments: list[str]) -> list[str]:
         given = name if equals else arguments[place + 1]
         packaged = CONFIGS / f"{given}.yaml"
         if not Path(given).is_file() and not packaged.is_file():
-            raise ValueError(f"config {given}: no such file, and of the names {', '.join(configs())}")
+            raise ValueError(
+                f"config {given}: no such file, and of the names {', '.join(configs())}"
+            )
         path = given if Path(given).is_file() else str(packaged)
         found[place + (not equals)] = f"--config={path}" if equals else path
     return found
 
 
-def _parsed(command: str, recipe: str, module: ModuleType, arguments: list[str]) -> dict[str, Any]:
+def parsed(command: str, recipe: str, arguments: list[str]) -> dict[str, Any]:
+    """What to call a recipe's function with.
+
+    Args:
+        command: fit or validate.
+        recipe: a module of unstride.recipes.
+        arguments: the words behind these two.
+
+    Raises:
+        ValueError: if there is no such config.
+    """
+    module = import_module(f"unstride.recipes.{recipe}")
     act, options = getattr(module, command), getattr(module, "Options", None)
     about = (getdoc(options if is_dataclass(options) else act) or "").split("\n\nArgs:")[0]
     if command != "fit":
@@ -74,13 +85,13 @@ def _parsed(command: str, recipe: str, module: ModuleType, arguments: list[str])
     )
     if options is None:
         parser.add_function_arguments(act)
-        chosen = parser.parse_args(arguments)
+        chosen = parser.parse_args(_with_paths(arguments))
         chosen.pop("config", None)
-        return vars(parser.instantiate_classes(chosen))
+        return vars(parser.instantiate(chosen))
     parser.add_class_arguments(options)
     if command == "validate":
         parser.add_argument("--split", default="val", help="of the data set")
-    chosen = vars(parser.parse_args(arguments))
+    chosen = vars(parser.parse_args(_with_paths(arguments)))
     chosen.pop("config", None)
     split = {"part": chosen.pop("split")} if command == "validate" else {}
     return {"options": options(**chosen)} | split

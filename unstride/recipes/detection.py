@@ -2,10 +2,11 @@
 
     unstride fit detection --config pennfudan_mask_rcnn_small --data PENNFUDAN --upsampler carafe
 
-The sum of the losses of torchvision's detectors, which weigh each the same. Scored is COCO's average
+The sum of the losses of torchvision's detectors, all of weight 1. Scored is COCO's average
 precision, of boxes and of masks, over IoU 0.50 to 0.95 and at 0.50.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from unstride.data.instances import Instances, Target, listed, trimmed, without_
 from unstride.data.pennfudan import PennFudan
 from unstride.data.samples import Samples
 from unstride.metrics import average_precision
-from unstride.models.saved_task import read_task
+from unstride.models.saved_task import create_task, read_task
 from unstride.recipes.task import TaskLearner, TaskOptions, measure, start, train
 
 DATASETS: dict[str, type[Instances]] = {"pennfudan": PennFudan, "coco": COCODetection}
@@ -60,7 +61,9 @@ class Options(TaskOptions):
 
 def fit(options: Options) -> dict[str, float]:
     """Train; the scores on the validation split."""
-    training, checking = split(options, "train"), split(options, "val")
+    run = start(options, Detection.better)
+    training = split(options, "train")
+    checking = split(options, "val", training.classes)
     sizes = {"min_size": list(options.min_size), "max_size": options.max_size}
     described = {
         "task": "detection",
@@ -71,16 +74,18 @@ def fit(options: Options) -> dict[str, float]:
         "upsampler": options.upsampler,
         "options": sizes | options.model_options,
     }
-    network = start(options, described)
+    network = create_task(
+        described, pretrained=options.pretrained, weights=options.backbone_weights
+    )
     samples = Samples(
         thinned(training, options.train_limit),
         Augmented(options),
         length=options.steps * options.batch_size * options.devices,
         seed=options.seed,
     )
-    learner = Detection(network, options)
+    learner = Detection(network, options, options.model)
     return train(
-        options, learner, samples, thinned(checking, options.limit),
+        run, learner, samples, thinned(checking, options.limit),
         described=described, method="detection", collate=listed,
     )  # fmt: skip
 
@@ -93,11 +98,9 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
         part: split of the data set.
     """
     network, described = read_task(options.out / "model")
-    dataset = split(options, part)
-    if list(dataset.classes) != described["classes"]:
-        raise ValueError(f"dataset {options.dataset}: other classes than of {options.out}/model")
-    checking = thinned(dataset, options.limit)
-    return measure(options, Detection(network, options), checking, part, listed)
+    checking = thinned(split(options, part, described["classes"]), options.limit)
+    learner = Detection(network, options, described["model"])
+    return measure(options, learner, checking, part, listed)
 
 
 class Detection(TaskLearner):
@@ -106,18 +109,18 @@ class Detection(TaskLearner):
     Args:
         network: of `create_detector`.
         options: of the recipe.
+        model: the detector's name.
     """
 
     network: nn.Module
     better = ("box_ap", "max")
     trunk = "backbone.body"
 
-    def __init__(self, network: nn.Module, options: Options):
+    def __init__(self, network: nn.Module, options: Options, model: str):
         super().__init__(network, options)
-        kinds = {"box": "boxes", "mask": "masks"}
-        if not network.roi_heads.has_mask() if hasattr(network, "roi_heads") else True:
-            del kinds["mask"]
-        self.precision = nn.ModuleDict({k: average_precision(of) for k, of in kinds.items()})
+        self.precision = nn.ModuleDict({"box": average_precision("boxes")})
+        if model == "mask_rcnn":
+            self.precision["mask"] = average_precision("masks")
 
     def losses(self, batch: tuple[list[Tensor], list[Target]]) -> dict[str, Tensor]:
         """As the detector names them."""
@@ -156,12 +159,20 @@ class Augmented:
         return image, without_crowds(trimmed(target) if self.cut else target)
 
 
-def split(options: Options, part: str) -> Instances:
+def split(options: Options, part: str, classes: Sequence[str] | None = None) -> Instances:
     """A split of the options' data set.
 
+    Args:
+        options: of the recipe.
+        part: of the data set.
+        classes: that it must have.
+
     Raises:
-        ValueError: if it has no objects.
+        ValueError: if it has no objects, or other classes.
     """
     if options.dataset not in DATASETS:
         raise ValueError(f"dataset {options.dataset!r}: there are {', '.join(DATASETS)}")
-    return DATASETS[options.dataset](options.data, part)
+    dataset = DATASETS[options.dataset](options.data, part)
+    if classes is not None and list(dataset.classes) != list(classes):
+        raise ValueError(f"{options.data}: other classes in {part} than those that were trained")
+    return dataset

@@ -1,6 +1,7 @@
 """What the runs of all recipes have: a trainer that goes on, and a folder of what came of it."""
 
 import json
+import logging
 import subprocess
 import time
 from contextlib import suppress
@@ -77,6 +78,7 @@ class Run:
         self.commit, self.start = commit(), time.time()
         out.mkdir(parents=True, exist_ok=True)
         pl.seed_everything(seed, verbose=False)
+        logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(is_news)
         callbacks: list[pl.Callback] = [
             pl.callbacks.ModelCheckpoint(
                 out, "last", save_top_k=1, every_n_train_steps=save_every or CHECKPOINT_STEPS,
@@ -96,7 +98,8 @@ class Run:
         usual = {"logger": pl.loggers.TensorBoardLogger(out), "gradient_clip_val": 1.0}
         self.trainer = pl.Trainer(
             devices=devices, strategy=several, callbacks=callbacks, enable_model_summary=False,
-            num_sanity_val_steps=0, **(usual | trainer),
+            num_sanity_val_steps=0, sync_batchnorm=devices > 1 and torch.cuda.is_available(),
+            **(usual | trainer),
         )  # fmt: skip
 
     @property
@@ -151,6 +154,11 @@ class Run:
         unfinished = self.out / f"{name}.tmp"
         unfinished.write_text(json.dumps(content, indent=1, default=str))
         unfinished.replace(self.out / name)
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of Lightning's is more than an advertisement."""
+    return "Tip: " not in record.getMessage()
 
 
 def save_upsampler(upsampler: nn.Module, channels: int, out: Path) -> None:

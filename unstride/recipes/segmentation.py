@@ -19,7 +19,7 @@ from unstride.data.base import thinned
 from unstride.data.labelled import SEMANTIC, UNLABELLED, create_labelled
 from unstride.data.samples import Samples
 from unstride.metrics import BoundaryIoU, mean_iou
-from unstride.models.saved_task import read_task
+from unstride.models.saved_task import create_task, read_task
 from unstride.models.segmenter import Segmenter
 from unstride.recipes.task import TaskLearner, TaskOptions, measure, start, train
 
@@ -56,6 +56,7 @@ class Options(TaskOptions):
 
 def fit(options: Options) -> dict[str, float]:
     """Train; the scores on the validation split."""
+    run = start(options, Segmentation.better)
     training, checking = split(options, "train"), split(options, "val")
     described = {
         "task": "segmentation",
@@ -66,7 +67,9 @@ def fit(options: Options) -> dict[str, float]:
         "upsampler": options.upsampler,
         "options": options.model_options,
     }
-    network = start(options, described)
+    network = create_task(
+        described, pretrained=options.pretrained, weights=options.backbone_weights
+    )
     samples = Samples(
         thinned(training, options.train_limit),
         Augmented(options),
@@ -75,7 +78,7 @@ def fit(options: Options) -> dict[str, float]:
     )
     learner = Segmentation(network, options, list(training.classes))
     return train(
-        options, learner, samples, thinned(checking, options.limit),
+        run, learner, samples, thinned(checking, options.limit),
         described=described, method="semantic segmentation",
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from unstride.models.saved_task import create_task, write_task
+from unstride.models.saved_task import write_task
 from unstride.recipes.run import Learner, Run
 
 
@@ -105,6 +105,7 @@ class TaskLearner(Learner):
     def __init__(self, network: nn.Module, options: TaskOptions):
         super().__init__()
         self.network, self.options = network, options
+        self.train()  # Lightning does not
 
     @abstractmethod
     def losses(self, batch: Any) -> dict[str, Tensor]:
@@ -166,34 +167,37 @@ def rate(step: int, options: TaskOptions) -> float:
     return rising
 
 
-def start(options: TaskOptions, described: dict[str, Any]) -> Any:
-    """The network that a description says, as the seed draws it, on the options' backbone."""
-    torch.manual_seed(options.seed)
-    return create_task(described, pretrained=options.pretrained, weights=options.backbone_weights)
+def start(options: TaskOptions, better: tuple[str, str]) -> Run:
+    """The run; from here on everything random is seeded.
+
+    Args:
+        options: of the recipe.
+        better: by which measure weights are the best, and its "max" or "min".
+    """
+    return Run(
+        options.out, asdict(options), seed=options.seed, accelerator=options.device,
+        devices=options.devices, precision=options.precision, max_steps=options.steps,
+        check_val_every_n_epoch=None, val_check_interval=min(options.check_every, options.steps),
+        gradient_clip_val=options.clip or None, log_every_n_steps=10,
+        save_every=options.save_every, better=better, patience=options.patience,
+    )  # fmt: skip
 
 
 def train(
-    options: TaskOptions, learner: TaskLearner, training: Dataset, checking: Dataset, **how: Any
+    run: Run, learner: TaskLearner, training: Dataset, checking: Dataset, **how: Any
 ) -> dict[str, float]:
     """Train, from where an earlier run in the same folder was stopped; what was measured.
 
     Writes OUT/model, a folder to load and predict with; OUT/card.json; OUT/last.ckpt.
 
     Args:
-        options: of the recipe.
+        run: of `start`.
         learner: what is trained.
         training: as many items as all steps take.
         checking: of the validation split.
         how: `described`, for `write_task`; `collate`, of a batch; `method`, for the card.
     """
-    run = Run(
-        options.out, asdict(options), seed=options.seed, accelerator=options.device,
-        devices=options.devices, precision=options.precision, max_steps=options.steps,
-        check_val_every_n_epoch=None, val_check_interval=min(options.check_every, options.steps),
-        gradient_clip_val=options.clip or None, log_every_n_steps=10,
-        save_every=options.save_every, better=learner.better, patience=options.patience,
-    )  # fmt: skip
-    collate = how.get("collate")
+    options, collate = learner.options, how.get("collate")
     load = {"batch_size": options.batch_size, "num_workers": options.workers, "collate_fn": collate}
     run.trainer.fit(
         learner, StatefulDataLoader(training, **load), one_by_one(checking, collate),
@@ -202,7 +206,7 @@ def train(
     run.take_best(learner)
     measured = run.validated(learner, one_by_one(checking, collate))
     if run.trainer.is_global_zero:
-        write_task(options.out / "model", how["described"], learner.network)
+        write_task(run.out / "model", how["described"], learner.network)
         run.write_card(how["method"], measured=measured, curve=learner.curve)
     return measured
 
