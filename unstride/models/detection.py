@@ -54,17 +54,20 @@ def create_detector(
         upsampler: of the FPN, see `FPN`.
         mask_upsampler: in the place of the mask head's deconvolution and its ReLU, called as
             `factory(channels, scale=2)`; by default torchvision's deconvolution.
-        width: channels of every level and of the heads; a box's vector has four times as many.
+        width: channels of every level and of the heads, of fcos a multiple of 32; a box's vector
+            has four times as many.
         options: of torchvision's class, such as min_size (pixels of the shorter side).
 
     Raises:
         ValueError: if there is no such kind or option, the pyramid has no such strides, `classes`
-            is below 1, or there is a mask_upsampler without a mask head.
+            or `width` does not fit, or there is a mask_upsampler without a mask head.
     """
     if kind not in KINDS:
         raise ValueError(f"kind {kind!r}: there are {', '.join(KINDS)}")
     if classes < 1:
         raise ValueError(f"classes {classes}: at least one, the background not counted")
+    if kind == "fcos" and width % 32:
+        raise ValueError(f"width {width}: fcos has 32 groups of channels")
     if mask_upsampler is not None and kind != "mask_rcnn":
         raise ValueError(f"mask_upsampler: {kind} has no mask head")
     known = signature((TWO_STAGE | ONE_STAGE)[kind]).parameters.keys() - OURS
