@@ -277,7 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] in (["fit"], ["validate"]) and given[1:2] and given[1] in RECIPES:
-        return recipe(*given[:2], given[2:])  # its own parser knows its options
+        return recipe(given[0], given[1], given[2:])  # its own parser knows its options
     options = parser.parse_args(given)
     if options.subcommand == "list":
         return list_command(**vars(options.list))

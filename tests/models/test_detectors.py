@@ -6,7 +6,7 @@ from torch import nn
 
 from unstride.models.detectors import create_object_detector, create_panoptic
 from unstride.pyramid import Pyramid
-from unstride.upsamplers import Bilinear, CarafeUpsample, SAPA
+from unstride.upsamplers import SAPA, Bilinear, CarafeUpsample
 
 KINDS = {"things": [1, 18], "stuff": [200]}
 SMALL = {"width": 32, "min_size": 64}
@@ -82,12 +82,12 @@ def test_heads_are_as_wide_as_the_levels(width):
     ("make", "name", "options", "message"),
     [
         (create_object_detector, "yolo", {}, "model 'yolo': there are faster_rcnn, mask_rcnn"),
-        (create_object_detector, "fcos", {"widht": 1}, "widht: no option of fcos"),
+        (create_object_detector, "fcos", {"wdth": 1}, "wdth: no option of fcos"),
         (create_object_detector, "fcos", {"width": 48}, "width 48: fcos has 32 groups"),
         (create_object_detector, "fcos", {"upsampler": "carafe:size=1"}, "model fcos: "),
         (create_panoptic, "upsnet", KINDS, "there are panoptic_fpn, panoptic_deeplab"),
         (create_panoptic, "panoptic_fpn", {"things": [1], "stuff": []}, "classes 3: there are 1"),
-        (create_panoptic, "panoptic_deeplab", KINDS | {"widht": 1}, "model panoptic_deeplab: "),
+        (create_panoptic, "panoptic_deeplab", KINDS | {"wdth": 1}, "model panoptic_deeplab: "),
     ],
 )
 def test_what_there_is_not_is_named(make, name, options, message):

@@ -185,7 +185,7 @@ def test_other_classes_are_refused(tmp_path):
         (["--dataset", "voc"], "dataset 'voc': there are pennfudan, coco"),
         (["--model", "yolo"], "model 'yolo': there are faster_rcnn, mask_rcnn, fcos, retinanet"),
         (["--upsampler", "magic"], "magic"),
-        (["--model_options", "{widht: 3}"], "widht: no option of mask_rcnn"),
+        (["--model_options", "{wdth: 3}"], "wdth: no option of mask_rcnn"),
         (["--config", "none"], "config none: no such file"),
     ],
 )

@@ -185,8 +185,8 @@ def test_other_classes_are_refused(data, tmp_path):
     [
         (["--dataset", "voc"], "dataset 'voc': there are coco_panoptic"),
         (["--model", "upsnet"], "model 'upsnet': there are panoptic_fpn, panoptic_deeplab"),
-        (["--model", "panoptic_deeplab", "--model_options", "{widht: 3}"], "widht"),
-        (["--model_options", "{widht: 3}"], "widht: no option of mask_rcnn"),
+        (["--model", "panoptic_deeplab", "--model_options", "{wdth: 3}"], "wdth"),
+        (["--model_options", "{wdth: 3}"], "wdth: no option of mask_rcnn"),
     ],
 )
 def test_what_there_is_not_is_named_in_one_line(given, message, data, tmp_path, capsys):

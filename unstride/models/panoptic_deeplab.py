@@ -89,7 +89,7 @@ class PanopticDeepLab(nn.Module):
         """Segment ids and segments of each image; `options` of `group_pixels`, before `merging`."""
         fields, options = self(image), self.merging | options
         each = zip(fields.semantic.argmax(1), fields.heat, fields.offsets, strict=True)
-        return [group_pixels(*f, self.classes, **options) for f in each]  # type: ignore[arg-type]
+        return [group_pixels(*f, self.classes, **options) for f in each]
 
 
 class Decoder(nn.Module):

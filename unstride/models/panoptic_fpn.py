@@ -61,7 +61,7 @@ class PanopticFPN(nn.Module):
             "mask_rcnn", pyramid, len(classes.things),
             upsampler=upsampler, mask_upsampler=mask_upsampler, **options,
         )  # fmt: skip
-        trunk = self.detector.backbone
+        trunk: Any = self.detector.backbone
         self.branch = SemanticBranch(
             trunk.strides, trunk.out_channels, branch_width, upsampler=branch_upsampler
         )

@@ -118,9 +118,10 @@ class Detection(TaskLearner):
 
     def __init__(self, network: nn.Module, options: Options, model: str):
         super().__init__(network, options)
-        self.precision = nn.ModuleDict({"box": average_precision("boxes")})
+        self.boxes, self.masks = average_precision("boxes"), average_precision("masks")
+        self.precision = {"box": self.boxes}
         if model == "mask_rcnn":
-            self.precision["mask"] = average_precision("masks")
+            self.precision["mask"] = self.masks
 
     def losses(self, batch: tuple[list[Tensor], list[Target]]) -> dict[str, Tensor]:
         """As the detector names them."""
