@@ -1276,6 +1276,10 @@ MUTANTS = [
         ("smoothness forgotten", 'parts["photometric"] + parts["smoothness"]', 'parts["photometric"]'),
     ),
     *family(
+        "unstride/metrics/average_precision.py", ("tests/metrics/test_average_precision.py", "-k", "written"),
+        ("recalls in float32", "rec_thresholds=np.linspace(0, 1, 101).tolist()", "rec_thresholds=None"),
+    ),
+    *family(
         "unstride/recipes/detection.py", ("tests/recipes/test_detection.py", "-k", "percents or rate or crowds or other_classes or (move and mask)"),
         ("shares, not percents", '100 * scores["map"]', 'scores["map"]'),
         ("faint masks", '["masks"][:, 0] >= 0.5', '["masks"][:, 0] >= 0.7'),
