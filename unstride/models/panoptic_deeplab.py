@@ -89,7 +89,7 @@ class PanopticDeepLab(nn.Module):
         """Segment ids and segments of each image; `options` of `group_pixels`, before `merging`."""
         fields, options = self(image), self.merging | options
         each = zip(fields.semantic.argmax(1), fields.heat, fields.offsets, strict=True)
-        return [group_pixels(*f, self.classes, **options) for f in each]
+        return [group_pixels(*f, self.classes, **options) for f in each]  # type: ignore[arg-type]
 
 
 class Decoder(nn.Module):
@@ -121,7 +121,7 @@ class Decoder(nn.Module):
         for stride, skip, up, fuse in steps:
             finer = skip(features[stride])
             size = finer.shape[2], finer.shape[3]
-            wide = enlarged(maps, up, size, finer=finer, image=image)  # type: ignore[arg-type]
+            wide = enlarged(maps, up, size, finer=finer, image=image)
             maps = fuse(torch.cat([wide, finer], 1))
         return maps
 
