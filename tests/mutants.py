@@ -1474,6 +1474,60 @@ MUTANTS = [
         ("three scales", "DISPARITIES = 4", "DISPARITIES = 3"),
         ("smoothness forgotten", 'parts["photometric"] + parts["smoothness"]', 'parts["photometric"]'),
     ),
+    *family(
+        "unstride/metrics/average_precision.py", ("tests/metrics/test_average_precision.py", "-k", "written"),
+        ("recalls in float32", "rec_thresholds=np.linspace(0, 1, 101).tolist()", "rec_thresholds=None"),
+    ),
+    *family(
+        "unstride/recipes/detection.py", ("tests/recipes/test_detection.py", "-k", "percents or rate or crowds or other_classes or (move and mask)"),
+        ("shares, not percents", '100 * scores["map"]', 'scores["map"]'),
+        ("faint masks", '["masks"][:, 0] >= 0.5', '["masks"][:, 0] >= 0.7'),
+        ("one rate for all", 'trunk = "backbone.body"', 'trunk = "backbone"'),
+        ("crowds are learned", "without_crowds(trimmed(target) if self.cut else target)", "trimmed(target) if self.cut else target"),
+        ("boxes of what was cut away", "trimmed(target) if self.cut else target", "target"),
+        ("any classes", "list(dataset.classes) != list(classes)", "False"),
+        ("masks are not scored", 'if model == "mask_rcnn":', "if False:"),
+    ),
+    *family(
+        "unstride/recipes/panoptic.py", ("tests/recipes/test_panoptic.py", "-k", "other_classes or void or (move and fpn)"),
+        ("any classes", "Classes.of(dataset.categories) != classes", "False"),
+        ("names in the file's order", "for number in (*classes.things, *classes.stuff)", "for number in sorted(names, reverse=True)"),
+        ("crops for all", "options.crop if kind.one_size else None", "(48, 64)"),
+    ),
+    *family(
+        "unstride/recipes/panoptic_learner.py", ("tests/recipes/test_panoptic.py", "-k", "percents or rate or (move and deeplab)"),
+        ("shares, not percents", "100 * score", "score"),
+        ("one rate for all", 'trunk = "detector.backbone.body"', 'trunk = "detector"'),
+        ("no centres", "return panoptic_loss(fields", "fields = fields._replace(offsets=fields.offsets.detach())\n        return panoptic_loss(fields"),
+    ),
+    *family(
+        "unstride/models/detectors.py", ("tests/models/test_detectors.py",),
+        ("never in the mask head", "return (MASK_HEAD,) if needs_guide else ()", "return (MASK_HEAD,)"),
+        ("always in the mask head", "return (MASK_HEAD,) if needs_guide else ()", "return ()"),
+        ("in mask heads that are not there", 'if name == "mask_rcnn" else (MASK_HEAD,)', 'if name == "mask_rcnn" else ()'),
+        ("classes uncounted", "if classes != len(things) + len(stuff):", "if False:"),
+        ("any detector", "if name not in KINDS:", "if False:"),
+    ),
+    *family(
+        "unstride/models/detection.py", ("tests/models/test_detectors.py", "tests/models/test_detection.py", "-k", "wide or named or refused"),
+        ("any option", "if unknown := sorted(options.keys() - known):", "if unknown := []:"),
+        ("heads of the usual width", "if trunk.out_channels != WIDTH:", "if False:"),
+        ("a narrow vector", "FastRCNNPredictor(4 * width, classes)", "FastRCNNPredictor(width, classes)"),
+        ("any width", 'if kind == "fcos" and width % 32:', "if False:"),
+    ),
+    *family(
+        "unstride/data/augment.py", ("tests/data/test_redrawn.py",),
+        ("void is unlabelled", "beyond={tv_tensors.Mask: 0}", "beyond=None"),
+        ("no canvas", "crop = self.canvas or", "crop ="),
+        ("always mirrored or never", "flip=self.flip", "flip=not self.flip"),
+        ("factors unused", "crop, scales=self.scales,", "crop, scales=(1.0, 1.0),"),
+        ("named tuples by one argument", 'hasattr(sample, "_fields")', "False"),
+    ),
+    *family(
+        "unstride/data/instances.py", ("tests/data/test_redrawn.py",),
+        ("boxes as they were", "image_id=target[\"image_id\"],\n", "image_id=target[\"image_id\"], boxes=torch.as_tensor(target[\"boxes\"]),\n"),
+        ("with their rules", "return plain(list(images)), plain(list(targets))", "return list(images), plain(list(targets))"),
+    ),
 ]  # fmt: skip
 
 

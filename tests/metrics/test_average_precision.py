@@ -22,7 +22,8 @@ def moved(target):
             "scores": torch.rand(n)}  # fmt: skip
 
 
-def test_cocos_evaluation_of_the_written_file_agrees(tmp_path):
+@pytest.mark.parametrize(("of", "kind"), [("boxes", "bbox"), ("masks", "segm")])
+def test_cocos_evaluation_of_the_written_file_agrees(of, kind, tmp_path):
     from faster_coco_eval import COCO, COCOeval_faster
 
     dataset = COCODetection(shared_data("coco"), "train")
@@ -30,17 +31,19 @@ def test_cocos_evaluation_of_the_written_file_agrees(tmp_path):
         i for i, n in enumerate(dataset.image_ids)
         if any(e["iscrowd"] for e in dataset.objects[n])
     ]  # fmt: skip
-    metric, results = average_precision(), []
-    for index in sorted({*range(10), *crowds}):
+    metric, results = average_precision(of), []
+    for index in sorted({*range(24), *crowds}):
         _, target = dataset[index]
         found = moved(target)
+        if of == "masks":  # whose areas the evaluation takes from the boxes
+            found["boxes"] = torch.as_tensor(target["boxes"])
         results.append((target["image_id"], found))
-        metric.update([found], [target])
+        metric.update([found | {"masks": found["masks"][:, 0] >= 0.5}], [target])
     write_detections(tmp_path / "found.json", results, dataset.categories)
 
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(dataset.file))
-        evaluation = COCOeval_faster(truth, truth.loadRes(str(tmp_path / "found.json")), "bbox")
+        evaluation = COCOeval_faster(truth, truth.loadRes(str(tmp_path / "found.json")), kind)
         evaluation.params.imgIds = [number for number, _ in results]
         evaluation.evaluate(), evaluation.accumulate(), evaluation.summarize()
     ours = metric.compute()

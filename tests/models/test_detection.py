@@ -130,6 +130,7 @@ def test_pyramids_without_the_finest_stride_are_refused():
         ("fcos", 0, {}, "classes 0"),
         ("fcos", 2, {"mask_upsampler": partial(create_upsampler, "carafe")}, "no mask head"),
         ("mask_rcnn", 2, {"mask_upsampler": partial(create_upsampler, "featup_jbu")}, "guide"),
+        ("mask_rcnn", 2, {"min_sise": 64}, "min_sise: no option of mask_rcnn"),
     ],
 )
 def test_what_does_not_fit_is_refused(kind, classes, options, message):

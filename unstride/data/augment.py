@@ -99,12 +99,46 @@ class PadTo(v2.Transform):
         return v2.functional.pad(inpt, **params, fill=fill)
 
 
+class Redrawn:
+    """A photograph and its target, enlarged or shrunk at random on a canvas of one size.
+
+    What lies beyond the photograph's edges is grey, and 0 in masks: no object, no segment.
+
+    Args:
+        scales: least and greatest factor.
+        canvas: rows and columns, in pixels; by default those of each photograph.
+        flip: mirror half of them, left and right.
+        colour: strength of the change of colours, see `augmentation`.
+    """
+
+    def __init__(
+        self,
+        scales: tuple[float, float] = (1.0, 1.0),
+        canvas: tuple[int, int] | None = None,
+        *,
+        flip: bool = True,
+        colour: float = 0.0,
+    ):
+        self.scales, self.canvas, self.flip, self.colour = scales, canvas, flip, colour
+
+    def __call__(self, image: tv_tensors.Image, target: dict[str, Any]) -> Any:
+        """Both, alike."""
+        crop = self.canvas or (image.shape[1], image.shape[2])
+        transform = augmentation(
+            crop, scales=self.scales, flip=self.flip, colour=self.colour,
+            beyond={tv_tensors.Mask: 0},
+        )  # fmt: skip
+        return transform(image, target)
+
+
 def plain(sample: Any) -> Any:
     """A sample without tv_tensors, whose rules cost time in networks: tensors alone."""
     if isinstance(sample, tv_tensors.TVTensor):
         return sample.as_subclass(torch.Tensor)
     if isinstance(sample, Mapping):
         return {name: plain(value) for name, value in sample.items()}
+    if isinstance(sample, tuple) and hasattr(sample, "_fields"):
+        return type(sample)(*(plain(value) for value in sample))
     if isinstance(sample, tuple | list):
         return type(sample)(plain(value) for value in sample)
     return sample

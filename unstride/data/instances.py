@@ -10,6 +10,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import Transform
 
+from unstride.data.augment import plain
 from unstride.data.base import Labelled
 from unstride.data.images import load_image
 
@@ -91,6 +92,21 @@ def boxes_around(masks: Bool[Tensor, "n h w"]) -> Float[Tensor, "n 4"]:
         ends.append((first, last.where(within.any(1), 0)))
     (left, right), (top, bottom) = ends
     return torch.stack([left, top, right, bottom], 1).float()
+
+
+def trimmed(target: Target) -> Target:
+    """The target after a crop: boxes around what is left of the masks, where something is left."""
+    masks = torch.as_tensor(target["masks"]).bool()
+    return make_target(
+        masks, target["labels"].tolist(), crowds=target["iscrowd"].tolist(),
+        image_id=target["image_id"],
+    )  # fmt: skip
+
+
+def listed(items: Sequence[tuple[Tensor, Target]]) -> tuple[list[Tensor], list[Target]]:
+    """A batch of photographs that may differ in size: plain tensors, for loaders."""
+    images, targets = zip(*items, strict=True)
+    return plain(list(images)), plain(list(targets))
 
 
 def without_crowds(target: Target) -> Target:

@@ -70,6 +70,15 @@ def object_target(target: Target, classes: Classes) -> Target:
     return {**objects, "semantic": tv_tensors.Mask(_painted(ids, present(target), places)[None])}
 
 
+def pixel_target(target: Target, classes: Classes) -> Target:
+    """The target of Panoptic-DeepLab: `semantic`, see `class_map`, and `centres`."""
+    ids, segments = torch.as_tensor(target["ids"])[0], present(target)
+    return {
+        "semantic": class_map(ids, segments, classes),
+        "centres": centres(ids, segments, classes),
+    }
+
+
 def class_map(
     ids: Int64[Tensor, "h w"], segments: Sequence[Segment], classes: Classes
 ) -> Int64[Tensor, "h w"]:

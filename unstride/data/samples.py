@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Subset
 
 from unstride.data.base import Labelled
 
@@ -23,7 +23,12 @@ class Samples(Dataset):
     """
 
     def __init__(
-        self, source: Labelled, transform: Callable[..., Any], *, length: int, seed: int = 0
+        self,
+        source: Labelled | Subset,
+        transform: Callable[..., Any],
+        *,
+        length: int,
+        seed: int = 0,
     ):
         self.source, self.transform, self.length, self.seed = source, transform, length, seed
 

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import numpy as np
 from torchmetrics import Metric
 from torchmetrics.detection import MeanAveragePrecision
 
@@ -12,10 +13,17 @@ def average_precision(of: Literal["boxes", "masks"] = "boxes") -> Metric:
     Update it with lists of what detectors return and of targets of `Instances`: `boxes` XYXY,
     `labels`, `scores` and, for masks, bool or uint8 `masks` "n h w". The best 100 detections of an
     image count, and one in a crowd of its class counts neither way. Sizes (`map_small` and so on)
-    go by the area of the box, or of the mask.
+    go by the area of the box, or of the mask. COCO's own evaluation takes the truth's area from its
+    file, and a detection's from its box where the results have one; a box inside out then counts
+    neither way. Else both agree; torchmetrics' usual thresholds are rounded to float32, so that a
+    recall of 4/5 does not reach 0.8, which costs up to 0.01 of a class.
 
     Args:
         of: what is compared.
     """
     kind: Literal["bbox", "segm"] = "bbox" if of == "boxes" else "segm"
-    return MeanAveragePrecision(iou_type=kind, backend="faster_coco_eval")
+    return MeanAveragePrecision(
+        iou_type=kind, backend="faster_coco_eval",
+        iou_thresholds=np.linspace(0.5, 0.95, 10).tolist(),
+        rec_thresholds=np.linspace(0, 1, 101).tolist(),
+    )  # fmt: skip

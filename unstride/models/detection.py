@@ -7,12 +7,15 @@ arXiv:1703.06870; Lin et al., "Focal Loss" (RetinaNet), ICCV 2017, arXiv:1708.02
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.detection import FCOS, FasterRCNN, MaskRCNN, RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
@@ -21,10 +24,11 @@ from unstride.necks.fpn import FPN, TorchNearest
 from unstride.pyramid import Pyramid
 from unstride.upsamplers.inside import Factory, built_upsampler, enlarged
 
-WIDTH = 256  # channels of every level and of the mask head, as in the papers
+WIDTH = 256  # channels of every level and of the heads, as in the papers
 TWO_STAGE = {"faster_rcnn": FasterRCNN, "mask_rcnn": MaskRCNN}
 ONE_STAGE = {"fcos": FCOS, "retinanet": RetinaNet}
 KINDS = (*TWO_STAGE, *ONE_STAGE)
+OURS = {"backbone", "num_classes", "image_mean", "image_std", "kwargs"}  # not for users
 
 
 def create_detector(
@@ -34,6 +38,7 @@ def create_detector(
     *,
     upsampler: Factory = TorchNearest,
     mask_upsampler: Factory | None = None,
+    width: int = WIDTH,
     **options: Any,
 ) -> nn.Module:
     """A detector of torchvision's, called as torchvision's are.
@@ -49,23 +54,30 @@ def create_detector(
         upsampler: of the FPN, see `FPN`.
         mask_upsampler: in the place of the mask head's deconvolution and its ReLU, called as
             `factory(channels, scale=2)`; by default torchvision's deconvolution.
+        width: channels of every level and of the heads, of fcos a multiple of 32; a box's vector
+            has four times as many.
         options: of torchvision's class, such as min_size (pixels of the shorter side).
 
     Raises:
-        ValueError: if there is no such kind, the pyramid has no such strides, `classes` is below
-            1, or there is a mask_upsampler without a mask head.
+        ValueError: if there is no such kind or option, the pyramid has no such strides, `classes`
+            or `width` does not fit, or there is a mask_upsampler without a mask head.
     """
     if kind not in KINDS:
         raise ValueError(f"kind {kind!r}: there are {', '.join(KINDS)}")
     if classes < 1:
         raise ValueError(f"classes {classes}: at least one, the background not counted")
+    if kind == "fcos" and width % 32:
+        raise ValueError(f"width {width}: fcos has 32 groups of channels")
     if mask_upsampler is not None and kind != "mask_rcnn":
         raise ValueError(f"mask_upsampler: {kind} has no mask head")
-    trunk = Trunk(pyramid, 4 if kind in TWO_STAGE else 8, upsampler)
+    known = signature((TWO_STAGE | ONE_STAGE)[kind]).parameters.keys() - OURS
+    if unknown := sorted(options.keys() - known):  # torchvision takes any word
+        raise ValueError(f"{unknown[0]}: no option of {kind}")
+    trunk = Trunk(pyramid, 4 if kind in TWO_STAGE else 8, upsampler, width)
     build = _two_stage if kind in TWO_STAGE else _one_stage
     detector = build(kind, trunk, classes + 1, options)
     if mask_upsampler is not None:
-        detector.roi_heads.mask_predictor = MaskPredictor(mask_upsampler, classes + 1)
+        detector.roi_heads.mask_predictor = MaskPredictor(mask_upsampler, classes + 1, width)
     detector.transform = PaddedWithMean(detector.transform, pyramid)
     return detector
 
@@ -77,20 +89,21 @@ class Trunk(nn.Module):
         pyramid: features of an image in [0, 1].
         finest: stride of the finest level, in pixels.
         upsampler: of the FPN.
+        width: channels of every level.
 
     Attributes:
         strides: of the levels that came from the pyramid.
         levels: strides of all levels.
     """
 
-    def __init__(self, pyramid: Pyramid, finest: int, upsampler: Factory):
+    def __init__(self, pyramid: Pyramid, finest: int, upsampler: Factory, width: int = WIDTH):
         super().__init__()
         channels = {s: c for s, c in pyramid.channels.items() if s >= finest}
         if finest not in channels:
             raise ValueError(f"pyramid of strides {sorted(pyramid.channels)}: {finest} is needed")
-        extra = LastLevelMaxPool() if finest == 4 else LastLevelP6P7(WIDTH, WIDTH)
-        self.body, self.fpn = pyramid, FPN(channels, WIDTH, upsampler, extra=extra)
-        self.out_channels, self.strides = WIDTH, sorted(channels)
+        extra = LastLevelMaxPool() if finest == 4 else LastLevelP6P7(width, width)
+        self.body, self.fpn = pyramid, FPN(channels, width, upsampler, extra=extra)
+        self.out_channels, self.strides = width, sorted(channels)
         coarser = (2,) if finest == 4 else (2, 4)
         self.levels = [*self.strides, *(self.strides[-1] * n for n in coarser)]
 
@@ -106,12 +119,13 @@ class MaskPredictor(nn.Module):
     Args:
         upsampler: a factory.
         classes: with the background.
+        width: channels of the features.
     """
 
-    def __init__(self, upsampler: Factory, classes: int):
+    def __init__(self, upsampler: Factory, classes: int, width: int = WIDTH):
         super().__init__()
-        self.conv5_mask = built_upsampler(upsampler, WIDTH, 2)  # where torchvision's stands
-        self.mask_fcn_logits = nn.Conv2d(WIDTH, classes, 1)
+        self.conv5_mask = built_upsampler(upsampler, width, 2)  # where torchvision's stands
+        self.mask_fcn_logits = nn.Conv2d(width, classes, 1)
         nn.init.kaiming_normal_(self.mask_fcn_logits.weight, mode="fan_out", nonlinearity="relu")
         nn.init.zeros_(self.mask_fcn_logits.bias)  # type: ignore[arg-type]
         if self.conv5_mask.guide_channels is not None:
@@ -197,7 +211,19 @@ def _two_stage(kind: str, trunk: Trunk, classes: int, options: dict[str, Any]) -
     }
     if kind == "mask_rcnn":
         chosen["mask_roi_pool"] = _roi_pool(trunk, 14)
-    return TWO_STAGE[kind](trunk, classes, **(chosen | options))
+    detector = TWO_STAGE[kind](trunk, classes, **(chosen | options))
+    if trunk.out_channels != WIDTH:
+        _narrow(detector.roi_heads, trunk.out_channels, classes)
+    return detector
+
+
+def _narrow(heads: Any, width: int, classes: int) -> None:
+    rows, columns = heads.box_roi_pool.output_size
+    heads.box_head = TwoMLPHead(width * rows * columns, 4 * width)
+    heads.box_predictor = FastRCNNPredictor(4 * width, classes)
+    if heads.has_mask():
+        heads.mask_head = MaskRCNNHeads(width, (width,) * 4, 1)
+        heads.mask_predictor = MaskRCNNPredictor(width, width, classes)
 
 
 def _one_stage(kind: str, trunk: Trunk, classes: int, options: dict[str, Any]) -> Any:

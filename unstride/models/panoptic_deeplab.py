@@ -6,7 +6,7 @@ hardest pixels, without the extra weight of small objects.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
@@ -47,6 +47,7 @@ class PanopticDeepLab(nn.Module):
         upsampler: in both decoders, from each stride to the next finer, called as
             `factory(channels, scale=...)`; its guide is the skip connection.
         width: channels of the semantic decoder; the other has half.
+        merging: options of `group_pixels`.
     """
 
     def __init__(
@@ -56,9 +57,10 @@ class PanopticDeepLab(nn.Module):
         *,
         upsampler: Factory = Bilinear,
         width: int = 256,
+        merging: dict[str, Any] | None = None,
     ):
         super().__init__()
-        self.pyramid, self.classes = pyramid, classes
+        self.pyramid, self.classes, self.merging = pyramid, classes, merging or {}
         number = len(classes.things) + len(classes.stuff)
         self.semantic_decoder = Decoder(pyramid.channels, width, upsampler)
         self.instance_decoder = Decoder(pyramid.channels, width // 2, upsampler)
@@ -84,8 +86,8 @@ class PanopticDeepLab(nn.Module):
 
     @torch.no_grad()
     def segments(self, image: Float[Tensor, "b 3 h w"], **options: float) -> list[Panoptic]:
-        """Segment ids and segments of each image; `options` of `group_pixels`."""
-        fields = self(image)
+        """Segment ids and segments of each image; `options` of `group_pixels`, before `merging`."""
+        fields, options = self(image), self.merging | options
         each = zip(fields.semantic.argmax(1), fields.heat, fields.offsets, strict=True)
         return [group_pixels(*f, self.classes, **options) for f in each]  # type: ignore[arg-type]
 
@@ -119,7 +121,7 @@ class Decoder(nn.Module):
         for stride, skip, up, fuse in steps:
             finer = skip(features[stride])
             size = finer.shape[2], finer.shape[3]
-            wide = enlarged(maps, up, size, finer=finer, image=image)  # type: ignore[arg-type]
+            wide = enlarged(maps, up, size, finer=finer, image=image)
             maps = fuse(torch.cat([wide, finer], 1))
         return maps
 

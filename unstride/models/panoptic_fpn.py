@@ -15,7 +15,7 @@ from unstride.data.instances import Target, without_crowds
 from unstride.data.labels import UNLABELLED
 from unstride.data.panoptic_targets import Classes
 from unstride.heads.semantic_branch import SemanticBranch
-from unstride.models.detection import WIDTH, create_detector
+from unstride.models.detection import create_detector
 from unstride.models.panoptic_merge import merge_objects
 from unstride.necks.fpn import TorchNearest
 from unstride.pyramid import Pyramid
@@ -61,8 +61,9 @@ class PanopticFPN(nn.Module):
             "mask_rcnn", pyramid, len(classes.things),
             upsampler=upsampler, mask_upsampler=mask_upsampler, **options,
         )  # fmt: skip
+        trunk: Any = self.detector.backbone
         self.branch = SemanticBranch(
-            self.detector.backbone.strides, WIDTH, branch_width, upsampler=branch_upsampler
+            trunk.strides, trunk.out_channels, branch_width, upsampler=branch_upsampler
         )
         self.predict = nn.Conv2d(branch_width, len(classes.stuff) + 1, 1)
 

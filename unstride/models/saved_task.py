@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from unstride.models.detectors import create_object_detector, create_panoptic
 from unstride.models.segmenters import create_segmenter
 from unstride.pyramid import create_pyramid
 from unstride.upsamplers.folder import (
@@ -17,7 +18,11 @@ from unstride.upsamplers.folder import (
     write_folder,
 )
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {"segmentation": create_segmenter}
+BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "segmentation": create_segmenter,
+    "detection": create_object_detector,
+    "panoptic": create_panoptic,
+}
 
 
 def create_task(described: dict[str, Any], *, pretrained: bool = False, **backbone: Any) -> Any:

@@ -95,7 +95,10 @@ class Run:
             ]
         # Not every parameter is in every loss: a stage with nothing to do is left out.
         several = "ddp_find_unused_parameters_true" if devices > 1 else "auto"
-        usual = {"logger": pl.loggers.TensorBoardLogger(out), "gradient_clip_val": 1.0}
+        usual: dict[str, Any] = {
+            "logger": pl.loggers.TensorBoardLogger(out),
+            "gradient_clip_val": 1.0,
+        }
         self.trainer = pl.Trainer(
             devices=devices, strategy=several, callbacks=callbacks, enable_model_summary=False,
             num_sanity_val_steps=0, sync_batchnorm=devices > 1 and torch.cuda.is_available(),

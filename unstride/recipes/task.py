@@ -92,14 +92,16 @@ class TaskLearner(Learner):
     """A network that learns from losses by name; a subclass says which and what is measured.
 
     Args:
-        network: with a part `pyramid`, whose rate is its own.
+        network: with a part `trunk`, whose rate is its own.
         options: of the recipe.
 
     Attributes:
         better: the name of the measure by which weights are the best, and "max" or "min".
+        trunk: the name of the backbone inside the network.
     """
 
     better: tuple[str, Literal["max", "min"]]
+    trunk = "pyramid"
 
     def __init__(self, network: nn.Module, options: TaskOptions):
         super().__init__()
@@ -123,7 +125,7 @@ class TaskLearner(Learner):
         """As ever, but for the backbone's batch statistics, if they are frozen."""
         super().train(mode)
         if self.options.freeze_norms:
-            for module in self.network.get_submodule("pyramid").modules():
+            for module in self.network.get_submodule(self.trunk).modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
         return self
@@ -134,7 +136,7 @@ class TaskLearner(Learner):
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
-                kind = name.startswith("pyramid."), parameter.ndim > 1
+                kind = name.startswith(f"{self.trunk}."), parameter.ndim > 1
                 groups.setdefault(kind, []).append(parameter)
         described = [
             {

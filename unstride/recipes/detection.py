@@ -1,0 +1,179 @@
+"""Objects: boxes with classes, and a mask for each where the model is Mask R-CNN.
+
+    unstride fit detection --config pennfudan_mask_rcnn_small --data PENNFUDAN --upsampler carafe
+
+The sum of the losses of torchvision's detectors, all of weight 1. Scored is COCO's average
+precision, of boxes and of masks, over IoU 0.50 to 0.95 and at 0.50.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from unstride.data.augment import Redrawn
+from unstride.data.base import thinned
+from unstride.data.coco_detection import COCODetection
+from unstride.data.instances import Instances, Target, listed, trimmed, without_crowds
+from unstride.data.pennfudan import PennFudan
+from unstride.data.samples import Samples
+from unstride.metrics import average_precision
+from unstride.models.saved_task import create_task, read_task
+from unstride.recipes.task import TaskLearner, TaskOptions, measure, start, train
+
+DATASETS: dict[str, type[Instances]] = {"pennfudan": PennFudan, "coco": COCODetection}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(TaskOptions):
+    """Train a detector.
+
+    Writes OUT/model, a folder for `unstride predict`; OUT/card.json (what was done, and the scores
+    on the validation split) and OUT/last.ckpt; a run that was stopped goes on from there, to the
+    same curve. TensorBoard shows progress in OUT.
+
+    The upsampler goes to the FPN and to the mask head. There is no guide in the mask head: an
+    upsampler that needs one, such as sapa, goes to the FPN alone.
+
+    Args:
+        dataset: pennfudan or coco.
+        model: faster_rcnn, mask_rcnn, fcos or retinanet.
+        strides: of the backbone's features, in pixels.
+        min_size: of a photograph's shorter side in the network, in pixels; in training each
+            photograph draws one of them, else it is the last.
+        max_size: of its longer side at most, in pixels.
+        scales: least and greatest factor by which photographs are resized, on a canvas of their own
+            size, before that.
+        flip: mirror half of the photographs.
+        colour: how much brightness, contrast and saturation change, 0 to 1.
+    """
+
+    dataset: str = "pennfudan"
+    model: str = "mask_rcnn"
+    strides: tuple[int, ...] = (4, 8, 16, 32)
+    min_size: tuple[int, ...] = (800,)
+    max_size: int = 1333
+    scales: tuple[float, float] = (1.0, 1.0)
+    flip: bool = True
+    colour: float = 0.0
+
+
+def fit(options: Options) -> dict[str, float]:
+    """Train; the scores on the validation split."""
+    run = start(options, Detection.better)
+    training = split(options, "train")
+    checking = split(options, "val", training.classes)
+    sizes = {"min_size": list(options.min_size), "max_size": options.max_size}
+    described = {
+        "task": "detection",
+        "model": options.model,
+        "backbone": options.backbone,
+        "strides": list(options.strides),
+        "classes": list(training.classes),
+        "upsampler": options.upsampler,
+        "options": sizes | options.model_options,
+    }
+    network = create_task(
+        described, pretrained=options.pretrained, weights=options.backbone_weights
+    )
+    samples = Samples(
+        thinned(training, options.train_limit),
+        Augmented(options),
+        length=options.steps * options.batch_size * options.devices,
+        seed=options.seed,
+    )
+    learner = Detection(network, options, options.model)
+    return train(
+        run, learner, samples, thinned(checking, options.limit),
+        described=described, method="detection", collate=listed,
+    )  # fmt: skip
+
+
+def validate(options: Options, part: str = "val") -> dict[str, float]:
+    """The scores of what `fit` left in the options' folder.
+
+    Args:
+        options: those of the run.
+        part: split of the data set.
+    """
+    network, described = read_task(options.out / "model")
+    checking = thinned(split(options, part, described["classes"]), options.limit)
+    learner = Detection(network, options, described["model"])
+    return measure(options, learner, checking, part, listed)
+
+
+class Detection(TaskLearner):
+    """The losses of a detector, and average precision.
+
+    Args:
+        network: of `create_detector`.
+        options: of the recipe.
+        model: the detector's name.
+    """
+
+    network: nn.Module
+    better = ("box_ap", "max")
+    trunk = "backbone.body"
+
+    def __init__(self, network: nn.Module, options: Options, model: str):
+        super().__init__(network, options)
+        self.boxes, self.masks = average_precision("boxes"), average_precision("masks")
+        self.precision = {"box": self.boxes}
+        if model == "mask_rcnn":
+            self.precision["mask"] = self.masks
+
+    def losses(self, batch: tuple[list[Tensor], list[Target]]) -> dict[str, Tensor]:
+        """As the detector names them."""
+        images, targets = batch
+        return self.network(images, targets)
+
+    def validation_step(self, batch: tuple[list[Tensor], list[Target]], index: int) -> None:
+        """Count photographs."""
+        images, targets = batch
+        found = self.network(images)
+        for one in found:
+            if "masks" in one:
+                one["masks"] = one["masks"][:, 0] >= 0.5
+        for metric in self.precision.values():
+            metric.update(found, targets)
+
+    def on_validation_epoch_end(self) -> None:
+        """Scores of the whole split, in percent."""
+        for name, metric in self.precision.items():
+            scores: dict[str, Any] = metric.compute()
+            self.log(f"{name}_ap", 100 * scores["map"], prog_bar=True)
+            self.log(f"{name}_ap50", 100 * scores["map_50"], prog_bar=True)
+            metric.reset()
+
+
+class Augmented:
+    """A photograph and its objects, augmented as the options say, without crowds."""
+
+    def __init__(self, options: Options):
+        self.cut = options.scales != (1.0, 1.0)
+        self.transform = Redrawn(options.scales, flip=options.flip, colour=options.colour)
+
+    def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
+        """Both; a photograph that is not cut keeps its boxes as the file has them."""
+        image, target = self.transform(image, target)
+        return image, without_crowds(trimmed(target) if self.cut else target)
+
+
+def split(options: Options, part: str, classes: Sequence[str] | None = None) -> Instances:
+    """A split of the options' data set.
+
+    Args:
+        options: of the recipe.
+        part: of the data set.
+        classes: that it must have.
+
+    Raises:
+        ValueError: if it has no objects, or other classes.
+    """
+    if options.dataset not in DATASETS:
+        raise ValueError(f"dataset {options.dataset!r}: there are {', '.join(DATASETS)}")
+    dataset = DATASETS[options.dataset](options.data, part)
+    if classes is not None and list(dataset.classes) != list(classes):
+        raise ValueError(f"{options.data}: other classes in {part} than those that were trained")
+    return dataset

@@ -1,0 +1,145 @@
+"""Panoptic segmentation: every pixel belongs to one object or to one patch of stuff.
+
+    unstride fit panoptic --config coco_panoptic_fpn_small --data COCO --upsampler carafe
+
+The sum of the losses that the network's paper has (`PanopticFPN`, `PanopticDeepLab`). Scored is
+panoptic quality and its two factors, of all classes, of things and of stuff.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from unstride.data.augment import Redrawn
+from unstride.data.base import thinned
+from unstride.data.coco_panoptic_objects import COCOPanopticObjects
+from unstride.data.instances import Target, listed
+from unstride.data.panoptic_targets import Classes
+from unstride.data.samples import Samples
+from unstride.models.saved_task import create_task, read_task
+from unstride.recipes.panoptic_learner import PanopticLearner, learner
+from unstride.recipes.task import TaskOptions, measure, start, train
+
+DATASETS = {"coco_panoptic": COCOPanopticObjects}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(TaskOptions):
+    """Train a panoptic network.
+
+    Writes OUT/model, a folder for `unstride predict`; OUT/card.json (what was done, and the scores
+    on the validation split) and OUT/last.ckpt; a run that was stopped goes on from there, to the
+    same curve. TensorBoard shows progress in OUT.
+
+    The upsampler goes to every place of the network, but for the mask head of panoptic_fpn if it
+    needs a guide, as sapa does.
+
+    Args:
+        dataset: coco_panoptic.
+        model: panoptic_fpn or panoptic_deeplab.
+        strides: of the backbone's features, in pixels.
+        min_size: of a photograph's shorter side in panoptic_fpn, in pixels; in training each
+            photograph draws one of them, else it is the last.
+        max_size: of its longer side at most, in pixels.
+        crop: rows and columns of a training crop of panoptic_deeplab, in pixels.
+        scales: least and greatest factor by which photographs are resized: panoptic_fpn on a canvas
+            of their own size, before `min_size`; panoptic_deeplab against just fitting the crop.
+        flip: mirror half of the photographs.
+        colour: how much brightness, contrast and saturation change, 0 to 1.
+    """
+
+    dataset: str = "coco_panoptic"
+    model: str = "panoptic_fpn"
+    strides: tuple[int, ...] = (4, 8, 16, 32)
+    min_size: tuple[int, ...] = (800,)
+    max_size: int = 1333
+    crop: tuple[int, int] = (512, 512)
+    scales: tuple[float, float] = (1.0, 1.0)
+    flip: bool = True
+    colour: float = 0.0
+
+
+def fit(options: Options) -> dict[str, float]:
+    """Train; the scores on the validation split."""
+    run = start(options, PanopticLearner.better)
+    training, kind = split(options, "train"), learner(options.model)
+    classes = Classes.of(training.categories)
+    checking = split(options, "val", classes)
+    sizes = {"min_size": list(options.min_size), "max_size": options.max_size}
+    names = {category.id: category.name for category in training.categories}
+    described = {
+        "task": "panoptic",
+        "model": options.model,
+        "backbone": options.backbone,
+        "strides": list(options.strides),
+        "classes": [names[number] for number in (*classes.things, *classes.stuff)],
+        "upsampler": options.upsampler,
+        "options": {"things": list(classes.things), "stuff": list(classes.stuff)}
+        | ({} if kind.one_size else sizes)
+        | options.model_options,
+    }
+    network = create_task(
+        described, pretrained=options.pretrained, weights=options.backbone_weights
+    )
+    samples = Samples(
+        thinned(training, options.train_limit),
+        Augmented(options, classes, kind),
+        length=options.steps * options.batch_size * options.devices,
+        seed=options.seed,
+    )
+    return train(
+        run, kind(network, options), samples, thinned(checking, options.limit),
+        described=described, method="panoptic segmentation", collate=listed,
+    )  # fmt: skip
+
+
+def validate(options: Options, part: str = "val") -> dict[str, float]:
+    """The scores of what `fit` left in the options' folder.
+
+    Args:
+        options: those of the run.
+        part: split of the data set.
+    """
+    network, described = read_task(options.out / "model")
+    checking = thinned(split(options, part, network.classes), options.limit)
+    scored = learner(described["model"])(network, options)
+    return measure(options, scored, checking, part, listed)
+
+
+class Augmented:
+    """A photograph, augmented as the options say, and what is learned of its segments.
+
+    Args:
+        options: of the recipe.
+        classes: of the data set.
+        kind: of the learner.
+    """
+
+    def __init__(self, options: Options, classes: Classes, kind: type[PanopticLearner]):
+        self.classes, self.learned = classes, kind.learned
+        canvas = options.crop if kind.one_size else None
+        self.transform = Redrawn(options.scales, canvas, flip=options.flip, colour=options.colour)
+
+    def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
+        """Both."""
+        image, target = self.transform(image, target)
+        return image, self.learned(target, self.classes)
+
+
+def split(options: Options, part: str, classes: Classes | None = None) -> COCOPanopticObjects:
+    """A split of the options' data set.
+
+    Args:
+        options: of the recipe.
+        part: of the data set.
+        classes: that it must have.
+
+    Raises:
+        ValueError: if it has no segments with classes, or other classes.
+    """
+    if options.dataset not in DATASETS:
+        raise ValueError(f"dataset {options.dataset!r}: there are {', '.join(DATASETS)}")
+    dataset = DATASETS[options.dataset](options.data, part)
+    if classes is not None and Classes.of(dataset.categories) != classes:
+        raise ValueError(f"{options.data}: other classes in {part} than those that were trained")
+    return dataset

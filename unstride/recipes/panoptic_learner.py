@@ -1,0 +1,109 @@
+"""What panoptic networks learn from a batch, and how well their segments fit: for `panoptic`."""
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unstride.data.coco_panoptic_objects import present
+from unstride.data.instances import Target
+from unstride.data.panoptic_targets import Classes, object_target, pixel_target
+from unstride.metrics import PanopticQuality
+from unstride.models.panoptic_deeplab import panoptic_loss
+from unstride.models.panoptic_merge import Panoptic
+from unstride.recipes.task import TaskLearner, TaskOptions
+
+Batch = tuple[list[Tensor], list[Target]]
+
+
+class PanopticLearner(TaskLearner):
+    """A panoptic network and its quality; a subclass knows its losses and its segments.
+
+    Args:
+        network: of `create_panoptic`.
+        options: of the recipe.
+
+    Attributes:
+        one_size: whether a batch is one tensor, for which photographs are cut to one size.
+    """
+
+    network: Any
+    better = ("pq", "max")
+    one_size: bool
+
+    def __init__(self, network: nn.Module, options: TaskOptions):
+        super().__init__(network, options)
+        self.quality = PanopticQuality(*self.network.classes)
+
+    @staticmethod
+    @abstractmethod
+    def learned(target: Target, classes: Classes) -> Target:
+        """What the network learns of a photograph's segments."""
+
+    @abstractmethod
+    def segments(self, images: list[Tensor]) -> list[Panoptic]:
+        """Of each photograph."""
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Count photographs."""
+        images, targets = batch
+        for found, target in zip(self.segments(images), targets, strict=True):
+            self.quality.update(*found, target["ids"][0], present(target))
+
+    def on_validation_epoch_end(self) -> None:
+        """Scores of the whole split, in percent; NaN of what does not occur."""
+        for name, score in self.quality.compute().items():
+            self.log(name, 100 * score, prog_bar=name == "pq")
+        self.quality.reset()
+
+
+class ByObjects(PanopticLearner):
+    """Panoptic FPN: objects first, then stuff."""
+
+    trunk = "detector.backbone.body"
+    one_size = False
+    learned = staticmethod(object_target)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """As the network names them."""
+        return self.network(*batch)
+
+    def segments(self, images: list[Tensor]) -> list[Panoptic]:
+        """Of each photograph."""
+        return [(found["ids"], found["segments"]) for found in self.network(images)]
+
+
+class ByCentres(PanopticLearner):
+    """Panoptic-DeepLab: classes, and the way to the centres of objects."""
+
+    one_size = True
+    learned = staticmethod(pixel_target)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """As `panoptic_loss` names them."""
+        images, targets = batch
+        semantic = torch.stack([target["semantic"] for target in targets])
+        fields = self.network(torch.stack(images))
+        return panoptic_loss(fields, semantic, [target["centres"] for target in targets])
+
+    def segments(self, images: list[Tensor]) -> list[Panoptic]:
+        """Of each photograph."""
+        return [self.network.segments(image[None])[0] for image in images]
+
+
+LEARNERS: dict[str, type[PanopticLearner]] = {
+    "panoptic_fpn": ByObjects,
+    "panoptic_deeplab": ByCentres,
+}
+
+
+def learner(model: str) -> type[PanopticLearner]:
+    """Of a model's name.
+
+    Raises:
+        ValueError: if there is no such model.
+    """
+    if model not in LEARNERS:
+        raise ValueError(f"model {model!r}: there are {', '.join(LEARNERS)}")
+    return LEARNERS[model]
