@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-RECIPES = ("featup", "affinity", "segmentation")  # modules of unstride.recipes
+RECIPES = ("featup", "affinity", "segmentation", "depth", "multitask")  # modules of unstride.recipes
 Dtype = Literal["float32", "float16", "bfloat16"]
 
 

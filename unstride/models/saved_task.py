@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from unstride.models.segmenters import create_segmenter
+from unstride.models.task_networks import create_depth, create_multitask
 from unstride.pyramid import create_pyramid
 from unstride.upsamplers.folder import (
     CONFIG,
@@ -17,15 +18,20 @@ from unstride.upsamplers.folder import (
     write_folder,
 )
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {"segmentation": create_segmenter}
+BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "segmentation": create_segmenter,
+    "depth": create_depth,
+    "multitask": create_multitask,
+}
 
 
 def create_task(described: dict[str, Any], *, pretrained: bool = False, **backbone: Any) -> Any:
     """The network that a description says, on a fresh pyramid.
 
     Args:
-        described: `task`, `model`, `backbone`, `strides`, `classes` (names), `upsampler` (a word or
-            None) and `options`.
+        described: `task`, `model`, `backbone`, `strides`, `classes` (names, if any), `upsampler` (a
+            word or None) and `options`; of depth and several tasks these have `near` and `far` in
+            metres, and `tasks` by name.
         pretrained: with the backbone's trained weights.
         backbone: of `create_pyramid`.
 
