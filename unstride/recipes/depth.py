@@ -29,9 +29,9 @@ from unstride.data.samples import Samples
 from unstride.data.spatial import Depth
 from unstride.metrics import DepthErrors
 from unstride.models.monodepth import Monodepth
-from unstride.models.saved_task import create_task, read_task
+from unstride.models.saved_task import read_task
 from unstride.models.task import SingleTask
-from unstride.recipes.task import TaskLearner, TaskOptions, measure, train
+from unstride.recipes.task import TaskLearner, TaskOptions, created, measure, train
 
 DATASETS = {"supervised": ("posed_rgbd", "nyuv2"), "monodepth": ("posed_rgbd", "kitti")}
 
@@ -91,9 +91,7 @@ def fit(options: Options) -> dict[str, float]:
         "upsampler": options.upsampler,
         "options": {"near": options.near, "far": options.far, **options.model_options},
     }
-    network = create_task(
-        described, pretrained=options.pretrained, weights=options.backbone_weights
-    )
+    network = created(options, described)
     samples = Samples(
         thinned(training, options.train_limit),
         Moved(options) if options.model == "monodepth" else Augmented(options),

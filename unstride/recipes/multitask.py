@@ -23,8 +23,8 @@ from unstride.data.several import SeveralLabels
 from unstride.data.spatial import Depth, Normals
 from unstride.metrics import DepthErrors, NormalErrors, mean_iou
 from unstride.models.multi_task import MultiTask
-from unstride.models.saved_task import create_task, read_task
-from unstride.recipes.task import TaskLearner, TaskOptions, measure, train
+from unstride.models.saved_task import read_task
+from unstride.recipes.task import TaskLearner, TaskOptions, created, measure, train
 
 MAPS = {"segmentation": tv_tensors.Mask, "depth": Depth, "normals": Normals}
 BETTER: dict[str, tuple[str, Literal["max", "min"]]] = {
@@ -87,9 +87,7 @@ def fit(options: Options) -> dict[str, float]:
             **options.model_options,
         },
     }
-    network = create_task(
-        described, pretrained=options.pretrained, weights=options.backbone_weights
-    )
+    network = created(options, described)
     samples = Samples(
         thinned(training, options.train_limit),
         Augmented(options),
