@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-RECIPES = ("featup", "affinity", "segmentation", "depth", "multitask")  # modules of unstride.recipes
+# Modules of unstride.recipes.
+RECIPES = ("featup", "affinity", "segmentation", "depth", "multitask")
 Dtype = Literal["float32", "float16", "bfloat16"]
 
 

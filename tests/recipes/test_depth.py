@@ -14,7 +14,8 @@ from unstride.cli import main
 from unstride.data.neighbours import Neighbours, recoloured
 from unstride.data.posed_rgbd import PosedRGBD
 from unstride.models.saved_task import create_task, read_task
-from unstride.recipes import depth
+from unstride.recipes import depth, multitask
+from unstride.recipes.command import _parsed, _with_paths, configs
 from unstride.recipes.depth import Options
 
 LEARNING = {
@@ -64,7 +65,9 @@ def test_the_folder_gives_the_outputs_that_were_trained(room, tmp_path, monkeypa
         depth, "learner_of",
         lambda network, options: kept.append(network) or depth.Supervised(network, options),
     )  # fmt: skip
-    options = options_of("supervised", room, tmp_path / "out", upsampler="dysample", near=0.5, far=7)
+    options = options_of(
+        "supervised", room, tmp_path / "out", upsampler="dysample", near=0.5, far=7
+    )
     depth.fit(options)
     network, described = read_task(options.out / "model")
     assert described["options"] == {"near": 0.5, "far": 7, "width": 8}
@@ -218,3 +221,19 @@ def test_what_there_is_not_is_said_in_one_line(chosen, message, room, tmp_path, 
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
     assert message in said[0]
+
+
+def test_every_config_of_depth_and_of_several_tasks_is_understood(tmp_path):
+    recipes = {"depth": depth, "monodepth": depth, "multitask": multitask}
+    found = {}
+    for name in configs():
+        kind = next((word for word in name.split("_") if word in recipes), None)
+        if kind:
+            words = _with_paths(["--config", name, "--data", str(tmp_path)])
+            recipe = recipes[kind].__name__.split(".")[-1]
+            found[name] = _parsed("fit", recipe, recipes[kind], words)["options"]
+            assert str(found[name].out) == f"runs/{name}"
+    assert len(found) == 6
+    assert found["kitti_monodepth"].size == (192, 640)
+    assert found["kitchen_monodepth_small"].known_motion
+    assert found["nyuv2_multitask"].tasks == ("segmentation", "depth", "normals")

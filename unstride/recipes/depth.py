@@ -251,4 +251,6 @@ def _check(options: Options) -> None:
         raise ValueError(f"model {options.model!r}: there are {', '.join(DATASETS)}")
     if options.dataset not in DATASETS[options.model]:
         known = ", ".join(DATASETS[options.model])
-        raise ValueError(f"dataset {options.dataset!r}: for model {options.model} there are {known}")
+        raise ValueError(
+            f"dataset {options.dataset!r}: for model {options.model} there are {known}"
+        )

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from torch import Tensor
-from torchmetrics import Metric
 from torchvision import tv_tensors
 
 from unstride.data.augment import plain
@@ -178,8 +177,8 @@ class Augmented:
         return plain(self.transform(tv_tensors.Image(image), maps))
 
 
-def drained(metric: Metric) -> Any:
-    """What a metric has counted, after which it starts anew."""
+def drained(metric: Any) -> Any:
+    """What a metric of torchmetrics has counted, after which it starts anew."""
     value = metric.compute()
     metric.reset()
     return value
