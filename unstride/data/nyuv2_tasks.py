@@ -39,15 +39,11 @@ class NYUv2Tasks(Labelled):
 
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], dict[str, Tensor]]:
         image = _array(self.images[index], 3).movedim(-1, 0).float().clamp(0, 1)
-        height, width = image.shape[1:]
-        return image, self.read(index, (height, width))
-
-    def read(self, index: int, size: tuple[int, int]) -> dict[str, Tensor]:
-        """Both labels by name."""
+        size = image.shape[1], image.shape[2]
         numbers, depth = (_array(path, 2, size) for path in self.labels[index])
         known = (numbers >= 0) & (numbers < len(self.classes))
         classes = torch.where(known, numbers, UNLABELLED).long()
-        return {"segmentation": classes, "depth": depth.float()}
+        return image, {"segmentation": classes, "depth": depth.float()}
 
     def camera(self, index: int, size: tuple[int, int]) -> Float[Tensor, "3 3"]:
         """The intrinsics of an item of this size."""
