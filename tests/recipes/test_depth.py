@@ -14,8 +14,8 @@ from unstride.cli import main
 from unstride.data.neighbours import Neighbours, recoloured
 from unstride.data.posed_rgbd import PosedRGBD
 from unstride.models.saved_task import create_task, read_task
-from unstride.recipes import depth, multitask
-from unstride.recipes.command import _parsed, _with_paths, configs
+from unstride.recipes import depth
+from unstride.recipes.command import configs, parsed
 from unstride.recipes.depth import Options
 
 LEARNING = {
@@ -61,10 +61,13 @@ def test_two_steps_move_every_parameter_and_leave_a_folder_that_scores_the_same(
 
 def test_the_folder_gives_the_outputs_that_were_trained(room, tmp_path, monkeypatch):
     kept = []
-    monkeypatch.setattr(
-        depth, "learner_of",
-        lambda network, options: kept.append(network) or depth.Supervised(network, options),
-    )  # fmt: skip
+
+    class Kept(depth.Supervised):
+        def __init__(self, network, options):
+            kept.append(network)
+            super().__init__(network, options)
+
+    monkeypatch.setattr(depth, "learner_of", lambda options: Kept)
     options = options_of(
         "supervised", room, tmp_path / "out", upsampler="dysample", near=0.5, far=7
     )
@@ -122,15 +125,15 @@ def test_nyuv2_is_scored_on_its_test_split(tmp_path):
 
 def test_the_scale_is_aligned_only_where_nobody_knows_it(room, tmp_path):
     for kind, expected in (("supervised", "none"), ("video", "median"), ("known motion", "none")):
-        options = options_of(kind, room, tmp_path)
-        assert depth.learner_of(torch.nn.Module(), options).errors.alignment == expected
-    options = options_of("supervised", room, tmp_path, alignment="median", caps=(0.1, 5.0))
-    errors = depth.learner_of(torch.nn.Module(), options).errors
+        options = options_of(kind, room, tmp_path, freeze_norms=False)
+        assert depth.learner_of(options)(torch.nn.Module(), options).errors.alignment == expected
+    options = replace(options, alignment="median", caps=(0.1, 5.0))
+    errors = depth.Supervised(torch.nn.Module(), options).errors
     assert (errors.alignment, errors.caps) == ("median", (0.1, 5.0))
 
 
 def test_scores_are_taken_at_the_size_of_the_labels(room, tmp_path):
-    options = options_of("supervised", room, tmp_path, size=(12, 16))
+    options = options_of("supervised", room, tmp_path, size=(12, 16), freeze_norms=False)
     image, truth = depth.scored(options, "val")[0]
     assert image.shape == (3, 12, 16)
     assert truth.shape == (H, W)
@@ -224,14 +227,13 @@ def test_what_there_is_not_is_said_in_one_line(chosen, message, room, tmp_path, 
 
 
 def test_every_config_of_depth_and_of_several_tasks_is_understood(tmp_path):
-    recipes = {"depth": depth, "monodepth": depth, "multitask": multitask}
+    recipes = {"depth": "depth", "monodepth": "depth", "multitask": "multitask"}
     found = {}
     for name in configs():
         kind = next((word for word in name.split("_") if word in recipes), None)
         if kind:
-            words = _with_paths(["--config", name, "--data", str(tmp_path)])
-            recipe = recipes[kind].__name__.split(".")[-1]
-            found[name] = _parsed("fit", recipe, recipes[kind], words)["options"]
+            words = ["--config", name, "--data", str(tmp_path)]
+            found[name] = parsed("fit", recipes[kind], words)["options"]
             assert str(found[name].out) == f"runs/{name}"
     assert len(found) == 6
     assert found["kitti_monodepth"].size == (192, 640)

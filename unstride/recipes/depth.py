@@ -29,9 +29,9 @@ from unstride.data.samples import Samples
 from unstride.data.spatial import Depth
 from unstride.metrics import DepthErrors
 from unstride.models.monodepth import Monodepth
-from unstride.models.saved_task import read_task
+from unstride.models.saved_task import create_task, read_task
 from unstride.models.task import SingleTask
-from unstride.recipes.task import TaskLearner, TaskOptions, created, measure, train
+from unstride.recipes.task import TaskLearner, TaskOptions, measure, start, train
 
 DATASETS = {"supervised": ("posed_rgbd", "nyuv2"), "monodepth": ("posed_rgbd", "kitti")}
 
@@ -82,6 +82,8 @@ class Options(TaskOptions):
 def fit(options: Options) -> dict[str, float]:
     """Train; the scores on the validation split."""
     training, checking = teaching(options), scored(options, "val")
+    learner = learner_of(options)
+    run = start(options, learner.better)
     described = {
         "task": "depth",
         "model": options.model,
@@ -91,7 +93,9 @@ def fit(options: Options) -> dict[str, float]:
         "upsampler": options.upsampler,
         "options": {"near": options.near, "far": options.far, **options.model_options},
     }
-    network = created(options, described)
+    network = create_task(
+        described, pretrained=options.pretrained, weights=options.backbone_weights
+    )
     samples = Samples(
         thinned(training, options.train_limit),
         Moved(options) if options.model == "monodepth" else Augmented(options),
@@ -99,7 +103,7 @@ def fit(options: Options) -> dict[str, float]:
         seed=options.seed,
     )
     return train(
-        options, learner_of(network, options), samples, thinned(checking, options.limit),
+        run, learner(network, options), samples, thinned(checking, options.limit),
         described=described, method=f"depth, {options.model}",
     )  # fmt: skip
 
@@ -113,7 +117,7 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
     """
     checking = thinned(scored(options, part), options.limit)
     network, _ = read_task(options.out / "model")
-    return measure(options, learner_of(network, options), checking, part)
+    return measure(options, learner_of(options)(network, options), checking, part)
 
 
 class Supervised(TaskLearner):
@@ -208,11 +212,11 @@ class Moved:
         return recoloured(sample, self.options.colour) if self.options.colour else sample
 
 
-def learner_of(network: Any, options: Options) -> Supervised:
+def learner_of(options: Options) -> type[Supervised]:
     """The learner that fits the options' model and data set."""
     if options.model == "supervised":
-        return Supervised(network, options)
-    return (Unlabelled if options.dataset == "kitti" else SelfSupervised)(network, options)
+        return Supervised
+    return Unlabelled if options.dataset == "kitti" else SelfSupervised
 
 
 def teaching(options: Options) -> Dataset:

@@ -22,8 +22,8 @@ from unstride.data.several import SeveralLabels
 from unstride.data.spatial import Depth, Normals
 from unstride.metrics import DepthErrors, NormalErrors, mean_iou
 from unstride.models.multi_task import MultiTask
-from unstride.models.saved_task import read_task
-from unstride.recipes.task import TaskLearner, TaskOptions, created, measure, train
+from unstride.models.saved_task import create_task, read_task
+from unstride.recipes.task import TaskLearner, TaskOptions, measure, start, train
 
 MAPS = {"segmentation": tv_tensors.Mask, "depth": Depth, "normals": Normals}
 BETTER: dict[str, tuple[str, Literal["max", "min"]]] = {
@@ -72,6 +72,7 @@ class Options(TaskOptions):
 def fit(options: Options) -> dict[str, float]:
     """Train; the scores on the validation split."""
     training, checking = split(options, "train"), split(options, "val")
+    run = start(options, BETTER[options.tasks[0]])
     described = {
         "task": "multitask",
         "model": "multitask",
@@ -86,7 +87,9 @@ def fit(options: Options) -> dict[str, float]:
             **options.model_options,
         },
     }
-    network = created(options, described)
+    network = create_task(
+        described, pretrained=options.pretrained, weights=options.backbone_weights
+    )
     samples = Samples(
         thinned(training, options.train_limit),
         Augmented(options),
@@ -94,7 +97,7 @@ def fit(options: Options) -> dict[str, float]:
         seed=options.seed,
     )
     return train(
-        options, Several(network, options, training.classes), samples,
+        run, Several(network, options, training.classes), samples,
         thinned(AtSize(checking, options.size), options.limit),
         described=described, method="several tasks",
     )  # fmt: skip
@@ -145,7 +148,8 @@ class Several(TaskLearner):
         """Count a photograph, at the size of its labels."""
         images, labels = batch
         for task, answer in self.network(images).items():
-            size, truth = labels[task].shape[-2:], labels[task]
+            truth = labels[task]
+            size = truth.shape[-2], truth.shape[-1]
             if task == "segmentation":
                 self.area.update(at_size(answer, size).argmax(1), truth)
             elif task == "depth":
