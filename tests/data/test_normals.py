@@ -24,7 +24,7 @@ def test_every_pixel_of_a_plane_knows_its_normal(direction):
     torch.testing.assert_close(found, normal.view(1, 3, 1, 1).expand_as(found), atol=2e-5, rtol=0)
 
 
-@pytest.mark.parametrize("reach", [2, 3, 20])
+@pytest.mark.parametrize("reach", [2, 3, 21])
 def test_a_longer_reach_finds_the_same_plane_and_wraps_around_no_border(reach):
     depth = plane_depth(torch.tensor([0.3, 0.2, -1.0]), 2.0)
     near, far = (normals_from_depth(depth, K, jump=1.0, reach=n) for n in (1, reach))
@@ -82,6 +82,8 @@ def test_nothing_wraps_around_the_border():
     depth = torch.zeros(1, H, W)
     depth[0, :, 0] = depth[0, :, -1] = 1.0  # columns that a roll would make neighbours
     assert (normals_from_depth(depth, K) == 0).all()
+    depth[0, :, :3] = depth[0, :, -3:] = 1.0
+    assert (normals_from_depth(depth, K, reach=3) == 0).all()
 
 
 def test_the_gradient_is_finite_everywhere():
