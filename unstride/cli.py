@@ -5,13 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
+# Modules of unstride.recipes.
 RECIPES = (
-    "featup",
-    "affinity",
-    "segmentation",
-    "detection",
-    "panoptic",
-)  # modules of unstride.recipes
+    "featup", "affinity", "segmentation", "detection", "panoptic", "depth", "multitask",
+)  # fmt: skip
 Dtype = Literal["float32", "float16", "bfloat16"]
 
 

@@ -24,6 +24,21 @@ def test_every_pixel_of_a_plane_knows_its_normal(direction):
     torch.testing.assert_close(found, normal.view(1, 3, 1, 1).expand_as(found), atol=2e-5, rtol=0)
 
 
+@pytest.mark.parametrize("reach", [2, 3, 21])
+def test_a_longer_reach_finds_the_same_plane_and_wraps_around_no_border(reach):
+    depth = plane_depth(torch.tensor([0.3, 0.2, -1.0]), 2.0)
+    near, far = (normals_from_depth(depth, K, jump=1.0, reach=n) for n in (1, reach))
+    known = (far != 0).any(1)
+    assert known.sum() == (H * W if reach < 4 else 0)
+    torch.testing.assert_close(far[:, :, known[0]], near[:, :, known[0]], atol=2e-5, rtol=0)
+
+
+def test_a_longer_reach_is_less_disturbed():
+    depth = plane_depth(torch.tensor([0.0, 0.0, -1.0]), 2.0) + 0.02 * torch.rand(1, H, W)
+    tilts = [1 + normals_from_depth(depth, K, reach=n)[:, 2].mean() for n in (1, 3)]
+    assert tilts[1] < 0.5 * tilts[0]
+
+
 def test_a_sphere_faces_outwards_from_its_centre():
     y, x = torch.meshgrid(torch.arange(64) + 0.5, torch.arange(64) + 0.5, indexing="ij")
     intrinsics = torch.tensor([[200.0, 0, 32], [0, 200, 32], [0, 0, 1]])[None]
@@ -67,6 +82,8 @@ def test_nothing_wraps_around_the_border():
     depth = torch.zeros(1, H, W)
     depth[0, :, 0] = depth[0, :, -1] = 1.0  # columns that a roll would make neighbours
     assert (normals_from_depth(depth, K) == 0).all()
+    depth[0, :, :3] = depth[0, :, -3:] = 1.0
+    assert (normals_from_depth(depth, K, reach=3) == 0).all()
 
 
 def test_the_gradient_is_finite_everywhere():

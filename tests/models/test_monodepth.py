@@ -147,3 +147,22 @@ def error(model, sample, truth):
     found = model.eval()(sample["image"])[0]
     model.train()
     return depth_errors(found, truth)["abs_rel"]
+
+
+def test_networks_see_what_is_shown_and_the_loss_what_there_is():
+    sample, model, seen = scene(torch.tensor(2.0)), told(2.0), []
+    bare = model.loss(sample, known_motion=True, generator=torch.Generator().manual_seed(0))
+    shown = torch.rand(1, 3, 3, H, W)
+    disparities = model.disparities
+    model.disparities = lambda image, strides: seen.append(image) or disparities(image, strides)
+    model.motions = lambda image, others: seen.extend([image, *others.unbind(1)]) or sample["poses"]
+    for known in (True, False):
+        again = model.loss(
+            sample | {"shown": shown},
+            known_motion=known,
+            generator=torch.Generator().manual_seed(0),
+        )
+        torch.testing.assert_close(again, bare)
+    assert all(
+        torch.equal(image, shown[:, i]) for image, i in zip(seen, (1, 1, 0, 2, 1), strict=True)
+    )

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
+from torchvision.transforms import v2
 
 from unstride.data.images import load_image
 from unstride.data.kitti import KITTIOdometry
@@ -94,6 +95,23 @@ def mirrored(sample: Sample) -> Sample:
     moved["intrinsics"] = _mirrored_intrinsics(sample["intrinsics"], sample["image"].shape[-1])
     moved["poses"] = mirror @ sample["poses"] @ mirror
     return sample | moved
+
+
+def recoloured(sample: Sample, strength: float) -> Sample:
+    """A sample of `Neighbours` with `shown` "3 3 h w" besides: what networks shall be shown.
+
+    These are the frames before, here and after, in other colours, the same for the three. What is
+    compared stays as it was (Godard et al., arXiv:1806.01260, section 4).
+
+    Args:
+        sample: of `Neighbours`.
+        strength: how much brightness, contrast and saturation change, 0 to 1; the hue changes by
+            a tenth of it.
+    """
+    before, after = sample["sources"]
+    frames = torch.stack([before, sample["image"], after])
+    jitter = v2.ColorJitter(strength, strength, strength, strength / 10)
+    return sample | {"shown": jitter(frames)}
 
 
 def _mirrored_intrinsics(

@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from unstride.data.base import Depth, Item, photographs
+from unstride.geometry import half_pixel, resized_intrinsics
+
+SIZE = 480, 640  # rows and columns of the published frames
+INTRINSICS = (518.857901, 0.0, 325.582449), (0.0, 519.469611, 253.736166), (0.0, 0.0, 1.0)
+# Of the colour camera, to which depth is registered; from the toolbox of the data set.
 
 
 class NYUv2(Depth):
@@ -22,3 +31,8 @@ class NYUv2(Depth):
             number = image.stem.removeprefix("rgb_")
             depth = image.with_name(f"sync_depth_{number}.png")
             yield f"{image.parent.name}/{number}", image, [depth]
+
+    def camera(self, index: int, size: tuple[int, int]) -> Float[Tensor, "3 3"]:
+        """The intrinsics of an item of this size."""
+        del index
+        return resized_intrinsics(half_pixel(torch.tensor(INTRINSICS)), SIZE, size)

@@ -56,6 +56,11 @@ class PosedRGBD(Depth):
                     name = image.stem if single else f"{scene.name}/{image.stem}"
                     yield name, image, [scene / "depth" / f"{image.stem}.png"]
 
+    def camera(self, index: int, size: tuple[int, int]) -> Float[Tensor, "3 3"]:
+        """The intrinsics of an item, which are for the size that it has."""
+        del size
+        return self.intrinsics[index]
+
     def _wanted(self, image: Path) -> bool:
         if not image.stem.isdigit():
             raise ValueError(f"{image}: frames are named by their number, such as 000120.jpg")

@@ -4,9 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.utils.data import Dataset, Subset
-
-from unstride.data.base import Labelled
+from torch.utils.data import Dataset
 
 
 class Samples(Dataset):
@@ -17,18 +15,14 @@ class Samples(Dataset):
 
     Args:
         source: of photographs and labels.
-        transform: called as `transform(*item)`; it may draw from torch's random numbers.
+        transform: called as `transform(*item)`, or `transform(item)` if that is no tuple; it may
+            draw from torch's random numbers.
         length: how many items there are in all.
         seed: of the order and of what the transform draws.
     """
 
     def __init__(
-        self,
-        source: Labelled | Subset,
-        transform: Callable[..., Any],
-        *,
-        length: int,
-        seed: int = 0,
+        self, source: Dataset, transform: Callable[..., Any], *, length: int, seed: int = 0
     ):
         self.source, self.transform, self.length, self.seed = source, transform, length, seed
 
@@ -36,10 +30,11 @@ class Samples(Dataset):
         return self.length
 
     def __getitem__(self, index: int) -> Any:
-        turn, place = divmod(index, len(self.source))
+        count = len(self.source)  # type: ignore[arg-type]
+        turn, place = divmod(index, count)
         generator = torch.Generator().manual_seed(self.seed + turn)
-        order = torch.randperm(len(self.source), generator=generator)
+        order = torch.randperm(count, generator=generator)
         item = self.source[int(order[place])]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed * 1_000_003 + index)
-            return self.transform(*item)
+            return self.transform(*item) if isinstance(item, tuple) else self.transform(item)

@@ -97,17 +97,19 @@ class Monodepth(nn.Module):
         Means over the scales, at each of which the disparity is first enlarged to the image.
 
         Args:
-            sample: a batch of `Neighbours`.
+            sample: a batch of `Neighbours`; where it has `shown`, the networks see these frames.
             known_motion: take the sample's poses; then depth is in metres.
             generator: of the noise that breaks the ties of auto-masking.
         """
         image, sources = sample["image"], sample["sources"]
-        poses = sample["poses"] if known_motion else self.motions(image, sources)
+        before, seen, after = self._shown(sample)
+        others = torch.stack([before, after], 1)
+        poses = sample["poses"] if known_motion else self.motions(seen, others)
         size = image.shape[2], image.shape[3]
         padded = self.pyramid.padded_size(size)
         scene = pad_image(image, padded)
         photometric, smoothness = [], []
-        for stride, disparity in self.disparities(image, self.decoder.strides).items():
+        for stride, disparity in self.disparities(seen, self.decoder.strides).items():
             whole = interpolate(disparity[:, None], padded, mode="bilinear")[:, 0]
             depth = self.depth(whole[:, : size[0], : size[1]])
             warped = [
@@ -123,3 +125,11 @@ class Monodepth(nn.Module):
             "smoothness": torch.stack(smoothness).mean(),
         }
         return {"loss": parts["photometric"] + parts["smoothness"]} | parts
+
+    @staticmethod
+    def _shown(sample: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        """What the networks see of the frames before, here and after."""
+        if "shown" in sample:
+            return sample["shown"].unbind(1)
+        before, after = sample["sources"].unbind(1)
+        return before, sample["image"], after

@@ -8,6 +8,7 @@ from torch import nn
 
 from unstride.models.detectors import create_object_detector, create_panoptic
 from unstride.models.segmenters import create_segmenter
+from unstride.models.task_networks import create_depth, create_multitask
 from unstride.pyramid import create_pyramid
 from unstride.upsamplers.folder import (
     CONFIG,
@@ -22,6 +23,8 @@ BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "segmentation": create_segmenter,
     "detection": create_object_detector,
     "panoptic": create_panoptic,
+    "depth": create_depth,
+    "multitask": create_multitask,
 }
 
 
@@ -29,8 +32,9 @@ def create_task(described: dict[str, Any], *, pretrained: bool = False, **backbo
     """The network that a description says, on a fresh pyramid.
 
     Args:
-        described: `task`, `model`, `backbone`, `strides`, `classes` (names), `upsampler` (a word or
-            None) and `options`.
+        described: `task`, `model`, `backbone`, `strides`, `classes` (names, if any), `upsampler` (a
+            word or None) and `options`; of depth and several tasks these have `near` and `far` in
+            metres, and `tasks` by name.
         pretrained: with the backbone's trained weights.
         backbone: of `create_pyramid`.
 

@@ -74,7 +74,7 @@ def _table() -> Float[Tensor, "n 3"]:
     return from_oklab(torch.stack([light, chroma * hue.cos(), chroma * hue.sin()], 1)).clamp(0, 1)
 
 
-def _between(values: tuple[float, ...], at: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+def _between(values: tuple[float, ...], at: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     """Values at even distances over [0, 1], and straight lines between them."""
     known, place = torch.tensor(values), at * (len(values) - 1)
     before = place.long().clamp(max=len(values) - 2)

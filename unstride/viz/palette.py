@@ -80,5 +80,5 @@ def shades(colour: Float[Tensor, "3"], n: int) -> Float[Tensor, "n 3"]:
     return from_oklab(around).clamp(0, 1)
 
 
-def _within(values: Float[Tensor, "n"], ends: tuple[float, float]) -> Bool[Tensor, "n"]:
+def _within(values: Float[Tensor, " n"], ends: tuple[float, float]) -> Bool[Tensor, " n"]:
     return (values > ends[0]) & (values < ends[1])

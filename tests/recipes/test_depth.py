@@ -1,0 +1,241 @@
+"""Depth: both ways of learning take their steps, go on where they stopped, and come back."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
+
+from tests.recipes.tiny_rooms import TINY, H, W, kitchen, nyuv2, road, same
+from unstride.cli import main
+from unstride.data.neighbours import Neighbours, recoloured
+from unstride.data.posed_rgbd import PosedRGBD
+from unstride.models.saved_task import create_task, read_task
+from unstride.recipes import depth
+from unstride.recipes.command import configs, parsed
+from unstride.recipes.depth import Options
+
+LEARNING = {
+    "supervised": {"model": "supervised", "crop": (20, 28)},
+    "video": {"model": "monodepth", "strides": (2, 4, 8)},
+    "known motion": {"model": "monodepth", "strides": (2, 4, 8), "known_motion": True},
+}
+
+
+@pytest.fixture
+def room(tmp_path):
+    return kitchen(tmp_path / "kitchen")
+
+
+def options_of(kind, room, out, **other):
+    return Options(data=room, out=out, **{**TINY, **LEARNING[kind], **other})
+
+
+def curve(out):
+    return json.loads((out / "card.json").read_text())["curve"]
+
+
+@pytest.mark.parametrize("kind", LEARNING)
+def test_two_steps_move_every_parameter_and_leave_a_folder_that_scores_the_same(
+    kind, room, tmp_path
+):
+    options = options_of(kind, room, tmp_path / "out", weight_decay=0.0, learning_rate=0.01)
+    scores = depth.fit(options)
+    assert all(torch.isfinite(torch.tensor(value)) for value in scores.values())
+    assert list(scores) == ["abs_rel", "sq_rel", "rmse", "rmse_log", "delta1", "delta2", "delta3"]
+    assert [step for step, _ in curve(options.out)] == [0, 1]
+
+    network, described = read_task(options.out / "model")
+    torch.manual_seed(options.seed)
+    start = create_task(described).state_dict()
+    unused = "pose." if kind == "known motion" else "none"
+    still = [n for n, p in network.named_parameters() if torch.equal(p, start[n])]
+    assert [n for n in still if not n.startswith(unused)] == []
+
+    assert depth.validate(options) == pytest.approx(scores, abs=1e-6)
+    assert json.loads((options.out / "val.json").read_text()) == pytest.approx(scores, abs=1e-6)
+
+
+def test_the_folder_gives_the_outputs_that_were_trained(room, tmp_path, monkeypatch):
+    kept = []
+
+    class Kept(depth.Supervised):
+        def __init__(self, network, options):
+            kept.append(network)
+            super().__init__(network, options)
+
+    monkeypatch.setattr(depth, "learner_of", lambda options: Kept)
+    options = options_of(
+        "supervised", room, tmp_path / "out", upsampler="dysample", near=0.5, far=7
+    )
+    depth.fit(options)
+    network, described = read_task(options.out / "model")
+    assert described["options"] == {"near": 0.5, "far": 7, "width": 8}
+    assert described["upsampler"] == "dysample"
+    image = torch.rand(1, 3, H, W)
+    with torch.no_grad():
+        found = network(image)
+        assert torch.equal(found, kept[0].eval()(image))
+    assert ((found > 0.5) & (found < 7)).all()
+
+
+@pytest.mark.parametrize("kind", LEARNING)
+def test_a_run_that_was_killed_goes_on_to_the_same_curve(kind, room, tmp_path, monkeypatch):
+    whole = options_of(kind, room, tmp_path / "whole", steps=3, check_every=3)
+    depth.fit(whole)
+    killed = replace(whole, out=tmp_path / "killed")
+    step = depth.Supervised.training_step
+
+    def fails(self, batch, index):
+        if self.global_step == 2:
+            raise RuntimeError("killed")
+        return step(self, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(depth.Supervised, "training_step", fails)
+        with pytest.raises(RuntimeError, match="killed"):
+            depth.fit(killed)
+    assert not (killed.out / "model").exists()
+    depth.fit(killed)
+    assert curve(killed.out) == curve(whole.out)
+    assert len(curve(whole.out)) == 3
+    one, other = (read_task(o.out / "model")[0].state_dict() for o in (whole, killed))
+    assert same(one, other)
+    depth.fit(replace(whole, out=tmp_path / "other", seed=1))
+    assert curve(tmp_path / "other") != curve(whole.out)
+
+
+def test_kitti_is_scored_by_what_is_seen(tmp_path):
+    options = options_of("video", road(tmp_path / "kitti"), tmp_path / "out", dataset="kitti")
+    scores = depth.fit(options)
+    assert list(scores) == ["photometric"]
+    assert 0 < scores["photometric"] < 1
+    assert depth.validate(options) == pytest.approx(scores, abs=1e-9)
+
+
+def test_nyuv2_is_scored_on_its_test_split(tmp_path):
+    options = options_of("supervised", nyuv2(tmp_path / "nyuv2"), tmp_path / "out", dataset="nyuv2")
+    scores = depth.fit(options)
+    assert depth.validate(options, "test") == pytest.approx(scores, abs=1e-6)
+    assert depth.scored(options, "val").source.split == "test"
+
+
+def test_the_scale_is_aligned_only_where_nobody_knows_it(room, tmp_path):
+    for kind, expected in (("supervised", "none"), ("video", "median"), ("known motion", "none")):
+        options = options_of(kind, room, tmp_path, freeze_norms=False)
+        assert depth.learner_of(options)(torch.nn.Module(), options).errors.alignment == expected
+    options = replace(options, alignment="median", caps=(0.1, 5.0))
+    errors = depth.Supervised(torch.nn.Module(), options).errors
+    assert (errors.alignment, errors.caps) == ("median", (0.1, 5.0))
+
+
+def test_scores_are_taken_at_the_size_of_the_labels(room, tmp_path):
+    options = options_of("supervised", room, tmp_path, size=(12, 16), freeze_norms=False)
+    image, truth = depth.scored(options, "val")[0]
+    assert image.shape == (3, 12, 16)
+    assert truth.shape == (H, W)
+
+    class Told(torch.nn.Module):
+        def forward(self, images):
+            return torch.full((1, *images.shape[2:]), 2.0)
+
+    learner = depth.Supervised(Told(), options)
+    learner.validation_step((image[None], truth[None]), 0)
+    known = truth > 0
+    expected = ((2 - truth[known]).abs() / truth[known]).mean()
+    assert learner.errors.compute()["abs_rel"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_batch_without_depth_teaches_nothing(room, tmp_path):
+    options = options_of("supervised", room, tmp_path)
+    learner = depth.Supervised(create_task(described(options)), options)
+    loss = learner.losses((torch.rand(2, 3, H, W), torch.zeros(2, H, W)))["depth"]
+    loss.backward()
+    assert loss == 0
+    assert all(p.grad is None or (p.grad == 0).all() for p in learner.parameters())
+
+
+def described(options):
+    return {
+        "task": "depth", "model": options.model, "backbone": "resnet18", "strides": [4, 8],
+        "classes": [], "upsampler": None, "options": {"near": 0.3, "far": 10.0, "width": 8},
+    }  # fmt: skip
+
+
+def test_what_teaches_is_mirrored_with_its_camera(room, tmp_path):
+    options = options_of("known motion", room, tmp_path, colour=0.0)
+    sample = Neighbours(PosedRGBD(room, "train"), 1, (H, W))[0]
+    seen = set()
+    for seed in range(6):
+        torch.manual_seed(seed)
+        moved = depth.Moved(options)(sample)
+        assert "depth" not in moved
+        flipped = not torch.equal(moved["image"], sample["image"])
+        seen.add(flipped)
+        centre = moved["intrinsics"][0, 2]
+        assert centre == (W - sample["intrinsics"][0, 2] if flipped else sample["intrinsics"][0, 2])
+        assert moved["poses"][0, 0, 3] == (-1 if flipped else 1) * sample["poses"][0, 0, 3]
+    assert seen == {True, False}
+    still = depth.Moved(replace(options, flip=False))
+    assert all(torch.equal(still(sample)["image"], sample["image"]) for _ in range(6))
+
+
+def test_networks_see_other_colours_than_those_that_are_compared(room):
+    sample = Neighbours(PosedRGBD(room, "train"), 1, (H, W))[0]
+    moved = recoloured(sample, 0.5)
+    assert torch.equal(moved["image"], sample["image"])
+    assert torch.equal(moved["sources"], sample["sources"])
+    assert not torch.equal(moved["shown"][1], sample["image"])
+    twins = {"image": sample["image"], "sources": sample["image"].expand(2, -1, -1, -1)}
+    before, here, after = recoloured(twins, 0.5)["shown"]
+    torch.testing.assert_close(before, here)
+    torch.testing.assert_close(after, here)
+
+
+def test_depth_is_mirrored_and_cropped_with_its_photograph(room, tmp_path):
+    options = options_of("supervised", room, tmp_path, crop=(20, 28), colour=0.0)
+    ramp = torch.arange(H * W).float().view(H, W) + 1
+    image = (ramp / ramp.max()).expand(3, H, W)
+    for seed in range(6):
+        torch.manual_seed(seed)
+        moved, found = depth.Augmented(options)(image, ramp)
+        assert moved.shape == (3, 20, 28)
+        torch.testing.assert_close(moved[0] * ramp.max(), found)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (["--dataset", "voc"], "dataset 'voc': for model supervised there are posed_rgbd, nyuv2"),
+        (["--model", "magic"], "model 'magic': there are supervised, monodepth"),
+        (["--model", "monodepth", "--dataset", "nyuv2"], "for model monodepth there are"),
+        (["--model", "monodepth", "--crop", "[8, 8]"], "monodepth takes whole frames"),
+        (["--crop", "[8, 999]"], "crop (8, 999): at most size (240, 320)"),
+        (["--near", "5", "--far", "2"], "0 < near < far in metres"),
+        (["--upsampler", "magic"], "magic"),
+    ],
+)
+def test_what_there_is_not_is_said_in_one_line(chosen, message, room, tmp_path, capsys):
+    common = ["--data", str(room), "--out", str(tmp_path / "out"), "--backbone", "resnet18"]
+    assert main(["fit", "depth", *common, "--pretrained", "false", *chosen]) == 1
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1
+    assert message in said[0]
+
+
+def test_every_config_of_depth_and_of_several_tasks_is_understood(tmp_path):
+    recipes = {"depth": "depth", "monodepth": "depth", "multitask": "multitask"}
+    found = {}
+    for name in configs():
+        kind = next((word for word in name.split("_") if word in recipes), None)
+        if kind:
+            words = ["--config", name, "--data", str(tmp_path)]
+            found[name] = parsed("fit", recipes[kind], words)["options"]
+            assert str(found[name].out) == f"runs/{name}"
+    assert len(found) == 6
+    assert found["kitti_monodepth"].size == (192, 640)
+    assert found["kitchen_monodepth_small"].known_motion
+    assert found["nyuv2_multitask"].tasks == ("segmentation", "depth", "normals")

@@ -1,0 +1,227 @@
+"""Several tasks: their steps, scores and labels; normals come from depth and follow a flip."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
+
+from tests.recipes.tiny_rooms import TINY, H, W, kitchen, nyuv2, nyuv2_tasks, same
+from unstride.cli import main
+from unstride.data.labels import UNLABELLED
+from unstride.data.normals import normals_from_depth
+from unstride.data.several import REACH, SeveralLabels
+from unstride.models.saved_task import create_task, read_task
+from unstride.recipes import multitask
+from unstride.recipes.multitask import Options
+
+LIMITS = ("11.25", "22.5", "30")
+ALL = ("segmentation", "depth", "normals")
+ROOMS = {
+    "posed_rgbd": (kitchen, ("depth", "normals")),
+    "nyuv2": (nyuv2, ("normals", "depth")),
+    "nyuv2_tasks": (nyuv2_tasks, ALL),
+}
+
+
+def options_of(name, folder, **other):
+    make, tasks = ROOMS[name]
+    root = folder / name
+    data = root if root.exists() else make(root)
+    places = {"data": data, "out": folder / "out", "dataset": name, "tasks": tasks}
+    return Options(**{**TINY, **places, **other})
+
+
+def curve(out):
+    return json.loads((out / "card.json").read_text())["curve"]
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_two_steps_move_every_parameter_and_leave_a_folder_that_scores_the_same(name, tmp_path):
+    options = options_of(name, tmp_path, weight_decay=0.0, learning_rate=0.01, crop=(16, 24))
+    scores = multitask.fit(options)
+    expected = {
+        "segmentation": {"miou"},
+        "depth": {"abs_rel", "sq_rel", "rmse", "rmse_log", "delta1", "delta2", "delta3"},
+        "normals": {f"angle_{n}" for n in ("mean", "median", *(f"below_{x}" for x in LIMITS))},
+    }  # fmt: skip
+    assert set(scores) == set().union(*(expected[task] for task in options.tasks))
+    assert all(torch.isfinite(torch.tensor(value)) for value in scores.values())
+
+    network, described = read_task(options.out / "model")
+    assert list(network.tasks) == described["options"]["tasks"] == list(options.tasks)
+    torch.manual_seed(options.seed)
+    start = create_task(described).state_dict()
+    assert [n for n, p in network.named_parameters() if torch.equal(p, start[n])] == []
+    assert multitask.validate(options) == pytest.approx(scores, abs=1e-5)
+
+
+def test_the_folder_gives_the_outputs_that_were_trained(tmp_path, monkeypatch):
+    kept = []
+
+    class Kept(multitask.Several):
+        def __init__(self, network, *rest):
+            kept.append(network)
+            super().__init__(network, *rest)
+
+    monkeypatch.setattr(multitask, "Several", Kept)
+    options = options_of("nyuv2_tasks", tmp_path, upsampler="dysample")
+    multitask.fit(options)
+    network, described = read_task(options.out / "model")
+    assert len(described["classes"]) == 13
+    image = torch.rand(1, 3, H, W)
+    with torch.no_grad():
+        assert same(network(image), kept[0].eval()(image))
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same_curve(tmp_path, monkeypatch):
+    whole = options_of("nyuv2_tasks", tmp_path, steps=3, check_every=3)
+    multitask.fit(whole)
+    killed = replace(whole, out=tmp_path / "killed")
+    step = multitask.Several.training_step
+
+    def fails(self, batch, index):
+        if self.global_step == 2:
+            raise RuntimeError("killed")
+        return step(self, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(multitask.Several, "training_step", fails)
+        with pytest.raises(RuntimeError, match="killed"):
+            multitask.fit(killed)
+    multitask.fit(killed)
+    assert curve(killed.out) == curve(whole.out)
+    assert len(curve(whole.out)) == 3
+    one, other = (read_task(o.out / "model")[0].state_dict() for o in (whole, killed))
+    assert same(one, other)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "better"),
+    [
+        (ALL, ("miou", "max")),
+        (("depth",), ("abs_rel", "min")),
+        (("normals",), ("angle_mean", "min")),
+    ],
+)
+def test_the_first_task_says_which_weights_are_best(tasks, better, tmp_path):
+    options = options_of("nyuv2_tasks", tmp_path, tasks=tasks, freeze_norms=False)
+    assert multitask.Several(torch.nn.Module(), options, ["a", "b"]).better == better
+
+
+def test_perfect_answers_have_perfect_scores(tmp_path):
+    options = options_of("nyuv2_tasks", tmp_path, freeze_norms=False)
+    source = multitask.split(options, "val")
+    image, labels = source[0]
+
+    class Told(torch.nn.Module):
+        tasks = dict.fromkeys(ALL)
+
+        def forward(self, images):
+            classes = labels["segmentation"].clamp(max=12)
+            logits = torch.nn.functional.one_hot(classes, 13).movedim(-1, 0).float()
+            return {
+                "segmentation": logits[None], "depth": labels["depth"][None],
+                "normals": 7 * labels["normals"][None],
+            }  # fmt: skip
+
+    learner, said = multitask.Several(Told(), options, source.classes), {}
+    learner.log = lambda name, value, **how: said.update({name: float(value)})
+    learner.log_dict = lambda values, **how: said.update({k: float(v) for k, v in values.items()})
+    batch = image[None], {task: label[None] for task, label in labels.items()}
+    learner.validation_step(batch, 0)
+    learner.on_validation_epoch_end()
+    assert said["miou"] == pytest.approx(100, abs=1e-3)
+    assert (said["abs_rel"], said["delta1"]) == (0, 1)
+    assert said["angle_mean"] < 0.01
+    learner.validation_step((batch[0], batch[1] | {"depth": 2 * batch[1]["depth"]}), 0)
+    learner.on_validation_epoch_end()
+    assert said["abs_rel"] == pytest.approx(0.5)  # and nothing of the photograph before
+
+
+def test_a_flip_turns_normals_and_moves_the_rest(tmp_path):
+    options = options_of("posed_rgbd", tmp_path, colour=0.0)
+    column = torch.arange(W).float().expand(H, -1)
+    normals = torch.tensor([0.6, 0.0, -0.8])[:, None, None].expand(3, H, W)
+    labels = {"depth": column + 1, "normals": normals, "segmentation": column.long()}
+    seen = set()
+    for seed in range(6):
+        torch.manual_seed(seed)
+        image, moved = multitask.Augmented(options)((column / W).expand(3, H, W), labels)
+        flipped = bool(image[0, 0, 0] > 0.5)
+        seen.add(flipped)
+        torch.testing.assert_close(moved["depth"], image[0] * W + 1)
+        torch.testing.assert_close(moved["segmentation"].float(), image[0] * W)
+        sign = torch.tensor([-1.0 if flipped else 1.0, 1, 1])[:, None, None]
+        torch.testing.assert_close(moved["normals"], sign * normals)
+    assert seen == {True, False}
+
+
+def test_labels_are_those_of_the_files(tmp_path):
+    source = SeveralLabels("nyuv2_tasks", nyuv2_tasks(tmp_path / "n"), "train", tasks=ALL)
+    image, labels = source[1]
+    assert image.shape == (3, H, W)
+    assert labels["segmentation"][0, 0] == UNLABELLED
+    assert labels["segmentation"].flatten()[60] == 0
+    assert (labels["depth"] == 2).all()
+    torch.testing.assert_close(labels["normals"][2], torch.full((H, W), -1.0))
+    assert source.source.names == ["0", "1"]
+
+
+def test_normals_are_those_of_the_depth_before_the_camera(tmp_path):
+    source = SeveralLabels("posed_rgbd", kitchen(tmp_path / "k"), "all", tasks=["normals"])
+    _, labels = source[1]
+    depth, camera = source.source[1][1][None], source.source.intrinsics[1][None]
+    assert list(labels) == ["normals"]
+    assert torch.equal(labels["normals"], normals_from_depth(depth, camera, reach=REACH)[0])
+
+
+def test_the_camera_of_nyuv2_is_that_of_the_size(tmp_path):
+    for name in ("nyuv2", "nyuv2_tasks"):
+        source = SeveralLabels(name, ROOMS[name][0](tmp_path / name), "train", tasks=["depth"])
+        camera = source.source.camera(0, (240, 320))
+        assert camera[0, 0].item() == pytest.approx(518.857901 / 2)
+        assert camera[1, 2].item() == pytest.approx((253.736166 + 0.5) / 2)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (["--dataset", "camvid"], "dataset 'camvid': there are posed_rgbd, nyuv2, nyuv2_tasks"),
+        (["--tasks", "[depth, segmentation]"], "dataset posed_rgbd has depth, normals"),
+        (["--tasks", "[]"], "tasks: at least one"),
+        (["--model_options", "{length: 8}"], "length"),
+    ],
+)
+def test_what_there_is_not_is_said_in_one_line(chosen, message, tmp_path, capsys):
+    data = kitchen(tmp_path / "kitchen")
+    common = ["--data", str(data), "--out", str(tmp_path / "out"), "--backbone", "resnet18"]
+    assert main(["fit", "multitask", *common, "--pretrained", "false", *chosen]) == 1
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1
+    assert message in said[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "message"),
+    [
+        ("label", b"no array", "label/0.npy"),
+        ("depth", None, "depth/0.npy: no such label"),
+        ("image", "small", "axes are expected"),
+    ],
+)
+def test_a_sentence_names_the_file(kind, content, message, tmp_path):
+    import numpy as np
+
+    path = nyuv2_tasks(tmp_path / "n") / "train" / kind / "0.npy"
+    if content is None:
+        path.unlink()
+    elif content == "small":
+        np.save(path, np.zeros((4, 4)))
+    else:
+        path.write_bytes(content)
+    with pytest.raises((ValueError, OSError), match=message):
+        SeveralLabels("nyuv2_tasks", tmp_path / "n", "train", tasks=ALL)[0]

@@ -1,0 +1,200 @@
+"""Several tasks on one backbone: classes, depth in metres, and the directions of surfaces.
+
+    unstride fit multitask --config kitchen_multitask_small --data KITCHEN --upsampler carafe
+
+Each task has its own decoder and loss; the losses weigh themselves (Kendall, Gal, Cipolla, CVPR
+2018, arXiv:1705.07115). Normals come from depth. Photographs are resized as a whole, cropped and
+mirrored, never zoomed: that would make depth wrong.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+from torchvision import tv_tensors
+
+from unstride.data.augment import plain
+from unstride.data.base import thinned
+from unstride.data.metric import AtSize, at_size, metric_augmentation
+from unstride.data.samples import Samples
+from unstride.data.several import SeveralLabels
+from unstride.data.spatial import Depth, Normals
+from unstride.metrics import DepthErrors, NormalErrors, mean_iou
+from unstride.models.multi_task import MultiTask
+from unstride.models.saved_task import create_task, read_task
+from unstride.recipes.task import TaskLearner, TaskOptions, measure, start, train
+
+MAPS = {"segmentation": tv_tensors.Mask, "depth": Depth, "normals": Normals}
+BETTER: dict[str, tuple[str, Literal["max", "min"]]] = {
+    "segmentation": ("miou", "max"),
+    "depth": ("abs_rel", "min"),
+    "normals": ("angle_mean", "min"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(TaskOptions):
+    """Train a network for several tasks.
+
+    Writes OUT/model, a folder for `unstride predict`; OUT/card.json (what was done, and the scores
+    on the validation split) and OUT/last.ckpt; a run that was stopped goes on from there, to the
+    same curve. Scored at the labels' own size are: miou in percent; abs_rel, sq_rel, rmse,
+    rmse_log and delta1 to delta3; angle_mean and angle_median in degrees, and the shares of normals
+    within 11.25, 22.5 and 30 degrees. By the first task's first score weights are the best.
+
+    Args:
+        dataset: posed_rgbd, nyuv2 or nyuv2_tasks, which has classes. Of nyuv2, which has no val,
+            the test split is scored.
+        tasks: of segmentation, depth, normals.
+        strides: of the backbone's features, in pixels.
+        near: the least depth that the network can say, in metres.
+        far: the greatest.
+        size: rows and columns that every photograph is given.
+        crop: rows and columns of a training crop; by default the size.
+        flip: mirror half of the photographs.
+        colour: how much brightness, contrast and saturation change, 0 to 1.
+        caps: depths between which is scored, in metres.
+    """
+
+    dataset: str = "posed_rgbd"
+    tasks: tuple[str, ...] = ("depth", "normals")
+    strides: tuple[int, ...] = (4, 8, 16, 32)
+    near: float = 0.3
+    far: float = 10.0
+    size: tuple[int, int] = (240, 320)
+    crop: tuple[int, int] | None = None
+    flip: bool = True
+    colour: float = 0.2
+    caps: tuple[float, float] = (0.001, 10.0)
+
+
+def fit(options: Options) -> dict[str, float]:
+    """Train; the scores on the validation split."""
+    training, checking = split(options, "train"), split(options, "val")
+    run = start(options, BETTER[options.tasks[0]])
+    described = {
+        "task": "multitask",
+        "model": "multitask",
+        "backbone": options.backbone,
+        "strides": list(options.strides),
+        "classes": list(training.classes),
+        "upsampler": options.upsampler,
+        "options": {
+            "tasks": list(options.tasks),
+            "near": options.near,
+            "far": options.far,
+            **options.model_options,
+        },
+    }
+    network = create_task(
+        described, pretrained=options.pretrained, weights=options.backbone_weights
+    )
+    samples = Samples(
+        thinned(training, options.train_limit),
+        Augmented(options),
+        length=options.steps * options.batch_size * options.devices,
+        seed=options.seed,
+    )
+    return train(
+        run, Several(network, options, training.classes), samples,
+        thinned(AtSize(checking, options.size), options.limit),
+        described=described, method="several tasks",
+    )  # fmt: skip
+
+
+def validate(options: Options, part: str = "val") -> dict[str, float]:
+    """The scores of what `fit` left in the options' folder.
+
+    Args:
+        options: those of the run.
+        part: split of the data set.
+    """
+    checking = thinned(AtSize(split(options, part), options.size), options.limit)
+    network, described = read_task(options.out / "model")
+    return measure(options, Several(network, options, described["classes"]), checking, part)
+
+
+class Several(TaskLearner):
+    """Answers to all tasks, and the scores of each.
+
+    Args:
+        network: what learns.
+        options: of the recipe.
+        classes: their names.
+    """
+
+    network: MultiTask
+    options: Options
+
+    def __init__(self, network: MultiTask, options: Options, classes: Sequence[str]):
+        super().__init__(network, options)
+        self.better = BETTER[options.tasks[0]]
+        if "segmentation" in options.tasks:
+            self.area = mean_iou(len(classes))
+        if "depth" in options.tasks:
+            self.errors = DepthErrors(options.caps)
+        if "normals" in options.tasks:
+            self.angles = NormalErrors()
+
+    def losses(self, batch: tuple[Tensor, dict[str, Tensor]]) -> dict[str, Tensor]:
+        """The weighted sum; the log has each task's own."""
+        images, labels = batch
+        total, each = self.network.loss(self.network(images), labels)
+        self.log_dict({f"loss/{name}": loss.detach() for name, loss in each.items()})
+        return {"weighted": total}
+
+    def validation_step(self, batch: tuple[Tensor, dict[str, Tensor]], index: int) -> None:
+        """Count a photograph, at the size of its labels."""
+        images, labels = batch
+        for task, answer in self.network(images).items():
+            truth = labels[task]
+            size = truth.shape[-2], truth.shape[-1]
+            if task == "segmentation":
+                self.area.update(at_size(answer, size).argmax(1), truth)
+            elif task == "depth":
+                self.errors.update(at_size(answer[:, None], size)[:, 0], truth)
+            else:
+                self.angles.update(at_size(answer, size), truth)
+
+    def on_validation_epoch_end(self) -> None:
+        """Scores of the whole split."""
+        if "segmentation" in self.network.tasks:
+            self.log("miou", 100 * drained(self.area), prog_bar=True)
+        if "depth" in self.network.tasks:
+            self.log_dict(drained(self.errors), prog_bar=True)
+        if "normals" in self.network.tasks:
+            self.log_dict({f"angle_{name}": v for name, v in drained(self.angles).items()})
+
+
+class Augmented:
+    """A photograph and its labels, augmented as the options say."""
+
+    def __init__(self, options: Options):
+        self.transform = metric_augmentation(
+            options.size, crop=options.crop, flip=options.flip, colour=options.colour
+        )
+
+    def __call__(self, image: Tensor, labels: dict[str, Tensor]) -> Any:
+        """All as tensors."""
+        maps = {task: MAPS[task](label) for task, label in labels.items()}
+        return plain(self.transform(tv_tensors.Image(image), maps))
+
+
+def drained(metric: Any) -> Any:
+    """What a metric of torchmetrics has counted, after which it starts anew."""
+    value = metric.compute()
+    metric.reset()
+    return value
+
+
+def split(options: Options, part: str) -> SeveralLabels:
+    """A split of the options' data set.
+
+    Raises:
+        ValueError: if there are no tasks, or it does not have their labels.
+    """
+    if not options.tasks:
+        raise ValueError("tasks: at least one of segmentation, depth, normals is needed")
+    part = "test" if (options.dataset, part) == ("nyuv2", "val") else part
+    return SeveralLabels(options.dataset, options.data, part, tasks=options.tasks)
