@@ -246,6 +246,7 @@ class Shares(pl.LightningDataModule):
         return self._loader(self.checking, 1, 0)
 
     def _loader(self, dataset: Any, batch_size: int, workers: int) -> StatefulDataLoader:
+        assert self.trainer is not None
         world, rank = self.trainer.world_size, self.trainer.global_rank
         return StatefulDataLoader(
             dataset, batch_size, sampler=range(rank, len(dataset), world), num_workers=workers,

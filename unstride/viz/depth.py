@@ -61,7 +61,7 @@ def depth_colours(depth: Float[Tensor, "h w"], span: Span) -> Float[Tensor, "3 h
     return torch.where(known, colours, UNKNOWN)
 
 
-def colour_map(share: Float[Tensor, "*n"]) -> Float[Tensor, "3 *n"]:
+def colour_map(share: Float[Tensor, "..."]) -> Float[Tensor, "3 ..."]:
     """The colour at a share of the scale, 0 is near and 1 is far."""
     return _table().to(share).T[:, (share * (COLOURS - 1)).round().long()]
 
