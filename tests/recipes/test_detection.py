@@ -103,6 +103,7 @@ def test_the_run_leaves_a_network_with_the_same_outputs_and_scores(data, tmp_pat
     assert len(expected["boxes"])
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert described["classes"] == ["pedestrian"]
+    assert described["categories"] == [1]
     assert detection.validate(chosen) == scores
     assert json.loads((tmp_path / "run/val.json").read_text()) == scores
 

@@ -144,6 +144,7 @@ def test_the_best_weights_are_kept_where_they_are_looked_for(data, tmp_path, mon
         ({"model": "nix"}, "model 'nix': there are semantic_fpn, "),
         ({"model_options": {"nix": 1}}, "model semantic_fpn: .*nix"),
         ({"upsampler": "nix"}, "nix"),
+        ({"model_options": {"upsampler": "carafe"}}, "upsampler is an option of its own"),
         ({"strides": (3,)}, "stride must be one of"),
         ({"data": Path("nowhere")}, "nowhere: no such folder"),
     ],

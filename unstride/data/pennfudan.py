@@ -17,6 +17,7 @@ class PennFudan(Instances):
     """
 
     classes = ("pedestrian",)
+    categories = (1,)
     layout = "images/NAME.jpg and masks/NAME.png, or PNGImages/NAME.png and PedMasks/NAME_mask.png"
 
     def find(self) -> Iterator[Item]:

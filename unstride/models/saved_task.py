@@ -44,6 +44,8 @@ def create_task(described: dict[str, Any], *, pretrained: bool = False, **backbo
     task = described["task"]
     if task not in BUILDERS:
         raise ValueError(f"task {task!r}: there are {', '.join(BUILDERS)}")
+    if "upsampler" in described["options"]:
+        raise ValueError("model_options: upsampler is an option of its own, --upsampler")
     pyramid = create_pyramid(
         described["backbone"], described["strides"], pretrained=pretrained, **backbone
     )

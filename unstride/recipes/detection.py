@@ -71,6 +71,7 @@ def fit(options: Options) -> dict[str, float]:
         "backbone": options.backbone,
         "strides": list(options.strides),
         "classes": list(training.classes),
+        "categories": list(training.categories),
         "upsampler": options.upsampler,
         "options": sizes | options.model_options,
     }

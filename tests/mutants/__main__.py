@@ -1,0 +1,104 @@
+"""`make mutants`: break each kernel in named ways; a mutant that no test notices is a hole.
+
+A test counts once it has been seen to fail. Each mutant is one replacement in one file. It
+runs in a process of its own, in which that module is loaded from the broken source, with the
+tests that are responsible for it; the first failure kills it.
+"""
+
+import argparse
+import importlib.abc
+import importlib.util
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from tests.mutants import (
+    data,
+    evaluation,
+    metrics,
+    models,
+    networks,
+    ops,
+    recipes,
+    swapping,
+    upsamplers,
+    viz,
+)
+from tests.mutants.mutant import ROOT, Mutant
+
+PLACES = data, evaluation, metrics, models, networks, ops, recipes, swapping, upsamplers, viz
+MUTANTS = [mutant for place in PLACES for mutant in place.MUTANTS]
+
+
+class Broken(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
+    """Loads one module from a mutant's source."""
+
+    def __init__(self, mutant: Mutant, path: Path):
+        self.mutant, self.path = mutant, path
+        path.write_text(mutant.source())
+
+    def find_spec(self, fullname, path=None, target=None):
+        """Ours, or nobody's."""
+        if fullname == self.mutant.module:
+            return importlib.util.spec_from_file_location(fullname, self.path)
+        return None
+
+    def get_filename(self, fullname):
+        """Where tracebacks look."""
+        return str(self.path)
+
+    def get_data(self, path):
+        """The broken source."""
+        return Path(path).read_bytes()
+
+
+def survives(mutant: Mutant) -> bool:
+    """Whether all responsible tests pass; in a child, since a broken kernel may crash."""
+    child = os.fork()
+    if child == 0:
+        import pytest
+
+        with tempfile.TemporaryDirectory() as folder:
+            if mutant.file.endswith("cpu.py"):
+                os.environ["NUMBA_CACHE_DIR"] = folder  # never a kernel of the whole source
+            sink = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(sink, 1), os.dup2(sink, 2)
+            sys.meta_path.insert(0, Broken(mutant, Path(folder) / "broken.py"))
+            code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *mutant.tests])
+        os._exit(int(code))
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code in (2, 3, 4, 5):
+        raise RuntimeError(f"{mutant.file}: {mutant.name}: the tests did not run (pytest: {code})")
+    return code == 0
+
+
+def main() -> int:
+    """Kill them all; the number of survivors is the exit code."""
+    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
+    parser.add_argument("--only", default="", help="mutants whose file or name has this in it")
+    options = parser.parse_args()
+    os.chdir(ROOT)
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+    chosen = [m for m in MUTANTS if options.only in f"{m.file} {m.name}"]
+    for mutant in chosen:
+        mutant.source()  # a replacement that no longer fits is found before the long wait
+    import torch  # noqa: F401  loaded once, before the forks
+
+    console = Console(highlight=False)
+    alive = []
+    for mutant in track(chosen, "mutants", console=console):
+        if survives(mutant):
+            alive.append(mutant)
+        fate = "LIVES" if mutant in alive else "dies"
+        console.print(f"{fate}: {mutant.file}: {mutant.name}", markup=False)
+    console.print(f"{len(chosen) - len(alive)} of {len(chosen)} mutants were noticed")
+    return len(alive)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
