@@ -22,8 +22,7 @@ class Instances(Labelled):
 
     A target has `boxes` (BoundingBoxes, XYXY in pixels), `masks` (Mask, uint8 0 or 1), `labels`
     (int64), `iscrowd` (bool) of its objects, and `image_id` (int). Labels count from 1, the number
-    of a class in `classes`: `classes[label - 1]`; 0 is the background. `categories` are the numbers
-    that files have in the place of labels.
+    of a class in `classes`: `classes[label - 1]`; 0 is the background.
 
     Args:
         root: the folder that holds the data set.
@@ -34,8 +33,6 @@ class Instances(Labelled):
         ValueError: if there is no such split, or a file is damaged.
         FileNotFoundError: if a folder or a file is missing, or there is no photograph.
     """
-
-    categories: tuple[int, ...]
 
     def __init__(self, root, split: str, transforms: Transform | None = None):
         super().__init__(root, split)

@@ -15,14 +15,17 @@ from torch import Tensor, nn
 from unstride.data.augment import Redrawn
 from unstride.data.base import thinned
 from unstride.data.coco_detection import COCODetection
-from unstride.data.instances import Instances, Target, listed, trimmed, without_crowds
+from unstride.data.instances import Target, listed, trimmed, without_crowds
 from unstride.data.pennfudan import PennFudan
 from unstride.data.samples import Samples
 from unstride.metrics import average_precision
 from unstride.models.saved_task import create_task, read_task
 from unstride.recipes.task import TaskLearner, TaskOptions, measure, start, train
 
-DATASETS: dict[str, type[Instances]] = {"pennfudan": PennFudan, "coco": COCODetection}
+DATASETS: dict[str, type[PennFudan] | type[COCODetection]] = {
+    "pennfudan": PennFudan,
+    "coco": COCODetection,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +164,7 @@ class Augmented:
         return image, without_crowds(trimmed(target) if self.cut else target)
 
 
-def split(options: Options, part: str, classes: Sequence[str] | None = None) -> Instances:
+def split(options: Options, part: str, classes: Sequence[str] | None = None):
     """A split of the options' data set.
 
     Args:
