@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench bench-operators reconstruct monodepth featup-choices implicit implicit-choices gallery large clean
+.PHONY: help demo test lint mutants bench bench-operators reconstruct monodepth featup-choices implicit implicit-choices gallery large tasks clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -71,6 +71,10 @@ gallery: $(VENV)/.dev
 # make large  a photograph of 2048 x 1536 pixels at full size, in bounded memory: docs/memory.md
 large: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.large
+
+# make tasks DATA=...  what each operator is worth inside a network: docs/tasks.md (hours)
+tasks: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.tasks --data $(DATA)
 
 clean:
 	rm -rf $(VENV)
