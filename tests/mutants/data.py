@@ -229,7 +229,7 @@ MUTANTS = [
     ),
     *family(
         "unstride/data/augment.py", ("tests/data/test_redrawn.py",),
-        ("void is unlabelled", "beyond={tv_tensors.Mask: 0}", "beyond=None"),
+        ("void is unlabelled", "beyond={tv_tensors.Mask: 0.0}", "beyond=None"),
         ("no canvas", "crop = self.canvas or", "crop ="),
         ("always mirrored or never", "flip=self.flip", "flip=not self.flip"),
         ("factors unused", "crop, scales=self.scales,", "crop, scales=(1.0, 1.0),"),

@@ -49,7 +49,7 @@ def test_the_span_is_what_is_there_but_for_two_percent_at_either_end():
     assert near < 2 < far
 
 
-@pytest.mark.parametrize("span", [(0.1, 10.0), (1.0, 80.0), (1.02, 1.09), (2.3, 2.9), (40, 43.0)])
+@pytest.mark.parametrize("span", [(0.1, 10.0), (1.0, 80.0), (1.02, 1.09), (2.3, 2.9), (40.0, 43.0)])
 def test_ticks_are_round_and_inside(span):
     found = ticks(span)
     assert 2 <= len(found) <= 30

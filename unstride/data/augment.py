@@ -126,7 +126,7 @@ class Redrawn:
         crop = self.canvas or (image.shape[1], image.shape[2])
         transform = augmentation(
             crop, scales=self.scales, flip=self.flip, colour=self.colour,
-            beyond={tv_tensors.Mask: 0},
+            beyond={tv_tensors.Mask: 0.0},
         )  # fmt: skip
         return transform(image, target)
 

@@ -1,6 +1,6 @@
 """A shuffled walk through a data set, each step decided by the seed and its number alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -22,7 +22,12 @@ class Samples(Dataset):
     """
 
     def __init__(
-        self, source: Dataset, transform: Callable[..., Any], *, length: int, seed: int = 0
+        self,
+        source: Dataset | Sequence,
+        transform: Callable[..., Any],
+        *,
+        length: int,
+        seed: int = 0,
     ):
         self.source, self.transform, self.length, self.seed = source, transform, length, seed
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
+Pixels = tuple[int, int, int, int]  # the same, of a text
 LIGHT = 0.55  # above it letters are black
 
 
@@ -95,12 +96,12 @@ def _tag(
             return
 
 
-def _places(box: Rectangle, wide: int, high: int) -> list[tuple[float, float]]:
+def _places(box: Rectangle, wide: int, high: int) -> list[tuple[int, int]]:
     """Left and top of a text: on the box, within its top, within its bottom, under it."""
     left, top, right, bottom = (round(v) for v in box)
     rows = top - high, top, bottom - high, bottom
     return [(x, y) for y in rows for x in (left, right - wide)]
 
 
-def _overlap(one: Rectangle, other: Rectangle) -> bool:
+def _overlap(one: Pixels, other: Pixels) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
