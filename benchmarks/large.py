@@ -12,7 +12,11 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -49,7 +53,7 @@ def main() -> None:
             out = options.out / f"{memory}"
             seconds, peak = upsampled(photo, out, [*given, "--upsampler", upsampler], memory)
             file = out / f"{photo.stem}.safetensors"
-            apart = f"{difference(whole, file):.1e}" if whole else ""
+            apart = f"{elsewhere(difference, whole, file):.1e}" if whole else ""
             whole = whole or (file if options.whole else None)
             cells = f"{upsampler} | {memory} | {seconds:.0f} | {peak / 1e9:.2f} | {apart}"
             console.print(f"| {cells} |")
@@ -82,6 +86,15 @@ def upsampled(photo: Path, out: Path, given: list[str], memory: str) -> tuple[fl
     if status:
         raise SystemExit(f"{' '.join(command)}\n{said}")
     return time.perf_counter() - start, used.ru_maxrss * 1024
+
+
+def elsewhere(function: Callable, *arguments: Any) -> Any:
+    """What a function returns, called in a process of its own.
+
+    The peak of a process counts what its parent held when it was started.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def difference(one: Path, other: Path) -> float:
