@@ -36,9 +36,9 @@ def run_recipe(command: str, recipe: str, arguments: list[str]) -> int:
     return 0
 
 
-def configs(recipe: str = "") -> list[str]:
+def configs() -> list[str]:
     """The names of the configs that come with this package."""
-    return sorted(path.stem for path in CONFIGS.glob(f"{recipe}*.yaml"))
+    return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 
 
 def _with_paths(arguments: list[str]) -> list[str]:

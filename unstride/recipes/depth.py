@@ -25,13 +25,12 @@ from unstride.data.labelled import create_labelled
 from unstride.data.metric import AtSize, at_size, metric_augmentation
 from unstride.data.neighbours import Neighbours, Sample, mirrored, recoloured
 from unstride.data.posed_rgbd import PosedRGBD
-from unstride.data.samples import Samples
 from unstride.data.spatial import Depth
 from unstride.metrics import DepthErrors
 from unstride.models.monodepth import Monodepth
 from unstride.models.saved_task import create_task, read_task
 from unstride.models.task import SingleTask
-from unstride.recipes.task import TaskLearner, TaskOptions, measure, start, train
+from unstride.recipes.task import TaskLearner, TaskOptions, measure, samples, start, train
 
 DATASETS = {"supervised": ("posed_rgbd", "nyuv2"), "monodepth": ("posed_rgbd", "kitti")}
 
@@ -96,14 +95,10 @@ def fit(options: Options) -> dict[str, float]:
     network = create_task(
         described, pretrained=options.pretrained, weights=options.backbone_weights
     )
-    samples = Samples(
-        thinned(training, options.train_limit),
-        Moved(options) if options.model == "monodepth" else Augmented(options),
-        length=options.steps * options.batch_size * options.devices,
-        seed=options.seed,
-    )
+    transform = Moved(options) if options.model == "monodepth" else Augmented(options)
+    taught = samples(options, training, transform)
     return train(
-        run, learner(network, options), samples, thinned(checking, options.limit),
+        run, learner(network, options), taught, thinned(checking, options.limit),
         described=described, method=f"depth, {options.model}",
     )  # fmt: skip
 

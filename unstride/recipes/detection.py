@@ -17,10 +17,9 @@ from unstride.data.base import thinned
 from unstride.data.coco_detection import COCODetection
 from unstride.data.instances import Target, listed, trimmed, without_crowds
 from unstride.data.pennfudan import PennFudan
-from unstride.data.samples import Samples
 from unstride.metrics import average_precision
 from unstride.models.saved_task import create_task, read_task
-from unstride.recipes.task import TaskLearner, TaskOptions, measure, start, train
+from unstride.recipes.task import TaskLearner, TaskOptions, measure, samples, start, train
 
 DATASETS: dict[str, type[PennFudan] | type[COCODetection]] = {
     "pennfudan": PennFudan,
@@ -81,15 +80,10 @@ def fit(options: Options) -> dict[str, float]:
     network = create_task(
         described, pretrained=options.pretrained, weights=options.backbone_weights
     )
-    samples = Samples(
-        thinned(training, options.train_limit),
-        Augmented(options),
-        length=options.steps * options.batch_size * options.devices,
-        seed=options.seed,
-    )
+    taught = samples(options, training, Augmented(options))
     learner = Detection(network, options, options.model)
     return train(
-        run, learner, samples, thinned(checking, options.limit),
+        run, learner, taught, thinned(checking, options.limit),
         described=described, method="detection", collate=listed,
     )  # fmt: skip
 

@@ -17,13 +17,12 @@ from torchvision import tv_tensors
 from unstride.data.augment import plain
 from unstride.data.base import thinned
 from unstride.data.metric import AtSize, at_size, metric_augmentation
-from unstride.data.samples import Samples
 from unstride.data.several import SeveralLabels
 from unstride.data.spatial import Depth, Normals
 from unstride.metrics import DepthErrors, NormalErrors, mean_iou
 from unstride.models.multi_task import MultiTask
 from unstride.models.saved_task import create_task, read_task
-from unstride.recipes.task import TaskLearner, TaskOptions, measure, start, train
+from unstride.recipes.task import TaskLearner, TaskOptions, measure, samples, start, train
 
 MAPS = {"segmentation": tv_tensors.Mask, "depth": Depth, "normals": Normals}
 BETTER: dict[str, tuple[str, Literal["max", "min"]]] = {
@@ -90,14 +89,9 @@ def fit(options: Options) -> dict[str, float]:
     network = create_task(
         described, pretrained=options.pretrained, weights=options.backbone_weights
     )
-    samples = Samples(
-        thinned(training, options.train_limit),
-        Augmented(options),
-        length=options.steps * options.batch_size * options.devices,
-        seed=options.seed,
-    )
+    taught = samples(options, training, Augmented(options))
     return train(
-        run, Several(network, options, training.classes), samples,
+        run, Several(network, options, training.classes), taught,
         thinned(AtSize(checking, options.size), options.limit),
         described=described, method="several tasks",
     )  # fmt: skip

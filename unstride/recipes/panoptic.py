@@ -15,10 +15,9 @@ from unstride.data.base import thinned
 from unstride.data.coco_panoptic_objects import COCOPanopticObjects
 from unstride.data.instances import Target, listed
 from unstride.data.panoptic_targets import Classes
-from unstride.data.samples import Samples
 from unstride.models.saved_task import create_task, read_task
 from unstride.recipes.panoptic_learner import PanopticLearner, learner
-from unstride.recipes.task import TaskOptions, measure, start, train
+from unstride.recipes.task import TaskOptions, measure, samples, start, train
 
 DATASETS = {"coco_panoptic": COCOPanopticObjects}
 
@@ -81,14 +80,9 @@ def fit(options: Options) -> dict[str, float]:
     network = create_task(
         described, pretrained=options.pretrained, weights=options.backbone_weights
     )
-    samples = Samples(
-        thinned(training, options.train_limit),
-        Augmented(options, classes, kind),
-        length=options.steps * options.batch_size * options.devices,
-        seed=options.seed,
-    )
+    taught = samples(options, training, Augmented(options, classes, kind))
     return train(
-        run, kind(network, options), samples, thinned(checking, options.limit),
+        run, kind(network, options), taught, thinned(checking, options.limit),
         described=described, method="panoptic segmentation", collate=listed,
     )  # fmt: skip
 

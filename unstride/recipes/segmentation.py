@@ -18,11 +18,10 @@ from torchvision import tv_tensors
 from unstride.data.augment import augmentation, plain
 from unstride.data.base import thinned
 from unstride.data.labelled import SEMANTIC, UNLABELLED, create_labelled
-from unstride.data.samples import Samples
 from unstride.metrics import BoundaryIoU, mean_iou
 from unstride.models.saved_task import create_task, read_task
 from unstride.models.segmenter import Segmenter
-from unstride.recipes.task import TaskLearner, TaskOptions, measure, start, train
+from unstride.recipes.task import TaskLearner, TaskOptions, measure, samples, start, train
 from unstride.viz import compared
 
 AUXILIARY = 0.4  # weight of the rough logits' loss
@@ -73,15 +72,10 @@ def fit(options: Options) -> dict[str, float]:
     network = create_task(
         described, pretrained=options.pretrained, weights=options.backbone_weights
     )
-    samples = Samples(
-        thinned(training, options.train_limit),
-        Augmented(options),
-        length=options.steps * options.batch_size * options.devices,
-        seed=options.seed,
-    )
+    taught = samples(options, training, Augmented(options))
     learner = Segmentation(network, options, list(training.classes))
     return train(
-        run, learner, samples, thinned(checking, options.limit),
+        run, learner, taught, thinned(checking, options.limit),
         described=described, method="semantic segmentation",
     )  # fmt: skip
 

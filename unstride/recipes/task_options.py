@@ -1,0 +1,74 @@
+"""What every task network is trained with; a recipe adds its own."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskOptions:
+    """What every task is trained with.
+
+    Args:
+        data: folder of the data set.
+        out: folder of the run.
+        backbone: a timm model; the default needs no download.
+        backbone_weights: a safetensors file in timm's layout, instead of the usual weights.
+        pretrained: start from trained weights of the backbone.
+        freeze_norms: leave the backbone's batch statistics as they are.
+        upsampler: wherever the network enlarges features, a word of `unstride list`, options after
+            a colon; by default each place has the network's own.
+        model_options: of the network; a word for a single place, such as {fpn_upsampler: sapa}.
+        steps: of the optimiser.
+        batch_size: photographs in a step, on each device.
+        optimizer: sgd with momentum 0.9, or adamw.
+        learning_rate: at its highest.
+        backbone_rate: of the backbone, as a share of the learning rate.
+        weight_decay: of what has more than one dimension.
+        schedule: how the rate falls: poly, a power of 0.9; cosine; steps, by 10 at each milestone;
+            constant.
+        milestones: of `schedule: steps`, as shares of all steps.
+        warmup: steps in which the rate rises from a thousandth.
+        clip: greatest norm of the gradient, 0 for any.
+        check_every: steps between two measurements on the validation split.
+        patience: measurements without a better one after which training stops; then the best
+            weights are kept, not the last.
+        save_every: steps between two checkpoints.
+        limit: photographs of the validation split that are measured, spread over it; by default
+            all.
+        train_limit: photographs to train on, spread over the split; by default all.
+        seed: of everything random.
+        workers: processes that load photographs.
+        device: as Lightning's accelerator: auto, cpu, gpu.
+        devices: how many.
+        precision: as Lightning's: 32-true, bf16-mixed, 16-mixed.
+    """
+
+    data: Path
+    out: Path = Path("runs/task")
+    backbone: str = "tf_efficientnet_lite0"
+    backbone_weights: Path | None = None
+    pretrained: bool = True
+    freeze_norms: bool = True
+    upsampler: str | None = None
+    model_options: dict[str, Any] = field(default_factory=dict)
+    steps: int = 1000
+    batch_size: int = 8
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    learning_rate: float = 1e-3
+    backbone_rate: float = 0.1
+    weight_decay: float = 1e-2
+    schedule: Literal["poly", "cosine", "steps", "constant"] = "poly"
+    milestones: tuple[float, ...] = (2 / 3, 8 / 9)
+    warmup: int = 0
+    clip: float = 1.0
+    check_every: int = 200
+    patience: int | None = None
+    save_every: int = 50
+    limit: int | None = None
+    train_limit: int | None = None
+    seed: int = 0
+    workers: int = 0
+    device: str = "auto"
+    devices: int = 1
+    precision: str = "32-true"
