@@ -39,7 +39,8 @@ class TaskLearner(Learner):
 
     def __init__(self, network: nn.Module, options: TaskOptions):
         super().__init__()
-        self.network, self.options = network, options
+        self.network = network.to(memory_format=torch.channels_last)  # a quarter of a step on CPUs
+        self.options = options
         self.train()  # Lightning does not
 
     @abstractmethod
