@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench bench-operators reconstruct monodepth featup-choices implicit implicit-choices gallery large tasks clean
+.PHONY: help demo test lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -48,9 +48,9 @@ bench-operators: $(VENV)/.dev
 reconstruct: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.reconstruct --train $(TRAIN) --test $(TEST)
 
-# make monodepth DATA=.../redkitchen  depth from video, against constants: docs/geometry.md
-monodepth: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.monodepth --data $(DATA)
+# make depth DATA=.../redkitchen  depth from video, against constants: docs/geometry.md
+depth: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.depth --data $(DATA)
 
 # make featup-choices DATA=...  what each choice of the published stack is worth: docs/featup.md
 featup-choices: $(VENV)/.dev
@@ -75,6 +75,10 @@ large: $(VENV)/.dev
 # make tasks DATA=...  what each operator is worth inside a network: docs/tasks.md (hours)
 tasks: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.tasks --data $(DATA)
+
+# make overfit DATA=...  every task network learns eight photographs by heart: docs/tasks.md
+overfit: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.overfit --data $(DATA)
 
 clean:
 	rm -rf $(VENV)

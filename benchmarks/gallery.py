@@ -10,12 +10,14 @@ import argparse
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.nn.functional import interpolate
 
 from unstride import DenseFeatures, create_backbone, load_image
 from unstride.dots import titled
 from unstride.evaluation.rows import create_row
-from unstride.viz import ColourSpace, save_png, side_by_side
+from unstride.viz import ColourSpace, side_by_side
+from unstride.viz.pixels import as_image
 
 BACKBONES = [
     "tf_efficientnet_lite0/32", "tf_efficientnet_lite0/16", "tf_efficientnet_lite2/32",
@@ -30,7 +32,6 @@ OPERATORS = [
 def main() -> None:
     """Draw a line for each backbone."""
     import skimage.data
-    from PIL import Image
 
     parser = argparse.ArgumentParser(
         prog="make gallery",
@@ -57,9 +58,7 @@ def main() -> None:
         known = options.backbone_weights.stem if options.backbone_weights else name
         title = f"{known}, stride {backbone.stride}"
         lines.append((title, line(photo, backbone, options.upsamplers)))
-    save_png(titled(lines), png := options.out.with_suffix(".png"))
-    Image.open(png).convert("RGB").save(options.out, quality=85, optimize=True)
-    png.unlink()
+    save_jpeg(titled(lines), options.out)
     print(f"The picture is {options.out}")
 
 
@@ -79,6 +78,11 @@ def line(photo, backbone, words: list[str]):
             fine = DenseFeatures(backbone, upsampler).eval().upsample(coarse, photo)
         shown.append((label or word.partition(":")[0], colours(fine)))
     return side_by_side(shown, height=210)
+
+
+def save_jpeg(picture: Tensor, path: Path) -> None:
+    """Write RGB in [0, 1], "3 h w"."""
+    as_image(picture).save(path, quality=85, optimize=True)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.gallery import save_jpeg
 from unstride import DenseFeatures, create_backbone, create_upsampler, fit_implicit
 from unstride.models.implicit import bar_of_fit
-from unstride.viz import ColourSpace, save_png, side_by_side
+from unstride.viz import ColourSpace, side_by_side
 
 PHOTOS = {"astronaut": (0, 40), "chelsea": (0, 110)}  # top and left of what is shown
 SIDE = 288, 320
@@ -24,7 +25,6 @@ SIDE = 288, 320
 def main() -> None:
     """Fit each photograph, print its row, draw its row."""
     import skimage.data
-    from PIL import Image
 
     parser = argparse.ArgumentParser(prog="make implicit", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/featup_implicit.jpg"))
@@ -47,9 +47,7 @@ def main() -> None:
         rows.append(row(photo, backbone, fitted))
     width = max(one.shape[2] for one in rows)
     drawn = [torch.nn.functional.pad(one, (0, width - one.shape[2]), value=1) for one in rows]
-    save_png(torch.cat(drawn, 1), png := options.out.with_suffix(".png"))
-    Image.open(png).convert("RGB").save(options.out, quality=85, optimize=True)
-    png.unlink()
+    save_jpeg(torch.cat(drawn, 1), options.out)
     console.print(f"The picture is {options.out}")
 
 

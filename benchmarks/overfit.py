@@ -1,4 +1,4 @@
-"""`python -m benchmarks.overfit --data DATA`: can each network learn eight photographs by heart?
+"""`make overfit DATA=...`: can each network learn eight photographs by heart?
 
 The recipes as they are on eight photographs of `train`, which are scored too: CamVid for classes,
 Penn-Fudan for objects, COCO for both, the kitchen for depth and normals; without any augmentation
@@ -70,7 +70,7 @@ PROOFS = {
 def main() -> None:
     """Train each network, then print the table; fail if one did not learn."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.overfit",
+        prog="make overfit",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

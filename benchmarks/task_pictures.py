@@ -1,0 +1,60 @@
+"""What networks with several operators see at the boundaries of a few photographs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.gallery import save_jpeg
+from unstride.data.base import Semantic, thinned
+from unstride.dots import titled
+from unstride.models.saved_task import read_task
+from unstride.viz import side_by_side
+from unstride.viz.classes import class_entries
+from unstride.viz.legend import with_legend
+from unstride.viz.paint import edges, outlined, painted
+from unstride.viz.palette import palette
+
+PHOTOGRAPHS = 3
+WINDOW = (120, 160)  # rows and columns of a photograph that are shown
+SHOWN = ("nearest", "bilinear", "carafe", "sapa", "fade", "dysample")
+
+
+def boundaries(models: Mapping[str, Path], test: Semantic, path: Path) -> None:
+    """A picture: photographs spread over the split, where their labels have the most edges.
+
+    Args:
+        models: folders of the networks, by operator.
+        test: labelled photographs.
+        path: of the JPEG.
+    """
+    networks = {name: read_task(models[name])[0].eval() for name in SHOWN if name in models}
+    rows, seen = [], []
+    chosen = thinned(test, PHOTOGRAPHS)
+    for image, labels in (chosen[i] for i in range(PHOTOGRAPHS)):
+        window = busiest(labels)
+        maps = {"labels": labels}
+        with torch.no_grad():
+            maps |= {name: net(image[None]).argmax(1)[0] for name, net in networks.items()}
+        part = image[:, *window]
+        seen += [found[window] for found in maps.values()]
+        shown = [("photo", part[None])]
+        shown += [(name, laid(part, found[window], test)[None]) for name, found in maps.items()]
+        rows.append(("", side_by_side(shown, height=2 * WINDOW[0])))
+    save_jpeg(with_legend(titled(rows), class_entries(seen, test.classes)), path)
+
+
+def laid(image: Tensor, labels: Tensor, test: Semantic) -> Tensor:
+    """The classes' colours over a photograph."""
+    return outlined(painted(image, labels, palette(test.classes)), labels, width=1)
+
+
+def busiest(labels: Tensor) -> tuple[slice, slice]:
+    """The window in which the most pixels have another class beside them."""
+    h, w = WINDOW
+    count = edges(labels)[None].double().cumsum(1).cumsum(2)
+    count = torch.nn.functional.pad(count, (1, 0, 1, 0))[0]
+    inside = count[h:, w:] - count[:-h, w:] - count[h:, :-w] + count[:-h, :-w]
+    top, left = divmod(int(inside.argmax()), inside.shape[1])
+    return slice(top, top + h), slice(left, left + w)
