@@ -11,14 +11,24 @@ if TYPE_CHECKING:
     from unstride.data import load_image as load_image
     from unstride.export import export_onnx as export_onnx
     from unstride.models.dense_features import DenseFeatures as DenseFeatures
+    from unstride.models.detection import create_detector as create_detector
+    from unstride.models.hrnet_ocr import HRNetOCR as HRNetOCR
     from unstride.models.implicit import ImplicitFeatures as ImplicitFeatures
     from unstride.models.implicit import fit_implicit as fit_implicit
+    from unstride.models.monodepth import Monodepth as Monodepth
+    from unstride.models.multi_task import MultiTask as MultiTask
+    from unstride.models.panoptic_deeplab import PanopticDeepLab as PanopticDeepLab
+    from unstride.models.panoptic_fpn import PanopticFPN as PanopticFPN
     from unstride.models.pretrained import from_pretrained as from_pretrained
+    from unstride.models.saved_task import read_task as read_task
+    from unstride.models.semantic_fpn import SemanticFPN as SemanticFPN
+    from unstride.models.upernet import UPerNet as UPerNet
     from unstride.ops import correlate as correlate
     from unstride.ops import fold_border as fold_border
     from unstride.ops import reassemble as reassemble
     from unstride.ops import scatter as scatter
     from unstride.ops import spread_border as spread_border
+    from unstride.pyramid import create_pyramid as create_pyramid
     from unstride.swapping import find_places as find_places
     from unstride.swapping import swap as swap
     from unstride.swapping import unswap as unswap
@@ -35,14 +45,24 @@ HOMES = {
     "load_image": "unstride.data",
     "export_onnx": "unstride.export",
     "DenseFeatures": "unstride.models.dense_features",
-    "from_pretrained": "unstride.models.pretrained",
+    "create_detector": "unstride.models.detection",
+    "HRNetOCR": "unstride.models.hrnet_ocr",
     "ImplicitFeatures": "unstride.models.implicit",
     "fit_implicit": "unstride.models.implicit",
+    "Monodepth": "unstride.models.monodepth",
+    "MultiTask": "unstride.models.multi_task",
+    "PanopticDeepLab": "unstride.models.panoptic_deeplab",
+    "PanopticFPN": "unstride.models.panoptic_fpn",
+    "from_pretrained": "unstride.models.pretrained",
+    "read_task": "unstride.models.saved_task",
+    "SemanticFPN": "unstride.models.semantic_fpn",
+    "UPerNet": "unstride.models.upernet",
     "correlate": "unstride.ops",
     "fold_border": "unstride.ops",
     "reassemble": "unstride.ops",
     "scatter": "unstride.ops",
     "spread_border": "unstride.ops",
+    "create_pyramid": "unstride.pyramid",
     "find_places": "unstride.swapping",
     "swap": "unstride.swapping",
     "unswap": "unstride.swapping",

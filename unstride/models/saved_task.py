@@ -60,12 +60,16 @@ def write_task(folder: Path, described: dict[str, Any], network: nn.Module) -> N
     write_folder(folder, described, network, _card(described))
 
 
-def read_task(folder: Path) -> tuple[Any, dict[str, Any]]:
+def read_task(folder: str | Path) -> tuple[Any, dict[str, Any]]:
     """The network in a folder, for evaluation, and its description.
+
+    Args:
+        folder: such as `unstride fit` leaves, OUT/model.
 
     Raises:
         ValueError: if a file is missing or broken, or one does not fit the other.
     """
+    folder = Path(folder)
     described = read_config(folder)
     with refusing(folder / CONFIG):
         network = create_task(described)
