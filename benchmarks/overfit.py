@@ -30,7 +30,10 @@ FEW = {
 }  # fmt: skip
 SMALL: dict[str, Any] = {"min_size": (256,), "max_size": 400, "flip": False}
 COARSE: dict[str, Any] = {"strides": (8, 16, 32)}
-STREET: dict[str, Any] = {"crop": (360, 480), "scales": (1.0, 1.0), "colour": 0.0, "batch_size": 2}
+STREET: dict[str, Any] = {
+    "crop": (360, 480), "scales": (1.0, 1.0), "colour": 0.0, "batch_size": 2,
+    "learning_rate": 2e-3, "backbone_rate": 0.5,
+}  # fmt: skip
 ROOM: dict[str, Any] = {"size": (240, 320), "flip": False, "colour": 0.0}
 GOOD = {
     "box_ap": 80.0, "mask_ap": 70.0, "miou": 90.0, "pq": 80.0, "delta1": 0.99, "angle_mean": 12.0,
@@ -49,9 +52,9 @@ class Proof(NamedTuple):
 
 
 PROOFS = {
-    "semantic_fpn": Proof(segmentation, "camvid", 200, STREET, {"width": 64, "branch_width": 64}),
-    "upernet": Proof(segmentation, "camvid", 200, STREET, {"width": 64}),
-    "hrnet_ocr": Proof(segmentation, "camvid", 200, STREET, {"width": 64, "key_width": 32}),
+    "semantic_fpn": Proof(segmentation, "camvid", 500, STREET, {"width": 64, "branch_width": 64}),
+    "upernet": Proof(segmentation, "camvid", 500, STREET, {"width": 64}),
+    "hrnet_ocr": Proof(segmentation, "camvid", 500, STREET, {"width": 64, "key_width": 32}),
     "faster_rcnn": Proof(detection, "pennfudan", 600, SMALL, {"width": 64, **FEW}),
     "mask_rcnn": Proof(detection, "pennfudan", 600, SMALL, {"width": 64, **FEW}),
     "fcos": Proof(detection, "pennfudan", 600, SMALL | COARSE, {"width": 64}),
