@@ -160,7 +160,8 @@ def taught(task: str, operator: str, options: argparse.Namespace) -> tuple[TaskL
     train = samples(chosen, recipe.split(chosen, "train"), recipe.Augmented(chosen))
     batch = [train[i] for i in range(chosen.batch_size)]
     if recipe is detection:
-        return detection.Detection(network, chosen, described["model"]), listed(batch)
+        names = described["model"], described["classes"]
+        return detection.Detection(network, chosen, *names), listed(batch)
     learner = segmentation.Segmentation(network, chosen, described["classes"])
     return learner, default_collate(batch)
 

@@ -132,7 +132,7 @@ class Truth(nn.Module):
 def test_scores_are_percents_of_what_was_found(data, known, expected):
     images, targets = listed([PennFudan(data, "val")[0]])
     chosen = options(data, data, freeze_norms=False)
-    learner = detection.Detection(Truth(targets, known), chosen, "mask_rcnn")
+    learner = detection.Detection(Truth(targets, known), chosen, "mask_rcnn", ["pedestrian"])
     logged = {}
     learner.log = lambda name, value, **how: logged.update({name: float(value)})
     learner.validation_step((images, targets), 0)
@@ -149,7 +149,7 @@ def test_the_backbone_has_its_own_rate(data, tmp_path):
         "classes": ["pedestrian"], "upsampler": None, "options": {},
     }  # fmt: skip
     network = fresh(described)
-    (optimizer,), _ = detection.Detection(network, chosen, "fcos").configure_optimizers()
+    (optimizer,), _ = detection.Detection(network, chosen, "fcos", ["a"]).configure_optimizers()
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     for name, parameter in network.named_parameters():
         expected = 0.002 if name.startswith("backbone.body.") else 0.02

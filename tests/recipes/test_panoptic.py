@@ -70,8 +70,8 @@ def test_two_steps_move_every_parameter_and_the_folder_has_the_network(
     image = torch.rand(3, 64, 80)
     kind = panoptic_learner.learner(model)
     with torch.no_grad():
-        (expected,) = kind(trained[0], chosen).eval().segments([image])
-        (found,) = kind(after, chosen).eval().segments([image])
+        (expected,) = kind(trained[0], chosen, described["classes"]).eval().segments([image])
+        (found,) = kind(after, chosen, described["classes"]).eval().segments([image])
     assert torch.equal(expected[0], found[0])
     assert expected[1] == found[1]
     assert json.dumps(panoptic.validate(chosen)) == json.dumps(scores)  # NaN is not NaN
@@ -128,7 +128,9 @@ def test_scores_are_percents_of_things_and_stuff(model, data):
     without["ids"][without["ids"] == 7] = 0
     for known, expected in ((targets, 100), ([without], 50)):
         chosen = options(data, data, model, freeze_norms=False)
-        learner = panoptic_learner.learner(model)(Truth(known, classes), chosen)
+        learner = panoptic_learner.learner(model)(
+            Truth(known, classes), chosen, ["person", "dog", "grass"]
+        )
         logged = {}
         learner.log = lambda name, value, logged=logged, **how: logged.update({name: float(value)})
         learner.validation_step((images, targets), 0)
@@ -145,7 +147,7 @@ def test_the_backbone_has_its_own_rate(model, data, tmp_path):
         "task": "panoptic", "model": model, "backbone": "resnet10t", "strides": [4, 8, 16],
         "classes": ["a", "b"], "upsampler": None, "options": {"things": [1], "stuff": [2]},
     }  # fmt: skip
-    learner = panoptic_learner.learner(model)(create_task(described), chosen)
+    learner = panoptic_learner.learner(model)(create_task(described), chosen, ["a", "b"])
     (optimizer,), _ = learner.configure_optimizers()
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     inner = {

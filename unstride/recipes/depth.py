@@ -31,6 +31,8 @@ from unstride.models.monodepth import Monodepth
 from unstride.models.saved_task import create_task, read_task
 from unstride.models.task import SingleTask
 from unstride.recipes.task import TaskLearner, TaskOptions, measure, samples, start, train
+from unstride.viz import compared_depth
+from unstride.viz.depth import depth_span
 
 DATASETS = {"supervised": ("posed_rgbd", "nyuv2"), "monodepth": ("posed_rgbd", "kitti")}
 
@@ -141,10 +143,12 @@ class Supervised(TaskLearner):
         return {"depth": task.loss(found, depth) if known else 0 * found.sum()}
 
     def validation_step(self, batch: Any, index: int) -> None:
-        """Count a photograph, at the size of its labels."""
+        """Count a photograph, at the size of its labels; show the first ones."""
         images, depth = batch
-        found = self.network(images)
-        self.errors.update(at_size(found[:, None], depth.shape[-2:])[:, 0], depth)
+        found = at_size(self.network(images)[:, None], depth.shape[-2:])[:, 0]
+        self.errors.update(found, depth)
+        span = depth_span(depth[0]) if self.errors.alignment == "none" else None
+        self.show(index, lambda: compared_depth(images[0], depth[0], found[0], span))
 
     def on_validation_epoch_end(self) -> None:
         """Errors of the whole split."""

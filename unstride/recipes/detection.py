@@ -6,10 +6,12 @@ The sum of the losses of torchvision's detectors, all of weight 1. Scored is COC
 precision, of boxes and of masks, over IoU 0.50 to 0.95 and at 0.50.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.data.augment import Redrawn
@@ -20,7 +22,9 @@ from unstride.data.pennfudan import PennFudan
 from unstride.metrics import average_precision
 from unstride.models.saved_task import create_task, read_task
 from unstride.recipes.task import TaskLearner, TaskOptions, measure, samples, start, train
+from unstride.viz import beside, object_overlay
 
+SURE = 0.5  # score from which TensorBoard shows an object
 DATASETS: dict[str, type[PennFudan] | type[COCODetection]] = {
     "pennfudan": PennFudan,
     "coco": COCODetection,
@@ -81,7 +85,7 @@ def fit(options: Options) -> dict[str, float]:
         described, pretrained=options.pretrained, weights=options.backbone_weights
     )
     taught = samples(options, training, Augmented(options))
-    learner = Detection(network, options, options.model)
+    learner = Detection(network, options, options.model, training.classes)
     return train(
         run, learner, taught, thinned(checking, options.limit),
         described=described, method="detection", collate=listed,
@@ -97,7 +101,7 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
     """
     network, described = read_task(options.out / "model")
     checking = thinned(split(options, part, described["classes"]), options.limit)
-    learner = Detection(network, options, described["model"])
+    learner = Detection(network, options, described["model"], described["classes"])
     return measure(options, learner, checking, part, listed)
 
 
@@ -108,14 +112,16 @@ class Detection(TaskLearner):
         network: of `create_detector`.
         options: of the recipe.
         model: the detector's name.
+        classes: of objects, by name.
     """
 
     network: nn.Module
     better = ("box_ap", "max")
     trunk = "backbone.body"
 
-    def __init__(self, network: nn.Module, options: Options, model: str):
+    def __init__(self, network: nn.Module, options: Options, model: str, classes: Sequence[str]):
         super().__init__(network, options)
+        self.classes = classes
         self.boxes, self.masks = average_precision("boxes"), average_precision("masks")
         self.precision = {"box": self.boxes}
         if model == "mask_rcnn":
@@ -127,9 +133,10 @@ class Detection(TaskLearner):
         return self.network(images, targets)
 
     def validation_step(self, batch: tuple[list[Tensor], list[Target]], index: int) -> None:
-        """Count photographs."""
+        """Count photographs; show the first ones."""
         images, targets = batch
         found = self.network(images)
+        self.show(index, lambda: drawn(images[0], targets[0], found[0], self.classes))
         for one in found:
             if "masks" in one:
                 one["masks"] = one["masks"][:, 0] >= 0.5
@@ -143,6 +150,19 @@ class Detection(TaskLearner):
             self.log(f"{name}_ap", 100 * scores["map"], prog_bar=True)
             self.log(f"{name}_ap50", 100 * scores["map_50"], prog_bar=True)
             metric.reset()
+
+
+def drawn(
+    image: Tensor, target: Target, found: Mapping[str, Tensor], classes: Sequence[str]
+) -> Float[Tensor, "3 h w"]:
+    """A photograph's objects as they are, with scores of 1, and as found with scores from 1/2."""
+    true = {"boxes": target["boxes"], "labels": target["labels"]}
+    true["scores"] = torch.ones(len(true["labels"]))
+    if "masks" in found:
+        true["masks"] = target["masks"][:, None].float()
+    good = found["scores"] >= SURE
+    sure = {name: value[good] for name, value in found.items()}
+    return beside(*(object_overlay(image, each, classes).cpu() for each in (true, sure)))
 
 
 class Augmented:

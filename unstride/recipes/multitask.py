@@ -9,6 +9,7 @@ mirrored, never zoomed: that would make depth wrong.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from torch import Tensor
@@ -23,6 +24,8 @@ from unstride.metrics import DepthErrors, NormalErrors, mean_iou
 from unstride.models.multi_task import MultiTask
 from unstride.models.saved_task import create_task, read_task
 from unstride.recipes.task import TaskLearner, TaskOptions, measure, samples, start, train
+from unstride.viz import beside, compared, compared_depth, normal_colours
+from unstride.viz.depth import depth_span
 
 MAPS = {"segmentation": tv_tensors.Mask, "depth": Depth, "normals": Normals}
 BETTER: dict[str, tuple[str, Literal["max", "min"]]] = {
@@ -123,6 +126,7 @@ class Several(TaskLearner):
 
     def __init__(self, network: MultiTask, options: Options, classes: Sequence[str]):
         super().__init__(network, options)
+        self.classes = classes
         self.better = BETTER[options.tasks[0]]
         if "segmentation" in options.tasks:
             self.area = mean_iou(len(classes))
@@ -139,17 +143,30 @@ class Several(TaskLearner):
         return {"weighted": total}
 
     def validation_step(self, batch: tuple[Tensor, dict[str, Tensor]], index: int) -> None:
-        """Count a photograph, at the size of its labels."""
+        """Count a photograph, at the size of its labels; show the first ones."""
         images, labels = batch
         for task, answer in self.network(images).items():
             truth = labels[task]
             size = truth.shape[-2], truth.shape[-1]
             if task == "segmentation":
-                self.area.update(at_size(answer, size).argmax(1), truth)
+                found = at_size(answer, size).argmax(1)
+                self.area.update(found, truth)
             elif task == "depth":
-                self.errors.update(at_size(answer[:, None], size)[:, 0], truth)
+                found = at_size(answer[:, None], size)[:, 0]
+                self.errors.update(found, truth)
             else:
-                self.angles.update(at_size(answer, size), truth)
+                found = at_size(answer, size)
+                self.angles.update(found, truth)
+            one = at_size(images, size)[0].cpu(), truth[0].cpu(), found[0].cpu()
+            self.show(index, partial(self.drawn, task, *one), task)
+
+    def drawn(self, task: str, image: Tensor, truth: Tensor, found: Tensor) -> Tensor:
+        """A photograph, the truth of a task and what was found, at one size."""
+        if task == "segmentation":
+            return compared(image, truth, found, self.classes)
+        if task == "depth":
+            return compared_depth(image, truth, found, depth_span(truth))
+        return beside(image, normal_colours(truth), normal_colours(found))
 
     def on_validation_epoch_end(self) -> None:
         """Scores of the whole split."""

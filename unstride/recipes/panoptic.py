@@ -65,13 +65,14 @@ def fit(options: Options) -> dict[str, float]:
     classes = Classes.of(training.categories)
     checking = split(options, "val", classes)
     sizes = {"min_size": list(options.min_size), "max_size": options.max_size}
-    names = {category.id: category.name for category in training.categories}
+    named = {category.id: category.name for category in training.categories}
+    names = [named[number] for number in (*classes.things, *classes.stuff)]
     described = {
         "task": "panoptic",
         "model": options.model,
         "backbone": options.backbone,
         "strides": list(options.strides),
-        "classes": [names[number] for number in (*classes.things, *classes.stuff)],
+        "classes": names,
         "upsampler": options.upsampler,
         "options": {"things": list(classes.things), "stuff": list(classes.stuff)}
         | ({} if kind.one_size else sizes)
@@ -82,7 +83,7 @@ def fit(options: Options) -> dict[str, float]:
     )
     taught = samples(options, training, Augmented(options, classes, kind))
     return train(
-        run, kind(network, options), taught, thinned(checking, options.limit),
+        run, kind(network, options, names), taught, thinned(checking, options.limit),
         described=described, method="panoptic segmentation", collate=listed,
     )  # fmt: skip
 
@@ -96,7 +97,7 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
     """
     network, described = read_task(options.out / "model")
     checking = thinned(split(options, part, network.classes), options.limit)
-    scored = learner(described["model"])(network, options)
+    scored = learner(described["model"])(network, options, described["classes"])
     return measure(options, scored, checking, part, listed)
 
 

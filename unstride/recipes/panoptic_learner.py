@@ -1,9 +1,12 @@
 """What panoptic networks learn from a batch, and how well their segments fit: for `panoptic`."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.data.coco_panoptic_objects import present
@@ -13,6 +16,7 @@ from unstride.metrics import PanopticQuality
 from unstride.models.panoptic_deeplab import panoptic_loss
 from unstride.models.panoptic_merge import Panoptic
 from unstride.recipes.task import TaskLearner, TaskOptions
+from unstride.viz import beside, panoptic_overlay
 
 Batch = tuple[list[Tensor], list[Target]]
 
@@ -23,6 +27,7 @@ class PanopticLearner(TaskLearner):
     Args:
         network: of `create_panoptic`.
         options: of the recipe.
+        names: of the classes, things first.
 
     Attributes:
         one_size: whether a batch is one tensor, for which photographs are cut to one size.
@@ -32,8 +37,9 @@ class PanopticLearner(TaskLearner):
     better = ("pq", "max")
     one_size: bool
 
-    def __init__(self, network: nn.Module, options: TaskOptions):
+    def __init__(self, network: nn.Module, options: TaskOptions, names: Sequence[str]):
         super().__init__(network, options)
+        self.names = names
         self.quality = PanopticQuality(*self.network.classes)
 
     @staticmethod
@@ -46,10 +52,23 @@ class PanopticLearner(TaskLearner):
         """Of each photograph."""
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Count photographs."""
+        """Count photographs; show the first ones."""
         images, targets = batch
-        for found, target in zip(self.segments(images), targets, strict=True):
-            self.quality.update(*found, target["ids"][0], present(target))
+        for image, found, target in zip(images, self.segments(images), targets, strict=True):
+            truth = target["ids"][0], present(target)
+            self.quality.update(*found, *truth)
+            self.show(index, partial(self.drawn, image, truth, found))
+
+    def drawn(self, image: Tensor, *answers: Panoptic) -> Float[Tensor, "3 h w"]:
+        """Segments over a photograph, each answer beside the one before."""
+        place = {number: i for i, number in enumerate(self.quality.classes)}
+        overlays = [
+            panoptic_overlay(
+                image.cpu(), ids.cpu(), {s.id: place[s.category] for s in segments}, self.names
+            )
+            for ids, segments in answers
+        ]
+        return beside(*overlays)
 
     def on_validation_epoch_end(self) -> None:
         """Scores of the whole split, in percent; NaN of what does not occur."""

@@ -10,7 +10,6 @@ them; the rate falls as (1 - t)^0.9 (Chen et al., "DeepLab", TPAMI 2018, arXiv:1
 from dataclasses import dataclass
 from typing import Any
 
-from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torchvision import tv_tensors
@@ -25,7 +24,6 @@ from unstride.recipes.task import TaskLearner, TaskOptions, measure, samples, st
 from unstride.viz import compared
 
 AUXILIARY = 0.4  # weight of the rough logits' loss
-SHOWN = 4  # photographs of the validation split that TensorBoard shows: as it is, truth, found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +123,8 @@ class Segmentation(TaskLearner):
         found = self.network(images).argmax(1)
         self.area.update(found, labels)
         self.boundary.update(found, labels)
-        if index < SHOWN and isinstance(self.logger, TensorBoardLogger):
-            image, truth, said = (each[0].cpu() for each in (images.float(), labels, found))
-            picture = compared(image, truth, said, self.classes)
-            self.logger.experiment.add_image(f"validation/{index}", picture, self.global_step)
+        image, truth, said = (each[0].cpu() for each in (images.float(), labels, found))
+        self.show(index, lambda: compared(image, truth, said, self.classes))
 
     def on_validation_epoch_end(self) -> None:
         """Scores of the whole split, in percent."""

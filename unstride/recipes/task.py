@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import Dataset
@@ -20,6 +21,8 @@ from unstride.data.samples import Samples
 from unstride.models.saved_task import write_task
 from unstride.recipes.run import Learner, Run
 from unstride.recipes.task_options import TaskOptions as TaskOptions
+
+SHOWN = 4  # photographs of the validation split that TensorBoard shows: as it is, truth, found
 
 
 class TaskLearner(Learner):
@@ -39,8 +42,7 @@ class TaskLearner(Learner):
 
     def __init__(self, network: nn.Module, options: TaskOptions):
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)  # a quarter of a step on CPUs
-        self.options = options
+        self.network, self.options = network, options
         self.train()  # Lightning does not
 
     @abstractmethod
@@ -55,6 +57,11 @@ class TaskLearner(Learner):
         if len(losses) > 1:
             self.log_dict({f"loss/{name}": loss.detach() for name, loss in losses.items()})
         return self.noted(torch.stack(list(losses.values())).sum())
+
+    def show(self, index: int, draw: Callable[[], Tensor], name: str = "validation") -> None:
+        """What `draw` makes of a photograph of the validation split, if it is one of the first."""
+        if index < SHOWN and isinstance(self.logger, TensorBoardLogger):
+            self.logger.experiment.add_image(f"{name}/{index}", draw(), self.global_step)
 
     def train(self, mode: bool = True):
         """As ever, but for the backbone's batch statistics, if they are frozen."""

@@ -3,6 +3,7 @@
 from unstride.viz.boxes import object_overlay as object_overlay
 from unstride.viz.classes import class_overlay as class_overlay
 from unstride.viz.classes import compared as compared
+from unstride.viz.depth import compared_depth as compared_depth
 from unstride.viz.depth import depth_picture as depth_picture
 from unstride.viz.features import ColourSpace as ColourSpace
 from unstride.viz.legend import beside as beside

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unstride.viz.legend import beside
 from unstride.viz.oklab import from_oklab
 from unstride.viz.pixels import as_image, as_tensor, font, letters
 
@@ -39,6 +40,24 @@ def depth_picture(
     picture = depth_colours(depth, chosen)
     bar = scale_bar(chosen, depth.shape[1], letters(*depth.shape), unit=unit)
     return torch.cat([picture, bar.to(picture)], 1)
+
+
+def compared_depth(
+    image: Float[Tensor, "3 _ _"],
+    truth: Float[Tensor, "h w"],
+    found: Float[Tensor, "h w"],
+    span: Span | None = None,
+) -> Float[Tensor, "3 H W"]:
+    """The photograph, true depth and found depth, each with its scale.
+
+    Args:
+        image: RGB in [0, 1].
+        truth: in metres, 0 where it is unknown.
+        found: in metres, or in a unit of its own.
+        span: of both scales; by default each has its own.
+    """
+    maps = (depth_picture(depth.cpu(), span) for depth in (truth, found))
+    return beside(image.cpu(), *maps)
 
 
 def depth_span(depth: Float[Tensor, "h w"]) -> Span:
