@@ -28,9 +28,9 @@ from unstride.data.posed_rgbd import PosedRGBD
 from unstride.data.spatial import Depth
 from unstride.metrics import DepthErrors
 from unstride.models.monodepth import Monodepth
-from unstride.models.saved_task import create_task, read_task
+from unstride.models.saved_task import read_task
 from unstride.models.task import SingleTask
-from unstride.recipes.task import TaskLearner, TaskOptions, measure, samples, start, train
+from unstride.recipes.task import TaskLearner, TaskOptions, create, measure, samples, start, train
 from unstride.viz import compared_depth
 from unstride.viz.depth import depth_span
 
@@ -50,7 +50,6 @@ class Options(TaskOptions):
         dataset: posed_rgbd or nyuv2 for supervised, posed_rgbd or kitti for monodepth. Of nyuv2,
             which has no val, the test split is scored.
         model: supervised or monodepth.
-        strides: of the backbone's features, in pixels.
         near: the least depth that the network can say, in metres; without known motion in the unit
             of its own motion.
         far: the greatest.
@@ -67,7 +66,6 @@ class Options(TaskOptions):
 
     dataset: str = "posed_rgbd"
     model: str = "supervised"
-    strides: tuple[int, ...] = (4, 8, 16, 32)
     near: float = 0.3
     far: float = 10.0
     size: tuple[int, int] = (240, 320)
@@ -85,18 +83,8 @@ def fit(options: Options) -> dict[str, float]:
     training, checking = teaching(options), scored(options, "val")
     learner = learner_of(options)
     run = start(options, learner.better)
-    described = {
-        "task": "depth",
-        "model": options.model,
-        "backbone": options.backbone,
-        "strides": list(options.strides),
-        "classes": [],
-        "upsampler": options.upsampler,
-        "options": {"near": options.near, "far": options.far, **options.model_options},
-    }
-    network = create_task(
-        described, pretrained=options.pretrained, weights=options.backbone_weights
-    )
+    depths = {"near": options.near, "far": options.far}
+    network, described = create(options, "depth", options.model, [], depths)
     transform = Moved(options) if options.model == "monodepth" else Augmented(options)
     taught = samples(options, training, transform)
     return train(

@@ -20,8 +20,8 @@ from unstride.data.coco_detection import COCODetection
 from unstride.data.instances import Target, listed, trimmed, without_crowds
 from unstride.data.pennfudan import PennFudan
 from unstride.metrics import average_precision
-from unstride.models.saved_task import create_task, read_task
-from unstride.recipes.task import TaskLearner, TaskOptions, measure, samples, start, train
+from unstride.models.saved_task import read_task
+from unstride.recipes.task import TaskLearner, TaskOptions, create, measure, samples, start, train
 from unstride.viz import beside, object_overlay
 
 SURE = 0.5  # score from which TensorBoard shows an object
@@ -45,7 +45,6 @@ class Options(TaskOptions):
     Args:
         dataset: pennfudan or coco.
         model: faster_rcnn, mask_rcnn, fcos or retinanet.
-        strides: of the backbone's features, in pixels.
         min_size: of a photograph's shorter side in the network, in pixels; in training each
             photograph draws one of them, else it is the last.
         max_size: of its longer side at most, in pixels.
@@ -57,7 +56,6 @@ class Options(TaskOptions):
 
     dataset: str = "pennfudan"
     model: str = "mask_rcnn"
-    strides: tuple[int, ...] = (4, 8, 16, 32)
     min_size: tuple[int, ...] = (800,)
     max_size: int = 1333
     scales: tuple[float, float] = (1.0, 1.0)
@@ -71,19 +69,10 @@ def fit(options: Options) -> dict[str, float]:
     training = split(options, "train")
     checking = split(options, "val", training.classes)
     sizes = {"min_size": list(options.min_size), "max_size": options.max_size}
-    described = {
-        "task": "detection",
-        "model": options.model,
-        "backbone": options.backbone,
-        "strides": list(options.strides),
-        "classes": list(training.classes),
-        "categories": list(training.categories),
-        "upsampler": options.upsampler,
-        "options": sizes | options.model_options,
-    }
-    network = create_task(
-        described, pretrained=options.pretrained, weights=options.backbone_weights
-    )
+    network, described = create(
+        options, "detection", options.model, training.classes, sizes,
+        categories=list(training.categories),
+    )  # fmt: skip
     taught = samples(options, training, Augmented(options))
     learner = Detection(network, options, options.model, training.classes)
     return train(

@@ -22,8 +22,8 @@ from unstride.data.several import SeveralLabels
 from unstride.data.spatial import Depth, Normals
 from unstride.metrics import DepthErrors, NormalErrors, mean_iou
 from unstride.models.multi_task import MultiTask
-from unstride.models.saved_task import create_task, read_task
-from unstride.recipes.task import TaskLearner, TaskOptions, measure, samples, start, train
+from unstride.models.saved_task import read_task
+from unstride.recipes.task import TaskLearner, TaskOptions, create, measure, samples, start, train
 from unstride.viz import beside, compared, compared_depth, normal_colours
 from unstride.viz.depth import depth_span
 
@@ -49,7 +49,6 @@ class Options(TaskOptions):
         dataset: posed_rgbd, nyuv2 or nyuv2_tasks, which has classes. Of nyuv2, which has no val,
             the test split is scored.
         tasks: of segmentation, depth, normals.
-        strides: of the backbone's features, in pixels.
         near: the least depth that the network can say, in metres.
         far: the greatest.
         size: rows and columns that every photograph is given.
@@ -61,7 +60,6 @@ class Options(TaskOptions):
 
     dataset: str = "posed_rgbd"
     tasks: tuple[str, ...] = ("depth", "normals")
-    strides: tuple[int, ...] = (4, 8, 16, 32)
     near: float = 0.3
     far: float = 10.0
     size: tuple[int, int] = (240, 320)
@@ -75,23 +73,8 @@ def fit(options: Options) -> dict[str, float]:
     """Train; the scores on the validation split."""
     training, checking = split(options, "train"), split(options, "val")
     run = start(options, BETTER[options.tasks[0]])
-    described = {
-        "task": "multitask",
-        "model": "multitask",
-        "backbone": options.backbone,
-        "strides": list(options.strides),
-        "classes": list(training.classes),
-        "upsampler": options.upsampler,
-        "options": {
-            "tasks": list(options.tasks),
-            "near": options.near,
-            "far": options.far,
-            **options.model_options,
-        },
-    }
-    network = create_task(
-        described, pretrained=options.pretrained, weights=options.backbone_weights
-    )
+    inside = {"tasks": list(options.tasks), "near": options.near, "far": options.far}
+    network, described = create(options, "multitask", "multitask", training.classes, inside)
     taught = samples(options, training, Augmented(options))
     return train(
         run, Several(network, options, training.classes), taught,

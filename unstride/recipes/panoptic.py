@@ -7,6 +7,7 @@ panoptic quality and its two factors, of all classes, of things and of stuff.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -15,9 +16,9 @@ from unstride.data.base import thinned
 from unstride.data.coco_panoptic_objects import COCOPanopticObjects
 from unstride.data.instances import Target, listed
 from unstride.data.panoptic_targets import Classes
-from unstride.models.saved_task import create_task, read_task
+from unstride.models.saved_task import read_task
 from unstride.recipes.panoptic_learner import PanopticLearner, learner
-from unstride.recipes.task import TaskOptions, measure, samples, start, train
+from unstride.recipes.task import TaskOptions, create, measure, samples, start, train
 
 DATASETS = {"coco_panoptic": COCOPanopticObjects}
 
@@ -36,7 +37,6 @@ class Options(TaskOptions):
     Args:
         dataset: coco_panoptic.
         model: panoptic_fpn or panoptic_deeplab.
-        strides: of the backbone's features, in pixels.
         min_size: of a photograph's shorter side in panoptic_fpn, in pixels; in training each
             photograph draws one of them, else it is the last.
         max_size: of its longer side at most, in pixels.
@@ -49,7 +49,6 @@ class Options(TaskOptions):
 
     dataset: str = "coco_panoptic"
     model: str = "panoptic_fpn"
-    strides: tuple[int, ...] = (4, 8, 16, 32)
     min_size: tuple[int, ...] = (800,)
     max_size: int = 1333
     crop: tuple[int, int] = (512, 512)
@@ -67,20 +66,9 @@ def fit(options: Options) -> dict[str, float]:
     sizes = {"min_size": list(options.min_size), "max_size": options.max_size}
     named = {category.id: category.name for category in training.categories}
     names = [named[number] for number in (*classes.things, *classes.stuff)]
-    described = {
-        "task": "panoptic",
-        "model": options.model,
-        "backbone": options.backbone,
-        "strides": list(options.strides),
-        "classes": names,
-        "upsampler": options.upsampler,
-        "options": {"things": list(classes.things), "stuff": list(classes.stuff)}
-        | ({} if kind.one_size else sizes)
-        | options.model_options,
-    }
-    network = create_task(
-        described, pretrained=options.pretrained, weights=options.backbone_weights
-    )
+    inside: dict[str, Any] = {"things": list(classes.things), "stuff": list(classes.stuff)}
+    inside |= {} if kind.one_size else sizes
+    network, described = create(options, "panoptic", options.model, names, inside)
     taught = samples(options, training, Augmented(options, classes, kind))
     return train(
         run, kind(network, options, names), taught, thinned(checking, options.limit),

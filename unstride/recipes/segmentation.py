@@ -18,9 +18,9 @@ from unstride.data.augment import augmentation, plain
 from unstride.data.base import thinned
 from unstride.data.labelled import SEMANTIC, UNLABELLED, create_labelled
 from unstride.metrics import BoundaryIoU, mean_iou
-from unstride.models.saved_task import create_task, read_task
+from unstride.models.saved_task import read_task
 from unstride.models.segmenter import Segmenter
-from unstride.recipes.task import TaskLearner, TaskOptions, measure, samples, start, train
+from unstride.recipes.task import TaskLearner, TaskOptions, create, measure, samples, start, train
 from unstride.viz import compared
 
 AUXILIARY = 0.4  # weight of the rough logits' loss
@@ -37,7 +37,6 @@ class Options(TaskOptions):
     Args:
         dataset: one of camvid, cityscapes, ade20k, coco_stuff, coco_stuff27, voc.
         model: semantic_fpn, upernet or hrnet_ocr.
-        strides: of the backbone's features, in pixels.
         crop: rows and columns of a training crop, in pixels.
         base: rows and columns in which a photograph just fits before it is scaled; by default the
             crop.
@@ -47,7 +46,6 @@ class Options(TaskOptions):
 
     dataset: str = "camvid"
     model: str = "semantic_fpn"
-    strides: tuple[int, ...] = (4, 8, 16, 32)
     crop: tuple[int, int] = (360, 480)
     base: tuple[int, int] | None = None
     scales: tuple[float, float] = (0.5, 2.0)
@@ -58,18 +56,7 @@ def fit(options: Options) -> dict[str, float]:
     """Train; the scores on the validation split."""
     run = start(options, Segmentation.better)
     training, checking = split(options, "train"), split(options, "val")
-    described = {
-        "task": "segmentation",
-        "model": options.model,
-        "backbone": options.backbone,
-        "strides": list(options.strides),
-        "classes": list(training.classes),
-        "upsampler": options.upsampler,
-        "options": options.model_options,
-    }
-    network = create_task(
-        described, pretrained=options.pretrained, weights=options.backbone_weights
-    )
+    network, described = create(options, "segmentation", options.model, training.classes)
     taught = samples(options, training, Augmented(options))
     learner = Segmentation(network, options, list(training.classes))
     return train(

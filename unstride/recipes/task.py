@@ -4,7 +4,7 @@ The step that learns, what is measured and the data are each recipe's own.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from unstride.data.base import thinned
 from unstride.data.samples import Samples
-from unstride.models.saved_task import write_task
+from unstride.models.saved_task import create_task, write_task
 from unstride.recipes.run import Learner, Run
 from unstride.recipes.task_options import TaskOptions as TaskOptions
 
@@ -125,6 +125,40 @@ def start(options: TaskOptions, better: tuple[str, str]) -> Run:
         save_every=options.save_every, better=better, patience=options.patience,
         use_distributed_sampler=False,
     )  # fmt: skip
+
+
+def create(
+    options: TaskOptions,
+    task: str,
+    model: str,
+    classes: Sequence[str],
+    inside: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> tuple[Any, dict[str, Any]]:
+    """The network to train, and its description for `write_task`.
+
+    Args:
+        options: of the recipe.
+        task: its kind, see `create_task`.
+        model: its name.
+        classes: their names.
+        inside: options of the network, over which model_options go.
+        more: what the description says besides.
+    """
+    described = {
+        "task": task,
+        "model": model,
+        "backbone": options.backbone,
+        "strides": list(options.strides),
+        "classes": list(classes),
+        "upsampler": options.upsampler,
+        "options": {**(inside or {}), **options.model_options},
+        **more,
+    }
+    network = create_task(
+        described, pretrained=options.pretrained, weights=options.backbone_weights
+    )
+    return network, described
 
 
 def samples(options: TaskOptions, source: Dataset, transform: Callable[..., Any]) -> Samples:

@@ -14,6 +14,7 @@ class TaskOptions:
         out: folder of the run.
         backbone: a timm model; the default needs no download.
         backbone_weights: a safetensors file in timm's layout, instead of the usual weights.
+        strides: of the backbone's features, in pixels.
         pretrained: start from trained weights of the backbone.
         freeze_norms: leave the backbone's batch statistics as they are.
         upsampler: wherever the network enlarges features, a word of `unstride list`, options after
@@ -48,6 +49,7 @@ class TaskOptions:
     out: Path = Path("runs/task")
     backbone: str = "tf_efficientnet_lite0"
     backbone_weights: Path | None = None
+    strides: tuple[int, ...] = (4, 8, 16, 32)
     pretrained: bool = True
     freeze_norms: bool = True
     upsampler: str | None = None
