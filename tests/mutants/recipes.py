@@ -18,9 +18,39 @@ MUTANTS = [
         ("flipped image, straight segments", "segments.flip(2)) if", "segments) if"),
     ),
     *family(
-        "unstride/recipes/segmentation.py", ("tests/recipes/test_segmentation_pictures.py",),
+        "unstride/recipes/task.py", ("tests/recipes/test_pictures.py",),
         ("all are shown", "if index < SHOWN and", "if"),
+        ("one name for all", 'f"{name}/{index}"', 'f"validation/{index}"'),
+    ),
+    *family(
+        "unstride/recipes/segmentation.py", ("tests/recipes/test_pictures.py",),
         ("truth twice", "(images.float(), labels, found))", "(images.float(), labels, labels))"),
+    ),
+    *family(
+        "unstride/recipes/detection.py", ("tests/recipes/test_pictures.py",),
+        ("unsure objects are shown", "found[\"scores\"] >= SURE", "found[\"scores\"] >= 0"),
+        ("no true masks", 'if "masks" in found:\n        true', 'if "mask" in found:\n        true'),
+        ("truth without certainty", "torch.ones(len(true", "torch.zeros(len(true"),
+    ),
+    *family(
+        "unstride/recipes/panoptic_learner.py", ("tests/recipes/test_pictures.py",),
+        ("found before truth", "image, truth, found)", "image, found, truth)"),
+        ("what was cut off is shown", 'target["ids"][0], present(target)', 'target["ids"][0], target["segments"]'),
+    ),
+    *family(
+        "unstride/recipes/depth.py", ("tests/recipes/test_pictures.py",),
+        ("a scale of its own", '== "none" else None', '== "median" else None'),
+    ),
+    *family(
+        "unstride/recipes/multitask.py", ("tests/recipes/test_pictures.py",),
+        ("all in one place", "*one), task)", "*one))"),
+        ("normals as depth", 'if task == "depth":\n            return', 'if task != "segmentation":\n            return'),
+        ("a scale of its own", "found, depth_span(truth))", "found)"),
+    ),
+    *family(
+        "unstride/recipes/task.py", ("tests/recipes/test_detection.py", "tests/recipes/test_depth.py", "-k", "the_run_leaves or same_outputs or two_steps"),
+        ("no options of its own", "**(inside or {}), ", ""),
+        ("nothing besides", "        **more,\n", ""),
     ),
     *family(
         "unstride/recipes/task.py", ("tests/recipes/test_task.py", "tests/recipes/test_segmentation.py", "-k", "not two_processes and not learns_the"),
@@ -84,7 +114,7 @@ MUTANTS = [
         ("the true poses are not taken", "parts = self.network.loss(batch, known_motion=self.options.known_motion)\n        return", "parts = self.network.loss(batch, known_motion=not self.options.known_motion)\n        return"),
         ("the scale is always aligned", '("median" if moving else "none")', '"median"'),
         ("caps forgotten", "DepthErrors(options.caps, alignment)", "DepthErrors(alignment=alignment)"),
-        ("labels shrunk to the answer", "at_size(found[:, None], depth.shape[-2:])[:, 0], depth)", "found, at_size(depth[:, None], found.shape[-2:])[:, 0])"),
+        ("labels shrunk to the answer", "found = at_size(self.network(images)[:, None], depth.shape[-2:])[:, 0]", "found = self.network(images)\n        depth = at_size(depth[:, None], found.shape[-2:])[:, 0]"),
         ("NaN without depth", "task.loss(found, depth) if known else", "task.loss(found, depth) if True else"),
         ("the ties of each time", "generator=torch.Generator().manual_seed(index)", "generator=torch.Generator().manual_seed(torch.seed() % 999)"),
         ("only the photograph is mirrored", "sample = mirrored(sample)", 'sample = sample | {"image": sample["image"].flip(-1)}'),
