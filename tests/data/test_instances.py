@@ -116,6 +116,14 @@ def test_a_photograph_without_objects_is_an_item(tmp_path):
     assert target["labels"].dtype == torch.int64
 
 
+def test_a_crowd_alone_is_no_object(tmp_path):
+    crowd = annotation(id=6, image_id=285, iscrowd=1, segmentation=RUNS)
+    coco(tmp_path, [annotation(), crowd])
+    assert COCODetection(tmp_path, "val").occupied() == [0]
+    coco(tmp_path, [annotation(image_id=285), crowd])
+    assert COCODetection(tmp_path, "val").occupied() == [1]
+
+
 def test_boxes_end_at_the_border_and_have_an_area(tmp_path):
     coco(tmp_path, [annotation(bbox=[5, 3, 100, 100]), annotation(bbox=[2, 2, 0, 3])])
     _, target = COCODetection(tmp_path, "val")[0]

@@ -117,6 +117,7 @@ MUTANTS = [
     ),
     *family(
         "unstride/data/coco_detection.py", ("tests/data/test_instances.py", "-k", "not real"),
+        ("a crowd is an object", "if any(not e.get(\"iscrowd\", 0) for e in each)", "if each"),
         ("boxes by their other corner", "left + width, top + height", "width, height"),
         ("labels from 0", "self.categories.index(entry[\"category_id\"]) + 1", "self.categories.index(entry[\"category_id\"])"),
         ("crowds forgotten", "bool(entry.get(\"iscrowd\", 0))", "False"),

@@ -54,6 +54,9 @@ MUTANTS = [
     ),
     *family(
         "unstride/recipes/task.py", ("tests/recipes/test_task.py", "tests/recipes/test_segmentation.py", "-k", "not two_processes and not learns_the"),
+        ("inner parts too", "parts.append(found[0])", "parts += found"),
+        ("frozen parts learn", "part.requires_grad_(False)", "pass"),
+        ("frozen statistics move", "[trunk] if self.options.freeze_norms else self.frozen", "[trunk] if self.options.freeze_norms else []"),
         ("linear", "rising * (1 - done) ** 0.9", "rising * (1 - done)"),
         ("half a cosine less", "torch.pi)).item()) / 2", "torch.pi)).item())"),
         ("never a milestone", "sum(done >= milestone for", "sum(done > 2 + milestone for"),
@@ -88,7 +91,9 @@ MUTANTS = [
         ("anything can be validated", "    if act is None:", "    if False:"),
     ),
     *family(
-        "unstride/recipes/detection.py", ("tests/recipes/test_detection.py", "-k", "percents or rate or crowds or other_classes or (move and mask)"),
+        "unstride/recipes/detection.py", ("tests/recipes/test_detection.py", "-k", "percents or rate or crowds or teach or other_classes or (move and mask)"),
+        ("empty photographs teach", "training if options.empty else", "training if True else"),
+        ("they never do", "training if options.empty else", "training if False else"),
         ("shares, not percents", '100 * scores["map"]', 'scores["map"]'),
         ("faint masks", '["masks"][:, 0] >= 0.5', '["masks"][:, 0] >= 0.7'),
         ("one rate for all", 'trunk = "backbone.body"', 'trunk = "backbone"'),

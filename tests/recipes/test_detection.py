@@ -171,6 +171,22 @@ def test_crowds_of_coco_are_not_learned_and_cut_objects_are_trimmed(tmp_path):
     assert torch.equal(same["boxes"], dataset[1][1]["boxes"])
 
 
+@pytest.mark.parametrize("empty", [True, False])
+def test_photographs_without_objects_teach_only_if_they_should(empty, tmp_path, monkeypatch):
+    data = scenes.coco(tmp_path / "data")
+    file = data / "train2017/instances.json"
+    document = json.loads(file.read_text())
+    document["annotations"] = [a for a in document["annotations"] if a["image_id"] == 2]
+    file.write_text(json.dumps(document))
+    taught = []
+    monkeypatch.setattr(detection, "samples", lambda options, some, transform: taught.append(some))
+    monkeypatch.setattr(detection, "train", lambda *given, **how: {})
+    detection.fit(options(data, tmp_path / "run", dataset="coco", empty=empty))
+    [some] = taught
+    assert len(some) == (3 if empty else 1)
+    assert some[1 if empty else 0][1]["image_id"] == 2
+
+
 def test_other_classes_are_refused(tmp_path):
     data = scenes.coco(tmp_path / "data", 1)
     document = scenes.objects(1, scenes.CATEGORIES[:1])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 
@@ -52,6 +53,40 @@ def test_the_backbone_has_a_rate_of_its_own_and_vectors_do_not_decay(optimizer, 
             assert group["weight_decay"] == (0.25 if parameter.ndim > 1 else 0.0)
     assert seen == set(of.values())
     assert all(group.get("momentum", 0.9) == 0.9 for group in made.param_groups)
+
+
+class Deep(nn.Module):
+    """A trunk whose parts have the names of a ResNet's."""
+
+    def __init__(self):
+        super().__init__()
+        body = {"conv1": nn.Conv2d(3, 4, 1), "bn1": nn.BatchNorm2d(4), "layer1": nn.Sequential()}
+        body["layer1"].append(
+            nn.ModuleDict({"conv1": nn.Conv2d(4, 4, 1), "bn1": nn.BatchNorm2d(4)})
+        )
+        self.pyramid = nn.ModuleDict({"model": nn.ModuleDict(body)})
+
+
+@pytest.mark.parametrize("norms", [True, False])
+def test_frozen_parts_have_no_gradient_and_keep_their_statistics(norms):
+    network = Deep()
+    learner = TaskLearner(network, replace(BASE, freeze=("conv1", "bn1"), freeze_norms=norms))
+    learning = [n for n, p in network.named_parameters() if p.requires_grad]
+    inner = "pyramid.model.layer1.0"
+    assert learning == [
+        f"{inner}.{n}" for n in ("conv1.weight", "conv1.bias", "bn1.weight", "bn1.bias")
+    ]
+    training = {
+        n for n, m in network.named_modules() if isinstance(m, nn.BatchNorm2d) and m.training
+    }
+    assert training == (set() if norms else {f"{inner}.bn1"})
+    [made], _ = learner.configure_optimizers()
+    assert sum(len(group["params"]) for group in made.param_groups) == 4
+
+
+def test_a_part_that_the_backbone_lacks_is_named_with_those_it_has():
+    with pytest.raises(ValueError, match=r"freeze 'stem': the backbone has conv1, bn1, layer1"):
+        TaskLearner(Deep(), replace(BASE, freeze=("stem",)))
 
 
 def test_every_config_is_one_of_a_recipe():

@@ -72,6 +72,11 @@ class COCODetection(Instances):
             boxes=torch.stack(boxes) if boxes else None,
         )
 
+    def occupied(self) -> list[int]:
+        """The items that have an object, crowds aside."""
+        objects = (self.objects[number] for number in self.image_ids)
+        return [i for i, each in enumerate(objects) if any(not e.get("iscrowd", 0) for e in each)]
+
     def _file(self, part: str) -> Path:
         choices = [self.root / name.format(part) for name in FILES]
         for path in choices:

@@ -42,6 +42,10 @@ class Instances(Labelled):
     def target(self, index: int, size: tuple[int, int]) -> Target:
         """The target of an item whose photograph has this (height, width)."""
 
+    def occupied(self) -> Sequence[int]:
+        """The items that have an object, crowds aside, as far as that is known without reading."""
+        return range(len(self))
+
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], Target]:
         pixels = load_image(self.images[index])[0]
         target = self.target(index, (pixels.shape[1], pixels.shape[2]))

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.data import Subset
 
 from unstride.data.augment import Redrawn
 from unstride.data.base import thinned
@@ -52,6 +53,7 @@ class Options(TaskOptions):
             size, before that.
         flip: mirror half of the photographs.
         colour: how much brightness, contrast and saturation change, 0 to 1.
+        empty: learn from photographs without objects too.
     """
 
     dataset: str = "pennfudan"
@@ -61,6 +63,7 @@ class Options(TaskOptions):
     scales: tuple[float, float] = (1.0, 1.0)
     flip: bool = True
     colour: float = 0.0
+    empty: bool = False
 
 
 def fit(options: Options) -> dict[str, float]:
@@ -73,7 +76,8 @@ def fit(options: Options) -> dict[str, float]:
         options, "detection", options.model, training.classes, sizes,
         categories=list(training.categories),
     )  # fmt: skip
-    taught = samples(options, training, Augmented(options))
+    some = training if options.empty else Subset(training, training.occupied())
+    taught = samples(options, some, Augmented(options))
     learner = Detection(network, options, options.model, training.classes)
     return train(
         run, learner, taught, thinned(checking, options.limit),

@@ -43,6 +43,9 @@ class TaskLearner(Learner):
     def __init__(self, network: nn.Module, options: TaskOptions):
         super().__init__()
         self.network, self.options = network, options
+        self.frozen = frozen_parts(network.get_submodule(self.trunk), options.freeze)
+        for part in self.frozen:
+            part.requires_grad_(False)
         self.train()  # Lightning does not
 
     @abstractmethod
@@ -64,10 +67,11 @@ class TaskLearner(Learner):
             self.logger.experiment.add_image(f"{name}/{index}", draw(), self.global_step)
 
     def train(self, mode: bool = True):
-        """As ever, but for the backbone's batch statistics, if they are frozen."""
+        """As ever, but for batch statistics of the backbone, or of parts of it, that are frozen."""
         super().train(mode)
-        if self.options.freeze_norms:
-            for module in self.network.get_submodule(self.trunk).modules():
+        trunk = self.network.get_submodule(self.trunk)
+        for part in [trunk] if self.options.freeze_norms else self.frozen:
+            for module in part.modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
         return self
@@ -95,6 +99,23 @@ class TaskLearner(Learner):
             optimizer = torch.optim.AdamW(described, lr=chosen.learning_rate)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, chosen))
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+
+def frozen_parts(trunk: nn.Module, names: Sequence[str]) -> list[nn.Module]:
+    """The parts of a backbone that have these names.
+
+    Raises:
+        ValueError: if there is none of a name.
+    """
+    parts = []
+    for name in names:
+        found = [part for path, part in trunk.named_modules() if path.split(".")[-1] == name]
+        if not found:
+            inner = next(trunk.children(), trunk)
+            known = ", ".join(part for part, _ in inner.named_children())
+            raise ValueError(f"freeze {name!r}: the backbone has {known}")
+        parts.append(found[0])
+    return parts
 
 
 def rate(step: int, options: TaskOptions) -> float:

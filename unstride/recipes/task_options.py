@@ -17,6 +17,7 @@ class TaskOptions:
         strides: of the backbone's features, in pixels.
         pretrained: start from trained weights of the backbone.
         freeze_norms: leave the backbone's batch statistics as they are.
+        freeze: parts of the backbone that stay as they are, such as [conv1, bn1, layer1].
         upsampler: wherever the network enlarges features, a word of `unstride list`, options after
             a colon; by default each place has the network's own.
         model_options: of the network; a word for a single place, such as {fpn_upsampler: sapa}.
@@ -52,6 +53,7 @@ class TaskOptions:
     strides: tuple[int, ...] = (4, 8, 16, 32)
     pretrained: bool = True
     freeze_norms: bool = True
+    freeze: tuple[str, ...] = ()
     upsampler: str | None = None
     model_options: dict[str, Any] = field(default_factory=dict)
     steps: int = 1000
