@@ -66,8 +66,8 @@ PROOFS = {
     "panoptic_deeplab": Proof(  # scored at full size, so it learns there
         panoptic, "coco", 600, SMALL | {"batch_size": 2, "crop": (480, 640)}, {"width": 64}
     ),
-    "supervised": Proof(depth, "depth/redkitchen", 200, ROOM, {"width": 64}),
-    "multitask": Proof(multitask, "depth/redkitchen", 300, ROOM, {"width": 64}),
+    "supervised": Proof(depth, "depth/redkitchen", 400, ROOM, {"width": 64}),
+    "multitask": Proof(multitask, "depth/redkitchen", 400, ROOM, {"width": 64}),
 }  # fmt: skip
 
 

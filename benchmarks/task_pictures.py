@@ -1,6 +1,6 @@
 """What networks with several operators see at the boundaries of a few photographs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -8,12 +8,13 @@ from torch import Tensor
 
 from benchmarks.gallery import save_jpeg
 from unstride.data.base import Semantic, thinned
+from unstride.data.labels import UNLABELLED
 from unstride.dots import titled
 from unstride.models.saved_task import read_task
 from unstride.viz import side_by_side
 from unstride.viz.classes import class_entries
 from unstride.viz.legend import with_legend
-from unstride.viz.paint import edges, outlined, painted
+from unstride.viz.paint import edges, painted
 from unstride.viz.palette import palette
 
 PHOTOGRAPHS = 3
@@ -22,32 +23,36 @@ SHOWN = ("nearest", "bilinear", "carafe", "sapa", "fade", "dysample")
 
 
 def boundaries(models: Mapping[str, Path], test: Semantic, path: Path) -> None:
-    """A picture: photographs spread over the split, where their labels have the most edges.
+    """A picture: parts of photographs spread over the split, where their labels have most edges.
+
+    The photographs themselves are not ours to show: each network's classes, black where wrong.
 
     Args:
         models: folders of the networks, by operator.
         test: labelled photographs.
         path: of the JPEG.
     """
-    networks = {name: read_task(models[name])[0].eval() for name in SHOWN if name in models}
+    networks = {name: read_task(models[name])[0] for name in SHOWN if name in models}
     rows, seen = [], []
     chosen = thinned(test, PHOTOGRAPHS)
     for image, labels in (chosen[i] for i in range(PHOTOGRAPHS)):
         window = busiest(labels)
-        maps = {"labels": labels}
         with torch.no_grad():
-            maps |= {name: net(image[None]).argmax(1)[0] for name, net in networks.items()}
-        part = image[:, *window]
+            maps = {name: net(image[None]).argmax(1)[0] for name, net in networks.items()}
         seen += [found[window] for found in maps.values()]
-        shown = [("photo", part[None])]
-        shown += [(name, laid(part, found[window], test)[None]) for name, found in maps.items()]
+        shown = [
+            (name, marked(found[window], labels[window], test.classes)[None])
+            for name, found in maps.items()
+        ]
         rows.append(("", side_by_side(shown, height=2 * WINDOW[0])))
     save_jpeg(with_legend(titled(rows), class_entries(seen, test.classes)), path)
 
 
-def laid(image: Tensor, labels: Tensor, test: Semantic) -> Tensor:
-    """The classes' colours over a photograph."""
-    return outlined(painted(image, labels, palette(test.classes)), labels, width=1)
+def marked(found: Tensor, truth: Tensor, classes: Sequence[str]) -> Tensor:
+    """The colours of classes, black where they are wrong."""
+    picture = painted(torch.ones(3, *found.shape), found, palette(classes), opacity=1.0)
+    wrong = (found != truth) & (truth != UNLABELLED)
+    return torch.where(wrong, 0.0, picture)
 
 
 def busiest(labels: Tensor) -> tuple[slice, slice]:

@@ -119,7 +119,7 @@ MUTANTS = [
         ("the true poses are not taken", "parts = self.network.loss(batch, known_motion=self.options.known_motion)\n        return", "parts = self.network.loss(batch, known_motion=not self.options.known_motion)\n        return"),
         ("the scale is always aligned", '("median" if moving else "none")', '"median"'),
         ("caps forgotten", "DepthErrors(options.caps, alignment)", "DepthErrors(alignment=alignment)"),
-        ("labels shrunk to the answer", "found = at_size(self.network(images)[:, None], depth.shape[-2:])[:, 0]", "found = self.network(images)\n        depth = at_size(depth[:, None], found.shape[-2:])[:, 0]"),
+        ("labels shrunk to the answer", "found = at_size(self.network(images)[:, None], size)[:, 0]", "found = self.network(images)\n        depth = at_size(depth[:, None], found.shape[-2:])[:, 0]"),
         ("NaN without depth", "task.loss(found, depth) if known else", "task.loss(found, depth) if True else"),
         ("the ties of each time", "generator=torch.Generator().manual_seed(index)", "generator=torch.Generator().manual_seed(torch.seed() % 999)"),
         ("only the photograph is mirrored", "sample = mirrored(sample)", 'sample = sample | {"image": sample["image"].flip(-1)}'),

@@ -9,6 +9,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import nn
 
 from tests.models.tiny_pyramid import TinyPyramid
+from unstride.data.metric import at_size
 from unstride.data.panoptic_file import Segment
 from unstride.data.panoptic_targets import Classes
 from unstride.models.multi_task import MultiTask
@@ -130,13 +131,15 @@ def test_segments_are_shown_in_the_colours_of_their_classes(model, album, tmp_pa
 def test_depth_is_shown_at_one_scale_where_it_is_in_metres(alignment, album, tmp_path):
     network = SingleTask(TinyPyramid(), LogDepth(0.5, 8.0), width=8)
     options = depth.Options(data=tmp_path, alignment=alignment)
-    image, truth = torch.rand(1, 3, H, W), 1 + torch.rand(1, H, W)
+    image, truth = torch.rand(1, 3, H, W), 1 + torch.rand(1, 2 * H, 2 * W)
     validated(depth.Supervised(network, options), (image, truth))
     with torch.no_grad():
-        found = network(image)[0]
+        found = at_size(network(image)[:, None], (2 * H, 2 * W))[0, 0]
     span = depth_span(truth[0]) if alignment == "none" else None
     maps = [depth_picture(each, span) for each in (truth[0], found)]
-    assert torch.equal(album.shown["validation/0"], beside(image[0], *maps))
+    assert torch.equal(
+        album.shown["validation/0"], beside(at_size(image, (2 * H, 2 * W))[0], *maps)
+    )
 
 
 def test_each_of_several_tasks_is_shown(album, tmp_path):

@@ -133,10 +133,12 @@ class Supervised(TaskLearner):
     def validation_step(self, batch: Any, index: int) -> None:
         """Count a photograph, at the size of its labels; show the first ones."""
         images, depth = batch
-        found = at_size(self.network(images)[:, None], depth.shape[-2:])[:, 0]
+        size = depth.shape[-2], depth.shape[-1]
+        found = at_size(self.network(images)[:, None], size)[:, 0]
         self.errors.update(found, depth)
         span = depth_span(depth[0]) if self.errors.alignment == "none" else None
-        self.show(index, lambda: compared_depth(images[0], depth[0], found[0], span))
+        image = at_size(images, size)[0]
+        self.show(index, lambda: compared_depth(image, depth[0], found[0], span))
 
     def on_validation_epoch_end(self) -> None:
         """Errors of the whole split."""
