@@ -9,7 +9,6 @@ from torch import Tensor
 from benchmarks.gallery import save_jpeg
 from unstride.data.base import Semantic, thinned
 from unstride.data.labels import UNLABELLED
-from unstride.dots import titled
 from unstride.models.saved_task import read_task
 from unstride.viz import side_by_side
 from unstride.viz.classes import class_entries
@@ -44,8 +43,8 @@ def boundaries(models: Mapping[str, Path], test: Semantic, path: Path) -> None:
             (name, marked(found[window], labels[window], test.classes)[None])
             for name, found in maps.items()
         ]
-        rows.append(("", side_by_side(shown, height=2 * WINDOW[0])))
-    save_jpeg(with_legend(titled(rows), class_entries(seen, test.classes)), path)
+        rows.append(side_by_side(shown, height=2 * WINDOW[0]))
+    save_jpeg(with_legend(torch.cat(rows, 1), class_entries(seen, test.classes)), path)
 
 
 def marked(found: Tensor, truth: Tensor, classes: Sequence[str]) -> Tensor:
