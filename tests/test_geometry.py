@@ -123,6 +123,20 @@ def test_gradients_reach_depth_and_motion_and_are_right():
     assert torch.autograd.gradcheck(seen, (depth, motion))
 
 
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_places_are_not_rounded_to_half_types(half):
+    source = torch.rand(1, 3, 20, 300)
+    depth, rest = torch.full((1, 20, 300), 2.0), torch.eye(4)[None]
+    intrinsics = torch.tensor([[[250.0, 0, 150], [0, 250, 10], [0, 0, 1]]])
+    with torch.autocast("cpu", half):
+        warped, places = reproject(source, depth, rest, intrinsics)
+        turned = pose_matrix(torch.full((1, 3), 0.1).to(half), torch.zeros(1, 3).to(half))
+    torch.testing.assert_close(warped, source, rtol=0, atol=1e-3)
+    torch.testing.assert_close(places, pixel_centres(20, 300, like=depth)[None], atol=1e-3, rtol=0)
+    exact = pose_matrix(torch.full((1, 3), 0.1).to(half).float(), torch.zeros(1, 3))
+    torch.testing.assert_close(turned, exact)
+
+
 def test_no_gradient_is_nan_behind_the_camera():
     source = torch.rand(1, 1, H, W)
     depth = torch.ones(1, H, W, requires_grad=True)

@@ -26,5 +26,9 @@ def conv_norm_relu(
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Group normalisation in 32 groups, or in as many as divide the channels too."""
-    return nn.GroupNorm(gcd(NORM_GROUPS, channels), channels)
+    """Group normalisation in 32 groups, or in as many as divide the channels in two or more.
+
+    A group of one channel would have nothing to compare on a grid of one cell.
+    """
+    groups = gcd(NORM_GROUPS, channels)
+    return nn.GroupNorm(max(groups // 2, 1) if groups == channels else groups, channels)

@@ -11,6 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from unstride.precision import in_full_precision
+
 NEAREST = 1e-3  # metres; points closer to the camera's plane, or behind it, are seen nowhere
 
 
@@ -36,6 +38,7 @@ def pixel_centres(height: int, width: int, like: Tensor) -> Float[Tensor, "2 h w
     return torch.stack([x.expand(height, -1), y[:, None].expand(-1, width)])
 
 
+@in_full_precision
 def back_project(
     depth: Float[Tensor, "b h w"], intrinsics: Float[Tensor, "b 3 3"]
 ) -> Float[Tensor, "b 3 h w"]:
@@ -51,6 +54,7 @@ def back_project(
     return torch.einsum("bij,jhw->bihw", inverse, rays) * depth[:, None]
 
 
+@in_full_precision
 def transform(
     points: Float[Tensor, "b 3 h w"], pose: Float[Tensor, "b 4 4"]
 ) -> Float[Tensor, "b 3 h w"]:
@@ -59,6 +63,7 @@ def transform(
     return turned + pose[:, :3, 3, None, None]
 
 
+@in_full_precision
 def project(
     points: Float[Tensor, "b 3 h w"], intrinsics: Float[Tensor, "b 3 3"]
 ) -> Float[Tensor, "b 2 h w"]:
@@ -88,6 +93,7 @@ def is_inside(places: Float[Tensor, "b 2 h w"], size: tuple[int, int]) -> Tensor
     return (x >= 0) & (x <= size[1]) & (y >= 0) & (y <= size[0])
 
 
+@in_full_precision
 def reproject(
     source: Float[Tensor, "b c h w"],
     depth: Float[Tensor, "b H W"],
@@ -113,6 +119,7 @@ def relative_pose(
     return torch.linalg.inv(source) @ target
 
 
+@in_full_precision
 def pose_matrix(
     rotation: Float[Tensor, "b 3"], translation: Float[Tensor, "b 3"]
 ) -> Float[Tensor, "b 4 4"]:

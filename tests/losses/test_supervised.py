@@ -4,8 +4,10 @@ import math
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
-from unstride.losses.supervised import cosine_error, scale_invariant_error
+from unstride.data.labels import UNLABELLED
+from unstride.losses.supervised import cosine_error, pixel_cross_entropy, scale_invariant_error
 
 
 def test_the_scale_invariant_error_by_hand():
@@ -28,6 +30,18 @@ def test_the_cosine_error_by_hand():
     prediction = torch.tensor([[0, 0, -5.0], [3, 0, 0], [0, 1, 0]]).T.reshape(1, 3, 1, 3)
     assert cosine_error(prediction, target).item() == pytest.approx(0.5)
     assert cosine_error(-target, target).item() == pytest.approx(2)
+
+
+def test_unlabelled_pixels_do_not_count_and_none_cost_nothing():
+    logits = torch.randn(2, 3, 4, 5, requires_grad=True)
+    labels = torch.randint(0, 3, (2, 4, 5))
+    labels[:, :2] = UNLABELLED
+    expected = cross_entropy(logits[:, :, 2:], labels[:, 2:])
+    torch.testing.assert_close(pixel_cross_entropy(logits, labels), expected)
+    nothing = pixel_cross_entropy(logits, torch.full_like(labels, UNLABELLED))
+    nothing.backward()
+    assert nothing == 0
+    assert (logits.grad == 0).all()
 
 
 def test_nothing_known_is_nan_and_the_unknown_gives_no_gradient():

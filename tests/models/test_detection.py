@@ -6,6 +6,7 @@ import pytest
 import timm
 import torch
 from torchvision.models import detection as theirs
+from torchvision.models.detection.faster_rcnn import TwoMLPHead
 
 from unstride.models.detection import (
     KINDS,
@@ -103,6 +104,81 @@ def test_an_operator_is_where_the_deconvolution_was():
     assert out.shape == (2, 4, 28, 28)
     expected = predictor.mask_fcn_logits(torch.ones(2, 256, 28, 28))
     torch.testing.assert_close(out, expected)
+
+
+@pytest.mark.parametrize(
+    "name", ["deconv", "carafe", "a2u", "dysample", "pixel_shuffle", "bilinear"]
+)
+def test_no_object_is_no_mask_and_no_gradient(name):
+    predictor = MaskPredictor(partial(create_upsampler, name), 4, 32)
+    features = torch.rand(0, 32, 14, 14, requires_grad=True)
+    masks = predictor(features)
+    assert masks.shape == (0, 4, 28, 28)
+    masks.sum().backward()
+    assert features.grad.shape == features.shape
+    assert all((p.grad == 0).all() for p in predictor.parameters())
+
+
+def test_a_network_that_finds_nothing_goes_on():
+    carafe = partial(create_upsampler, "carafe")
+    model = create_detector("mask_rcnn", resnet("resnet10t"), 2, mask_upsampler=carafe, min_size=64)
+    nothing = {
+        "boxes": torch.zeros(0, 4),
+        "labels": torch.zeros(0, dtype=torch.int64),
+        "masks": torch.zeros(0, 64, 64, dtype=torch.uint8),
+    }
+    sum(model.train()([torch.rand(3, 64, 64)], [nothing]).values()).backward()
+    model.roi_heads.score_thresh = 1.1
+    with torch.no_grad():
+        (found,) = model.eval()([torch.rand(3, 64, 64)])
+    assert found["masks"].shape == (0, 1, 64, 64)
+
+
+def test_levels_are_pooled_by_their_strides_whatever_the_first_image_is():
+    model = create_detector("faster_rcnn", resnet("resnet10t"), 2, min_size=64).eval()
+    pool = model.roi_heads.box_roi_pool
+    with torch.no_grad():
+        model([torch.rand(3, 40, 640)])
+    assert pool.scales == [1 / 4, 1 / 8, 1 / 16, 1 / 32]
+    maps = {str(s): torch.full((1, 1, 256 // s, 256 // s), float(s)) for s in (4, 8, 16, 32)}
+    sides = torch.tensor([60.0, 120.0, 240.0, 250.0])  # 224 pixels belong to stride 16
+    boxes = torch.stack([torch.zeros(4), torch.zeros(4), sides, sides], 1)
+    pooled = pool(maps, [boxes], [(256, 256)])
+    assert pooled.mean((1, 2, 3)).tolist() == [4, 8, 16, 16]
+
+
+def test_strides_with_a_gap_are_refused():
+    pyramid = resnet("resnet10t", strides=(4, 16, 32))
+    with pytest.raises(ValueError, match=r"strides \[4, 16, 32\]: each must be twice"):
+        create_detector("mask_rcnn", pyramid, 2)
+
+
+def test_a_head_of_ones_own_is_kept():
+    own = TwoMLPHead(32 * 7 * 7, 128)
+    model = create_detector("faster_rcnn", resnet("resnet10t"), 2, width=32, box_head=own)
+    assert model.roi_heads.box_head is own
+    assert model.roi_heads.box_predictor.cls_score.in_features == 128
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_boxes_are_not_rounded_to_half_types(kind):
+    sure = {"box_score_thresh": 0.0} if "rcnn" in kind else {"score_thresh": 0.0}
+    model = create_detector(kind, freeze_norms(resnet("resnet10t")), 2, min_size=64, **sure).eval()
+    boxes = []
+    hook = model.transform.postprocess
+    model.transform.postprocess = lambda result, *sizes: (
+        boxes.append(result[0]) or hook(result, *sizes)
+    )
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        model([torch.rand(3, 64, 96)])
+    assert {value.dtype for name, value in boxes[0].items() if name != "labels"} == {torch.float32}
+    generator = model.rpn.anchor_generator if "rcnn" in kind else model.anchor_generator
+    assert all(anchors.dtype == torch.float32 for anchors in generator.cell_anchors)
+
+
+def test_frozen_norms_keep_their_type():
+    network = freeze_norms(torch.nn.Sequential(torch.nn.BatchNorm2d(3)).double())
+    assert {v.dtype for v in network.state_dict().values()} == {torch.float64}
 
 
 def test_the_fpn_uses_the_operator_and_gives_it_the_image():

@@ -103,6 +103,19 @@ def test_the_scene_of_these_tests_is_what_it_claims():
     assert (sample["sources"][0] - sample["image"]).abs().mean() > 0.2
 
 
+def test_half_types_inside_leave_depth_and_motion_whole():
+    torch.manual_seed(0)
+    model, sample = network(), scene(torch.full((H, W), 2.0))
+    with torch.autocast("cpu", torch.bfloat16):
+        depth = model(sample["image"])
+        poses = model.motions(sample["image"], sample["sources"])
+        loss = model.loss(sample)["loss"]
+    loss.backward()
+    assert depth.dtype == poses.dtype == torch.float32
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+    torch.testing.assert_close(poses[:, :, 3].detach(), torch.eye(4)[3].expand(1, 2, 4))
+
+
 def test_smoothness_counts_less_at_coarser_scales():
     model = told(2.0)
     model.given = torch.rand_like(model.given)

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 
+from tests.models.tiny_pyramid import TinyPyramid
 from unstride.models.multi_task import MultiTask
 from unstride.models.task import LogDepth, Segmentation, SingleTask, SurfaceNormals
 from unstride.pyramid import create_pyramid
@@ -61,6 +62,17 @@ def test_the_image_is_where_the_answers_are():
         whole, cut = model(padded), model(part)
     for name in whole:
         torch.testing.assert_close(cut[name], whole[name][..., :50, :70])
+
+
+def test_half_types_inside_do_not_round_the_answers():
+    network = MultiTask(
+        TinyPyramid(), {"depth": LogDepth(0.3, 10.0), "normals": SurfaceNormals()}, width=8
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        answers = network(torch.rand(1, 3, 32, 48))
+    assert {answer.dtype for answer in answers.values()} == {torch.float32}
+    lengths = answers["normals"].norm(dim=1)
+    torch.testing.assert_close(lengths, torch.ones_like(lengths))
 
 
 def test_tasks_without_labels_take_no_part():

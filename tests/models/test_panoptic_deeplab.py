@@ -11,7 +11,7 @@ from unstride.data.labels import UNLABELLED
 from unstride.data.panoptic_file import Segment
 from unstride.data.panoptic_targets import Centres, Classes, centres, class_map
 from unstride.metrics import PanopticQuality
-from unstride.models.panoptic_deeplab import Fields, PanopticDeepLab, panoptic_loss
+from unstride.models.panoptic_deeplab import Decoder, Fields, PanopticDeepLab, panoptic_loss
 from unstride.upsamplers import create_upsampler
 
 CLASSES = Classes(things=(1, 18), stuff=(100, 200))
@@ -62,6 +62,20 @@ def test_fields_have_the_images_size_with_any_operator(name):
     assert fields.offsets.shape == (1, 2, 46, 61)
     ((ids, _),) = model.segments(image)
     assert ids.shape == (46, 61)
+
+
+@pytest.mark.parametrize(("stride", "rates"), [(8, 12), (16, 6), (32, 3), (256, 1)])
+def test_surroundings_are_as_wide_at_every_stride(stride, rates):
+    decoder = Decoder({4: 8, stride: 8}, 8, partial(create_upsampler, "bilinear"))
+    found = [block[0].dilation[0] for block in decoder.context.near]
+    assert found == [1, rates, *(max(n // stride, 1) for n in (192, 288))]
+
+
+def test_half_types_inside_leave_the_fields_whole():
+    model = PanopticDeepLab(Tiny(), CLASSES, width=16).eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        fields = model(scene()[0])
+    assert {field.dtype for field in fields} == {torch.float32}
 
 
 def test_every_parameter_learns():

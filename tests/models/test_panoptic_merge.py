@@ -68,6 +68,27 @@ def test_peaks_are_the_highest_of_their_window():
     assert find_centres(heat, min_heat=0.05).tolist() == [[3, 12], [3, 4], [15, 15]]
 
 
+def test_of_equal_peaks_in_a_window_there_is_one():
+    heat = torch.zeros(12, 20)
+    heat[5, 0:2], heat[4:6, 10:13] = 0.9, 0.5
+    assert find_centres(heat).tolist() == [[5, 0], [4, 10]]
+    heat[5, 18] = heat[5, 13] = 0.5  # farther from the first of them than the window reaches
+    assert find_centres(heat, window=5).tolist() == [[5, 0], [4, 10], [5, 18]]
+
+
+def test_far_pixels_of_half_type_fields_reach_their_own_centre():
+    semantic = torch.zeros(8, 1200, dtype=torch.int64)
+    heat, offsets = torch.zeros(8, 1200), torch.zeros(2, 8, 1200)
+    columns = torch.arange(1200)
+    centres = (columns // 8) * 8 + 3
+    heat[4, centres[::8]] = 1.0
+    offsets[0], offsets[1] = centres - columns, 4 - torch.arange(8.0)[:, None]
+    half = heat.bfloat16(), offsets.bfloat16()
+    ids, segments = group_pixels(semantic, *half, CLASSES, most=200)
+    assert len(segments) == 150
+    assert all(len(ids[:, left : left + 8].unique()) == 1 for left in range(0, 1200, 8))
+
+
 def two_things():
     """A person of 4 columns beside a dog of 4, with one pixel mistaken, over stuff."""
     semantic = torch.full((4, 16), 2)

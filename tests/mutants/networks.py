@@ -107,6 +107,8 @@ MUTANTS = [
         ("inside on the right only", "(x >= 0) & ", ""),
         ("sides exchanged", "(x <= size[1]) & (y >= 0) & (y <= size[0])", "(x <= size[0]) & (y >= 0) & (y <= size[1])"),
         ("from the source to the target", "torch.linalg.inv(source) @ target", "torch.linalg.inv(target) @ source"),
+        ("places in half types", "@in_full_precision\ndef reproject", "def reproject"),
+        ("turns in half types", "@in_full_precision\ndef pose_matrix", "def pose_matrix"),
         ("left-handed", "[zero, -z, y, z, zero, -x, -y, x, zero]", "[zero, z, -y, -z, zero, x, y, -x, zero]"),
     ),
     *family(
@@ -128,6 +130,8 @@ MUTANTS = [
     ),
     *family(
         "unstride/losses/supervised.py", ("tests/losses/test_supervised.py",),
+        ("none is NaN", ".sum().clamp(min=1)", ".sum()"),
+        ("void counts", "(labels != UNLABELLED).sum()", "(labels != -1).sum()"),
         ("the unknown counts", "known = target > 0", "known = target > -1"),
         ("nothing is forgiven", "share * difference.mean().square()", "0 * difference.mean().square()"),
         ("the unknown normal counts", "dim=1))[known].mean()", "dim=1)).mean()"),

@@ -8,6 +8,12 @@ LAWS = "tests/ops/test_laws.py", "tests/ops/test_border.py", "tests/ops/test_gra
 
 MUTANTS = [
     *family(
+        "unstride/precision.py", ("tests/ops/test_backends.py", "tests/test_geometry.py"),
+        ("half types not widened", "return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor", "return tensor"),
+        ("autocast stays", "enabled=False", "enabled=torch.is_autocast_enabled(tensor.device.type)"),
+        ("arguments as they are", "return function(*wide, **named)", "return function(*args, **kwargs)"),
+    ),
+    *family(
         "unstride/ops/reference.py", ("tests/ops/test_laws.py", "tests/ops/test_backends.py"),
         ("reassemble: taps transposed", "addcmul(out, tap, weights[:, :, None, p, q])",
          "addcmul(out, tap, weights[:, :, None, q, p])"),
@@ -19,8 +25,6 @@ MUTANTS = [
          "source, weights = pad(widened(features), (k // 2,) * 4).roll(1, 2)"),
         ("reassemble: border repeated", "source, weights = pad(widened(features), (k // 2,) * 4), widened(weights)",
          "source, weights = pad(widened(features), (k // 2,) * 4, mode='replicate'), widened(weights)"),
-        ("reassemble: half types not widened", "return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor",
-         "return tensor"),
         ("correlate: groups mixed", "scores.append(products.unflatten(1, (g, c // g)).sum(2))",
          "scores.append(products.unflatten(1, (c // g, g)).sum(1))"),
         ("correlate: taps transposed", "return torch.stack(scores, 2).unflatten(2, (k, k))",

@@ -1,8 +1,23 @@
-"""Losses of depth and normals with labels; what is unknown does not count."""
+"""Losses of classes, depth and normals with labels; what is unknown does not count."""
 
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.nn.functional import cosine_similarity
+from torch.nn.functional import cosine_similarity, cross_entropy
+
+from unstride.data.labels import UNLABELLED
+
+
+def pixel_cross_entropy(
+    logits: Float[Tensor, "b n h w"], labels: Int64[Tensor, "b h w"]
+) -> Float[Tensor, ""]:
+    """Cross entropy, mean over labelled pixels; 0 if there is none, so that a batch may have none.
+
+    Args:
+        logits: of the classes.
+        labels: classes, or UNLABELLED.
+    """
+    total = cross_entropy(logits, labels, ignore_index=UNLABELLED, reduction="sum")
+    return total / (labels != UNLABELLED).sum().clamp(min=1)
 
 
 def scale_invariant_error(

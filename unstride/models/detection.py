@@ -8,8 +8,11 @@ arXiv:1703.06870; Lin et al., "Focal Loss" (RetinaNet), ICCV 2017, arXiv:1708.02
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from inspect import signature
+from itertools import pairwise
+from math import log2
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.detection import FCOS, FasterRCNN, MaskRCNN, RetinaNet
@@ -18,9 +21,11 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHe
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
+from torchvision.ops.poolers import initLevelMapper
 
 from unstride.necks.extra_levels import LastLevelMaxPool, LastLevelP6P7
 from unstride.necks.fpn import FPN, TorchNearest
+from unstride.precision import widened
 from unstride.pyramid import Pyramid
 from unstride.upsamplers.inside import Factory, built_upsampler, enlarged
 
@@ -59,8 +64,9 @@ def create_detector(
         options: of torchvision's class, such as min_size (pixels of the shorter side).
 
     Raises:
-        ValueError: if there is no such kind or option, the pyramid has no such strides, `classes`
-            or `width` does not fit, or there is a mask_upsampler without a mask head.
+        ValueError: if there is no such kind or option, the pyramid has no such strides or one
+            that is not twice the one before, `classes` or `width` does not fit, or there is a
+            mask_upsampler without a mask head.
     """
     if kind not in KINDS:
         raise ValueError(f"kind {kind!r}: there are {', '.join(KINDS)}")
@@ -74,11 +80,15 @@ def create_detector(
     if unknown := sorted(options.keys() - known):  # torchvision takes any word
         raise ValueError(f"{unknown[0]}: no option of {kind}")
     trunk = Trunk(pyramid, 4 if kind in TWO_STAGE else 8, upsampler, width)
+    if any(coarse != 2 * fine for fine, coarse in pairwise(trunk.strides)):
+        raise ValueError(f"pyramid of strides {trunk.strides}: each must be twice the one before")
     build = _two_stage if kind in TWO_STAGE else _one_stage
     detector = build(kind, trunk, classes + 1, options)
     if mask_upsampler is not None:
         detector.roi_heads.mask_predictor = MaskPredictor(mask_upsampler, classes + 1, width)
     detector.transform = PaddedWithMean(detector.transform, pyramid)
+    for says in _saying(detector):  # boxes in half types would be rounded to several pixels
+        says.register_forward_hook(_widen_answer)
     return detector
 
 
@@ -110,7 +120,7 @@ class Trunk(nn.Module):
     def forward(self, image: Float[Tensor, "b 3 H W"]) -> dict[str, Tensor]:
         """The levels by their stride, as a word."""
         levels = self.fpn(self.body(image), image)
-        return OrderedDict((str(stride), levels[stride]) for stride in self.levels)
+        return OrderedDict((str(stride), widened(levels[stride])) for stride in self.levels)
 
 
 class MaskPredictor(nn.Module):
@@ -135,6 +145,9 @@ class MaskPredictor(nn.Module):
     def forward(self, features: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k H W"]:
         """Logits at twice the size."""
         size = 2 * features.shape[2], 2 * features.shape[3]
+        if not len(features):  # of which PyTorch's pixel shuffle, for one, has no gradient
+            touched = features.sum() + torch.stack([p.sum() for p in self.parameters()]).sum()
+            return features.new_zeros(0, self.mask_fcn_logits.out_channels, *size) + 0 * touched
         return self.mask_fcn_logits(enlarged(features, self.conv5_mask, size))
 
 
@@ -183,6 +196,7 @@ def freeze_norms(network: nn.Module, epsilon: float | None = None) -> nn.Module:
             frozen = FrozenBatchNorm2d(norm.num_features, norm.eps if epsilon is None else epsilon)
             state = {k: v for k, v in norm.state_dict().items() if k != "num_batches_tracked"}
             frozen.load_state_dict(state)
+            frozen.to(norm.running_mean)
             parent, _, last = name.rpartition(".")
             setattr(network.get_submodule(parent), last, frozen)
     return network
@@ -212,18 +226,22 @@ def _two_stage(kind: str, trunk: Trunk, classes: int, options: dict[str, Any]) -
     if kind == "mask_rcnn":
         chosen["mask_roi_pool"] = _roi_pool(trunk, 14)
     detector = TWO_STAGE[kind](trunk, classes, **(chosen | options))
-    if trunk.out_channels != WIDTH:
-        _narrow(detector.roi_heads, trunk.out_channels, classes)
+    for name, part in _heads(detector.roi_heads, trunk.out_channels, classes).items():
+        if trunk.out_channels != WIDTH and name not in options:
+            setattr(detector.roi_heads, name, part)
     return detector
 
 
-def _narrow(heads: Any, width: int, classes: int) -> None:
+def _heads(heads: Any, width: int, classes: int) -> dict[str, nn.Module]:
     rows, columns = heads.box_roi_pool.output_size
-    heads.box_head = TwoMLPHead(width * rows * columns, 4 * width)
-    heads.box_predictor = FastRCNNPredictor(4 * width, classes)
+    parts: dict[str, nn.Module] = {
+        "box_head": TwoMLPHead(width * rows * columns, 4 * width),
+        "box_predictor": FastRCNNPredictor(4 * width, classes),
+    }
     if heads.has_mask():
-        heads.mask_head = MaskRCNNHeads(width, (width,) * 4, 1)
-        heads.mask_predictor = MaskRCNNPredictor(width, width, classes)
+        parts["mask_head"] = MaskRCNNHeads(width, (width,) * 4, 1)
+        parts["mask_predictor"] = MaskRCNNPredictor(width, width, classes)
+    return parts
 
 
 def _one_stage(kind: str, trunk: Trunk, classes: int, options: dict[str, Any]) -> Any:
@@ -241,4 +259,25 @@ def _anchors(sizes: Sequence[tuple[int, ...]], ratios: tuple[float, ...]) -> Anc
 
 
 def _roi_pool(trunk: Trunk, side: int) -> MultiScaleRoIAlign:
-    return MultiScaleRoIAlign([str(s) for s in trunk.strides], side, sampling_ratio=2)
+    pool = MultiScaleRoIAlign([str(s) for s in trunk.strides], side, sampling_ratio=2)
+    first, last = (int(log2(trunk.strides[i])) for i in (0, -1))
+    pool.scales = [1 / s for s in trunk.strides]  # torchvision guesses them from the first image
+    pool.map_levels = initLevelMapper(first, last)
+    return pool
+
+
+def _saying(detector: Any) -> list[nn.Module]:
+    """The parts whose answers torchvision takes for boxes, scores and masks."""
+    if not hasattr(detector, "roi_heads"):
+        return [detector.head]
+    heads = detector.roi_heads
+    masks = [heads.mask_predictor] if heads.has_mask() else []
+    return [detector.rpn.head, heads.box_predictor, *masks]
+
+
+def _widen_answer(part: nn.Module, given: Any, answer: Any) -> Any:
+    if isinstance(answer, dict):
+        return {name: _widen_answer(part, given, each) for name, each in answer.items()}
+    if isinstance(answer, list | tuple):
+        return type(answer)(_widen_answer(part, given, each) for each in answer)
+    return widened(answer)

@@ -17,6 +17,7 @@ from unstride.geometry import reproject
 from unstride.losses.photometric import edge_aware_smoothness, minimum_reprojection
 from unstride.models.pixel_decoder import WIDTH, PixelDecoder, head
 from unstride.models.pose import PoseNetwork
+from unstride.precision import widened
 from unstride.pyramid import Pyramid
 from unstride.upsamplers.inside import Factory
 from unstride.upsamplers.interpolation import Bilinear
@@ -68,7 +69,7 @@ class Monodepth(nn.Module):
         size = image.shape[2], image.shape[3]
         padded = pad_image(image, self.pyramid.padded_size(size))
         levels = self.decoder(self.pyramid(image), padded)
-        return {n: self.heads[str(n)](levels[n])[:, 0].sigmoid() for n in strides}
+        return {n: widened(self.heads[str(n)](levels[n]))[:, 0].sigmoid() for n in strides}
 
     def depth(self, disparity: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
         """1 / (1 / far + (1 / near - 1 / far) disparity)."""

@@ -14,14 +14,16 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate, relu
 
 from unstride.backbones import pad_image
+from unstride.blocks import group_norm
 from unstride.data.labels import UNLABELLED
 from unstride.data.panoptic_targets import Centres, Classes
 from unstride.models.panoptic_merge import Panoptic, group_pixels
+from unstride.precision import widened
 from unstride.pyramid import Pyramid
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.inside import Factory, built_upsampler, enlarged
 
-RATES = (6, 12, 18)  # of the dilated convolutions, in cells of the coarsest grid
+RATES = (96, 192, 288)  # of the dilated convolutions, in pixels: 6, 12, 18 cells at stride 16
 HARDEST = 0.2  # the share of pixels that the semantic loss takes
 WEIGHTS = {"semantic": 1.0, "heat": 200.0, "offset": 0.01}  # of the losses; offsets in pixels
 
@@ -81,7 +83,7 @@ class PanopticDeepLab(nn.Module):
             self.heat_head(instance),
             self.offset_head(instance) * stride,  # said in cells, meant in pixels
         )
-        full = [interpolate(m, size, mode="bilinear")[:, :, :height, :width] for m in maps]
+        full = [interpolate(widened(m), size, mode="bilinear")[:, :, :height, :width] for m in maps]
         return Fields(full[0], full[1][:, 0], full[2])
 
     @torch.no_grad()
@@ -104,7 +106,8 @@ class Decoder(nn.Module):
     def __init__(self, channels: dict[int, int], width: int, upsampler: Factory):
         super().__init__()
         self.strides = sorted(channels, reverse=True)
-        self.context = Context(channels[self.strides[0]], width)
+        rates = [max(rate // self.strides[0], 1) for rate in RATES]
+        self.context = Context(channels[self.strides[0]], width, rates)
         self.skips, self.ups, self.fuse = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for coarse, fine in zip(self.strides, self.strides[1:], strict=False):
             skip = max(width // 4, 1)
@@ -127,14 +130,20 @@ class Decoder(nn.Module):
 
 
 class Context(nn.Module):
-    """Atrous spatial pyramid pooling: a pixel, its wider surroundings, and the whole image."""
+    """Atrous spatial pyramid pooling: a pixel, its wider surroundings, and the whole image.
 
-    def __init__(self, channels: int, width: int):
+    Args:
+        channels: of the features.
+        width: of the result.
+        rates: of the dilated convolutions, in cells.
+    """
+
+    def __init__(self, channels: int, width: int, rates: Sequence[int]):
         super().__init__()
         self.near = nn.ModuleList([_block(channels, width, 1)])
-        self.near.extend(_block(channels, width, 3, rate) for rate in RATES)
+        self.near.extend(_block(channels, width, 3, rate) for rate in rates)
         self.whole = nn.Conv2d(channels, width, 1)
-        self.join = _block(width * (len(RATES) + 2), width, 1)
+        self.join = _block(width * (len(rates) + 2), width, 1)
 
     def forward(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
         """On the same grid."""
@@ -164,11 +173,10 @@ def panoptic_loss(
 
 
 def _block(before: int, after: int, side: int, rate: int = 1) -> nn.Sequential:
-    groups = next(n for n in (32, 16, 8, 4, 2, 1) if after % n == 0)
     convolution = nn.Conv2d(
         before, after, side, padding=rate * (side // 2), dilation=rate, bias=False
     )
-    return nn.Sequential(convolution, nn.GroupNorm(groups, after), nn.ReLU())
+    return nn.Sequential(convolution, group_norm(after), nn.ReLU())
 
 
 def _head(width: int, channels: int) -> nn.Sequential:

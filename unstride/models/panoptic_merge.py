@@ -12,6 +12,7 @@ from torch.nn.functional import max_pool2d
 from unstride.data.labels import UNLABELLED
 from unstride.data.panoptic_file import Segment
 from unstride.data.panoptic_targets import Classes
+from unstride.precision import widened
 
 Panoptic = tuple[Int64[Tensor, "h w"], list[Segment]]
 AT_ONCE = 65536  # pixels whose distances to all centres are held
@@ -61,7 +62,7 @@ def merge_objects(
 def find_centres(
     heat: Float[Tensor, "h w"], *, min_heat: float = 0.1, window: int = 7, most: int = 200
 ) -> Int64[Tensor, "n 2"]:
-    """Rows and columns of the highest peaks, the highest first.
+    """Rows and columns of the highest peaks, the highest first; of equals in a window one.
 
     Args:
         heat: in [0, 1].
@@ -69,8 +70,9 @@ def find_centres(
         window: side in pixels of the square in which a peak is the highest; odd.
         most: so many at most.
     """
-    highest = max_pool2d(heat[None, None], window, 1, window // 2)[0, 0]
-    peaks = ((heat == highest) & (heat >= min_heat)).nonzero()
+    _, places = max_pool2d(heat[None, None], window, 1, window // 2, return_indices=True)
+    is_peak = places.flatten() == torch.arange(heat.numel(), device=heat.device)
+    peaks = (is_peak.view_as(heat) & (heat >= min_heat)).nonzero()
     order = heat[peaks[:, 0], peaks[:, 1]].argsort(descending=True, stable=True)
     return peaks[order[:most]]
 
@@ -99,6 +101,7 @@ def group_pixels(
     Returns:
         segment ids from 1, 0 for void, and the segments.
     """
+    heat, offsets = widened(heat), widened(offsets)
     ids = torch.zeros_like(semantic)
     segments: list[Segment] = []
     centres = find_centres(heat, **peaks)  # type: ignore[arg-type]

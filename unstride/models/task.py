@@ -5,12 +5,13 @@ from math import log
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import normalize
 
 from unstride.backbones import pad_image
 from unstride.data.labels import UNLABELLED
-from unstride.losses.supervised import cosine_error, scale_invariant_error
+from unstride.losses.supervised import cosine_error, pixel_cross_entropy, scale_invariant_error
 from unstride.models.pixel_decoder import WIDTH, PixelDecoder, head
+from unstride.precision import widened
 from unstride.pyramid import Pyramid
 from unstride.upsamplers.inside import Factory
 from unstride.upsamplers.interpolation import Bilinear
@@ -57,8 +58,8 @@ class Segmentation(Task):
         return target != UNLABELLED
 
     def loss(self, answer, target):
-        """Cross entropy, mean over labelled pixels."""
-        return cross_entropy(answer, target, ignore_index=UNLABELLED)
+        """`pixel_cross_entropy`."""
+        return pixel_cross_entropy(answer, target)
 
 
 class LogDepth(Task):
@@ -137,7 +138,7 @@ class TaskDecoder(nn.Module):
         self, features: dict[int, Tensor], image: Float[Tensor, "b 3 h w"], size: tuple[int, int]
     ) -> Tensor:
         """The answer at `size`, the part of the padded image that is the image."""
-        raw = self.head(self.decoder(features, image)[1])
+        raw = widened(self.head(self.decoder(features, image)[1]))
         return self.task.answer(raw[:, :, : size[0], : size[1]])
 
 

@@ -16,8 +16,8 @@ from unstride.ops.reference import (
     correlate_reference,
     reassemble_reference,
     scatter_reference,
-    widened,
 )
+from unstride.precision import widened
 
 
 def reassemble(

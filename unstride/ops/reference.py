@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from unstride.ops.window import window_start
+from unstride.precision import widened
 
 
 def reassemble_reference(
@@ -76,11 +77,6 @@ def scatter_reference(
             row = row.index_add(3, cols + q, (source * weights[:, :, None, p, q]).flatten(1, 2))
         out = out.index_add(2, rows + p, row)
     return out[:, :, margin : margin + h, margin : margin + w].to(values.dtype)
-
-
-def widened(tensor: Tensor) -> Tensor:
-    """Half types as float32, in which sums are taken; the others as they are."""
-    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def _padded_start(n_in: int, n_out: int, k: int, like: Tensor) -> Tensor:

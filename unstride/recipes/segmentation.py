@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 from torchvision import tv_tensors
 
 from unstride.data.augment import augmentation, plain
 from unstride.data.base import thinned
-from unstride.data.labelled import SEMANTIC, UNLABELLED, create_labelled
+from unstride.data.labelled import SEMANTIC, create_labelled
+from unstride.losses.supervised import pixel_cross_entropy
 from unstride.metrics import BoundaryIoU, mean_iou
 from unstride.models.saved_task import read_task
 from unstride.models.segmenter import Segmenter
@@ -98,9 +98,9 @@ class Segmentation(TaskLearner):
         """Of the logits, and of auxiliary ones."""
         images, labels = batch
         logits, auxiliary = self.network.predictions(images)
-        losses = {"classes": cross_entropy(logits, labels, ignore_index=UNLABELLED)}
+        losses = {"classes": pixel_cross_entropy(logits, labels)}
         if auxiliary is not None:
-            rough = cross_entropy(auxiliary, labels, ignore_index=UNLABELLED)
+            rough = pixel_cross_entropy(auxiliary, labels)
             losses["auxiliary"] = AUXILIARY * rough
         return losses
 
