@@ -43,7 +43,7 @@ class TaskLearner(Learner):
     def __init__(self, network: nn.Module, options: TaskOptions):
         super().__init__()
         self.network, self.options = network, options
-        self.frozen = frozen_parts(network.get_submodule(self.trunk), options.freeze)
+        self.frozen = frozen_parts(network, self.trunk, options.freeze)
         for part in self.frozen:
             part.requires_grad_(False)
         self.train()  # Lightning does not
@@ -69,8 +69,8 @@ class TaskLearner(Learner):
     def train(self, mode: bool = True):
         """As ever, but for batch statistics of the backbone, or of parts of it, that are frozen."""
         super().train(mode)
-        trunk = self.network.get_submodule(self.trunk)
-        for part in [trunk] if self.options.freeze_norms else self.frozen:
+        whole = self.options.freeze_norms
+        for part in [self.network.get_submodule(self.trunk)] if whole else self.frozen:
             for module in part.modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
@@ -101,17 +101,18 @@ class TaskLearner(Learner):
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
-def frozen_parts(trunk: nn.Module, names: Sequence[str]) -> list[nn.Module]:
-    """The parts of a backbone that have these names.
+def frozen_parts(network: nn.Module, trunk: str, names: Sequence[str]) -> list[nn.Module]:
+    """The outermost parts of a network's backbone that have these names.
 
     Raises:
         ValueError: if there is none of a name.
     """
     parts = []
     for name in names:
-        found = [part for path, part in trunk.named_modules() if path.split(".")[-1] == name]
+        body = network.get_submodule(trunk)
+        found = [part for path, part in body.named_modules() if path.split(".")[-1] == name]
         if not found:
-            inner = next(trunk.children(), trunk)
+            inner = next(body.children(), body)
             known = ", ".join(part for part, _ in inner.named_children())
             raise ValueError(f"freeze {name!r}: the backbone has {known}")
         parts.append(found[0])
