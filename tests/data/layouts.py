@@ -105,6 +105,29 @@ def nyuv2(root: Path) -> None:
         label(scene / "sync_depth_00045.png", [0, 2500], np.uint16)
 
 
+DRIVES = {"train": "2011_09_26_drive_0001_sync", "val": "2011_09_26_drive_0002_sync"}
+CALIBRATION = """calib_time: 09-Jan-2012 13:57:47
+S_rect_02: 1.6e+01 6.0e+00
+P_rect_02: 9 0 4 18.5 0 8 3 0.375 0 0 1 0.125
+S_rect_03: 8 6
+P_rect_03: 9 0 5 -18.5 0 8 2 0.375 0 0 1 0.125
+"""
+
+
+def kitti_depth(root: Path, photos: str = "", depths: str = "") -> None:
+    """A drive of each folder: photographs 4 to 7 of two cameras, PNG and JPEG; depth of 5 and 6."""
+    for part, drive in DRIVES.items():
+        for camera in ("image_02", "image_03"):
+            for n in range(4, 8):
+                suffix = "png" if part == "train" else "jpg"
+                folder = root / photos / drive[:10] / drive / camera / "data"
+                photo(folder / f"{n:010d}.{suffix}")
+            for n in (5, 6):
+                folder = root / depths / part / drive / "proj_depth" / "groundtruth" / camera
+                label(folder / f"{n:010d}.png", [0, 640, 65535], np.uint16)
+    (root / photos / "2011_09_26" / "calib_cam_to_cam.txt").write_text(CALIBRATION)
+
+
 def coco_panoptic(root: Path) -> None:
     """Two segments and one pixel of none, as colours."""
     photo(root / "val2017/images/000000000139.jpg")

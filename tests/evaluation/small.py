@@ -15,6 +15,8 @@ SHORT = Schedule(iterations=150, pixels=64, batch=64, rate=0.1)
 class Patches:
     """Images whose cells of 4 x 4 pixels each show one class; the grey level tells which."""
 
+    caps = (0.001, 10.0)
+
     def __init__(self, n=4, size=(16, 24), kind="semantic"):
         self.classes = tuple("abcd") if kind == "semantic" else ()
         self.names, self.items = [f"{i}" for i in range(n)], []

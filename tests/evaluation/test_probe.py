@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from tests.evaluation.small import CLASSES, SHORT, Knows, KnowsNothing, bench
+from tests.evaluation.small import CLASSES, SHORT, Knows, KnowsNothing, Patches, bench
 from unstride.evaluation import Row
 from unstride.evaluation.frozen import Grid
 from unstride.evaluation.probe import Schedule, draw, train
 from unstride.evaluation.probing import probe
 from unstride.evaluation.rows import create_row
-from unstride.evaluation.tasks import Depth, Segmentation
+from unstride.evaluation.tasks import Segmentation, task_of
 
 NEAREST = create_row("nearest", CLASSES, 4)
 
@@ -98,9 +98,17 @@ def test_large_splits_give_fewer_pixels_of_each_image():
     assert Schedule(pixels=600, most=10).pixels_of(20_000) == 1
 
 
-def test_depth_is_known_within_the_caps():
-    known = Depth().known(torch.tensor([0.0, 0.0005, 0.8, 9.9, 12.0]))
-    assert known.tolist() == [False, False, True, True, False]
+def test_depth_is_known_and_scored_within_the_caps_of_its_data_set():
+    labels = torch.tensor([[0.0, 0.0005, 0.8, 9.9, 12.0]])
+    for most, known in ((10.0, [2, 3]), (80.0, [2, 3, 4])):
+        patches = Patches(kind="depth")
+        patches.caps = (0.001, most)
+        task = task_of(patches)
+        assert task.known(labels)[0].nonzero().flatten().tolist() == known
+        score = task.score()
+        score.update(torch.full((1, 1, 5), 5.0).log(), labels)
+        truth = labels[0, known]
+        assert score.compute()["RMSE"] == pytest.approx((truth - 5).square().mean().sqrt().item())
 
 
 class Shifted(nn.Module):

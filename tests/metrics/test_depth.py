@@ -2,12 +2,13 @@
 
 import math
 import statistics
+from decimal import Decimal
 
 import pytest
 import torch
 
 from unstride.metrics import DepthErrors, depth_errors
-from unstride.metrics.depth import ALIGNMENTS, NAMES
+from unstride.metrics.depth import ALIGNMENTS, NAMES, cropped
 
 CAPS = (0.5, 6.0)
 
@@ -80,6 +81,65 @@ def test_the_set_by_hand(average, alignment):
     close(metric.compute(), expected)
 
 
+SHARES = {  # of the height and of the width, as published
+    "garg": ("0.40810811", "0.99189189", "0.03594771", "0.96405229"),
+    "eigen": ("0.3324324", "0.91351351", "0.0359477", "0.96405229"),
+}
+
+
+def blanked(target, crop):
+    """A target in which nothing beyond a crop is known, pixel by pixel, by exact arithmetic."""
+    top, bottom, left, right = map(Decimal, SHARES[crop])
+    height, width = target.shape[-2:]
+    target = target.clone()
+    for y in range(height):
+        for x in range(width):
+            rows = math.floor(top * height) <= y < math.floor(bottom * height)
+            if not rows or not math.floor(left * width) <= x < math.floor(right * width):
+                target[..., y, x] = 0
+    return target
+
+
+@pytest.mark.parametrize("crop", SHARES)
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_beyond_the_crop_nothing_is_known(alignment, crop):
+    prediction, target = scene(2, (23, 61))
+    inside = blanked(target, crop)
+    assert 0 < (inside > 0).sum() < (target > 0).sum()
+    errors = [
+        depth_errors(image, truth, caps=CAPS, alignment=alignment, crop=crop)
+        for image, truth in zip(prediction, target, strict=True)
+    ]
+    expected = [
+        naive_errors(naive_terms(image, truth, CAPS, alignment))
+        for image, truth in zip(prediction, inside, strict=True)
+    ]
+    for found, wanted in zip(errors, expected, strict=True):
+        close(found, wanted)
+    metric = DepthErrors(CAPS, alignment, crop=crop)
+    metric.update(prediction, target)
+    close(metric.compute(), [statistics.fmean(column) for column in zip(*expected, strict=True)])
+
+
+@pytest.mark.parametrize(
+    ("crop", "size", "window"),
+    [
+        ("garg", (375, 1242), (153, 371, 44, 1197)),  # by hand, rounded down
+        ("garg", (370, 1224), (151, 366, 43, 1180)),
+        ("eigen", (375, 1242), (124, 342, 44, 1197)),
+        ("eigen", (370, 1224), (122, 337, 43, 1180)),
+    ],
+)
+def test_crops_of_the_sizes_of_kitti(crop, size, window):
+    rows, columns = cropped(size, crop)
+    assert (rows.start, rows.stop, columns.start, columns.stop) == window
+
+
+def test_without_a_crop_all_counts():
+    whole = torch.ones(5, 6)
+    assert whole[cropped((5, 6), None)].shape == (5, 6)
+
+
 def test_alignment_removes_what_it_is_named_after():
     _, target = scene()
     target[0] = target[0].nan_to_num(0, 0)
@@ -110,6 +170,7 @@ def test_no_valid_pixel_has_no_errors(average):
 @pytest.mark.parametrize(("settings", "message"), [
     ({"alignment": "mean"}, "none, median, scale_shift"), ({"caps": (0.0, 10.0)}, r"caps \(0"),
     ({"caps": (2.0, 1.0)}, r"caps \(2"), ({"average": "batch"}, "image, pixel"),
+    ({"crop": "nyu"}, "crop 'nyu': there are garg, eigen"),
 ])  # fmt: skip
 def test_wrong_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
@@ -121,6 +182,6 @@ def test_wrong_settings_are_refused(settings, message):
 
 def test_other_sizes_are_refused():
     with pytest.raises(ValueError, match=r"\(2, 2\) and \(2, 3\)"):
-        depth_errors(torch.ones(2, 2), torch.ones(2, 3))
+        depth_errors(torch.ones(2, 2), torch.ones(2, 3), crop="garg")
     with pytest.raises(ValueError, match=r"\(1, 2, 2\) and \(2, 2, 2\)"):
         DepthErrors().update(torch.ones(1, 2, 2), torch.ones(2, 2, 2))

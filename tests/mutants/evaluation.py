@@ -31,7 +31,9 @@ MUTANTS = [
         "unstride/evaluation/tasks.py", ("tests/evaluation/test_probe.py",),
         ("the worst class", "answers.max(0)", "answers.min(0)"),
         ("depth without its logarithm", "- labels.log()).abs()", "- labels).abs()"),
-        ("far depth is known", "& (labels < CAPS[1])", ""),
+        ("far depth is known", "& (labels < self.caps[1])", ""),
+        ("one set's caps for all", "Depth(dataset.caps)", "Depth((0.001, 10.0))"),
+        ("scored as deep as usual", "DepthErrors(caps)", "DepthErrors()"),
     ),
     *family(
         "unstride/evaluation/probing.py", ("tests/evaluation/test_measures.py", "-k", "transfer"),

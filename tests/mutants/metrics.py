@@ -35,6 +35,12 @@ MUTANTS = [
         ("no root of an image", "self.total += _with_roots(means)\n", "self.total += means\n"),
         ("empty images count", "if pixels and self.average", "if self.average"),
         ("decimal logarithm", "(found.log() - true.log())", "(found.log10() - true.log10())"),
+        ("two crops swapped", '"garg": (0.40810811, 0.99189189, 0.03594771, 0.96405229),\n    "eigen": (0.3324324', '"eigen": (0.40810811, 0.99189189, 0.03594771, 0.96405229),\n    "garg": (0.3324324'),
+        ("the crop rounded", "int(top * height), int(bottom * height)", "round(top * height), round(bottom * height)"),
+        ("columns by the height", "int(left * width)", "int(left * height)"),
+        ("one image is not cropped", "_mean_errors(prediction[part], target[part]", "_mean_errors(prediction, target"),
+        ("a set is not cropped", "part = ..., rows, columns", "part = ..."),
+        ("any crop", "if crop is not None and crop not in CROPS:", "if False:"),
     ),
     *family(
         "unstride/metrics/cam.py", ("tests/metrics/test_cam.py",),

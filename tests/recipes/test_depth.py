@@ -9,7 +9,7 @@ import torch
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from tests.recipes.tiny_rooms import TINY, H, W, kitchen, nyuv2, road, same
+from tests.recipes.tiny_rooms import TINY, H, W, drives, kitchen, nyuv2, road, same
 from unstride.cli import main
 from unstride.data.neighbours import Neighbours, recoloured
 from unstride.data.posed_rgbd import PosedRGBD
@@ -123,6 +123,26 @@ def test_nyuv2_is_scored_on_its_test_split(tmp_path):
     assert depth.scored(options, "val").source.split == "test"
 
 
+@pytest.mark.parametrize("kind", ["supervised", "video"])
+def test_kitti_with_depth_is_scored_by_it_on_the_split_that_is_asked_for(kind, tmp_path):
+    options = options_of(
+        kind, drives(tmp_path / "kitti"), tmp_path / "out", dataset="kitti_depth",
+        caps=(0.001, 80.0), score_crop="garg",
+    )  # fmt: skip
+    scores = depth.fit(options)
+    assert all(torch.isfinite(torch.tensor(value)) for value in scores.values())
+    assert depth.validate(options) == pytest.approx(scores, abs=1e-6)
+    assert depth.validate(options, "test") != pytest.approx(scores, abs=1e-6)
+    assert depth.validate(replace(options, score_crop=None)) != pytest.approx(scores, abs=1e-6)
+    drive, taught = "2011_09_26_drive_000{}_sync", depth.teaching(options).names
+    assert {name.split("/")[0] for name in taught} == {drive.format(1)}
+    assert len(taught) == 3
+    for split, number, length in (("val", 2, 3), ("test", 3, 1)):
+        names = depth.scored(options, split).source.names
+        assert {name.split("/")[0] for name in names} == {drive.format(number)}
+        assert len(names) == length
+
+
 def test_the_scale_is_aligned_only_where_nobody_knows_it(room, tmp_path):
     for kind, expected in (("supervised", "none"), ("video", "median"), ("known motion", "none")):
         options = options_of(kind, room, tmp_path, freeze_norms=False)
@@ -209,15 +229,19 @@ def test_depth_is_mirrored_and_cropped_with_its_photograph(room, tmp_path):
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        (["--dataset", "voc"], "dataset 'voc': for model supervised there are posed_rgbd, nyuv2"),
+        (["--dataset", "voc"], "dataset 'voc': for model supervised there are posed_rgbd, nyuv2, "
+         "kitti_depth"),
         (["--model", "magic"], "model 'magic': there are supervised, monodepth"),
         (["--model", "monodepth", "--dataset", "nyuv2"], "for model monodepth there are"),
         (["--model", "monodepth", "--crop", "[8, 8]"], "monodepth takes whole frames"),
         (["--crop", "[8, 999]"], "crop (8, 999): at most size (240, 320)"),
+        (["--model", "monodepth", "--dataset", "kitti_depth", "--known_motion", "true"],
+         "known_motion true: dataset kitti_depth has no poses"),
+        (["--score_crop", "nyu"], "crop 'nyu': there are garg, eigen"),
         (["--near", "5", "--far", "2"], "0 < near < far in metres"),
         (["--upsampler", "magic"], "magic"),
     ],
-)
+)  # fmt: skip
 def test_what_there_is_not_is_said_in_one_line(chosen, message, room, tmp_path, capsys):
     common = ["--data", str(room), "--out", str(tmp_path / "out"), "--backbone", "resnet18"]
     assert main(["fit", "depth", *common, "--pretrained", "false", *chosen]) == 1
@@ -235,7 +259,9 @@ def test_every_config_of_depth_and_of_several_tasks_is_understood(tmp_path):
             words = ["--config", name, "--data", str(tmp_path)]
             found[name] = parsed("fit", recipes[kind], words)["options"]
             assert str(found[name].out) == f"runs/{name}"
-    assert len(found) == 6
+    assert len(found) == 8
+    assert found["kitti_depth"].score_crop == "garg"
+    assert found["kitti_eigen_monodepth"].caps == (0.001, 80.0)
     assert found["kitti_monodepth"].size == (192, 640)
     assert found["kitchen_monodepth_small"].known_motion
     assert found["nyuv2_multitask"].tasks == ("segmentation", "depth", "normals")

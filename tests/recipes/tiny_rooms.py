@@ -56,6 +56,26 @@ def road(root: Path) -> Path:
     return root
 
 
+def drives(root: Path) -> Path:
+    """KITTI's annotated depth: a drive that teaches, one that is scored, one of a list."""
+    for number, part in enumerate(("train", "val", "train"), start=1):
+        drive = f"2011_09_26_drive_{number:04d}_sync"
+        photographs = root / "2011_09_26" / drive / "image_02" / "data"
+        depths = root / part / drive / "proj_depth" / "groundtruth" / "image_02"
+        for folder in (photographs, depths):
+            folder.mkdir(parents=True)
+        for n in range(5):
+            texture(n).save(photographs / f"{n:010d}.png")
+            if 0 < n < 4:
+                depth = 256 * (5 + 3 * np.sin(np.arange(W) / 5 + n)) * np.ones((H, 1))
+                depth[: H // 4] = 0
+                Image.fromarray(depth.astype(np.uint16)).save(depths / f"{n:010d}.png")
+    (root / "eigen_test_files.txt").write_text(f"2011_09_26/{drive} 2 l\n")
+    calibration = f"S_rect_02: {W} {H}\nP_rect_02: 30 0 15 0 0 30 11 0 0 0 1 0\n"
+    (root / "2011_09_26" / "calib_cam_to_cam.txt").write_text(calibration)
+    return root
+
+
 def nyuv2(root: Path) -> Path:
     """The labelled frames of NYUv2, as BTS unpacks them."""
     for split in ("train", "test"):

@@ -98,7 +98,12 @@ class Semantic(Labelled):
 
 
 class Depth(Labelled):
-    """Photographs with the depth of every pixel in metres, 0 where it is unknown."""
+    """Photographs with the depth of every pixel in metres, 0 where it is unknown.
+
+    `caps` are the depths between which the data set is usually scored.
+    """
+
+    caps: ClassVar[tuple[float, float]] = (0.001, 10.0)
 
     def read(self, index: int, size: tuple[int, int]) -> Float[Tensor, "h w"]:
         """Metres along the optical axis, or 0."""

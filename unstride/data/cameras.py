@@ -33,6 +33,27 @@ def read_intrinsics(path: Path, layout: str) -> Float[Tensor, "3 3"]:
     return half_pixel(torch.tensor([numbers(row, path) for row in rows]))
 
 
+def read_named(path: Path, name: str, layout: str, *, count: int) -> Float[Tensor, " n"]:
+    """The numbers of a calibration's line of that name.
+
+    Args:
+        path: of the calibration.
+        name: with its colon, such as "P2:".
+        layout: what is expected where there is no such file.
+        count: how many there must be.
+
+    Raises:
+        ValueError: if there is no such line, or not so many numbers in it.
+        FileNotFoundError: if there is no such file.
+    """
+    rows = {row[0]: row[1:] for row in read_rows(path, layout)}
+    if name not in rows:
+        raise ValueError(f"{path}: no line {name}")
+    if len(rows[name]) != count:
+        raise ValueError(f"{path}: {name} and {len(rows[name])} numbers, not {count}")
+    return torch.tensor(numbers(rows[name], path))
+
+
 def pose_of(words: list[str], path: Path) -> Float[Tensor, "4 4"]:
     """A pose from its 3 x 4 numbers, row by row.
 

@@ -1,6 +1,7 @@
 """KITTI odometry: a car's frames with its poses. Geiger, Lenz, Urtasun, CVPR 2012.
 
-Read as it is unpacked, or as prepared sequences of a folder each. It has no depth of its own.
+Read as it is unpacked, or as prepared sequences of a folder each. It has no depth of its own;
+`KITTIDepth` has.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from unstride.data.base import photographs
-from unstride.data.cameras import numbers, pose_of, read_intrinsics, read_rows
+from unstride.data.cameras import pose_of, read_intrinsics, read_named, read_rows
 from unstride.data.images import load_image
 from unstride.geometry import half_pixel
 
@@ -85,13 +86,8 @@ class KITTIOdometry(Dataset):
         """Poses there are those of camera 0; a projection K (I | offset) says where ours is."""
         camera = "image_2" if (folder / "image_2").is_dir() else "image_0"
         calibration = folder / "calib.txt"
-        rows = {row[0]: row[1:] for row in read_rows(calibration, self.layout)}
-        if CAMERAS[camera] not in rows:
-            raise ValueError(f"{calibration}: no line {CAMERAS[camera]}")
-        words = rows[CAMERAS[camera]]
-        if len(words) != 12:
-            raise ValueError(f"{calibration}: {CAMERAS[camera]} and {len(words)} numbers, not 12")
-        projection = torch.tensor(numbers(words, calibration)).view(3, 4)
+        named = read_named(calibration, CAMERAS[camera], self.layout, count=12)
+        projection = named.view(3, 4)
         ours = torch.eye(4)
         ours[:3, 3] = -torch.linalg.solve(projection[:, :3], projection[:, 3])
         matrix = half_pixel(projection[:, :3])

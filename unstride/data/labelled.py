@@ -9,6 +9,7 @@ from unstride.data.camvid import CamVid
 from unstride.data.cityscapes import Cityscapes
 from unstride.data.coco_panoptic import COCOPanoptic
 from unstride.data.coco_stuff import COCOStuff, COCOStuff27
+from unstride.data.kitti_depth import KITTIDepth
 from unstride.data.labels import UNLABELLED as UNLABELLED
 from unstride.data.nyuv2 import NYUv2
 from unstride.data.posed_rgbd import PosedRGBD
@@ -22,7 +23,7 @@ SEMANTIC: dict[str, type[Semantic]] = {
     "coco_stuff27": COCOStuff27,
     "voc": VOC,
 }
-DEPTH: dict[str, type[Depth]] = {"posed_rgbd": PosedRGBD, "nyuv2": NYUv2}
+DEPTH: dict[str, type[Depth]] = {"posed_rgbd": PosedRGBD, "nyuv2": NYUv2, "kitti_depth": KITTIDepth}
 SEGMENTS: dict[str, type[Labelled]] = {"bsds": BSDS, "coco_panoptic": COCOPanoptic}
 
 

@@ -1,5 +1,6 @@
 """A frame with those before and after it: what depth is learned from without labels."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,9 +10,10 @@ from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
+from unstride.data.base import Depth, photographs
 from unstride.data.images import load_image
 from unstride.data.kitti import KITTIOdometry
-from unstride.data.labels import load_depth
+from unstride.data.kitti_depth import KITTIDepth
 from unstride.data.posed_rgbd import PosedRGBD
 from unstride.geometry import relative_pose, resized_intrinsics
 
@@ -21,8 +23,9 @@ Sample = dict[str, Any]
 class Neighbours(Dataset):
     """The frames of a sequence that have both neighbours.
 
-    An item has `image` "3 h w", `sources` "2 3 h w" (before, after), `intrinsics` "3 3", `poses`
-    "2 4 4" from the frame's camera to each source's, and, where the data set has it, `depth` "h w".
+    An item has `image` "3 h w", `sources` "2 3 h w" (before, after), `intrinsics` "3 3", and, where
+    the data set has them, `poses` "2 4 4" from the frame's camera to each source's and `depth`
+    "h w". `KITTIDepth` has no poses; its neighbours need no depth, nor be in the split's list.
 
     Args:
         frames: of one or more sequences, numbered by their files' names.
@@ -35,16 +38,17 @@ class Neighbours(Dataset):
 
     def __init__(
         self,
-        frames: PosedRGBD | KITTIOdometry,
+        frames: PosedRGBD | KITTIOdometry | KITTIDepth,
         spacing: int = 1,
         size: tuple[int, int] | None = None,
     ):
         self.frames, self.size = frames, size
-        places = {(path.parent, int(path.stem)): i for i, path in enumerate(frames.images)}
+        self.places = {path: i for i, path in enumerate(frames.images)}
+        around = {_numbered(path): path for path in _around(frames)}
         self.triples = [
-            (places[folder, n - spacing], i, places[folder, n + spacing])
-            for (folder, n), i in places.items()
-            if (folder, n - spacing) in places and (folder, n + spacing) in places
+            (around[folder, n - spacing], i, around[folder, n + spacing])
+            for i, (folder, n) in enumerate(map(_numbered, frames.images))
+            if (folder, n - spacing) in around and (folder, n + spacing) in around
         ]
         self.names = [frames.names[i] for _, i, _ in self.triples]
         if not self.triples or spacing == 0:
@@ -59,17 +63,17 @@ class Neighbours(Dataset):
     def __getitem__(self, index: int) -> Sample:
         before, frame, after = self.triples[index]
         image = load_image(self.frames.images[frame])
-        sources = [load_image(self.frames.images[i]) for i in (before, after)]
-        pose = self.frames.poses
+        sources = torch.cat([load_image(path) for path in (before, after)])
         size = image.shape[2], image.shape[3]
-        sample: Sample = {
-            "image": image[0],
-            "sources": torch.cat(sources),
-            "intrinsics": self.frames.intrinsics[frame],
-            "poses": torch.stack([relative_pose(pose[frame], pose[i]) for i in (before, after)]),
-        }
-        if isinstance(self.frames, PosedRGBD):
-            sample["depth"] = load_depth(self.frames.labels[frame][0], size)
+        sample: Sample = {"image": image[0], "sources": sources}
+        if isinstance(self.frames, KITTIDepth):
+            sample["intrinsics"] = self.frames.camera(frame, size)
+        else:
+            pose, others = self.frames.poses, [self.places[path] for path in (before, after)]
+            sample["intrinsics"] = self.frames.intrinsics[frame]
+            sample["poses"] = torch.stack([relative_pose(pose[frame], pose[i]) for i in others])
+        if isinstance(self.frames, Depth):
+            sample["depth"] = self.frames.read(frame, size)
         return sample if self.size in (None, size) else resized(sample, self.size)
 
 
@@ -88,12 +92,13 @@ def resized(sample: Sample, size: tuple[int, int]) -> Sample:
 
 def mirrored(sample: Sample) -> Sample:
     """A sample of `Neighbours` in the world seen in a mirror: left is right, for motion too."""
-    mirror = torch.diag(sample["poses"].new_tensor([-1.0, 1.0, 1.0, 1.0]))
     moved: Sample = {
         key: sample[key].flip(-1) for key in ("image", "sources", "depth") if key in sample
     }
     moved["intrinsics"] = _mirrored_intrinsics(sample["intrinsics"], sample["image"].shape[-1])
-    moved["poses"] = mirror @ sample["poses"] @ mirror
+    if "poses" in sample:
+        mirror = torch.diag(sample["poses"].new_tensor([-1.0, 1.0, 1.0, 1.0]))
+        moved["poses"] = mirror @ sample["poses"] @ mirror
     return sample | moved
 
 
@@ -112,6 +117,18 @@ def recoloured(sample: Sample, strength: float) -> Sample:
     frames = torch.stack([before, sample["image"], after])
     jitter = v2.ColorJitter(strength, strength, strength, strength / 10)
     return sample | {"shown": jitter(frames)}
+
+
+def _around(frames: PosedRGBD | KITTIOdometry | KITTIDepth) -> list[Path]:
+    """The photographs among which there are neighbours: frames with known poses, or all."""
+    if not isinstance(frames, KITTIDepth):
+        return frames.images
+    folders = sorted({path.parent for path in frames.images})
+    return [p for folder in folders for p in photographs(folder) if p.stem.isdigit()]
+
+
+def _numbered(path: Path) -> tuple[Path, int]:
+    return path.parent, int(path.stem)
 
 
 def _mirrored_intrinsics(

@@ -7,8 +7,6 @@ from torch.nn.functional import cross_entropy
 from unstride.data.labelled import UNLABELLED
 from unstride.metrics import BoundaryIoU, DepthErrors, mean_iou
 
-CAPS = 0.001, 10.0  # metres; no depth outside counts as known
-
 
 class Segmentation:
     """A class for each pixel, by cross entropy.
@@ -56,13 +54,20 @@ class ClassScore:
 
 
 class Depth:
-    """The logarithm of each pixel's depth in metres, by its absolute error."""
+    """The logarithm of each pixel's depth in metres, by its absolute error.
+
+    Args:
+        caps: metres; no depth outside counts as known.
+    """
 
     outputs = 1
 
+    def __init__(self, caps: tuple[float, float]):
+        self.caps = caps
+
     def known(self, labels: Float[Tensor, "..."]) -> Tensor:
         """Where depth was measured, within the caps."""
-        return (labels > CAPS[0]) & (labels < CAPS[1])
+        return (labels > self.caps[0]) & (labels < self.caps[1])
 
     def loss(self, answers: Float[Tensor, "n 1"], labels: Float[Tensor, " n"]) -> Tensor:
         """Mean |log prediction - log depth|."""
@@ -70,14 +75,18 @@ class Depth:
 
     def score(self) -> "DepthScore":
         """Of the depth whose logarithm is the answer."""
-        return DepthScore()
+        return DepthScore(self.caps)
 
 
 class DepthScore:
-    """abs rel, RMSE in metres and delta1 in percent: means over images, nothing aligned."""
+    """abs rel, RMSE in metres and delta1 in percent: means over images, nothing aligned.
 
-    def __init__(self) -> None:
-        self.errors = DepthErrors(CAPS)
+    Args:
+        caps: metres; no depth outside is scored.
+    """
+
+    def __init__(self, caps: tuple[float, float]):
+        self.errors = DepthErrors(caps)
 
     def update(self, answers: Float[Tensor, "1 h w"], labels: Float[Tensor, "h w"]) -> None:
         """Add an image."""
@@ -93,4 +102,4 @@ class DepthScore:
 
 def task_of(dataset) -> Segmentation | Depth:
     """What a probe can learn from a data set: its classes, or depth if it has none."""
-    return Segmentation(len(dataset.classes)) if dataset.classes else Depth()
+    return Segmentation(len(dataset.classes)) if dataset.classes else Depth(dataset.caps)

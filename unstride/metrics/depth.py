@@ -3,6 +3,10 @@
 Usual settings: NYUv2 caps (0.001, 10) and no alignment; KITTI caps (0.001, 80), with "median" for
 nets that learned without depth; "scale_shift" for relative depth. The last is fitted to depth, not
 to its inverse as MiDaS does (Ranftl et al., PAMI 2020), since the prediction is depth.
+
+On KITTI a crop is usual: "garg" (Garg et al., ECCV 2016, arXiv:1603.04992), or "eigen" in the older
+papers. Both are known by the numbers in the evaluation code of Godard et al. (CVPR 2017,
+arXiv:1609.03677), where bounds are rounded down. NYUv2's crop of the same name is another.
 """
 
 import torch
@@ -13,6 +17,10 @@ from torchmetrics import Metric
 ALIGNMENTS = ("none", "median", "scale_shift")
 NAMES = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta1", "delta2", "delta3")
 ROOTS = (2, 3)  # of these the root is taken after the mean
+CROPS = {  # top, bottom, left, right, as shares of the picture's height and width
+    "garg": (0.40810811, 0.99189189, 0.03594771, 0.96405229),
+    "eigen": (0.3324324, 0.91351351, 0.0359477, 0.96405229),
+}
 
 
 def depth_errors(
@@ -21,6 +29,7 @@ def depth_errors(
     *,
     caps: tuple[float, float] = (0.001, 10.0),
     alignment: str = "none",
+    crop: str | None = None,
 ) -> dict[str, Float[Tensor, ""]]:
     """The errors of one image; NaN if it has no valid pixel.
 
@@ -33,12 +42,27 @@ def depth_errors(
         caps: lowest and highest depth in metres; the aligned prediction is clamped to them.
         alignment: "none", "median" (times median g / median p), or "scale_shift" (a p + b by least
             squares), on the valid pixels of the image.
+        crop: "garg" or "eigen": of KITTI's pictures only this part is valid; by default all is.
 
     Raises:
-        ValueError: if the sizes differ, or `caps` or `alignment` is none.
+        ValueError: if the sizes differ, or `caps`, `alignment` or `crop` is none.
     """
-    means, _ = _mean_errors(prediction, target, caps, alignment)
+    _check_settings(caps, alignment, crop)
+    _check_sizes(prediction, target)
+    part = cropped((target.shape[0], target.shape[1]), crop)
+    means, _ = _mean_errors(prediction[part], target[part], caps, alignment)
     return _named(_with_roots(means))
+
+
+def cropped(size: tuple[int, int], crop: str | None) -> tuple[slice, slice]:
+    """The rows and columns of a picture of this size that a crop leaves, bounds rounded down."""
+    if crop is None:
+        return slice(None), slice(None)
+    height, width = size
+    top, bottom, left, right = CROPS[crop]
+    return slice(int(top * height), int(bottom * height)), slice(
+        int(left * width), int(right * width)
+    )
 
 
 class DepthErrors(Metric):
@@ -49,6 +73,7 @@ class DepthErrors(Metric):
         alignment: as in `depth_errors`; always of each image by itself.
         average: "image" for the mean of the images' errors, those without a valid pixel left out;
             "pixel" for one mean over all valid pixels, of which the roots are taken last.
+        crop: as in `depth_errors`.
 
     Raises:
         ValueError: if one of them is none of those.
@@ -63,12 +88,13 @@ class DepthErrors(Metric):
         caps: tuple[float, float] = (0.001, 10.0),
         alignment: str = "none",
         average: str = "image",
+        crop: str | None = None,
     ):
         super().__init__()
-        _check_settings(caps, alignment)
+        _check_settings(caps, alignment, crop)
         if average not in ("image", "pixel"):
             raise ValueError(f"average {average!r}: there are image, pixel")
-        self.caps, self.alignment, self.average = caps, alignment, average
+        self.caps, self.alignment, self.average, self.crop = caps, alignment, average, crop
         total = torch.zeros(len(NAMES), dtype=torch.float64)
         self.add_state("total", total, dist_reduce_fx="sum")
         self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
@@ -80,7 +106,9 @@ class DepthErrors(Metric):
             ValueError: if the sizes differ.
         """
         _check_sizes(prediction, target)
-        for image, truth in zip(prediction, target, strict=True):
+        rows, columns = cropped((target.shape[-2], target.shape[-1]), self.crop)
+        part = ..., rows, columns
+        for image, truth in zip(prediction[part], target[part], strict=True):
             means, pixels = _mean_errors(image, truth, self.caps, self.alignment)
             if pixels and self.average == "image":
                 self.total += _with_roots(means)
@@ -112,8 +140,6 @@ def align(
 def _mean_errors(
     prediction: Tensor, target: Tensor, caps: tuple[float, float], alignment: str
 ) -> tuple[Float[Tensor, "7"], int]:
-    _check_settings(caps, alignment)
-    _check_sizes(prediction, target)
     valid: Bool[Tensor, "h w"] = (target > caps[0]) & (target < caps[1])
     true, found = target[valid].double(), prediction[valid].double()
     pixels = len(true)
@@ -139,11 +165,13 @@ def _median(values: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     return (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
 
 
-def _check_settings(caps: tuple[float, float], alignment: str) -> None:
+def _check_settings(caps: tuple[float, float], alignment: str, crop: str | None) -> None:
     if not 0 < caps[0] < caps[1]:
         raise ValueError(f"caps {caps}: two depths in metres, 0 < lowest < highest")
     if alignment not in ALIGNMENTS:
         raise ValueError(f"alignment {alignment!r}: there are {', '.join(ALIGNMENTS)}")
+    if crop is not None and crop not in CROPS:
+        raise ValueError(f"crop {crop!r}: there are {', '.join(CROPS)}, or none")
 
 
 def _check_sizes(prediction: Tensor, target: Tensor) -> None:

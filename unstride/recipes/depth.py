@@ -21,6 +21,7 @@ from torchvision import tv_tensors
 from unstride.data.augment import plain
 from unstride.data.base import thinned
 from unstride.data.kitti import KITTIOdometry
+from unstride.data.kitti_depth import KITTIDepth
 from unstride.data.labelled import create_labelled
 from unstride.data.metric import AtSize, at_size, metric_augmentation
 from unstride.data.neighbours import Neighbours, Sample, mirrored, recoloured
@@ -34,7 +35,16 @@ from unstride.recipes.task import TaskLearner, TaskOptions, create, measure, sam
 from unstride.viz import compared_depth
 from unstride.viz.depth import depth_span
 
-DATASETS = {"supervised": ("posed_rgbd", "nyuv2"), "monodepth": ("posed_rgbd", "kitti")}
+Video = PosedRGBD | KITTIOdometry | KITTIDepth
+VIDEO: dict[str, type[Video]] = {
+    "posed_rgbd": PosedRGBD,
+    "kitti": KITTIOdometry,
+    "kitti_depth": KITTIDepth,
+}
+DATASETS = {
+    "supervised": ("posed_rgbd", "nyuv2", "kitti_depth"),
+    "monodepth": tuple(VIDEO),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +57,8 @@ class Options(TaskOptions):
     size; of kitti, whose reader has no depth, the photometric error.
 
     Args:
-        dataset: posed_rgbd or nyuv2 for supervised, posed_rgbd or kitti for monodepth. Of nyuv2,
-            which has no val, the test split is scored.
+        dataset: posed_rgbd, nyuv2 or kitti_depth for supervised, posed_rgbd, kitti or kitti_depth
+            for monodepth. Of nyuv2, which has no val, the test split is scored.
         model: supervised or monodepth.
         near: the least depth that the network can say, in metres; without known motion in the unit
             of its own motion.
@@ -57,9 +67,11 @@ class Options(TaskOptions):
         crop: rows and columns of a training crop, for supervised; by default the size.
         flip: mirror half of the photographs.
         colour: how much brightness, contrast and saturation change, 0 to 1.
-        known_motion: monodepth takes the camera's poses, so that depth is in metres.
+        known_motion: monodepth takes the camera's poses, so that depth is in metres; kitti_depth
+            has none.
         spacing: monodepth's neighbours, in frame numbers.
         caps: depths between which is scored, in metres.
+        score_crop: garg or eigen: the part of KITTI's pictures that is scored; by default all.
         alignment: none, median or scale_shift; by default median for monodepth without known
             motion, else none.
     """
@@ -75,6 +87,7 @@ class Options(TaskOptions):
     known_motion: bool = False
     spacing: int = 1
     caps: tuple[float, float] = (0.001, 10.0)
+    score_crop: str | None = None
     alignment: str | None = None
 
 
@@ -121,7 +134,7 @@ class Supervised(TaskLearner):
         super().__init__(network, options)
         moving = options.model == "monodepth" and not options.known_motion
         alignment = options.alignment or ("median" if moving else "none")
-        self.errors = DepthErrors(options.caps, alignment)
+        self.errors = DepthErrors(options.caps, alignment, crop=options.score_crop)
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
         """Of logarithms; 0 where nothing is known of a whole batch."""
@@ -219,6 +232,8 @@ def teaching(options: Options) -> Dataset:
         return create_labelled(options.dataset, options.data, "train")
     if options.crop is not None:
         raise ValueError(f"crop {options.crop}: model monodepth takes whole frames, choose a size")
+    if options.known_motion and options.dataset == "kitti_depth":
+        raise ValueError("known_motion true: dataset kitti_depth has no poses")
     return Neighbours(_frames(options, "train"), options.spacing, options.size)
 
 
@@ -235,8 +250,8 @@ def scored(options: Options, part: str) -> Dataset:
     return AtSize(create_labelled(options.dataset, options.data, part), options.size)
 
 
-def _frames(options: Options, part: str) -> PosedRGBD | KITTIOdometry:
-    return (KITTIOdometry if options.dataset == "kitti" else PosedRGBD)(options.data, part)
+def _frames(options: Options, part: str) -> Video:
+    return VIDEO[options.dataset](options.data, part)
 
 
 def _check(options: Options) -> None:
