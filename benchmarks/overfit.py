@@ -59,9 +59,9 @@ class Proof(NamedTuple):
 
 
 PROOFS = {
-    "semantic_fpn": Proof(segmentation, "camvid", 500, STREET, {"width": 64, "branch_width": 64}),
-    "upernet": Proof(segmentation, "camvid", 500, STREET, {"width": 64}),
-    "hrnet_ocr": Proof(segmentation, "camvid", 500, STREET, {"width": 64, "key_width": 32}),
+    "semantic_fpn": Proof(segmentation, "camvid", 900, STREET, {"width": 64, "branch_width": 64}),
+    "upernet": Proof(segmentation, "camvid", 900, STREET, {"width": 64}),
+    "hrnet_ocr": Proof(segmentation, "camvid", 900, STREET, {"width": 64, "key_width": 32}),
     "faster_rcnn": Proof(detection, "pennfudan", 600, SMALL, {"width": 64, **FEW}),
     "mask_rcnn": Proof(detection, "pennfudan", 600, SMALL, {"width": 64, **FEW}),
     "fcos": Proof(detection, "pennfudan", 600, SMALL | COARSE, {"width": 64}),
