@@ -11,14 +11,11 @@ if TYPE_CHECKING:
     from unstride.data import load_image as load_image
     from unstride.export import export_onnx as export_onnx
     from unstride.models.dense_features import DenseFeatures as DenseFeatures
-    from unstride.models.detection import create_detector as create_detector
     from unstride.models.hrnet_ocr import HRNetOCR as HRNetOCR
     from unstride.models.implicit import ImplicitFeatures as ImplicitFeatures
     from unstride.models.implicit import fit_implicit as fit_implicit
     from unstride.models.monodepth import Monodepth as Monodepth
     from unstride.models.multi_task import MultiTask as MultiTask
-    from unstride.models.panoptic_deeplab import PanopticDeepLab as PanopticDeepLab
-    from unstride.models.panoptic_fpn import PanopticFPN as PanopticFPN
     from unstride.models.pretrained import from_pretrained as from_pretrained
     from unstride.models.saved_task import read_task as read_task
     from unstride.models.semantic_fpn import SemanticFPN as SemanticFPN
@@ -45,14 +42,11 @@ HOMES = {
     "load_image": "unstride.data",
     "export_onnx": "unstride.export",
     "DenseFeatures": "unstride.models.dense_features",
-    "create_detector": "unstride.models.detection",
     "HRNetOCR": "unstride.models.hrnet_ocr",
     "ImplicitFeatures": "unstride.models.implicit",
     "fit_implicit": "unstride.models.implicit",
     "Monodepth": "unstride.models.monodepth",
     "MultiTask": "unstride.models.multi_task",
-    "PanopticDeepLab": "unstride.models.panoptic_deeplab",
-    "PanopticFPN": "unstride.models.panoptic_fpn",
     "from_pretrained": "unstride.models.pretrained",
     "read_task": "unstride.models.saved_task",
     "SemanticFPN": "unstride.models.semantic_fpn",

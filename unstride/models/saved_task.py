@@ -1,15 +1,12 @@
 """A task network as a folder: what makes it again, in words, and all its tensors."""
 
-from collections.abc import Callable
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import torch
 from torch import nn
 
-from unstride.models.detectors import create_object_detector, create_panoptic
-from unstride.models.segmenters import create_segmenter
-from unstride.models.task_networks import create_depth, create_multitask
 from unstride.pyramid import create_pyramid
 from unstride.upsamplers.folder import (
     CONFIG,
@@ -20,12 +17,12 @@ from unstride.upsamplers.folder import (
     write_folder,
 )
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {
-    "segmentation": create_segmenter,
-    "detection": create_object_detector,
-    "panoptic": create_panoptic,
-    "depth": create_depth,
-    "multitask": create_multitask,
+BUILDERS = {  # where each kind is made; torchvision's detectors are not loaded for depth
+    "segmentation": "unstride.models.segmenters:create_segmenter",
+    "detection": "unstride.models.detectors:create_object_detector",
+    "panoptic": "unstride.models.detectors:create_panoptic",
+    "depth": "unstride.models.task_networks:create_depth",
+    "multitask": "unstride.models.task_networks:create_multitask",
 }
 
 
@@ -52,7 +49,7 @@ def create_task(described: dict[str, Any], *, pretrained: bool = False, **backbo
     pyramid = create_pyramid(
         described["backbone"], described["strides"], pretrained=pretrained, **backbone
     )
-    network = BUILDERS[task](
+    network = resolve_name(BUILDERS[task])(
         described["model"], pyramid, len(described["classes"]),
         upsampler=described["upsampler"], **described["options"],
     )  # fmt: skip
