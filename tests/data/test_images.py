@@ -90,6 +90,16 @@ def test_no_such_file(tmp_path):
         load_image(tmp_path / "none.png")
 
 
+def test_a_folder_spelt_twice_is_searched_once_and_results_are_left_out(tmp_path):
+    for name in ("a.png", "out/b.png", "other/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (2, 2)).save(tmp_path / name)
+    found = find_images([tmp_path, f"{tmp_path}/other/.."], without=tmp_path / "out")
+    assert sorted(p.name for p in found) == ["a.png", "c.png"]
+    assert len(find_images([tmp_path], without=tmp_path)) == 3  # it is no folder inside
+    assert [p.name for p in find_images([tmp_path / "out"], without=tmp_path / "out")] == ["b.png"]
+
+
 def test_files_folders_and_globs_each_once(tmp_path):
     for name in ("b.jpg", "a.png", "sub/c.JPG", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -13,6 +13,7 @@ from unstride.cli import main
 from unstride.data import load_depth, load_image, load_labels
 from unstride.data.coco_results import write_detections
 from unstride.data.masks import decode_mask
+from unstride.data.metric import at_size
 from unstride.data.panoptic_file import Segment, read_ids, read_segments
 from unstride.data.panoptic_targets import Classes
 from unstride.models import answers, predict
@@ -93,10 +94,10 @@ def photos(tmp_path):
 def using(tmp_path, monkeypatch):
     """Make `unstride predict` use a network of a task."""
 
-    def use(task, network=None):
+    def use(task, network=None, **more):
         torch.manual_seed(0)
         made = (network or NETWORKS[task]()).eval()
-        described = {"task": task, "classes": NAMES, "model": "tiny"}
+        described = {"task": task, "classes": NAMES, "model": "tiny", **more}
         folder = tmp_path / "model"
         folder.mkdir(exist_ok=True)
         for name in ("config.json", "model.safetensors"):
@@ -203,6 +204,33 @@ def test_depth(photos, tmp_path, using):
     with torch.inference_mode():
         depth = network(load_image(photos / "7.png"))[0]
     assert (load_depth(out / "depth/7.png") - depth).abs().max() <= 0.0005 + 1e-6
+
+
+@pytest.mark.parametrize("task", ["depth", "multitask"])
+def test_photographs_are_looked_at_as_those_that_taught(task, photos, tmp_path, using):
+    network, out = using(task, size=[32, 48]), tmp_path / "out"
+    assert run(photos, out) == 0
+    image = load_image(photos / "7.png")
+    with torch.inference_mode():
+        said = network(at_size(image, (32, 48)))
+    depth = said if task == "depth" else said["depth"]
+    expected = at_size(depth[:, None], (50, 70))[0, 0]
+    assert (load_depth(out / "depth/7.png") - expected).abs().max() <= 0.0005 + 1e-6
+    if task == "multitask":
+        normals = 2 * load_image(out / "normals/7.png")[0] - 1
+        assert (normals.norm(dim=0) - 1).abs().max() < 0.02
+        classes = at_size(said["segmentation"], (50, 70))[0].argmax(0)
+        assert torch.equal(load_labels(out / "classes/7.png"), classes)
+
+
+def test_another_photograph_of_the_same_name_is_done(photos, tmp_path, using):
+    using("segmentation")
+    out, other = tmp_path / "out", tmp_path / "other"
+    run(photos, out)
+    other.mkdir()
+    Image.new("RGB", (70, 50), "white").save(other / "7.png")
+    run(other, out)
+    assert load_labels(out / "classes/7.png").unique().tolist() == [0]
 
 
 def test_depth_beyond_what_the_file_holds_is_said_each_time(photos, tmp_path, using, capsys):
@@ -321,11 +349,13 @@ def test_depth_from_video_has_no_metres_on_its_scale(monkeypatch):
         answers, "depth_picture", lambda d, unit: units.append(unit) or torch.zeros(3, *d.shape)
     )
     network = NETWORKS["depth"]().eval().requires_grad_(False)
-    for name in ("monodepth", "supervised"):
-        answers.from_depth(
-            answers.Model(network, {"task": "depth", "model": name}), torch.rand(1, 3, 32, 48)
-        )
-    assert units == ["", "m"]
+    notes = []
+    for name, known in (("monodepth", False), ("monodepth", True), ("supervised", False)):
+        described = {"task": "depth", "model": name, "known_motion": known}
+        model = answers.Model(network, described)
+        notes.append(answers.from_depth(model, torch.rand(1, 3, 32, 48)).note)
+    assert units == ["", "m", "m"]
+    assert notes == ["depth has no unit; it is written as if it were metres", "", ""]
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ MUTANTS = [
     ),
     *family(
         "unstride/recipes/task.py", ("tests/recipes/test_task.py", "tests/recipes/test_segmentation.py", "-k", "not two_processes and not learns_the"),
-        ("inner parts too", "parts.append(found[0])", "parts += found"),
+        ("inner parts alone", "inner.get_submodule(name)", "body.get_submodule(name)"),
         ("frozen parts learn", "part.requires_grad_(False)", "pass"),
         ("frozen statistics move", "if whole else self.frozen:", "if whole else []:"),
         ("linear", "rising * (1 - done) ** 0.9", "rising * (1 - done)"),

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders
 
 from tests.recipes.streets import streets
 from unstride.models.saved_task import read_task
-from unstride.recipes import segmentation
+from unstride.recipes import depth, segmentation
 from unstride.recipes.segmentation import Options, fit, validate
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +69,56 @@ def test_same_seed_same_curve_and_a_killed_run_goes_on_to_it(data, tmp_path, mon
     fit(options(data, tmp_path / "stopped"))
     assert card(tmp_path / "stopped")["curve"] == whole["curve"]
     assert card(tmp_path / "stopped")["measured"] == whole["measured"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"learning_rate": 0.5}, "learning_rate 0.001, not 0.5"),
+        ({"upsampler": "bilinear"}, "upsampler None, not bilinear"),
+        ({"seed": 3}, "seed 0, not 3"),
+    ],
+)
+def test_a_run_goes_on_with_the_same_options_or_not_at_all(changed, message, data, tmp_path):
+    fit(options(data, tmp_path, steps=1))
+    before = (tmp_path / "model/model.safetensors").read_bytes()
+    with pytest.raises(ValueError, match=f"last.ckpt: was made with {message}"):
+        fit(options(data, tmp_path, steps=1, **changed))
+    fit(options(data, tmp_path, steps=1, limit=1, save_every=7))
+    assert (tmp_path / "model/model.safetensors").read_bytes() == before
+
+
+def test_every_run_leaves_a_checkpoint_of_its_end(data, tmp_path):
+    fit(options(data, tmp_path, steps=2, save_every=50))
+    saved = torch.load(tmp_path / "last.ckpt", weights_only=False)
+    assert saved["global_step"] == 2
+
+
+def test_best_weights_of_an_earlier_run_are_not_taken(data, tmp_path):
+    fit(options(data, tmp_path / "a", steps=2, check_every=1, patience=5))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a/best.ckpt").rename(tmp_path / "b/best.ckpt")
+    fit(options(data, tmp_path / "b", learning_rate=0.5, steps=3))
+    fit(options(data, tmp_path / "c", learning_rate=0.5, steps=3))
+    first, second = (load_file(tmp_path / f"{run}/model/model.safetensors") for run in "bc")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_loss_that_is_no_number_ends_the_run(data, tmp_path):
+    with pytest.raises(ValueError, match=r"loss is (nan|inf) at step \d+: lower learning_rate"):
+        fit(options(data, tmp_path, learning_rate=1e30, clip=0.0))
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_network_for_other_classes_or_another_task_is_not_scored(data, tmp_path):
+    fit(options(data, tmp_path, steps=1))
+    config = tmp_path / "model/config.json"
+    described = json.loads(config.read_text())
+    config.write_text(json.dumps(described | {"classes": described["classes"][::-1]}))
+    with pytest.raises(ValueError, match="other classes than those that were trained"):
+        validate(options(data, tmp_path))
+    with pytest.raises(ValueError, match="for segmentation, not for depth"):
+        depth.validate(depth.Options(data=data, out=tmp_path))
 
 
 def test_the_folder_holds_what_was_measured(data, tmp_path):

@@ -89,6 +89,22 @@ def test_a_part_that_the_backbone_lacks_is_named_with_those_it_has():
         TaskLearner(Deep(), replace(BASE, freeze=("stem",)))
 
 
+def test_a_part_may_lie_deeper():
+    network = Deep()
+    TaskLearner(network, replace(BASE, freeze=("layer1.0",)))
+    frozen = {n.rpartition(".")[0] for n, p in network.named_parameters() if not p.requires_grad}
+    assert frozen == {f"pyramid.model.layer1.0.{n}" for n in ("conv1", "bn1")}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("steps", 0), ("batch_size", -1), ("limit", 0), ("patience", 0), ("seed", -1), ("devices", 0)],
+)
+def test_what_no_run_could_be_made_with_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} {value}: at least"):
+        replace(BASE, **{name: value})
+
+
 def test_every_config_is_one_of_a_recipe():
     for name in command.configs():
         text = (command.CONFIGS / f"{name}.yaml").read_text()

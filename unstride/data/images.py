@@ -14,27 +14,35 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", "
 MAX_PIXELS = 100_000_000
 
 
-def find_images(sources: Iterable[str | Path]) -> list[Path]:
+def find_images(sources: Iterable[str | Path], without: Path | None = None) -> list[Path]:
     """Image files named by files, folders (searched to the bottom) and globs, each once, sorted.
 
     A file that is named is returned whatever its suffix: to read it will tell.
 
+    Args:
+        sources: that name them.
+        without: a folder inside one of the folders, which is not searched.
+
     Raises:
         FileNotFoundError: if a source names nothing.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
+    left_out = without.resolve() if without else None
     for source in map(str, sources):
         path = Path(source)
         if path.is_dir():
             files = [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
+            if left_out and path.resolve() in left_out.parents:
+                files = [p for p in files if left_out not in p.resolve().parents]
         elif path.is_file():
             files = [path]
         else:
             files = [Path(p) for p in glob.glob(source, recursive=True) if Path(p).is_file()]
         if not files:
             raise FileNotFoundError(f"no image found at {source}")
-        found.update(dict.fromkeys(sorted(files)))
-    return list(found)
+        for file in sorted(files):
+            found.setdefault(file.resolve(), file)
+    return list(found.values())
 
 
 def load_image(path: str | Path) -> Float[Tensor, "1 3 h w"]:

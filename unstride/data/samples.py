@@ -37,7 +37,7 @@ class Samples(Dataset):
     def __getitem__(self, index: int) -> Any:
         count = len(self.source)  # type: ignore[arg-type]
         turn, place = divmod(index, count)
-        generator = torch.Generator().manual_seed(self.seed + turn)
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + turn)
         order = torch.randperm(count, generator=generator)
         item = self.source[int(order[place])]
         with torch.random.fork_rng(devices=[]):

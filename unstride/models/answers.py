@@ -14,9 +14,11 @@ from typing import Any
 
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from unstride.data.coco_results import entries
 from unstride.data.map_file import DEEPEST, write_classes, write_depth
+from unstride.data.metric import at_size
 from unstride.data.panoptic_file import Category, Segment, segment_infos, write_ids
 from unstride.models.multi_task import MultiTask
 from unstride.models.panoptic_deeplab import PanopticDeepLab
@@ -109,9 +111,16 @@ def from_panoptic(model: Model, image: Float[Tensor, "1 3 h w"]) -> Answer:
 
 
 def from_depth(model: Model, image: Float[Tensor, "1 3 h w"]) -> Answer:
-    """Of a network that gives depth "1 h w"; what Monodepth learned from video has no unit."""
-    unit = "" if model.described.get("model") == "monodepth" else "m"
-    return depth_answer(image[0], model.network(image)[0], unit)
+    """Of a network that gives depth "1 h w"; learned from video without poses it has no unit."""
+    known = model.described.get("model") != "monodepth" or model.described.get("known_motion")
+    size = image.shape[2], image.shape[3]
+    depth = at_size(model.network(at_trained(model, image))[:, None], size)[0, 0]
+    return depth_answer(image[0], depth, "m" if known else "")
+
+
+def at_trained(model: Model, image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 H W"]:
+    """The photograph at the size of those that taught, where all had one: depth depends on it."""
+    return at_size(image, tuple(model.described.get("size") or image.shape[2:]))
 
 
 def from_normals(model: Model, image: Float[Tensor, "1 3 h w"]) -> Answer:
@@ -124,8 +133,11 @@ def from_several(model: Model, image: Float[Tensor, "1 3 h w"]) -> Answer:
     network: MultiTask = model.network
     files: dict[str, Writer] = {}
     found, notes = {}, []
-    for name, said in network(image).items():
-        one = task_answer(network.tasks[name], image[0], said[0], model.classes)
+    size = image.shape[2], image.shape[3]
+    for name, said in network(at_trained(model, image)).items():
+        maps = said if said.ndim == 4 else said[:, None]
+        whole = at_size(maps, size)[0].reshape(*said.shape[1:-2], *size)
+        one = task_answer(network.tasks[name], image[0], whole, model.classes)
         files |= {f"pictures/{name}" if k == "pictures" else k: w for k, w in one.files.items()}
         found[name] = one.found
         notes += [one.note] if one.note else []
@@ -143,7 +155,7 @@ def task_answer(task: Task, image: Image, said: Tensor, classes: Sequence[str]) 
     if isinstance(task, LogDepth):
         return depth_answer(image, said)
     if isinstance(task, SurfaceNormals):
-        return normals_answer(image, said)
+        return normals_answer(image, normalize(said, dim=0))
     raise ValueError(f"{type(task).__name__}: there is no file for such a task")
 
 
@@ -198,6 +210,9 @@ def depth_answer(image: Image, depth: Float[Tensor, "h w"], unit: str = "m") -> 
     depth = depth.cpu()
     known = depth[(depth > 0) & depth.isfinite()]
     clipped = int((depth > DEEPEST).sum())
+    notes = [] if unit else ["depth has no unit; it is written as if it were metres"]
+    if clipped:
+        notes.append(f"{clipped} pixels are deeper than {DEEPEST} m and written as that")
     return Answer(
         {
             "depth": partial(write_depth, depth=depth),
@@ -208,7 +223,7 @@ def depth_answer(image: Image, depth: Float[Tensor, "h w"], unit: str = "m") -> 
             "farthest": round(float(known.max()), 3) if len(known) else None,
             "clipped": clipped,
         },
-        f"{clipped} pixels are deeper than {DEEPEST} m and written as that" if clipped else "",
+        "; ".join(notes),
     )
 
 

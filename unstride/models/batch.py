@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from unstride.data import load_image
 from unstride.models.chosen import build
 from unstride.models.dense_features import DenseFeatures
-from unstride.models.each_image import Job, Size, each_image, output_size, parse_size
+from unstride.models.each_image import Job, Size, digest, each_image, output_size, parse_size
 from unstride.models.feature_file import feature_file
 from unstride.models.implicit import ImplicitFeatures, bar_of_fit
 from unstride.models.memory import parse_memory, room
@@ -84,6 +84,7 @@ class Upsampling(Job):
             model.watch = bar_of_fit(progress)
         size = output_size(image, self.wanted)
         metadata = self.described | {"image": path.name, "size": f"{size[0]}x{size[1]}"}
+        metadata["photograph"] = digest(path)
         if _is_done(target, metadata, self.picture):
             return
         image = image.to(next(iter(model.parameters())).device)

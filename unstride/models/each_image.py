@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from abc import ABC, abstractmethod
@@ -51,7 +52,7 @@ def each_image(command: str, images: list[str], out: Path, prepare: Callable[[],
 
     console = Console(stderr=True)
     try:
-        paths = find_images(images)
+        paths = find_images(images, without=out)
         job = prepare()
     except (ValueError, OSError, RuntimeError) as error:
         console.print(f"unstride {command}: {error}", style="red", highlight=False, soft_wrap=True)
@@ -81,6 +82,15 @@ def each_image(command: str, images: list[str], out: Path, prepare: Callable[[],
         console.print(f"not done: {line}", style="red", highlight=False, soft_wrap=True)
     console.print(f"{len(done)} of {len(paths)} images are in {out}/", highlight=False)
     return 1 if failed else 0
+
+
+def digest(*paths: Path) -> str:
+    """Of the bytes of files: others have another."""
+    found = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()[:16]
 
 
 def parse_size(text: str | None) -> Size:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from torch.nn.functional import interpolate
 
 from unstride.data import load_image
 from unstride.models.answers import ANSWERS, Model, answer
-from unstride.models.each_image import Job, Size, each_image, output_size, parse_size
+from unstride.models.each_image import Job, Size, digest, each_image, output_size, parse_size
 from unstride.models.feature_file import unfinished
 from unstride.models.joined import joined
 from unstride.models.saved_task import read_task
@@ -45,7 +44,7 @@ def predict_files(
         made = task_model(model, score)
         chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         made.network.to(chosen)
-        return Predicting(made, digest(model), out, wanted, chosen)
+        return Predicting(made, digest(model / CONFIG, model / WEIGHTS), out, wanted, chosen)
 
     return each_image("predict", images, out, prepare)
 
@@ -66,15 +65,6 @@ def task_model(folder: Path, score: float) -> Model:
     if described.get("model") == "panoptic_fpn":
         network.merging = network.merging | {"min_score": score}
     return Model(network, described, score)
-
-
-def digest(folder: Path) -> str:
-    """Of the files that a network is made of: another network has another."""
-    found = hashlib.sha256()
-    for name in (CONFIG, WEIGHTS):
-        with open(folder / name, "rb") as file:
-            found.update(hashlib.file_digest(file, "sha256").digest())
-    return found.hexdigest()[:16]
 
 
 @dataclass
@@ -105,7 +95,7 @@ class Predicting(Job):
         size = output_size(image, self.wanted)
         made_with = {
             "model": self.digest, "score": self.model.score, "size": f"{size[0]}x{size[1]}",
-            "image": path.name, "unstride": installed_version(),
+            "image": path.name, "photograph": digest(path), "unstride": installed_version(),
         }  # fmt: skip
         if (told := self._done(name, made_with)) is not None:
             return told["note"]

@@ -71,7 +71,11 @@ def read_task(folder: str | Path) -> tuple[Any, dict[str, Any]]:
         ValueError: if a file is missing or broken, or one does not fit the other.
     """
     folder = Path(folder)
+    if not (folder / CONFIG).is_file() and (folder / "model" / CONFIG).is_file():
+        raise ValueError(f"{folder}: the network is in {folder / 'model'}")
     described = read_config(folder)
+    if "task" not in described:
+        raise ValueError(f"{folder}: no task network, perhaps an upsampler")
     with refusing(folder / CONFIG):
         network = create_task(described)
     load_weights(network, folder / WEIGHTS, "network")

@@ -78,7 +78,7 @@ def parsed(command: str, recipe: str, arguments: list[str]) -> dict[str, Any]:
     act, options = getattr(module, command), getattr(module, "Options", None)
     about = (getdoc(options if is_dataclass(options) else act) or "").split("\n\nArgs:")[0]
     if command != "fit":
-        about = getdoc(act) or ""
+        about = (getdoc(act) or "").split("\n\nArgs:")[0]
     parser = ArgumentParser(prog=f"unstride {command} {recipe}", description=about)
     parser.add_argument(
         "--config", action="config", help="a YAML file with these options, or the name of one"

@@ -10,7 +10,7 @@ true poses or a pose network. Photographs are resized as a whole, cropped and mi
 zoomed: that would make depth wrong.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -29,9 +29,17 @@ from unstride.data.posed_rgbd import PosedRGBD
 from unstride.data.spatial import Depth
 from unstride.metrics import DepthErrors
 from unstride.models.monodepth import Monodepth
-from unstride.models.saved_task import read_task
 from unstride.models.task import SingleTask
-from unstride.recipes.task import TaskLearner, TaskOptions, create, measure, samples, start, train
+from unstride.recipes.task import (
+    TaskLearner,
+    TaskOptions,
+    create,
+    measure,
+    samples,
+    start,
+    train,
+    trained,
+)
 from unstride.viz import compared_depth
 from unstride.viz.depth import depth_span
 
@@ -97,7 +105,10 @@ def fit(options: Options) -> dict[str, float]:
     learner = learner_of(options)
     run = start(options, learner.better)
     depths = {"near": options.near, "far": options.far}
-    network, described = create(options, "depth", options.model, [], depths)
+    network, described = create(
+        options, "depth", options.model, [], depths,
+        size=list(options.size), known_motion=options.known_motion,
+    )  # fmt: skip
     transform = Moved(options) if options.model == "monodepth" else Augmented(options)
     taught = samples(options, training, transform)
     return train(
@@ -113,8 +124,12 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
         options: those of the run.
         part: split of the data set.
     """
+    network, described = trained(options, "depth")
+    options = replace(
+        options, model=described["model"], size=tuple(described["size"]),
+        known_motion=described["known_motion"],
+    )  # fmt: skip
     checking = thinned(scored(options, part), options.limit)
-    network, _ = read_task(options.out / "model")
     return measure(options, learner_of(options)(network, options), checking, part)
 
 
@@ -181,7 +196,7 @@ class Unlabelled(SelfSupervised):
             batch, known_motion=self.options.known_motion,
             generator=torch.Generator().manual_seed(index),
         )  # fmt: skip
-        self.log("photometric", parts["photometric"], prog_bar=True, batch_size=1)
+        self.log("photometric", parts["photometric"], prog_bar=True, batch_size=1, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
         """Nothing is left to count."""

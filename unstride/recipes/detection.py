@@ -21,8 +21,16 @@ from unstride.data.coco_detection import COCODetection
 from unstride.data.instances import Target, listed, trimmed, without_crowds
 from unstride.data.pennfudan import PennFudan
 from unstride.metrics import average_precision
-from unstride.models.saved_task import read_task
-from unstride.recipes.task import TaskLearner, TaskOptions, create, measure, samples, start, train
+from unstride.recipes.task import (
+    TaskLearner,
+    TaskOptions,
+    create,
+    measure,
+    samples,
+    start,
+    train,
+    trained,
+)
 from unstride.viz import beside, object_overlay
 
 SURE = 0.5  # score from which TensorBoard shows an object
@@ -92,7 +100,7 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
         options: those of the run.
         part: split of the data set.
     """
-    network, described = read_task(options.out / "model")
+    network, described = trained(options, "detection")
     checking = thinned(split(options, part, described["classes"]), options.limit)
     learner = Detection(network, options, described["model"], described["classes"])
     return measure(options, learner, checking, part, listed)

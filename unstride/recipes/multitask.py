@@ -8,7 +8,7 @@ mirrored, never zoomed: that would make depth wrong.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -22,8 +22,16 @@ from unstride.data.several import SeveralLabels
 from unstride.data.spatial import Depth, Normals
 from unstride.metrics import DepthErrors, NormalErrors, mean_iou
 from unstride.models.multi_task import MultiTask
-from unstride.models.saved_task import read_task
-from unstride.recipes.task import TaskLearner, TaskOptions, create, measure, samples, start, train
+from unstride.recipes.task import (
+    TaskLearner,
+    TaskOptions,
+    create,
+    measure,
+    samples,
+    start,
+    train,
+    trained,
+)
 from unstride.viz import beside, compared, compared_depth, normal_colours
 from unstride.viz.depth import depth_span
 
@@ -74,7 +82,9 @@ def fit(options: Options) -> dict[str, float]:
     training, checking = split(options, "train"), split(options, "val")
     run = start(options, BETTER[options.tasks[0]])
     inside = {"tasks": list(options.tasks), "near": options.near, "far": options.far}
-    network, described = create(options, "multitask", "multitask", training.classes, inside)
+    network, described = create(
+        options, "multitask", "multitask", training.classes, inside, size=list(options.size)
+    )
     taught = samples(options, training, Augmented(options))
     return train(
         run, Several(network, options, training.classes), taught,
@@ -90,8 +100,11 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
         options: those of the run.
         part: split of the data set.
     """
+    network, described = trained(options, "multitask")
+    options = replace(
+        options, size=tuple(described["size"]), tasks=tuple(described["options"]["tasks"])
+    )
     checking = thinned(AtSize(split(options, part), options.size), options.limit)
-    network, described = read_task(options.out / "model")
     return measure(options, Several(network, options, described["classes"]), checking, part)
 
 

@@ -16,9 +16,8 @@ from unstride.data.base import thinned
 from unstride.data.coco_panoptic_objects import COCOPanopticObjects
 from unstride.data.instances import Target, listed
 from unstride.data.panoptic_targets import Classes
-from unstride.models.saved_task import read_task
 from unstride.recipes.panoptic_learner import PanopticLearner, learner
-from unstride.recipes.task import TaskOptions, create, measure, samples, start, train
+from unstride.recipes.task import TaskOptions, create, measure, samples, start, train, trained
 
 DATASETS = {"coco_panoptic": COCOPanopticObjects}
 
@@ -83,7 +82,7 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
         options: those of the run.
         part: split of the data set.
     """
-    network, described = read_task(options.out / "model")
+    network, described = trained(options, "panoptic")
     checking = thinned(split(options, part, network.classes), options.limit)
     scored = learner(described["model"])(network, options, described["classes"])
     return measure(options, scored, checking, part, listed)

@@ -4,7 +4,9 @@ import json
 import logging
 import subprocess
 import time
+import warnings
 from contextlib import suppress
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,12 @@ from unstride.upsamplers.configuration import describe
 from unstride.upsamplers.folder import write_folder
 
 CHECKPOINT_STEPS = 20  # between two checkpoints
-CHECKPOINT, BEST = "last.ckpt", "best.ckpt"
+CHECKPOINT, BEST, BEGUN = "last.ckpt", "best.ckpt", "begun.json"
+FREE = {"out", "data", "device", "save_every", "check_every", "limit"}  # may change on the way
+FALSE_ALARMS = (
+    "Checkpoint directory .* exists and is not empty", r"Found \d+ module\(s\) in eval mode",
+    "'set_vital' is deprecated", r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+)  # fmt: skip
 
 
 class Learner(pl.LightningModule):
@@ -28,9 +35,16 @@ class Learner(pl.LightningModule):
         self.curve: list[list[float]] = []
 
     def noted(self, loss: Tensor) -> Tensor:
-        """The loss, which the progress bar, the log and the curve show."""
+        """The loss, which the progress bar, the log and the curve show.
+
+        Raises:
+            ValueError: if it is no number any more.
+        """
+        value = loss.item()
+        if not isfinite(value):
+            raise ValueError(f"loss is {value} at step {self.global_step}: lower learning_rate")
         self.log("loss", loss, prog_bar=True)
-        self.curve.append([self.global_step, round(loss.item(), 4)])
+        self.curve.append([self.global_step, round(value, 4)])
         return loss
 
     @staticmethod
@@ -74,11 +88,13 @@ class Run:
         patience: int | None = None,
         **trainer: Any,
     ):
-        self.out, self.options = out, options
+        self.out, self.options, self.patience = out, options, patience
         self.commit, self.start = commit(), time.time()
         out.mkdir(parents=True, exist_ok=True)
         pl.seed_everything(seed, verbose=False)
         logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(is_news)
+        for alarm in FALSE_ALARMS:
+            warnings.filterwarnings("ignore", alarm)
         callbacks: list[pl.Callback] = [
             pl.callbacks.ModelCheckpoint(
                 out, "last", save_top_k=1, every_n_train_steps=save_every or CHECKPOINT_STEPS,
@@ -104,6 +120,28 @@ class Run:
             num_sanity_val_steps=0, sync_batchnorm=devices > 1 and torch.cuda.is_available(),
             **(usual | trainer),
         )  # fmt: skip
+        if options:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Remember the options, so that the run goes on with the same.
+
+        Raises:
+            ValueError: if it was begun with others.
+        """
+        path = self.out / BEGUN
+        chosen = json.loads(json.dumps(self.options, default=str))
+        chosen = {name: value for name, value in chosen.items() if name not in FREE}
+        if self.checkpoint and path.exists():
+            begun = json.loads(path.read_text())
+            for name, value in chosen.items():
+                if begun.get(name) != value:
+                    raise ValueError(
+                        f"{self.checkpoint}: was made with {name} {begun.get(name)}, not {value}; "
+                        "choose another --out, or delete it"
+                    )
+        if self.trainer.is_global_zero:
+            self.write_json(BEGUN, chosen)
 
     @property
     def checkpoint(self) -> Path | None:
@@ -113,7 +151,7 @@ class Run:
 
     def take_best(self, module: Learner) -> None:
         """Give the module the best weights, if they were looked for."""
-        if (path := self.out / BEST).exists():
+        if self.patience and (path := self.out / BEST).exists():
             state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
             module.load_state_dict(state)
 
@@ -155,8 +193,17 @@ class Run:
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a file of the run, whole or not at all."""
         unfinished = self.out / f"{name}.tmp"
-        unfinished.write_text(json.dumps(content, indent=1, default=str))
+        unfinished.write_text(json.dumps(without_nan(content), indent=1, default=str))
         unfinished.replace(self.out / name)
+
+
+def without_nan(content: Any) -> Any:
+    """With None in the place of what JSON has no number for."""
+    if isinstance(content, dict):
+        return {name: without_nan(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [without_nan(value) for value in content]
+    return None if isinstance(content, float) and not isfinite(content) else content
 
 
 def is_news(record: logging.LogRecord) -> bool:
@@ -179,5 +226,8 @@ def save_upsampler(upsampler: nn.Module, channels: int, out: Path) -> None:
 def commit() -> str:
     """Of the code that runs, if it lies in a repository."""
     command = ["git", "describe", "--always", "--dirty"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent)
+    except OSError:  # there is no git
+        return "unknown"
     return done.stdout.strip() or "unknown"

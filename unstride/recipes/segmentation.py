@@ -18,9 +18,17 @@ from unstride.data.base import thinned
 from unstride.data.labelled import SEMANTIC, create_labelled
 from unstride.losses.supervised import pixel_cross_entropy
 from unstride.metrics import BoundaryIoU, mean_iou
-from unstride.models.saved_task import read_task
 from unstride.models.segmenter import Segmenter
-from unstride.recipes.task import TaskLearner, TaskOptions, create, measure, samples, start, train
+from unstride.recipes.task import (
+    TaskLearner,
+    TaskOptions,
+    create,
+    measure,
+    samples,
+    start,
+    train,
+    trained,
+)
 from unstride.viz import compared
 
 AUXILIARY = 0.4  # weight of the rough logits' loss
@@ -72,9 +80,12 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
         options: those of the run.
         part: split of the data set.
     """
-    network, described = read_task(options.out / "model")
+    network, described = trained(options, "segmentation")
+    checking = split(options, part)
+    if list(checking.classes) != described["classes"]:
+        raise ValueError(f"{options.data}: other classes than those that were trained")
     learner = Segmentation(network, options, described["classes"])
-    return measure(options, learner, thinned(split(options, part), options.limit), part)
+    return measure(options, learner, thinned(checking, options.limit), part)
 
 
 class Segmentation(TaskLearner):

@@ -18,8 +18,8 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from unstride.data.base import thinned
 from unstride.data.samples import Samples
-from unstride.models.saved_task import create_task, write_task
-from unstride.recipes.run import Learner, Run
+from unstride.models.saved_task import create_task, read_task, write_task
+from unstride.recipes.run import CHECKPOINT, Learner, Run
 from unstride.recipes.task_options import TaskOptions as TaskOptions
 
 SHOWN = 4  # photographs of the validation split that TensorBoard shows: as it is, truth, found
@@ -102,7 +102,7 @@ class TaskLearner(Learner):
 
 
 def frozen_parts(network: nn.Module, trunk: str, names: Sequence[str]) -> list[nn.Module]:
-    """The outermost parts of a network's backbone that have these names.
+    """The parts of a network's backbone that have these names, such as layer1 or blocks.0.
 
     Raises:
         ValueError: if there is none of a name.
@@ -110,12 +110,12 @@ def frozen_parts(network: nn.Module, trunk: str, names: Sequence[str]) -> list[n
     parts = []
     for name in names:
         body = network.get_submodule(trunk)
-        found = [part for path, part in body.named_modules() if path.split(".")[-1] == name]
-        if not found:
-            inner = next(body.children(), body)
+        inner = next(body.children(), body)
+        try:
+            parts.append(inner.get_submodule(name))
+        except AttributeError:
             known = ", ".join(part for part, _ in inner.named_children())
-            raise ValueError(f"freeze {name!r}: the backbone has {known}")
-        parts.append(found[0])
+            raise ValueError(f"freeze {name!r}: the backbone has {known}") from None
     return parts
 
 
@@ -183,6 +183,18 @@ def create(
     return network, described
 
 
+def trained(options: TaskOptions, task: str) -> tuple[Any, dict[str, Any]]:
+    """The network that `fit` left in the options' folder, and its description.
+
+    Raises:
+        ValueError: if it is for another task, or cannot be read.
+    """
+    network, described = read_task(options.out / "model")
+    if described["task"] != task:
+        raise ValueError(f"{options.out / 'model'}: for {described['task']}, not for {task}")
+    return network, described
+
+
 def samples(options: TaskOptions, source: Dataset, transform: Callable[..., Any]) -> Samples:
     """As many items of the training split, transformed, as all steps of all devices take."""
     length = options.steps * options.batch_size * options.devices
@@ -206,6 +218,7 @@ def train(
     """
     data = Shares(training, checking, learner.options, how.get("collate"))
     run.trainer.fit(learner, datamodule=data, ckpt_path=run.checkpoint)
+    run.trainer.save_checkpoint(run.out / CHECKPOINT)
     run.take_best(learner)
     measured = run.validated(learner, data)
     if run.trainer.is_global_zero:

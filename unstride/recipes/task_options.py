@@ -76,3 +76,19 @@ class TaskOptions:
     device: str = "auto"
     devices: int = 1
     precision: str = "32-true"
+
+    def __post_init__(self) -> None:
+        """Refuse what no run could be made with.
+
+        Raises:
+            ValueError: that names the option.
+        """
+        for name in ("steps", "batch_size", "check_every", "save_every", "devices"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)}: at least 1 is needed")
+        for name in ("limit", "train_limit", "patience"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} {value}: at least 1 is needed")
+        for name in ("seed", "workers", "warmup"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} {getattr(self, name)}: at least 0 is needed")

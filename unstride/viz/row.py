@@ -42,7 +42,7 @@ def save_png(image: Float[Tensor, "3 h w"], path: str | Path) -> None:
     path = Path(path)
     unfinished = path.with_name(path.name + ".tmp")
     try:
-        as_image(image).save(unfinished, format="PNG", optimize=True)
+        as_image(image).save(unfinished, format="PNG")
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
