@@ -126,8 +126,8 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
     """
     network, described = trained(options, "depth")
     options = replace(
-        options, model=described["model"], size=tuple(described["size"]),
-        known_motion=described["known_motion"],
+        options, model=described["model"], size=tuple(described.get("size", options.size)),
+        known_motion=described.get("known_motion", options.known_motion),
     )  # fmt: skip
     checking = thinned(scored(options, part), options.limit)
     return measure(options, learner_of(options)(network, options), checking, part)

@@ -102,7 +102,9 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
     """
     network, described = trained(options, "multitask")
     options = replace(
-        options, size=tuple(described["size"]), tasks=tuple(described["options"]["tasks"])
+        options,
+        size=tuple(described.get("size", options.size)),
+        tasks=tuple(described["options"]["tasks"]),
     )
     checking = thinned(AtSize(split(options, part), options.size), options.limit)
     return measure(options, Several(network, options, described["classes"]), checking, part)
