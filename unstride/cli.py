@@ -5,10 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-# Modules of unstride.recipes.
-RECIPES = (
-    "featup", "affinity", "segmentation", "detection", "panoptic", "depth", "multitask",
-)  # fmt: skip
+TASKS = ("segmentation", "detection", "panoptic", "depth", "multitask")
+RECIPES = {"fit": ("featup", "affinity", *TASKS), "validate": TASKS}  # of unstride.recipes
 Dtype = Literal["float32", "float16", "bfloat16"]
 
 
@@ -259,7 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from unstride.parser import command_parser
 
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] in (["fit"], ["validate"]) and given[1:2] and given[1] in RECIPES:
+    if given[:1] in (["fit"], ["validate"]) and given[1:2] and given[1] in RECIPES["fit"]:
         return recipe(given[0], given[1], given[2:])  # its own parser knows its options
     options = command_parser(COMMANDS, RECIPES).parse_args(given)
     chosen = vars(options[options.subcommand])

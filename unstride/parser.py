@@ -11,12 +11,14 @@ EVALUATION = {
 }
 
 
-def command_parser(commands: Mapping[str, Callable], recipes: Sequence[str]) -> ArgumentParser:
+def command_parser(
+    commands: Mapping[str, Callable], recipes: Mapping[str, Sequence[str]]
+) -> ArgumentParser:
     """The parser of `unstride`.
 
     Args:
         commands: functions by their word: upsample, predict, explain, list and eval.
-        recipes: that can be fitted and validated.
+        recipes: by the words fit and validate.
     """
     parser = ArgumentParser(
         prog="unstride",
@@ -34,7 +36,7 @@ def command_parser(commands: Mapping[str, Callable], recipes: Sequence[str]) -> 
         words.add_subcommand(word, build(commands[word]), help=text)
     for word, text in (("fit", "train"), ("validate", "score what was trained")):
         words.add_subcommand(
-            word, _recipe(word, text, recipes), help=f"{text}, from a YAML file or options"
+            word, _recipe(word, text, recipes[word]), help=f"{text}, from a YAML file or options"
         )
     return parser
 

@@ -40,6 +40,17 @@ def test_sixteen_bits_keep_their_range(tmp_path):
     torch.testing.assert_close(load_image(tmp_path / "a.png").mean().item(), 32768 / 65535)
 
 
+def test_floating_point_keeps_its_range_and_has_one(tmp_path):
+    Image.new("F", (4, 4), 0.25).save(tmp_path / "a.tif")
+    assert load_image(tmp_path / "a.tif").eq(0.25).all()
+    for value in (1.5, -0.1, float("nan")):
+        Image.new("F", (4, 4), value).save(tmp_path / "b.tif")
+        with pytest.raises(
+            ValueError, match=r"b.tif: floating point pixels are expected in \[0, 1\]"
+        ):
+            load_image(tmp_path / "b.tif")
+
+
 def test_exif_orientation_is_obeyed(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
@@ -98,6 +109,10 @@ def test_a_folder_spelt_twice_is_searched_once_and_results_are_left_out(tmp_path
     assert sorted(p.name for p in found) == ["a.png", "c.png"]
     assert len(find_images([tmp_path], without=tmp_path)) == 3  # it is no folder inside
     assert [p.name for p in find_images([tmp_path / "out"], without=tmp_path / "out")] == ["b.png"]
+
+
+def test_one_source_may_stand_alone(photo):
+    assert find_images(str(photo.parent)) == find_images([photo.parent]) != []
 
 
 def test_files_folders_and_globs_each_once(tmp_path):

@@ -83,7 +83,7 @@ def test_losses_reach_every_parameter(kind):
     pyramid = freeze_norms(resnet("resnet10t"))
     carafe = partial(create_upsampler, "carafe")
     options = {"mask_upsampler": carafe} if kind == "mask_rcnn" else {}
-    model = create_detector(kind, pyramid, 3, upsampler=carafe, min_size=64, **options).train()
+    model = create_detector(kind, pyramid, 3, fpn_upsampler=carafe, min_size=64, **options).train()
     targets = [
         {
             "boxes": torch.tensor([[4.0, 4, 40, 50]]),
@@ -182,8 +182,9 @@ def test_frozen_norms_keep_their_type():
 
 
 def test_the_fpn_uses_the_operator_and_gives_it_the_image():
+    own = partial(create_upsampler, "featup_jbu")
     model = create_detector(
-        "faster_rcnn", resnet("resnet10t"), 2, upsampler=partial(create_upsampler, "featup_jbu"),
+        "faster_rcnn", resnet("resnet10t"), 2, fpn_upsampler=own,
         min_size=64, box_score_thresh=0,
     ).eval()  # fmt: skip
     with torch.no_grad():

@@ -34,7 +34,7 @@ def target(crowd=False):
 @pytest.mark.parametrize("name", ["bilinear", "carafe"])
 def test_losses_reach_every_parameter(name):
     up = partial(create_upsampler, name)
-    model = small(upsampler=up, mask_upsampler=up, branch_upsampler=up).train()
+    model = small(fpn_upsampler=up, mask_upsampler=up, branch_upsampler=up).train()
     losses = model([torch.rand(3, 64, 72)], [target()])
     assert losses.keys() >= {"loss_mask", "loss_classifier", "loss_semantic", "loss_objectness"}
     sum(losses.values()).backward()

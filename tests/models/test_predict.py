@@ -16,7 +16,7 @@ from unstride.data.masks import decode_mask
 from unstride.data.metric import at_size
 from unstride.data.panoptic_file import Segment, read_ids, read_segments
 from unstride.data.panoptic_targets import Classes
-from unstride.models import answers, predict
+from unstride.models import answers, each_image, need, predict
 from unstride.models.joined import image_numbers
 from unstride.models.multi_task import MultiTask
 from unstride.models.panoptic_deeplab import PanopticDeepLab
@@ -302,7 +302,7 @@ def test_a_write_that_fails_leaves_none_of_the_image_s_files(photos, tmp_path, u
     assert written(tmp_path / "out") == {}
 
 
-def test_a_batch_that_was_stopped_goes_on(photos, tmp_path, using, monkeypatch):
+def test_a_batch_that_was_stopped_goes_on(photos, tmp_path, using, monkeypatch, capsys):
     using("segmentation")
     real, calls = predict.answer, []
 
@@ -313,13 +313,47 @@ def test_a_batch_that_was_stopped_goes_on(photos, tmp_path, using, monkeypatch):
         return real(model, image)
 
     monkeypatch.setattr(predict, "answer", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        run(photos, out := tmp_path / "out")
+    out = tmp_path / "out"
+    assert run(photos, out) == each_image.STOPPED
+    told = capsys.readouterr().err
+    assert "1 of 2 images are in" in told
+    assert "stopped; the same command goes on" in told
     first = written(out)
     assert len(first) == 3
     assert run(photos, out) == 0
     assert len(calls) == 3
     assert written(out).items() >= first.items()
+
+
+def test_the_score_is_asked_for_by_objects_alone(photos, tmp_path, using):
+    using("segmentation")
+    run(photos, out := tmp_path / "out")
+    first = written(out)
+    run(photos, out, "--score", "0.9")
+    assert written(out) == first
+
+
+def test_an_image_for_which_there_is_no_memory_is_refused(photos, tmp_path, using, monkeypatch):
+    """Judged by two smaller ones: a slope of so many bytes a pixel, and what is there anyway."""
+    using("segmentation")
+    monkeypatch.setattr(need, "HARMLESS", 70 * 50)
+    monkeypatch.setattr(need, "TRIALS", (16, 32))
+    monkeypatch.setattr(need, "free_memory", lambda device: 100_000)
+    out = tmp_path / "out"
+    assert run(photos, out) == 1
+    assert {path for path in written(out) if "pictures" in path} == {"pictures/7.png"}
+
+
+def test_memory_that_is_needed_is_a_line():
+    def act(image):
+        kept = torch.zeros(1000)
+        grown = image.repeat(1, 2, 1, 1)
+        return kept.sum() + grown.sum()
+
+    checked = need.Need(act)
+    constant, slope = checked._tried(torch.rand(1, 3, 400, 600))
+    assert slope == pytest.approx(2 * 3 * 4, rel=0.01)
+    assert constant == pytest.approx(4000, rel=0.02)
 
 
 def test_a_folder_that_fit_leaves_predicts(photos, tmp_path):

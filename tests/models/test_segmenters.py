@@ -20,14 +20,15 @@ MODELS = {
     "hrnet_ocr": partial(HRNetOCR, width=8, key_width=4),
 }
 PLACES = [
-    ("semantic_fpn", "upsampler"), ("semantic_fpn", "fpn_upsampler"),
+    ("semantic_fpn", "branch_upsampler"), ("semantic_fpn", "fpn_upsampler"),
     ("semantic_fpn", "last_upsampler"), ("upernet", "pooling_upsampler"),
     ("upernet", "fpn_upsampler"), ("upernet", "fusion_upsampler"), ("upernet", "last_upsampler"),
-    ("hrnet_ocr", "upsampler"), ("hrnet_ocr", "last_upsampler"),
+    ("hrnet_ocr", "fusion_upsampler"), ("hrnet_ocr", "last_upsampler"),
 ]  # fmt: skip
 WANT_EQUAL_CHANNELS = {  # max_unpool marks the guide's maxima channel by channel
-    ("upernet", "fusion_upsampler"), ("upernet", "last_upsampler"), ("hrnet_ocr", "upsampler"),
-    ("hrnet_ocr", "last_upsampler"), ("semantic_fpn", "last_upsampler"),
+    ("upernet", "fusion_upsampler"), ("upernet", "last_upsampler"),
+    ("hrnet_ocr", "fusion_upsampler"), ("hrnet_ocr", "last_upsampler"),
+    ("semantic_fpn", "last_upsampler"),
 }  # fmt: skip
 every_model = pytest.mark.parametrize("name", MODELS)
 

@@ -180,7 +180,7 @@ MUTANTS = [
     ),
     *family(
         "unstride/models/semantic_fpn.py", ("tests/models/test_segmenters.py", "-k", "places or needs_the_image"),
-        ("one operator for both", "width, fpn_upsampler)", "width, upsampler)"),
+        ("one operator for both", "width, fpn_upsampler)", "width, branch_upsampler)"),
         ("no image in the branch", "self.branch(levels, image)", "self.branch(levels)"),
         ("no image in the neck", "self.fpn(features, image)", "self.fpn(features)"),
     ),
@@ -196,7 +196,7 @@ MUTANTS = [
     ),
     *family(
         "unstride/models/hrnet_ocr.py", ("tests/models/test_segmenters.py", "-k", "places or needs_the_image or hrnet"),
-        ("always bilinear", "Fusion(pyramid.channels, upsampler)", "Fusion(pyramid.channels)"),
+        ("always bilinear", "Fusion(pyramid.channels, fusion_upsampler)", "Fusion(pyramid.channels)"),
         ("no image", "self.fusion(features, image)", "self.fusion(features)"),
         ("widths swapped", "width=width, key_width=key_width", "width=key_width, key_width=width"),
     ),

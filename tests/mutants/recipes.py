@@ -10,6 +10,30 @@ MUTANTS = [
         ("the folder is for the trained channels", "describe(upsampler) | {\"channels\": channels}", "describe(upsampler)"),
     ),
     *family(
+        "unstride/recipes/run.py", ("tests/recipes/test_segmentation.py", "-k", "measures_again or broken or whole"),
+        ("saved before it is measured", "% self.every and not measured:", "% self.every:"),
+        ("not saved after it is measured", 'trainer.state.fn == "fit"', "False"),
+        ("broken is no matter", "not zipfile.is_zipfile(path)", "False"),
+        ("of the step before", "self.latest = self.global_step, scores", "self.latest = self.global_step - 1, scores"),
+    ),
+    *family(
+        "unstride/recipes/task.py", ("tests/recipes/test_segmentation.py", "-k", "measures_again or best"),
+        ("measured twice", "run.patience or step != learner.global_step", "True"),
+        ("the last's scores with the best weights", "run.patience or step", "step"),
+    ),
+    *family(
+        "unstride/recipes/command.py", ("tests/recipes/test_task.py", "-k", "sentence"),
+        ("the whole traceback", 'said.startswith("Caught ")', "False"),
+        ("with its type", '.partition(": ")[2]', ""),
+    ),
+    *family(
+        "unstride/recipes/task_options.py", ("tests/recipes/test_task.py", "-k", "refused"),
+        ("no sizes", "not value or min(value) < 1", "min(value, default=1) < 1"),
+        ("no pixels", "min(value) < 1)", "min(value) < 0)"),
+        ("falling ranges", "0 < value[0] <= value[1]", "0 < value[0]"),
+        ("to nothing", "0 < value[0] <= value[1]", "value[0] <= value[1]"),
+    ),
+    *family(
         "unstride/recipes/affinity.py", ("tests/recipes/test_affinity.py",),
         ("oneself is a neighbour", " & ((p, q) != (k // 2, k // 2))", ""),
         ("no segment is a segment", "(there >= 0) & (segments >= 0)", "(there >= -1)"),

@@ -90,3 +90,11 @@ def test_any_operator_and_every_parameter_learns(name):
 def test_the_guide_is_the_features():
     pooling = PyramidPooling(6, 4, partial(create_upsampler, "sapa"), sizes=(2,))
     assert (pooling.upsamplers[0].channels, pooling.upsamplers[0].guide_channels) == (4, 6)
+
+
+def test_one_image_has_no_spread_to_train_on():
+    pooling = PyramidPooling(4, 3)
+    with pytest.raises(ValueError, match=r"batch of 1: .*batch_size 2 or more"):
+        pooling(torch.randn(1, 4, 12, 12))
+    assert pooling.eval()(torch.randn(1, 4, 12, 12)).shape == (1, 3, 12, 12)
+    assert PyramidPooling(4, 3, sizes=(2,))(torch.randn(1, 4, 12, 12)).shape == (1, 3, 12, 12)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +14,7 @@ from tests.recipes.tiny_rooms import TINY, H, W, kitchen, nyuv2, nyuv2_tasks, sa
 from unstride.cli import main
 from unstride.data.labels import UNLABELLED
 from unstride.data.normals import normals_from_depth
+from unstride.data.nyuv2_tasks import NYUv2Tasks
 from unstride.data.several import REACH, SeveralLabels
 from unstride.models.saved_task import create_task, read_task
 from unstride.recipes import multitask
@@ -225,3 +227,15 @@ def test_a_sentence_names_the_file(kind, content, message, tmp_path):
         path.write_bytes(content)
     with pytest.raises((ValueError, OSError), match=message):
         SeveralLabels("nyuv2_tasks", tmp_path / "n", "train", tasks=ALL)[0]
+
+
+def test_bytes_are_photographs_and_other_numbers_above_one_are_refused(tmp_path):
+    root = nyuv2_tasks(tmp_path / "n")
+    source = NYUv2Tasks(root, "train")
+    path = source.images[0]
+    real, _ = source[0]
+    np.save(path, (255 * np.load(path)).round().astype(np.uint8))
+    torch.testing.assert_close(source[0][0], real, atol=0.5 / 255 + 1e-6, rtol=0)
+    np.save(path, 255 * np.load(path).astype(np.float32))
+    with pytest.raises(ValueError, match=rf"{path.name}: floating point RGB is expected in"):
+        source[0]

@@ -71,6 +71,35 @@ def test_same_seed_same_curve_and_a_killed_run_goes_on_to_it(data, tmp_path, mon
     assert card(tmp_path / "stopped")["measured"] == whole["measured"]
 
 
+def test_a_broken_checkpoint_is_named(data, tmp_path):
+    fit(options(data, tmp_path, steps=1))
+    (tmp_path / "last.ckpt").write_bytes((tmp_path / "last.ckpt").read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"last.ckpt: damaged; delete it to begin anew"):
+        fit(options(data, tmp_path, steps=1))
+
+
+def test_what_is_killed_while_it_measures_measures_again(data, tmp_path, monkeypatch):
+    """At the same steps, for the patience to be counted alike; at the end once, not twice."""
+    seen = []
+    real = segmentation.Segmentation.on_validation_epoch_end
+
+    def watched(self):
+        seen.append(self.global_step)
+        if seen == [2]:
+            raise KeyboardInterrupt
+        real(self)
+
+    monkeypatch.setattr(segmentation.Segmentation, "on_validation_epoch_end", watched)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        fit(options(data, tmp_path / "stopped", check_every=2))
+    stopped = fit(options(data, tmp_path / "stopped", check_every=2))
+    assert seen == [2, 2, 4]
+    assert stopped == fit(options(data, tmp_path / "whole", check_every=2))
+    assert seen == [2, 2, 4, 2, 4]
+    assert fit(options(data, tmp_path / "whole", check_every=2)) == stopped
+    assert card(tmp_path / "whole")["curve"] == card(tmp_path / "stopped")["curve"]
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

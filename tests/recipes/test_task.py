@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 
 from tests.models.tiny_pyramid import TinyPyramid
 from unstride.cli import RECIPES, main
 from unstride.models.semantic_fpn import SemanticFPN
-from unstride.recipes import command
+from unstride.recipes import command, detection, segmentation
 from unstride.recipes.task import TaskLearner, TaskOptions, rate
 
 BASE = TaskOptions(data=Path(), steps=100)
@@ -105,13 +106,50 @@ def test_what_no_run_could_be_made_with_is_refused(name, value):
         replace(BASE, **{name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("crop", (0, 32), "numbers of pixels"),
+        ("base", (32, -1), "numbers of pixels"),
+        ("scales", (2.0, 1.0), "the least, then the greatest"),
+        ("scales", (0.0, 1.0), "the least, then the greatest"),
+    ],
+)
+def test_sides_and_ranges_that_are_none_are_refused(name, value, message):
+    with pytest.raises(ValueError, match=rf"{name} .*: {message}"):
+        segmentation.Options(data=Path("x"), **{name: value})
+
+
+def test_no_sizes_are_refused():
+    with pytest.raises(ValueError, match=r"min_size \[\]: numbers of pixels"):
+        detection.Options(data=Path("x"), min_size=())
+
+
+def test_what_a_loaders_process_met_is_one_sentence():
+    with pytest.raises(ValueError, match="Caught") as met:
+        next(iter(DataLoader([0], collate_fn=refuse, num_workers=1)))
+    assert command.sentence(met.value) == "a.png: damaged (it ends too early)"
+    assert command.sentence(OSError("a.png: no such file")) == "a.png: no such file"
+
+
+def refuse(items):
+    raise ValueError("a.png: damaged (it ends too early)")
+
+
 def test_every_config_is_one_of_a_recipe():
     for name in command.configs():
         text = (command.CONFIGS / f"{name}.yaml").read_text()
         recipe = text.splitlines()[0].partition("unstride fit ")[2].split()[0]
-        assert recipe in RECIPES, name
+        assert recipe in RECIPES["fit"], name
         chosen = command.parsed("fit", recipe, ["--config", name, *required(recipe)])
         assert chosen, name
+
+
+def test_the_first_line_of_a_config_is_a_command():
+    for name in command.configs():
+        line = (command.CONFIGS / f"{name}.yaml").read_text().splitlines()[0]
+        _, _, _, recipe, *words = line.split()
+        assert command.parsed("fit", recipe, words), line
 
 
 def required(recipe):

@@ -73,3 +73,9 @@ def test_under_a_flat_guide_it_is_a_box_a_box_and_bilinear():
         boxed = avg_pool2d(boxed, 3, 1, 1, count_include_pad=False)
     expected = interpolate(boxed, (10, 14), mode="bilinear")
     torch.testing.assert_close(GuidedFilter(2)(features, guide), expected)
+
+
+@pytest.mark.parametrize("number", [0, 17])
+def test_guides_whose_square_would_fill_the_memory_are_refused(number):
+    with pytest.raises(ValueError, match=f"guide_channels {number}: guided_filter takes 1 to 16"):
+        GuidedFilter(4, guide_channels=number)

@@ -14,13 +14,13 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", "
 MAX_PIXELS = 100_000_000
 
 
-def find_images(sources: Iterable[str | Path], without: Path | None = None) -> list[Path]:
+def find_images(sources: str | Iterable[str | Path], without: Path | None = None) -> list[Path]:
     """Image files named by files, folders (searched to the bottom) and globs, each once, sorted.
 
     A file that is named is returned whatever its suffix: to read it will tell.
 
     Args:
-        sources: that name them.
+        sources: that name them; one may stand alone.
         without: a folder inside one of the folders, which is not searched.
 
     Raises:
@@ -28,7 +28,7 @@ def find_images(sources: Iterable[str | Path], without: Path | None = None) -> l
     """
     found: dict[Path, Path] = {}
     left_out = without.resolve() if without else None
-    for source in map(str, sources):
+    for source in map(str, [sources] if isinstance(sources, str) else sources):
         path = Path(source)
         if path.is_dir():
             files = [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
@@ -55,7 +55,7 @@ def load_image(path: str | Path) -> Float[Tensor, "1 3 h w"]:
     from PIL import ImageOps
 
     with opened(path) as image:
-        return _as_tensor(ImageOps.exif_transpose(image))
+        return _as_tensor(ImageOps.exif_transpose(image), path)
 
 
 @contextmanager
@@ -88,13 +88,18 @@ def _check_area(image, path: Path) -> None:
         )
 
 
-def _as_tensor(image) -> Tensor:
+def _as_tensor(image, path: str | Path) -> Tensor:
     import numpy as np
     from PIL import Image
 
     if image.mode.startswith("I;16") or image.mode == "I":
         pixels = np.asarray(image.convert("I"), dtype=np.float32) / 65535
         return torch.from_numpy(np.repeat(pixels[None], 3, 0)).clamp(0, 1)[None]
+    if image.mode == "F":
+        pixels = np.array(image)
+        if not ((pixels >= 0) & (pixels <= 1)).all():
+            raise ValueError(f"{path}: floating point pixels are expected in [0, 1]")
+        return torch.from_numpy(np.repeat(pixels[None], 3, 0))[None]
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

@@ -38,7 +38,10 @@ class NYUv2Tasks(Labelled):
             yield image.stem, image, labels
 
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], dict[str, Tensor]]:
-        image = _array(self.images[index], 3).movedim(-1, 0).float().clamp(0, 1)
+        image = _array(self.images[index], 3).movedim(-1, 0)
+        image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
+        if not ((image >= 0) & (image <= 1)).all():
+            raise ValueError(f"{self.images[index]}: floating point RGB is expected in [0, 1]")
         size = image.shape[1], image.shape[2]
         numbers, depth = (_array(path, 2, size) for path in self.labels[index])
         known = (numbers >= 0) & (numbers < len(self.classes))

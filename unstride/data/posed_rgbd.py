@@ -25,7 +25,10 @@ class PosedRGBD(Depth):
     """
 
     splits = ("train", "val", "all")
-    layout = "[SCENE/]{images/NNNNNN.jpg,depth/NNNNNN.png,intrinsics.txt,poses.txt}"
+    layout = (
+        "[SCENE/]{images/NNNNNN.jpg,depth/NNNNNN.png,intrinsics.txt,poses.txt}, train up to "
+        f"{LAST_TRAIN}, val from {FIRST_VAL}"
+    )
 
     intrinsics: Float[Tensor, "n 3 3"]
     poses: Float[Tensor, "n 4 4"]

@@ -41,7 +41,7 @@ def create_detector(
     pyramid: Pyramid,
     classes: int,
     *,
-    upsampler: Factory = TorchNearest,
+    fpn_upsampler: Factory = TorchNearest,
     mask_upsampler: Factory | None = None,
     width: int = WIDTH,
     **options: Any,
@@ -56,7 +56,7 @@ def create_detector(
         kind: "faster_rcnn", "mask_rcnn", "fcos" or "retinanet".
         pyramid: with strides from 4 (R-CNN) or 8 (the others); finer ones are not used.
         classes: of objects, without the background.
-        upsampler: of the FPN, see `FPN`.
+        fpn_upsampler: of the FPN, see `FPN`.
         mask_upsampler: in the place of the mask head's deconvolution and its ReLU, called as
             `factory(channels, scale=2)`; by default torchvision's deconvolution.
         width: channels of every level and of the heads, of fcos a multiple of 32; a box's vector
@@ -79,7 +79,7 @@ def create_detector(
     known = signature((TWO_STAGE | ONE_STAGE)[kind]).parameters.keys() - OURS
     if unknown := sorted(options.keys() - known):  # torchvision takes any word
         raise ValueError(f"{unknown[0]}: no option of {kind}")
-    trunk = Trunk(pyramid, 4 if kind in TWO_STAGE else 8, upsampler, width)
+    trunk = Trunk(pyramid, 4 if kind in TWO_STAGE else 8, fpn_upsampler, width)
     if any(coarse != 2 * fine for fine, coarse in pairwise(trunk.strides)):
         raise ValueError(f"pyramid of strides {trunk.strides}: each must be twice the one before")
     build = _two_stage if kind in TWO_STAGE else _one_stage

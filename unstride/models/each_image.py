@@ -17,6 +17,7 @@ from unstride.data import find_images
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+STOPPED = 130  # the exit code of what Ctrl-C ended
 Size = tuple[int, int] | int | None
 
 
@@ -41,6 +42,8 @@ class Job(ABC):
 def each_image(command: str, images: list[str], out: Path, prepare: Callable[[], Job]) -> int:
     """Do a job for each image; 1 if any could not be done, which are named at the end.
 
+    Ctrl-C ends it after what is done; then STOPPED is returned.
+
     Args:
         command: of `unstride`, for messages.
         images: files, folders or globs.
@@ -62,7 +65,7 @@ def each_image(command: str, images: list[str], out: Path, prepare: Callable[[],
         *Progress.get_default_columns()[1:],
         MofNCompleteColumn(),
     )
-    done, failed, said = [], [], []
+    done, failed, said, stopped = [], [], [], False
     with Progress(*columns, console=console) as progress:
         pairs = list(zip(paths, _targets(paths, out), strict=True))
         for path, target in progress.track(pairs, description=command):
@@ -72,6 +75,9 @@ def each_image(command: str, images: list[str], out: Path, prepare: Callable[[],
                 said += [f"{path}: {note}"] if note else []
             except (ValueError, OSError, MemoryError, RuntimeError) as error:
                 failed.append(f"{path}: {str(error).removeprefix(f'{path}: ').splitlines()[0]}")
+            except KeyboardInterrupt:
+                stopped = True
+                break
     try:
         job.finish(done)
     except OSError as error:
@@ -81,6 +87,9 @@ def each_image(command: str, images: list[str], out: Path, prepare: Callable[[],
     for line in failed:
         console.print(f"not done: {line}", style="red", highlight=False, soft_wrap=True)
     console.print(f"{len(done)} of {len(paths)} images are in {out}/", highlight=False)
+    if stopped:
+        console.print("stopped; the same command goes on", highlight=False)
+        return STOPPED
     return 1 if failed else 0
 
 

@@ -23,7 +23,7 @@ class HRNetOCR(Segmenter):
         classes: number n of classes.
         width: channels in which pixels and classes are described.
         key_width: dimensions in which they are compared.
-        upsampler: of the branches, from each stride to the next finer. By default all are
+        fusion_upsampler: of the branches, from each stride to the next finer. By default all are
             enlarged to the finest in one step, bilinear.
         last_upsampler: of the logits, from the finest stride to the image.
     """
@@ -35,11 +35,11 @@ class HRNetOCR(Segmenter):
         *,
         width: int = 512,
         key_width: int = 256,
-        upsampler: Factory | None = None,
+        fusion_upsampler: Factory | None = None,
         last_upsampler: Factory = Bilinear,
     ):
         super().__init__(pyramid, classes, last_upsampler)
-        self.fusion = Fusion(pyramid.channels, upsampler)
+        self.fusion = Fusion(pyramid.channels, fusion_upsampler)
         self.head = ObjectContext(self.fusion.width, classes, width=width, key_width=key_width)
 
     def coarse(self, features, image):

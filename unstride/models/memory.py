@@ -38,12 +38,17 @@ def room(memory: int | None, device: torch.device) -> int:
         memory: that the process may have in all; by default what it has and half of what is left.
         device: on a GPU, its own memory counts.
     """
+    if memory is None:
+        return int(SHARE * free_memory(device))
+    on_gpu = device.type == "cuda"
+    return memory - (torch.cuda.memory_allocated(device) if on_gpu else resident_memory())
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that can be taken on a device before it runs out."""
     if device.type == "cuda":
-        used = torch.cuda.memory_allocated(device)
-        left = torch.cuda.mem_get_info(device)[0]
-    else:
-        used, left = resident_memory(), available_memory()
-    return int(SHARE * left) if memory is None else memory - used
+        return torch.cuda.mem_get_info(device)[0]
+    return available_memory()
 
 
 def available_memory(root: Path = Path("/")) -> int:

@@ -33,7 +33,7 @@ class PanopticFPN(nn.Module):
     Args:
         pyramid: with strides from 4.
         classes: category ids of things and of stuff.
-        upsampler: of the FPN.
+        fpn_upsampler: of the FPN.
         mask_upsampler: of the mask head; by default a deconvolution.
         branch_upsampler: of the semantic branch.
         branch_width: channels of the semantic branch.
@@ -47,7 +47,7 @@ class PanopticFPN(nn.Module):
         pyramid: Pyramid,
         classes: Classes,
         *,
-        upsampler: Factory = TorchNearest,
+        fpn_upsampler: Factory = TorchNearest,
         mask_upsampler: Factory | None = None,
         branch_upsampler: Factory = Bilinear,
         branch_width: int = 128,
@@ -59,7 +59,7 @@ class PanopticFPN(nn.Module):
         self.classes, self.semantic_weight, self.merging = classes, semantic_weight, merging or {}
         self.detector: Any = create_detector(
             "mask_rcnn", pyramid, len(classes.things),
-            upsampler=upsampler, mask_upsampler=mask_upsampler, **options,
+            fpn_upsampler=fpn_upsampler, mask_upsampler=mask_upsampler, **options,
         )  # fmt: skip
         trunk: Any = self.detector.backbone
         self.branch = SemanticBranch(

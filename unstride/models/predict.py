@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from unstride.models.answers import ANSWERS, Model, answer
 from unstride.models.each_image import Job, Size, digest, each_image, output_size, parse_size
 from unstride.models.feature_file import unfinished
 from unstride.models.joined import joined
+from unstride.models.need import Need
 from unstride.models.saved_task import read_task
 from unstride.upsamplers.folder import CONFIG, WEIGHTS, installed_version
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 RECORDS = "records"
+SCORED = ("detection", "panoptic")  # tasks in whose answers objects have a score
 
 
 def predict_files(
@@ -87,6 +90,10 @@ class Predicting(Job):
     wanted: Size
     device: torch.device
 
+    def __post_init__(self) -> None:
+        self.need = Need(partial(answer, self.model))
+        self.score = self.model.score if self.model.described["task"] in SCORED else None
+
     @torch.inference_mode()
     def one(self, path: Path, target: Path, progress: Progress) -> str | None:
         """Write the files of one image."""
@@ -94,12 +101,14 @@ class Predicting(Job):
         image = load_image(path)
         size = output_size(image, self.wanted)
         made_with = {
-            "model": self.digest, "score": self.model.score, "size": f"{size[0]}x{size[1]}",
+            "model": self.digest, "score": self.score, "size": f"{size[0]}x{size[1]}",
             "image": path.name, "photograph": digest(path), "unstride": installed_version(),
         }  # fmt: skip
         if (told := self._done(name, made_with)) is not None:
             return told["note"]
-        found = answer(self.model, resized(image, size).to(self.device))
+        image = resized(image, size)
+        self.need.check(image, self.device)
+        found = answer(self.model, image.to(self.device))
         places = {self.out / folder / f"{name}.png": write for folder, write in found.files.items()}
         record = {
             "made_with": made_with, "width": size[1], "height": size[0], "note": found.note,

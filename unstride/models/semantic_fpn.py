@@ -21,7 +21,7 @@ class SemanticFPN(Segmenter):
         classes: number n of classes.
         width: channels of the feature pyramid network.
         branch_width: channels of the semantic branch.
-        upsampler: of the branch, from each stride to the next finer.
+        branch_upsampler: of the branch, from each stride to the next finer.
         fpn_upsampler: of the feature pyramid network's top-down path.
         last_upsampler: of the logits, from the finest stride to the image.
     """
@@ -33,13 +33,15 @@ class SemanticFPN(Segmenter):
         *,
         width: int = 256,
         branch_width: int = 128,
-        upsampler: Factory = Bilinear,
+        branch_upsampler: Factory = Bilinear,
         fpn_upsampler: Factory = TorchNearest,
         last_upsampler: Factory = Bilinear,
     ):
         super().__init__(pyramid, classes, last_upsampler)
         self.fpn = FPN(pyramid.channels, width, fpn_upsampler)
-        self.branch = SemanticBranch(pyramid.strides, width, branch_width, upsampler=upsampler)
+        self.branch = SemanticBranch(
+            pyramid.strides, width, branch_width, upsampler=branch_upsampler
+        )
         self.predict = nn.Conv2d(branch_width, classes, 1)
 
     def coarse(self, features, image):

@@ -59,7 +59,12 @@ class PyramidPooling(nn.Module):
         Args:
             features: on any grid.
             image: RGB in [0, 1], covering the same area, for upsamplers that need one.
+
+        Raises:
+            ValueError: if one image is to train batch normalisation.
         """
+        if self.training and len(features) == 1 and 1 in self.sizes:
+            raise ValueError("batch of 1: its mean has no spread to train on; batch_size 2 or more")
         maps = [features]
         for i, (size, narrow) in enumerate(zip(self.sizes, self.narrow, strict=True)):
             pooled = narrow(adaptive_avg_pool2d(features, size))

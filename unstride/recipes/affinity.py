@@ -88,7 +88,7 @@ def fit(
     module = Affinity(steps=steps, learning_rate=learning_rate)
     module.standardise([image for source in sources for image in spread(source, PHOTOGRAPHS)])
 
-    run.trainer.fit(module, training, ckpt_path=run.checkpoint)
+    run.fit(module, training)
     run.trainer.limit_val_batches = 1.0
     after = run.validated(module, checking)
     run.finish(

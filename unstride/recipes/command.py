@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -28,12 +29,20 @@ def run_recipe(command: str, recipe: str, arguments: list[str]) -> int:
     try:
         chosen = parsed(command, recipe, arguments)
         answer = act(**chosen)
-    except (ValueError, OSError) as error:
-        print(f"unstride {command} {recipe}: {error}", file=sys.stderr)
+    except (ValueError, OSError, MisconfigurationException) as error:
+        print(f"unstride {command} {recipe}: {sentence(error)}", file=sys.stderr)
         return 1
     for name, value in (answer or {}).items():
         print(f"{name:24} {value:10.4f}")
     return 0
+
+
+def sentence(error: Exception) -> str:
+    """What an error says; one of a process that loads photographs is at the end of a traceback."""
+    said = str(error).strip()
+    if said.startswith("Caught "):
+        said = said.splitlines()[-1].partition(": ")[2]
+    return said
 
 
 def configs() -> list[str]:

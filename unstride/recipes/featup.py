@@ -31,10 +31,10 @@ from unstride.recipes.run import Run
 
 
 def fit(
-    images: list[str],
+    images: list[str] | str,
     out: Path = Path("runs/featup"),
     *,
-    validation: Sequence[str] = (),
+    validation: Sequence[str] | str = (),
     backbone: str = "tf_efficientnet_lite0",
     backbone_weights: Path | None = None,
     stride: int | None = None,
@@ -125,7 +125,7 @@ def fit(
     module.standardise(training)
 
     before = run.validated(module, checking) if held_out else {}
-    run.trainer.fit(module, training, checking, ckpt_path=run.checkpoint)
+    run.fit(module, training, checking)
     after = run.validated(module, checking) if held_out else {}
     channels = trunk.channels if projection == "random" else module.dimensions
     run.finish(

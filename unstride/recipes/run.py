@@ -5,6 +5,7 @@ import logging
 import subprocess
 import time
 import warnings
+import zipfile
 from contextlib import suppress
 from math import isfinite
 from pathlib import Path
@@ -33,6 +34,7 @@ class Learner(pl.LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.curve: list[list[float]] = []
+        self.latest: tuple[int, dict[str, float]] = (-1, {})  # step and scores of a measurement
 
     def noted(self, loss: Tensor) -> Tensor:
         """The loss, which the progress bar, the log and the curve show.
@@ -47,6 +49,12 @@ class Learner(pl.LightningModule):
         self.curve.append([self.global_step, round(value, 4)])
         return loss
 
+    def on_validation_end(self) -> None:
+        """Remember what was measured, for a run that ends there."""
+        told = self.trainer.callback_metrics.items()
+        scores = {name: value.item() for name, value in told if not name.startswith("loss")}
+        self.latest = self.global_step, scores
+
     @staticmethod
     def falling(optimizer: torch.optim.Optimizer, steps: int):
         """The optimiser with its rates falling to zero by a cosine, for Lightning."""
@@ -60,6 +68,32 @@ class Learner(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         """And comes back."""
         self.curve = checkpoint["curve"]
+
+
+class Saving(pl.callbacks.Checkpoint):
+    """Writes a checkpoint every so many steps, and after each measurement.
+
+    Where a measurement follows a step, only after it: a run that is killed while it measures goes
+    on before that step, and measures again.
+
+    Args:
+        path: of the checkpoint.
+        every: how many steps.
+    """
+
+    def __init__(self, path: Path, every: int):
+        self.path, self.every = path, every
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        """After a step."""
+        measured = trainer.enable_validation and not trainer.global_step % trainer.val_check_batch
+        if not trainer.global_step % self.every and not measured:
+            trainer.save_checkpoint(self.path)
+
+    def on_validation_end(self, trainer, pl_module) -> None:
+        """After a measurement, while training."""
+        if trainer.state.fn == "fit":
+            trainer.save_checkpoint(self.path)
 
 
 class Run:
@@ -95,12 +129,7 @@ class Run:
         logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(is_news)
         for alarm in FALSE_ALARMS:
             warnings.filterwarnings("ignore", alarm)
-        callbacks: list[pl.Callback] = [
-            pl.callbacks.ModelCheckpoint(
-                out, "last", save_top_k=1, every_n_train_steps=save_every or CHECKPOINT_STEPS,
-                enable_version_counter=False,
-            )
-        ]  # fmt: skip
+        callbacks: list[pl.Callback] = []
         if better and patience:
             measure, mode = better
             callbacks += [
@@ -109,6 +138,7 @@ class Run:
                 ),
                 pl.callbacks.EarlyStopping(measure, mode=mode, patience=patience),
             ]
+        callbacks.append(Saving(out / CHECKPOINT, save_every or CHECKPOINT_STEPS))
         # Not every parameter is in every loss: a stage with nothing to do is left out.
         several = "ddp_find_unused_parameters_true" if devices > 1 else "auto"
         usual: dict[str, Any] = {
@@ -145,9 +175,25 @@ class Run:
 
     @property
     def checkpoint(self) -> Path | None:
-        """Where an earlier run was stopped, if there was one."""
+        """Where an earlier run was stopped, if there was one.
+
+        Raises:
+            ValueError: if the file is damaged.
+        """
         path = self.out / CHECKPOINT
+        if path.exists() and not zipfile.is_zipfile(path):
+            raise ValueError(f"{path}: damaged; delete it to begin anew")
         return path if path.exists() else None
+
+    def fit(self, module: Learner, training: Any, checking: Any = None) -> None:
+        """Train from where an earlier run was stopped.
+
+        Args:
+            module: what is trained.
+            training: a loader, or a data module that has both.
+            checking: a loader of what is measured.
+        """
+        self.trainer.fit(module, training, checking, ckpt_path=self.checkpoint, weights_only=True)
 
     def take_best(self, module: Learner) -> None:
         """Give the module the best weights, if they were looked for."""

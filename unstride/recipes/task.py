@@ -217,10 +217,12 @@ def train(
         how: `described`, for `write_task`; `collate`, of a batch; `method`, for the card.
     """
     data = Shares(training, checking, learner.options, how.get("collate"))
-    run.trainer.fit(learner, datamodule=data, ckpt_path=run.checkpoint)
+    run.fit(learner, data)
     run.trainer.save_checkpoint(run.out / CHECKPOINT)
     run.take_best(learner)
-    measured = run.validated(learner, data)
+    step, measured = learner.latest
+    if run.patience or step != learner.global_step:
+        measured = run.validated(learner, data)
     if run.trainer.is_global_zero:
         write_task(run.out / "model", how["described"], learner.network)
         run.write_card(how["method"], measured=measured, curve=learner.curve)

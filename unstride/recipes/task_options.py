@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+SIDES, RANGES = ("crop", "base", "size", "min_size"), ("scales", "caps")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaskOptions:
@@ -92,3 +94,8 @@ class TaskOptions:
         for name in ("seed", "workers", "warmup"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} {getattr(self, name)}: at least 0 is needed")
+        for name, value in vars(self).items():  # a recipe's own
+            if name in SIDES and value is not None and (not value or min(value) < 1):
+                raise ValueError(f"{name} {list(value)}: numbers of pixels are needed, from 1 on")
+            if name in RANGES and not 0 < value[0] <= value[1]:
+                raise ValueError(f"{name} {list(value)}: the least, then the greatest, above 0")

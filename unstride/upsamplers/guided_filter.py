@@ -12,6 +12,8 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from unstride.upsamplers.base import Upsampler, required_guide, resized_guide
 
+MOST_GUIDES = 16  # the regression holds their square of maps
+
 
 class GuidedFilter(Upsampler):
     """Weights sum to one but are not convex: a local regression of the features on the guide.
@@ -19,9 +21,12 @@ class GuidedFilter(Upsampler):
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        guide_channels: of the guide, an image for instance.
+        guide_channels: of the guide, an image for instance; 1 to 16.
         radius: of the window in which the regression is made, in input pixels.
         epsilon: variance of the guide that counts as none, where colours are in [0, 1].
+
+    Raises:
+        ValueError: if there are more guide channels.
     """
 
     guide_channels: int
@@ -36,6 +41,11 @@ class GuidedFilter(Upsampler):
         epsilon: float = 0.01,
     ):
         super().__init__(channels, scale)
+        if not 1 <= guide_channels <= MOST_GUIDES:
+            raise ValueError(
+                f"guide_channels {guide_channels}: guided_filter takes 1 to {MOST_GUIDES}, for its "
+                "memory grows with their square; guided_filter:guide_channels=3 looks at an image"
+            )
         self.guide_channels, self.radius, self.epsilon = guide_channels, radius, epsilon
 
     def halo(self, grid, size, seen=None):

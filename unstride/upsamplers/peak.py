@@ -40,7 +40,7 @@ def peak_bytes(
             None if tensor is None else _ghost(tensor) for tensor in (features, guide, described)
         ]
         known = {} if given[2] is None else {"described": given[2]}
-        with _Living([*ghosts.values(), *given]) as living:
+        with Living([*ghosts.values(), *given]) as living:
             functional_call(upsampler, ghosts, (*given[:2], size), known)
     return living.most
 
@@ -49,14 +49,17 @@ def _ghost(tensor: Tensor) -> Tensor:
     return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
 
 
-class _Living(TorchDispatchMode):
+class Living(TorchDispatchMode):
     """Adds up the memory of tensors from when an operation returns them to their end.
 
     Args:
         given: that were there before, and do not count.
+
+    Attributes:
+        most: bytes that were alive at once.
     """
 
-    def __init__(self, given: Sequence[Tensor | None]):
+    def __init__(self, given: Sequence[Tensor | None] = ()):
         super().__init__()
         self.now = self.most = 0
         self.known: WeakIdKeyDictionary = WeakIdKeyDictionary()
