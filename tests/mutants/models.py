@@ -97,7 +97,7 @@ MUTANTS = [
         ("any options", "told.get(\"made_with\") != made_with", "False"),
         ("files may be gone", "if all((self.out / file).is_file() for file in told[\"files\"])", "if True"),
         ("silent when done", "return told[\"note\"]", "return None"),
-        ("not resized", "answer(self.model, resized(image, size)", "answer(self.model, resized(image, tuple(image.shape[2:]))"),
+        ("not resized", "image = resized(image, size)", "image = resized(image, tuple(image.shape[2:]))"),
         ("at their places at once", "opened = [\n                (stack.enter_context(unfinished(_folder_of(place))), write)", "opened = [\n                (_folder_of(place), write)"),
         ("any score", "if not 0 <= score <= 1:", "if False:"),
         ("merging forgets", "network.merging | {\"min_score\": score}", "{\"min_score\": score}"),
@@ -330,5 +330,21 @@ MUTANTS = [
         ("all tasks", "for task in tasks}", "for task in TASKS}"),
         ("a stack trace", "except TypeError as error:", "except KeyError as error:"),
         ("no upsampler", "placed(make, options, upsampler)", "placed(make, options)"),
+    ),
+    *family(
+        "unstride/models/need.py", ("tests/models/test_predict.py", "-k", "memory"),
+        ("all images are tried", "if pixels <= HARMLESS:", "if False:"),
+        ("nothing is there anyway", "less - slope * few", "0"),
+        ("a small one's need", "self.line[1] * pixels", "self.line[1]"),
+        ("there is always room", "wanted > free", "wanted < 0"),
+    ),
+    *family(
+        "unstride/models/each_image.py", ("tests/models/test_predict.py", "-k", "stopped"),
+        ("done as ever", "return STOPPED", "return 0"),
+        ("on with the next", "                stopped = True\n                break", "                stopped = True"),
+    ),
+    *family(
+        "unstride/models/predict.py", ("tests/models/test_predict.py", "-k", "score"),
+        ("the score is all tasks'", 'if self.model.described["task"] in SCORED else None', ""),
     ),
 ]  # fmt: skip

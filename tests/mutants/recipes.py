@@ -10,7 +10,7 @@ MUTANTS = [
         ("the folder is for the trained channels", "describe(upsampler) | {\"channels\": channels}", "describe(upsampler)"),
     ),
     *family(
-        "unstride/recipes/run.py", ("tests/recipes/test_segmentation.py", "-k", "measures_again or broken or whole"),
+        "unstride/recipes/run.py", ("tests/recipes/test_segmentation.py", "-k", "again or broken"),
         ("saved before it is measured", "% self.every and not measured:", "% self.every:"),
         ("not saved after it is measured", 'trainer.state.fn == "fit"', "False"),
         ("broken is no matter", "not zipfile.is_zipfile(path)", "False"),

@@ -100,6 +100,27 @@ def test_what_is_killed_while_it_measures_measures_again(data, tmp_path, monkeyp
     assert card(tmp_path / "whole")["curve"] == card(tmp_path / "stopped")["curve"]
 
 
+def test_what_is_killed_after_it_measured_does_not_measure_again(data, tmp_path, monkeypatch):
+    seen, real = [], segmentation.Segmentation
+
+    class Watched(real):
+        def on_validation_epoch_end(self):
+            seen.append(self.global_step)
+            super().on_validation_epoch_end()
+
+        def losses(self, batch):
+            if self.global_step == 2 and len(seen) == 1:
+                raise KeyboardInterrupt
+            return super().losses(batch)
+
+    monkeypatch.setattr(segmentation, "Segmentation", Watched)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        fit(options(data, tmp_path, check_every=2))
+    seen.append("killed")
+    fit(options(data, tmp_path, check_every=2))
+    assert seen == [2, "killed", 4]
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
