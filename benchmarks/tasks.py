@@ -31,7 +31,8 @@ from unstride.models.saved_task import read_task
 from unstride.models.segmenters import factory
 from unstride.recipes import detection, segmentation
 from unstride.recipes.command import parsed
-from unstride.recipes.task import TaskLearner, samples
+from unstride.recipes.task import samples
+from unstride.recipes.task_learner import TaskLearner
 
 OPERATORS = [
     "nearest", "bilinear", "nearest_conv", "deconv", "pixel_shuffle", "carafe", "a2u", "sapa",

@@ -344,7 +344,7 @@ def test_an_image_for_which_there_is_no_memory_is_refused(photos, tmp_path, usin
     assert {path for path in written(out) if "pictures" in path} == {"pictures/7.png"}
 
 
-def test_memory_that_is_needed_is_a_line():
+def test_memory_that_is_needed_is_a_line(monkeypatch):
     def act(image):
         kept = torch.zeros(1000)
         grown = image.repeat(1, 2, 1, 1)
@@ -354,6 +354,13 @@ def test_memory_that_is_needed_is_a_line():
     constant, slope = checked._tried(torch.rand(1, 3, 400, 600))
     assert slope == pytest.approx(2 * 3 * 4, rel=0.01)
     assert constant == pytest.approx(4000, rel=0.02)
+    image, cpu = torch.rand(1, 3, 1500, 2000), torch.device("cpu")
+    whole = constant + slope * 1500 * 2000
+    monkeypatch.setattr(need, "free_memory", lambda device: whole * 1.01)
+    checked.check(image, cpu)
+    monkeypatch.setattr(need, "free_memory", lambda device: whole * 0.99)
+    with pytest.raises(ValueError, match=r"2000 x 1500 pixels take some 0\.1 GB .* --size"):
+        checked.check(image, cpu)
 
 
 def test_a_folder_that_fit_leaves_predicts(photos, tmp_path):

@@ -42,7 +42,7 @@ MUTANTS = [
         ("flipped image, straight segments", "segments.flip(2)) if", "segments) if"),
     ),
     *family(
-        "unstride/recipes/task.py", ("tests/recipes/test_pictures.py",),
+        "unstride/recipes/task_learner.py", ("tests/recipes/test_pictures.py",),
         ("all are shown", "if index < SHOWN and", "if"),
         ("one name for all", 'f"{name}/{index}"', 'f"validation/{index}"'),
     ),
@@ -62,7 +62,7 @@ MUTANTS = [
         ("what was cut off is shown", 'target["ids"][0], present(target)', 'target["ids"][0], target["segments"]'),
     ),
     *family(
-        "unstride/recipes/depth.py", ("tests/recipes/test_pictures.py",),
+        "unstride/recipes/depth_learners.py", ("tests/recipes/test_pictures.py",),
         ("a scale of its own", '== "none" else None', '== "median" else None'),
     ),
     *family(
@@ -77,7 +77,7 @@ MUTANTS = [
         ("nothing besides", "        **more,\n", ""),
     ),
     *family(
-        "unstride/recipes/task.py", ("tests/recipes/test_task.py", "tests/recipes/test_segmentation.py", "-k", "not two_processes and not learns_the"),
+        "unstride/recipes/task_learner.py", ("tests/recipes/test_task.py", "tests/recipes/test_segmentation.py", "-k", "not two_processes and not learns_the"),
         ("inner parts alone", "inner.get_submodule(name)", "body.get_submodule(name)"),
         ("frozen parts learn", "part.requires_grad_(False)", "pass"),
         ("frozen statistics move", "if whole else self.frozen:", "if whole else []:"),
@@ -92,6 +92,9 @@ MUTANTS = [
         ("norms learn", "whole = self.options.freeze_norms", "whole = False"),
         ("norms never learn", "whole = self.options.freeze_norms", "whole = True"),
         ("one of the losses", "torch.stack(list(losses.values())).sum()", "list(losses.values())[0]"),
+    ),
+    *family(
+        "unstride/recipes/task.py", ("tests/recipes/test_task.py", "tests/recipes/test_segmentation.py", "-k", "not two_processes and not learns_the"),
         ("the last weights, not the best", "    run.take_best(learner)\n", ""),
         ("the curve is not written", "curve=learner.curve)", "curve=[])"),
         ("measured under another name", 'f"{split}.json"', '"val.json"'),
@@ -139,15 +142,18 @@ MUTANTS = [
         ("no centres", "return panoptic_loss(fields", "fields = fields._replace(offsets=fields.offsets.detach())\n        return panoptic_loss(fields"),
     ),
     *family(
-        "unstride/recipes/depth.py", ("tests/recipes/test_depth.py", "-k", "not killed and not every_config"),
+        "unstride/recipes/depth_learners.py", ("tests/recipes/test_depth.py", "-k", "not killed and not every_config"),
         ("the true poses are not taken", "parts = self.network.loss(batch, known_motion=self.options.known_motion)\n        return", "parts = self.network.loss(batch, known_motion=not self.options.known_motion)\n        return"),
         ("the scale is always aligned", '("median" if moving else "none")', '"median"'),
         ("caps forgotten", "DepthErrors(options.caps, alignment, crop", "DepthErrors(alignment=alignment, crop"),
         ("the crop of the scores forgotten", ", crop=options.score_crop)", ")"),
-        ("poses that there are not", 'if options.known_motion and options.dataset == "kitti_depth":', "if False:"),
         ("labels shrunk to the answer", "found = at_size(self.network(images)[:, None], size)[:, 0]", "found = self.network(images)\n        depth = at_size(depth[:, None], found.shape[-2:])[:, 0]"),
         ("NaN without depth", "task.loss(found, depth) if known else", "task.loss(found, depth) if True else"),
         ("the ties of each time", "generator=torch.Generator().manual_seed(index)", "generator=torch.Generator().manual_seed(torch.seed() % 999)"),
+    ),
+    *family(
+        "unstride/recipes/depth.py", ("tests/recipes/test_depth.py", "-k", "not killed and not every_config"),
+        ("poses that there are not", 'if options.known_motion and options.dataset == "kitti_depth":', "if False:"),
         ("only the photograph is mirrored", "sample = mirrored(sample)", 'sample = sample | {"image": sample["image"].flip(-1)}'),
         ("never mirrored", "self.options.flip and torch.rand(()) < 0.5", "False"),
         ("mirrored against its will", "self.options.flip and torch.rand(()) < 0.5", "torch.rand(()) < 0.5"),

@@ -17,7 +17,8 @@ from unstride.models.semantic_fpn import SemanticFPN
 from unstride.models.task import LogDepth, Segmentation, SingleTask, SurfaceNormals
 from unstride.recipes import depth, detection, multitask, segmentation
 from unstride.recipes.panoptic_learner import learner as panoptic_learner
-from unstride.recipes.task import TaskLearner, TaskOptions
+from unstride.recipes.task_learner import TaskLearner
+from unstride.recipes.task_options import TaskOptions
 from unstride.viz import (
     beside,
     compared,

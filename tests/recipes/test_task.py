@@ -14,7 +14,8 @@ from tests.models.tiny_pyramid import TinyPyramid
 from unstride.cli import RECIPES, main
 from unstride.models.semantic_fpn import SemanticFPN
 from unstride.recipes import command, detection, segmentation
-from unstride.recipes.task import TaskLearner, TaskOptions, rate
+from unstride.recipes.task_learner import TaskLearner, rate
+from unstride.recipes.task_options import TaskOptions
 
 BASE = TaskOptions(data=Path(), steps=100)
 

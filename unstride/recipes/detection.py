@@ -22,8 +22,6 @@ from unstride.data.instances import Target, listed, trimmed, without_crowds
 from unstride.data.pennfudan import PennFudan
 from unstride.metrics import average_precision
 from unstride.recipes.task import (
-    TaskLearner,
-    TaskOptions,
     create,
     measure,
     samples,
@@ -31,6 +29,8 @@ from unstride.recipes.task import (
     train,
     trained,
 )
+from unstride.recipes.task_learner import TaskLearner
+from unstride.recipes.task_options import TaskOptions
 from unstride.viz import beside, object_overlay
 
 SURE = 0.5  # score from which TensorBoard shows an object

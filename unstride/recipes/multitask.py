@@ -23,8 +23,6 @@ from unstride.data.spatial import Depth, Normals
 from unstride.metrics import DepthErrors, NormalErrors, mean_iou
 from unstride.models.multi_task import MultiTask
 from unstride.recipes.task import (
-    TaskLearner,
-    TaskOptions,
     create,
     measure,
     samples,
@@ -32,6 +30,8 @@ from unstride.recipes.task import (
     train,
     trained,
 )
+from unstride.recipes.task_learner import TaskLearner
+from unstride.recipes.task_options import TaskOptions
 from unstride.viz import beside, compared, compared_depth, normal_colours
 from unstride.viz.depth import depth_span
 

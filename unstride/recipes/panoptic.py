@@ -17,7 +17,8 @@ from unstride.data.coco_panoptic_objects import COCOPanopticObjects
 from unstride.data.instances import Target, listed
 from unstride.data.panoptic_targets import Classes
 from unstride.recipes.panoptic_learner import PanopticLearner, learner
-from unstride.recipes.task import TaskOptions, create, measure, samples, start, train, trained
+from unstride.recipes.task import create, measure, samples, start, train, trained
+from unstride.recipes.task_options import TaskOptions
 
 DATASETS = {"coco_panoptic": COCOPanopticObjects}
 

@@ -15,7 +15,8 @@ from unstride.data.panoptic_targets import Classes, object_target, pixel_target
 from unstride.metrics import PanopticQuality
 from unstride.models.panoptic_deeplab import panoptic_loss
 from unstride.models.panoptic_merge import Panoptic
-from unstride.recipes.task import TaskLearner, TaskOptions
+from unstride.recipes.task_learner import TaskLearner
+from unstride.recipes.task_options import TaskOptions
 from unstride.viz import beside, panoptic_overlay
 
 Batch = tuple[list[Tensor], list[Target]]

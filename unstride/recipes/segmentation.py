@@ -20,8 +20,6 @@ from unstride.losses.supervised import pixel_cross_entropy
 from unstride.metrics import BoundaryIoU, mean_iou
 from unstride.models.segmenter import Segmenter
 from unstride.recipes.task import (
-    TaskLearner,
-    TaskOptions,
     create,
     measure,
     samples,
@@ -29,6 +27,8 @@ from unstride.recipes.task import (
     train,
     trained,
 )
+from unstride.recipes.task_learner import TaskLearner
+from unstride.recipes.task_options import TaskOptions
 from unstride.viz import compared
 
 AUXILIARY = 0.4  # weight of the rough logits' loss
