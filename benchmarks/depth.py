@@ -22,6 +22,7 @@ from unstride.metrics import DepthErrors
 from unstride.models.saved_task import create_task, read_task
 from unstride.recipes import depth
 from unstride.recipes.command import parsed
+from unstride.recipes.depth import Options
 
 MEASURES = ("abs_rel", "rmse", "delta1")
 
@@ -70,7 +71,8 @@ def main() -> None:
             rows = {f"constant, {middle:.2f} m": Constant(middle), **rows}
         for name, model in rows.items():
             name = name if isinstance(model, Constant) else f"{name}, seed {seed}"
-            table.add_row(name, *(f"{value:.3f}" for value in errors(model, scored)))
+            found = errors(model, scored, chosen)
+            table.add_row(name, *(f"{value:.3f}" for value in found))
     Console(width=120).print(table)
 
 
@@ -82,9 +84,12 @@ def median(labelled: Dataset) -> float:
 
 
 @torch.no_grad()
-def errors(model: nn.Module, scored: Dataset) -> list[float]:
+def errors(model: nn.Module, scored: Dataset, options: Options) -> list[float]:
     """MEASURES, in metres as they are and after median alignment."""
-    metrics = [DepthErrors(), DepthErrors(alignment="median")]
+    metrics = [
+        DepthErrors(options.caps, alignment, crop=options.score_crop)
+        for alignment in ("none", "median")
+    ]
     model.eval()
     for image, truth in (scored[i] for i in range(len(scored))):  # type: ignore[arg-type]
         found = at_size(model(image[None])[:, None], truth.shape)[:, 0]

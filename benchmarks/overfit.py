@@ -112,8 +112,9 @@ def overfitted(model: str, given: argparse.Namespace) -> dict[str, float]:
     recipe, folder, steps, own, inside = PROOFS[model]
     steps = given.steps or steps
     data = halved(given.data / "coco", given.out) if folder == HALVED else given.data / folder
+    name = model if given.upsampler is None else f"{model}-{given.upsampler}"
     options = recipe.Options(
-        data=data, out=given.out / model, model_options=inside,
+        data=data, out=given.out / name, model_options=inside,
         backbone=given.backbone, upsampler=given.upsampler, steps=steps, check_every=steps,
         warmup=min(50, steps // 4), **({} if model == "multitask" else {"model": model}),
         **COMMON | own,

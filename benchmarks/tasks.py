@@ -25,7 +25,7 @@ import torch
 from torch.utils.data import default_collate
 
 from benchmarks.task_pictures import boundaries
-from benchmarks.task_tables import draw, table
+from benchmarks.task_tables import STUDENT, draw, table
 from unstride.data.instances import listed
 from unstride.models.saved_task import read_task
 from unstride.models.segmenters import factory
@@ -70,6 +70,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="of the optimiser, in place of the config's")
     parser.add_argument("--time", action="store_true", help="time the steps; on a quiet machine")
     options = parser.parse_args()
+    if len(options.seeds) not in (1, *STUDENT):
+        parser.error(f"--seeds: 1 to {max(STUDENT)}, got {len(options.seeds)}")
     for task in options.tasks:
         for seed in options.seeds:
             for operator in options.operators:

@@ -295,3 +295,10 @@ def efficientnet_lite_state(packaged: dict[str, Tensor], model: Any) -> dict[str
         elif (layer := key.split(".")[0]) in ENDS:
             state[f"{ENDS[layer]}.{key.split('.')[1]}"] = value
     return state
+
+
+def sync_norms(network: nn.Module) -> nn.Module:
+    """The network with batch statistics of all processes; PyTorch's own way loses activations."""
+    from timm.layers import convert_sync_batchnorm
+
+    return convert_sync_batchnorm(network)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from unstride.ops import decompositions
+from unstride.whole_file import unfinished
 
 
 def export_onnx(
@@ -25,7 +26,5 @@ def export_onnx(
         program.run_decompositions(decompositions()), dynamo=True, verbose=False
     )
     assert onnx is not None
-    path = Path(path)
-    unfinished = path.with_name(path.name + ".tmp")
-    onnx.save(unfinished)
-    unfinished.replace(path)
+    with unfinished(Path(path)) as beside:
+        onnx.save(beside)

@@ -53,7 +53,7 @@ def test_names_that_are_no_numbers_are_counted(tmp_path):
     both = {name: (torch.ones(1, 1, dtype=torch.int64), [Segment(1, 1)]) for name in "ba"}
     write_panoptic(tmp_path / "found", both, CATEGORIES)
     written = json.loads((tmp_path / "found.json").read_text())["annotations"]
-    assert [(a["image_id"], a["file_name"]) for a in written] == [(0, "b.png"), (1, "a.png")]
+    assert [(a["image_id"], a["file_name"]) for a in written] == [(1, "b.png"), (2, "a.png")]
 
 
 def test_coco_infos_are_computed_as_coco_has_them(tmp_path):

@@ -10,8 +10,9 @@ from unstride.evaluation import Row, measures, runner
 from unstride.evaluation.report import as_lists, cell, number, provenance, write
 from unstride.evaluation.rows import create_row
 from unstride.evaluation.runner import run
-from unstride.evaluation.store import Store, write_whole
+from unstride.evaluation.store import Store
 from unstride.upsamplers import Upsampler
+from unstride.whole_file import write_whole
 
 ROWS = [create_row(name, CLASSES, 4) for name in ("nearest", "bilinear")]
 

@@ -73,3 +73,13 @@ def test_masks_count_at_the_thresholds_that_they_reach():
     metric.update([found], [truth])
     scores = {name: round(float(metric.compute()[name]), 6) for name in ("map", "map_50", "map_75")}
     assert scores == {"map": 0.5, "map_50": 1, "map_75": 0}
+
+
+def test_it_is_nan_of_nothing():
+    """Where torchmetrics says -1, as if it were a score."""
+    metric = average_precision()
+    none = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+    metric.update([none | {"scores": torch.zeros(0)}], [none])
+    found = metric.compute()
+    assert found["map"].isnan()
+    assert found["map_50"].isnan()

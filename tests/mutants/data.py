@@ -91,7 +91,6 @@ MUTANTS = [
         ("boxes one short", "int(columns.max()) + 1 - left", "int(columns.max()) - left"),
         ("crowds forgotten", "\"iscrowd\": int(segment.is_crowd)", "\"iscrowd\": 0"),
         ("things are stuff", "\"isthing\": int(c.is_thing)", "\"isthing\": 0"),
-        ("names are counted", "number = int(name) if name.isdecimal() else place", "number = place"),
         ("any size", "(size is not None and image.size != (size[1], size[0]))", "False"),
         ("unnamed pixels", "if missing := sorted(drawn - set(named)):", "if missing := []:"),
         ("empty segments", "if empty := sorted(set(named) - drawn):", "if empty := []:"),
@@ -224,7 +223,7 @@ MUTANTS = [
         ("only frames of the list", "if not isinstance(frames, KITTIDepth):", "if True:"),
         ("after before", "load_image(path) for path in (before, after)", "load_image(path) for path in (after, before)"),
         ("what has no number", " if p.stem.isdigit()]", "]"),
-        ("no depth", "if isinstance(self.frames, Depth):", "if isinstance(self.frames, PosedRGBD):"),
+        ("no depth", "if self.depth and isinstance(self.frames, Depth):", "if isinstance(self.frames, PosedRGBD):"),
         ("the mirror needs motion", '    if "poses" in sample:\n', "    if True:\n"),
     ),
     *family(
@@ -297,5 +296,14 @@ MUTANTS = [
         ("a photograph on its side", "_array(self.images[index], 3).movedim(-1, 0)", "_array(self.images[index], 3).movedim(-1, 0).mT"),
         ("the camera of another size", "SIZE, size)", "SIZE, SIZE)"),
         ("any array", "if numbers.ndim != dims or", "if False and"),
+    ),
+    *family(
+        "unstride/data/panoptic_file.py", ("tests/models/test_predict.py", "tests/data/test_panoptic_file.py", "-k", "number"),
+        ("two with one number", "len(set(map(int, names))) == len(names)", "True"),
+        ("always places", "return [int(name) for name in names]", "pass"),
+    ),
+    *family(
+        "unstride/metrics/average_precision.py", ("tests/metrics/test_average_precision.py", "-k", "nothing"),
+        ("minus one", 'value.masked_fill(value < 0, float("nan"))', "value"),
     ),
 ]  # fmt: skip

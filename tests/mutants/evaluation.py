@@ -80,8 +80,6 @@ MUTANTS = [
     *family(
         "unstride/evaluation/store.py", ("tests/evaluation/test_runner.py",),
         ("one file for all options", "hashlib.sha256(text.encode())", "hashlib.sha256(b'')"),
-        ("half a file is left", "unfinished.unlink(missing_ok=True)", "pass"),
-        ("written in place", "unfinished = path.with_name(f\"{path.name}.{os.getpid()}.tmp\")", "unfinished = path"),
     ),
     *family(
         "unstride/evaluation/report.py", ("tests/evaluation/test_runner.py",),
@@ -102,5 +100,11 @@ MUTANTS = [
         "unstride/evaluation/cost.py", ("tests/evaluation/test_measures.py", "-k", "time or memory"),
         ("the warm-up counts", "            if turn:", "            if True:"),
         ("bilinear over the row", "own / bilinear", "bilinear / own"),
+    ),
+    *family(
+        "unstride/whole_file.py", ("tests/evaluation/test_runner.py", "tests/test_cli.py", "-k", "whole or fails or half or stopped"),
+        ("written in place", 'path.with_name(f"{path.name}.{os.getpid()}.tmp")', "path"),
+        ("leftovers", "beside.unlink(missing_ok=True)", "pass"),
+        ("never there", "beside.replace(path)", "pass"),
     ),
 ]  # fmt: skip

@@ -7,12 +7,9 @@ MUTANTS = [
         "unstride/recipes/run.py", ("tests/recipes/test_featup.py", "-k", "same_seed or folder"),
         ("starts again", "return path if path.exists() else None", "return None"),
         ("the curve is lost", "self.curve = checkpoint[\"curve\"]", "pass"),
-        ("the folder is for the trained channels", "describe(upsampler) | {\"channels\": channels}", "describe(upsampler)"),
     ),
     *family(
         "unstride/recipes/run.py", ("tests/recipes/test_segmentation.py", "-k", "again or broken"),
-        ("saved before it is measured", "% self.every and not measured:", "% self.every:"),
-        ("not saved after it is measured", 'trainer.state.fn == "fit"', "False"),
         ("broken is no matter", "not zipfile.is_zipfile(path)", "False"),
         ("of the step before", "self.latest = self.global_step, scores", "self.latest = self.global_step - 1, scores"),
     ),
@@ -48,7 +45,7 @@ MUTANTS = [
     ),
     *family(
         "unstride/recipes/segmentation.py", ("tests/recipes/test_pictures.py",),
-        ("truth twice", "(images.float(), labels, found))", "(images.float(), labels, labels))"),
+        ("truth twice", "labels[0].cpu(), found[0].cpu()", "labels[0].cpu(), labels[0].cpu()"),
     ),
     *family(
         "unstride/recipes/detection.py", ("tests/recipes/test_pictures.py",),
@@ -67,7 +64,7 @@ MUTANTS = [
     ),
     *family(
         "unstride/recipes/multitask.py", ("tests/recipes/test_pictures.py",),
-        ("all in one place", "*one), task)", "*one))"),
+        ("all in one place", "found[0]), task)", "found[0]))"),
         ("normals as depth", 'if task == "depth":\n            return', 'if task != "segmentation":\n            return'),
         ("a scale of its own", "found, depth_span(truth))", "found)"),
     ),
@@ -173,5 +170,34 @@ MUTANTS = [
         ("no task is enough", "if not options.tasks:", "if False:"),
         ("the crop forgotten", "crop=options.crop, ", ""),
         ("near for far", '"near": options.near,', '"near": options.far,'),
+    ),
+    *family(
+        "unstride/recipes/callbacks.py", ("tests/recipes/test_segmentation.py", "-k", "again"),
+        ("saved before it is measured", "% self.every and not measured:", "% self.every:"),
+        ("not saved after it is measured", 'if trainer.state.fn == "fit":', "if False:"),
+    ),
+    *family(
+        "unstride/recipes/callbacks.py", ("tests/recipes/test_callbacks.py",),
+        ("more is always better", '1 if mode == "max" else -1', "1"),
+        ("equals are better", "score > self.best", "score >= self.best"),
+        ("waits for ever", "self.waited += 1", "pass"),
+        ("waits in all", "self.best, self.waited = score, 0", "self.best = score"),
+        ("any measurement counts", 'if trainer.state.fn != "fit":', "if False:"),
+        ("goes on", "        trainer.should_stop = self.waited >= self.patience\n\n    def on_validation_end", "        pass\n\n    def on_validation_end"),
+        ("forgets", "self.best, self.waited = state_dict", "_ = state_dict"),
+        ("activations are lost", "return sync_norms(model)", "return nn.SyncBatchNorm.convert_sync_batchnorm(model)"),
+    ),
+    *family(
+        "unstride/recipes/card.py", ("tests/recipes/test_card.py", "tests/recipes/test_featup.py", "-k", "test_card or folder or json or word or halved or else"),
+        ("the folder is for the trained channels", "describe(upsampler) | {\"channels\": channels}", "describe(upsampler)"),
+        ("NaN", "not isfinite(content) else content", "False else content"),
+        ("an address", 'if callable(value) and hasattr(value, "__qualname__"):', "if False:"),
+        ("a partial's address", "type(value).__qualname__ if callable(value) else str(value)", "str(value)"),
+        ("halved numbers", "tensor.half() if tensor.is_floating_point() else tensor", "tensor.half()"),
+        ("anybody's commit", 'if git("ls-files", "--error-unmatch", here.name, folder=here.parent) is None:', "if False:"),
+    ),
+    *family(
+        "unstride/recipes/task.py", ("tests/recipes/test_segmentation.py", "-k", "devices"),
+        ("waits for the others", "if few < devices:", "if False:"),
     ),
 ]  # fmt: skip

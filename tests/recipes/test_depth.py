@@ -188,11 +188,12 @@ def described(options):
 def test_what_teaches_is_mirrored_with_its_camera(room, tmp_path):
     options = options_of("known motion", room, tmp_path, colour=0.0)
     sample = Neighbours(PosedRGBD(room, "train"), 1, (H, W))[0]
+    assert "depth" in sample
+    assert "depth" not in depth.teaching(options)[0]  # which would be read for nothing
     seen = set()
     for seed in range(6):
         torch.manual_seed(seed)
         moved = depth.Moved(options)(sample)
-        assert "depth" not in moved
         flipped = not torch.equal(moved["image"], sample["image"])
         seen.add(flipped)
         centre = moved["intrinsics"][0, 2]

@@ -296,3 +296,8 @@ def test_two_processes_learn_what_one_would(tmp_path):
     )
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_more_devices_than_photographs_to_measure_are_refused(data, tmp_path):
+    with pytest.raises(ValueError, match="devices 2: there are 1 photographs to measure"):
+        fit(options(data, tmp_path, devices=2, limit=1))

@@ -7,7 +7,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from unstride.data.base import Item, Labelled, photographs
-from unstride.data.panoptic_file import read_ids
+from unstride.data.panoptic_file import panoptic_labels, read_ids
 
 
 class COCOPanoptic(Labelled):
@@ -19,7 +19,7 @@ class COCOPanoptic(Labelled):
     def find(self) -> Iterator[Item]:
         """Photographs and their PNGs."""
         split = f"{self.split}2017"
-        labels = self.folder(f"{split}/panoptic", f"annotations/panoptic_{split}")
+        labels = panoptic_labels(self, split)
         for image in photographs(self.folder(f"{split}/images", f"images/{split}", split)):
             yield image.stem, image, [labels / f"{image.stem}.png"]
 

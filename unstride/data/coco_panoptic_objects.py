@@ -1,20 +1,29 @@
 """COCO panoptic with classes: a map of segments, and what each segment is."""
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import torch
 from torchvision import tv_tensors
 
 from unstride.data.base import Item, photographs
 from unstride.data.instances import Instances, Target
-from unstride.data.panoptic_file import Category, Segment, check_segments, read_ids, read_segments
+from unstride.data.panoptic_file import (
+    Category,
+    Segment,
+    check_segments,
+    image_numbers,
+    panoptic_labels,
+    read_ids,
+    read_segments,
+)
 
 
 class COCOPanopticObjects(Instances):
     """Photographs with the segment id of every pixel.
 
     A target has `ids` (Mask "1 h w", int64, 0 is void), `segments` (a list of Segment, of
-    `categories`), and `image_id`, which is the photograph's name as a number. A transform that
+    `categories`), and `image_id`, see `image_numbers`. A transform that
     cuts a segment away leaves it in `segments`; `present` drops it.
     """
 
@@ -28,7 +37,7 @@ class COCOPanopticObjects(Instances):
     def find(self) -> Iterator[Item]:
         """Photographs and their PNGs."""
         part = f"{self.split}2017"
-        labels = self.folder(f"annotations/panoptic_{part}", f"{part}/panoptic")
+        labels = panoptic_labels(self, part)
         self.segments, categories = read_segments(labels.with_suffix(".json"))
         self.categories = tuple(categories)
         self.classes = tuple(c.name for c in categories)
@@ -39,6 +48,11 @@ class COCOPanopticObjects(Instances):
                 raise ValueError(f"{file}: no annotation of {path.name}, the label of {image}")
             yield image.stem, image, [path]
 
+    @cached_property
+    def numbers(self) -> list[int]:
+        """Of the photographs."""
+        return image_numbers(self.names)
+
     def target(self, index: int, size: tuple[int, int]) -> Target:
         """The map and its segments.
 
@@ -48,8 +62,11 @@ class COCOPanopticObjects(Instances):
         path = self.labels[index][0]
         ids, segments = read_ids(path, size), self.segments[path.name]
         check_segments(ids, segments, str(path))
-        number = int(path.stem) if path.stem.isdecimal() else index
-        return {"image_id": number, "ids": tv_tensors.Mask(ids[None]), "segments": segments}
+        return {
+            "image_id": self.numbers[index],
+            "ids": tv_tensors.Mask(ids[None]),
+            "segments": segments,
+        }
 
 
 def present(target: Target) -> list[Segment]:

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from unstride.data.masks import encode_mask
+from unstride.whole_file import write_whole
 
 
 def write_detections(
@@ -30,7 +31,7 @@ def write_detections(
         ValueError: if a label is none of the categories.
     """
     written = [entry for number, found in results for entry in entries(number, found, categories)]
-    Path(path).write_text(json.dumps(written))
+    write_whole(Path(path), json.dumps(written))
 
 
 def entries(

@@ -31,6 +31,7 @@ class Neighbours(Dataset):
         frames: of one or more sequences, numbered by their files' names.
         spacing: to the neighbours, in frame numbers: 3 is next where every third frame was kept.
         size: rows and columns to which all is resized; depth to the value at the nearest centre.
+        depth: whether it is read, where there is any.
 
     Raises:
         ValueError: if no frame has neighbours there.
@@ -41,8 +42,10 @@ class Neighbours(Dataset):
         frames: PosedRGBD | KITTIOdometry | KITTIDepth,
         spacing: int = 1,
         size: tuple[int, int] | None = None,
+        *,
+        depth: bool = True,
     ):
-        self.frames, self.size = frames, size
+        self.frames, self.size, self.depth = frames, size, depth
         self.places = {path: i for i, path in enumerate(frames.images)}
         around = {_numbered(path): path for path in _around(frames)}
         self.triples = [
@@ -72,7 +75,7 @@ class Neighbours(Dataset):
             pose, others = self.frames.poses, [self.places[path] for path in (before, after)]
             sample["intrinsics"] = self.frames.intrinsics[frame]
             sample["poses"] = torch.stack([relative_pose(pose[frame], pose[i]) for i in others])
-        if isinstance(self.frames, Depth):
+        if self.depth and isinstance(self.frames, Depth):
             sample["depth"] = self.frames.read(frame, size)
         return sample if self.size in (None, size) else resized(sample, self.size)
 

@@ -13,8 +13,10 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from unstride.data.base import Labelled
 from unstride.data.images import opened
 from unstride.data.json_file import field, listed, read_json
+from unstride.whole_file import unfinished, write_whole
 
 MOST = 256**3 - 1  # the largest id that three bytes hold
 
@@ -58,7 +60,7 @@ def read_ids(path: str | Path, size: tuple[int, int] | None = None) -> Int64[Ten
 
 
 def write_ids(path: str | Path, ids: Int64[Tensor, "h w"]) -> None:
-    """Writes a panoptic PNG.
+    """Writes a panoptic PNG, whole or not at all.
 
     Raises:
         ValueError: if an id is below 0 or does not fit into three bytes.
@@ -68,7 +70,8 @@ def write_ids(path: str | Path, ids: Int64[Tensor, "h w"]) -> None:
     if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) <= MOST:
         raise ValueError(f"{path}: ids {int(ids.min())} to {int(ids.max())}, outside 0..{MOST}")
     bytes_ = torch.stack([ids % 256, ids // 256 % 256, ids // 65536], -1)
-    Image.fromarray(bytes_.cpu().numpy().astype(np.uint8)).save(path, format="PNG")
+    with unfinished(Path(path)) as beside:
+        Image.fromarray(bytes_.cpu().numpy().astype(np.uint8)).save(beside, format="PNG")
 
 
 def read_categories(path: Path, document: Mapping[str, Any]) -> list[Category]:
@@ -121,7 +124,7 @@ def write_panoptic(
 ) -> None:
     """Writes FOLDER/NAME.png for each image and FOLDER.json beside the folder.
 
-    An image's number is its name where that is one, as in COCO, and else its place in `results`.
+    An image's number is that of `image_numbers`.
 
     Args:
         folder: made if need be.
@@ -134,8 +137,8 @@ def write_panoptic(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     images, annotations = [], []
-    for place, (name, (ids, segments)) in enumerate(results.items()):
-        number = int(name) if name.isdecimal() else place
+    numbers = image_numbers(list(results))
+    for number, (name, (ids, segments)) in zip(numbers, results.items(), strict=True):
         check_segments(ids, segments, name)
         write_ids(folder / f"{name}.png", ids)
         height, width = ids.shape
@@ -145,7 +148,19 @@ def write_panoptic(
             {"image_id": number, "file_name": f"{name}.png", "segments_info": written}
         )
     document = panoptic_document(images, annotations, categories)
-    Path(f"{folder}.json").write_text(json.dumps(document))
+    write_whole(Path(f"{folder}.json"), json.dumps(document))
+
+
+def image_numbers(names: Sequence[str]) -> list[int]:
+    """The names as numbers, if they are as COCO's are: different ones; else places from 1."""
+    if all(name.isdecimal() for name in names) and len(set(map(int, names))) == len(names):
+        return [int(name) for name in names]
+    return list(range(1, len(names) + 1))
+
+
+def panoptic_labels(dataset: Labelled, part: str) -> Path:
+    """The folder of a part's PNGs, such as train2017: COCO's own, or one beside the photographs."""
+    return dataset.folder(f"annotations/panoptic_{part}", f"{part}/panoptic")
 
 
 def panoptic_document(

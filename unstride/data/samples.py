@@ -10,8 +10,8 @@ from torch.utils.data import Dataset
 class Samples(Dataset):
     """Items of a data set, round by round in a new order each, and transformed at random.
 
-    Nothing but the seed and the number decides what an item is; so a run that was stopped
-    goes on with what it would have seen, with any number of processes that load.
+    Nothing but the seed and the number decides what an item is, whatever process loads it; so a
+    run that was stopped goes on with what it would have seen.
 
     Args:
         source: of photographs and labels.

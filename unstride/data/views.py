@@ -147,7 +147,7 @@ class Crops(Dataset):
     def __getitem__(self, index: int) -> Float[Tensor, "3 h w"]:
         turn, place = divmod(index, len(self.paths))
         order = torch.randperm(
-            len(self.paths), generator=torch.Generator().manual_seed(self.seed + turn)
+            len(self.paths), generator=torch.Generator().manual_seed(self.seed * 1_000_003 + turn)
         )
         image = load_image(self.paths[int(order[place])])
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)

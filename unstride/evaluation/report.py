@@ -15,7 +15,7 @@ import torch
 from unstride.evaluation.measures import MEASURES
 from unstride.evaluation.rows import Row
 from unstride.evaluation.runner import Outcome
-from unstride.evaluation.store import write_whole
+from unstride.whole_file import write_whole
 
 BASE = "bilinear"
 

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
+
+from unstride.whole_file import write_whole
 
 
 class Store:
@@ -47,17 +48,3 @@ class Store:
 def plain(options: dict[str, Any]) -> dict[str, Any]:
     """The options as they come back from a file."""
     return json.loads(json.dumps(options, default=str))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(unfinished, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

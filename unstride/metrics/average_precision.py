@@ -3,11 +3,23 @@
 from typing import Literal
 
 import numpy as np
-from torchmetrics import Metric
+from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
 
 
-def average_precision(of: Literal["boxes", "masks"] = "boxes") -> Metric:
+class AveragePrecision(MeanAveragePrecision):
+    """torchmetrics', but NaN of nothing, where that says -1."""
+
+    def compute(self) -> dict[str, Tensor]:
+        """See `average_precision`."""
+        found = super().compute()
+        return {
+            name: value.masked_fill(value < 0, float("nan")) if value.is_floating_point() else value
+            for name, value in found.items()
+        }
+
+
+def average_precision(of: Literal["boxes", "masks"] = "boxes") -> AveragePrecision:
     """AP over IoU 0.50 to 0.95 as `map`, at one IoU as `map_50`, `map_75`: means over the classes.
 
     Update it with lists of what detectors return and of targets of `Instances`: `boxes` XYXY,
@@ -22,7 +34,7 @@ def average_precision(of: Literal["boxes", "masks"] = "boxes") -> Metric:
         of: what is compared.
     """
     kind: Literal["bbox", "segm"] = "bbox" if of == "boxes" else "segm"
-    return MeanAveragePrecision(
+    return AveragePrecision(
         iou_type=kind, backend="faster_coco_eval",
         iou_thresholds=np.linspace(0.5, 0.95, 10).tolist(),
         rec_thresholds=np.linspace(0, 1, 101).tolist(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,21 +14,10 @@ from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor
 
+from unstride.whole_file import unfinished
+
 BLOCK = 16  # channels that are turned to the file's layout together: a cache line of channels_last
 TYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
-
-
-@contextmanager
-def unfinished(path: Path) -> Iterator[Path]:
-    """A path beside `path`, which the file written there gets if nothing goes wrong."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        yield beside
-        with open(beside, "rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from unstride.data.panoptic_file import panoptic_document
+from unstride.data.panoptic_file import image_numbers, panoptic_document
 from unstride.models.answers import Model
 
 
@@ -39,10 +39,3 @@ def joined(
         ]
         return {"panoptic.json": panoptic_document(images, annotations, model.categories)}
     return {}
-
-
-def image_numbers(names: Sequence[str]) -> list[int]:
-    """The names as numbers, if they are as COCO's are: different ones; else places from 1."""
-    if all(name.isdecimal() for name in names) and len(set(map(int, names))) == len(names):
-        return [int(name) for name in names]
-    return list(range(1, len(names) + 1))

@@ -16,11 +16,11 @@ from torch.nn.functional import interpolate
 from unstride.data import load_image
 from unstride.models.answers import ANSWERS, Model, answer
 from unstride.models.each_image import Job, Size, digest, each_image, output_size, parse_size
-from unstride.models.feature_file import unfinished
 from unstride.models.joined import joined
 from unstride.models.need import Need
 from unstride.models.saved_task import read_task
 from unstride.upsamplers.folder import CONFIG, WEIGHTS, installed_version
+from unstride.whole_file import unfinished, write_whole
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -129,8 +129,7 @@ class Predicting(Job):
         records = [json.loads(self._record(name).read_text()) for name in names]
         files = [path.name for path, _ in done]
         for file, content in joined(self.model, list(map(str, names)), files, records).items():
-            with unfinished(_folder_of(self.out / file)) as unnamed:
-                unnamed.write_text(json.dumps(content))
+            write_whole(self.out / file, json.dumps(content))
 
     def _record(self, name: Path) -> Path:
         return self.out / RECORDS / f"{name}.json"

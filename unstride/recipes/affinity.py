@@ -25,7 +25,8 @@ from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from unstride.backbones import create_backbone, load_image_encoder
-from unstride.data.labelled import Labelled, create_labelled
+from unstride.data.base import Labelled, thinned
+from unstride.data.labelled import create_labelled
 from unstride.recipes.run import Learner, Run
 from unstride.upsamplers.base import resized_guide
 from unstride.upsamplers.bilateral_stack import BilateralStack
@@ -73,7 +74,7 @@ def fit(
         devices: how many.
         precision: as Lightning's: 32-true, bf16-mixed, 16-mixed.
     """
-    options = {k: v for k, v in locals().items() if k not in ("device", "devices", "workers")}
+    options = dict(locals())
     run = Run(
         out, options, seed=seed, accelerator=device, devices=devices, max_steps=steps,
         precision=precision, log_every_n_steps=10, limit_val_batches=0,
@@ -86,7 +87,8 @@ def fit(
     training = StatefulDataLoader(SegmentCrops(sources, crop, length=count, seed=seed), **load)
     checking = StatefulDataLoader(SegmentCrops([held_out], crop, length=60, seed=seed), **load)
     module = Affinity(steps=steps, learning_rate=learning_rate)
-    module.standardise([image for source in sources for image in spread(source, PHOTOGRAPHS)])
+    seen = [thinned(source, PHOTOGRAPHS) for source in sources]
+    module.standardise([some[i][0] for some in seen for i in range(len(some))])
 
     run.fit(module, training)
     run.trainer.limit_val_batches = 1.0
@@ -136,7 +138,8 @@ class Affinity(Learner):
     def validation_step(self, batch, index: int) -> None:
         """The same, of people and photographs never seen."""
         within, across = self.likelihoods(*batch)
-        self.log_dict({"val_within": within, "val_across": across}, batch_size=len(batch[0]))
+        found = {"val_within": within, "val_across": across}
+        self.log_dict(found, batch_size=len(batch[0]), sync_dist=True)
 
     def likelihoods(
         self, images: Float[Tensor, "b 3 s s"], segments: Int64[Tensor, "b n h w"]
@@ -198,11 +201,6 @@ class SegmentCrops(Dataset):
         )
         segments = segments[people][:, rows][:, :, columns]
         return (image.flip(2), segments.flip(2)) if flip < 0.5 else (image, segments)
-
-
-def spread(source: Labelled, count: int) -> list[Float[Tensor, "3 h w"]]:
-    """So many photographs of a data set, evenly spaced; all, if there are fewer."""
-    return [source[i][0] for i in range(0, len(source), max(len(source) // count, 1))]
 
 
 def squared_distances(seen: Float[Tensor, "b d h w"], k: int) -> Float[Tensor, "b k k h w"]:

@@ -84,8 +84,7 @@ class Moved:
         self.options = options
 
     def __call__(self, sample: Sample) -> Sample:
-        """A sample without depth, which teaches nothing here."""
-        sample = {key: value for key, value in sample.items() if key != "depth"}
+        """A sample of `Neighbours`."""
         if self.options.flip and torch.rand(()) < 0.5:
             sample = mirrored(sample)
         return recoloured(sample, self.options.colour) if self.options.colour else sample
@@ -110,7 +109,7 @@ def teaching(options: Options) -> Dataset:
         raise ValueError(f"crop {options.crop}: model monodepth takes whole frames, choose a size")
     if options.known_motion and options.dataset == "kitti_depth":
         raise ValueError("known_motion true: dataset kitti_depth has no poses")
-    return Neighbours(_frames(options, "train"), options.spacing, options.size)
+    return Neighbours(_frames(options, "train"), options.spacing, options.size, depth=False)
 
 
 def scored(options: Options, part: str) -> Dataset:

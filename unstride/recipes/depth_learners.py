@@ -46,9 +46,12 @@ class Supervised(TaskLearner):
         size = depth.shape[-2], depth.shape[-1]
         found = at_size(self.network(images)[:, None], size)[:, 0]
         self.errors.update(found, depth)
-        span = depth_span(depth[0]) if self.errors.alignment == "none" else None
-        image = at_size(images, size)[0]
-        self.show(index, lambda: compared_depth(image, depth[0], found[0], span))
+
+        def drawn() -> Tensor:
+            span = depth_span(depth[0]) if self.errors.alignment == "none" else None
+            return compared_depth(at_size(images, size)[0], depth[0], found[0], span)
+
+        self.show(index, drawn)
 
     def on_validation_epoch_end(self) -> None:
         """Errors of the whole split."""

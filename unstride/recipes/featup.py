@@ -104,7 +104,7 @@ def fit(
     Raises:
         ValueError: if an option cannot be, or does not fit the backbone.
     """
-    options = {k: v for k, v in locals().items() if k not in ("device", "devices", "workers")}
+    options = dict(locals())
     held_out = find_images(validation) if validation else []
     run = Run(
         out, options, seed=seed, accelerator=device, devices=devices, max_steps=steps,

@@ -155,11 +155,12 @@ class Several(TaskLearner):
             else:
                 found = at_size(answer, size)
                 self.angles.update(found, truth)
-            one = at_size(images, size)[0].cpu(), truth[0].cpu(), found[0].cpu()
-            self.show(index, partial(self.drawn, task, *one), task)
+            self.show(index, partial(self.drawn, task, images[0], truth[0], found[0]), task)
 
     def drawn(self, task: str, image: Tensor, truth: Tensor, found: Tensor) -> Tensor:
-        """A photograph, the truth of a task and what was found, at one size."""
+        """A photograph, the truth of a task and what was found, at the size of the truth."""
+        image = at_size(image[None], (truth.shape[-2], truth.shape[-1]))[0].cpu()
+        truth, found = truth.cpu(), found.cpu()
         if task == "segmentation":
             return compared(image, truth, found, self.classes)
         if task == "depth":

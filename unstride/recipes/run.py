@@ -2,11 +2,9 @@
 
 import json
 import logging
-import subprocess
 import time
 import warnings
 import zipfile
-from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,15 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from unstride.models.feature_file import save_tensors
-from unstride.upsamplers.configuration import describe
-from unstride.upsamplers.folder import write_folder
+from unstride.recipes.callbacks import Best, Mode, NormSync, Saving
+from unstride.recipes.card import commit, save_upsampler, without_nan, worded
+from unstride.whole_file import write_whole
 
 CHECKPOINT_STEPS = 20  # between two checkpoints
 CHECKPOINT, BEST, BEGUN = "last.ckpt", "best.ckpt", "begun.json"
-FREE = {"out", "data", "device", "save_every", "check_every", "limit"}  # may change on the way
+FREE = {  # may change on the way
+    "out", "data", "bsds", "coco", "cache", "device", "save_every", "check_every", "limit",
+}  # fmt: skip
 FALSE_ALARMS = (
     "Checkpoint directory .* exists and is not empty", r"Found \d+ module\(s\) in eval mode",
     "'set_vital' is deprecated", r"`isinstance\(treespec, LeafSpec\)` is deprecated",
@@ -70,32 +70,6 @@ class Learner(pl.LightningModule):
         self.curve = checkpoint["curve"]
 
 
-class Saving(pl.callbacks.Checkpoint):
-    """Writes a checkpoint every so many steps, and after each measurement.
-
-    Where a measurement follows a step, only after it: a run that is killed while it measures goes
-    on before that step, and measures again.
-
-    Args:
-        path: of the checkpoint.
-        every: how many steps.
-    """
-
-    def __init__(self, path: Path, every: int):
-        self.path, self.every = path, every
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
-        """After a step."""
-        measured = trainer.enable_validation and not trainer.global_step % trainer.val_check_batch
-        if not trainer.global_step % self.every and not measured:
-            trainer.save_checkpoint(self.path)
-
-    def on_validation_end(self, trainer, pl_module) -> None:
-        """After a measurement, while training."""
-        if trainer.state.fn == "fit":
-            trainer.save_checkpoint(self.path)
-
-
 class Run:
     """A run of a recipe in a folder, which goes on where it was stopped.
 
@@ -118,7 +92,7 @@ class Run:
         seed: int,
         devices: int,
         save_every: int | None = None,
-        better: tuple[str, str] | None = None,
+        better: tuple[str, Mode] | None = None,
         patience: int | None = None,
         **trainer: Any,
     ):
@@ -129,16 +103,9 @@ class Run:
         logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(is_news)
         for alarm in FALSE_ALARMS:
             warnings.filterwarnings("ignore", alarm)
-        callbacks: list[pl.Callback] = []
-        if better and patience:
-            measure, mode = better
-            callbacks += [
-                pl.callbacks.ModelCheckpoint(
-                    out, "best", monitor=measure, mode=mode, enable_version_counter=False
-                ),
-                pl.callbacks.EarlyStopping(measure, mode=mode, patience=patience),
-            ]
-        callbacks.append(Saving(out / CHECKPOINT, save_every or CHECKPOINT_STEPS))
+        saving = Saving(out / CHECKPOINT, save_every or CHECKPOINT_STEPS)
+        best = [Best(out / BEST, *better, patience)] if better and patience else []
+        synced = devices > 1 and torch.cuda.is_available() and trainer.get("accelerator") != "cpu"
         # Not every parameter is in every loss: a stage with nothing to do is left out.
         several = "ddp_find_unused_parameters_true" if devices > 1 else "auto"
         usual: dict[str, Any] = {
@@ -146,8 +113,8 @@ class Run:
             "gradient_clip_val": 1.0,
         }
         self.trainer = pl.Trainer(
-            devices=devices, strategy=several, callbacks=callbacks, enable_model_summary=False,
-            num_sanity_val_steps=0, sync_batchnorm=devices > 1 and torch.cuda.is_available(),
+            devices=devices, strategy=several, plugins=[NormSync()] if synced else None,
+            callbacks=[*best, saving], enable_model_summary=False, num_sanity_val_steps=0,
             **(usual | trainer),
         )  # fmt: skip
         if options:
@@ -160,7 +127,7 @@ class Run:
             ValueError: if it was begun with others.
         """
         path = self.out / BEGUN
-        chosen = json.loads(json.dumps(self.options, default=str))
+        chosen = json.loads(json.dumps(self.options, default=worded))
         chosen = {name: value for name, value in chosen.items() if name not in FREE}
         if self.checkpoint and path.exists():
             begun = json.loads(path.read_text())
@@ -238,42 +205,9 @@ class Run:
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a file of the run, whole or not at all."""
-        unfinished = self.out / f"{name}.tmp"
-        unfinished.write_text(json.dumps(without_nan(content), indent=1, default=str))
-        unfinished.replace(self.out / name)
-
-
-def without_nan(content: Any) -> Any:
-    """With None in the place of what JSON has no number for."""
-    if isinstance(content, dict):
-        return {name: without_nan(value) for name, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [without_nan(value) for value in content]
-    return None if isinstance(content, float) and not isfinite(content) else content
+        write_whole(self.out / name, json.dumps(without_nan(content), indent=1, default=worded))
 
 
 def is_news(record: logging.LogRecord) -> bool:
     """Whether a line of Lightning's is more than an advertisement."""
     return "Tip: " not in record.getMessage()
-
-
-def save_upsampler(upsampler: nn.Module, channels: int, out: Path) -> None:
-    """Write OUT/upsampler.safetensors, float16, and OUT/upsampler, as `save_pretrained` does.
-
-    What its arguments do not describe, such as a class of yours that is no `Upsampler`, is written
-    to the file alone.
-    """
-    tensors = {k: v.half().contiguous() for k, v in upsampler.state_dict().items()}
-    save_tensors(tensors, out / "upsampler.safetensors", {})
-    with suppress(ValueError):
-        write_folder(out / "upsampler", describe(upsampler) | {"channels": channels}, upsampler)
-
-
-def commit() -> str:
-    """Of the code that runs, if it lies in a repository."""
-    command = ["git", "describe", "--always", "--dirty"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent)
-    except OSError:  # there is no git
-        return "unknown"
-    return done.stdout.strip() or "unknown"

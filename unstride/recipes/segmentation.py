@@ -121,8 +121,12 @@ class Segmentation(TaskLearner):
         found = self.network(images).argmax(1)
         self.area.update(found, labels)
         self.boundary.update(found, labels)
-        image, truth, said = (each[0].cpu() for each in (images.float(), labels, found))
-        self.show(index, lambda: compared(image, truth, said, self.classes))
+
+        def drawn() -> Tensor:
+            image = images[0].float().cpu()
+            return compared(image, labels[0].cpu(), found[0].cpu(), self.classes)
+
+        self.show(index, drawn)
 
     def on_validation_epoch_end(self) -> None:
         """Scores of the whole split, in percent."""

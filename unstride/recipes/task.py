@@ -14,12 +14,13 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from unstride.data.base import thinned
 from unstride.data.samples import Samples
 from unstride.models.saved_task import create_task, read_task, write_task
+from unstride.recipes.callbacks import Mode
 from unstride.recipes.run import CHECKPOINT, Run
 from unstride.recipes.task_learner import TaskLearner
 from unstride.recipes.task_options import TaskOptions
 
 
-def start(options: TaskOptions, better: tuple[str, str]) -> Run:
+def start(options: TaskOptions, better: tuple[str, Mode]) -> Run:
     """The run; from here on everything random is seeded.
 
     Args:
@@ -102,7 +103,13 @@ def train(
         training: of `samples`.
         checking: of the validation split.
         how: `described`, for `write_task`; `collate`, of a batch; `method`, for the card.
+
+    Raises:
+        ValueError: if there are more devices than photographs to measure.
     """
+    few, devices = len(checking), learner.options.devices  # type: ignore[arg-type]
+    if few < devices:  # who has nothing to measure would be waited for
+        raise ValueError(f"devices {devices}: there are {few} photographs to measure")
     data = Shares(training, checking, learner.options, how.get("collate"))
     run.fit(learner, data)
     run.trainer.save_checkpoint(run.out / CHECKPOINT)
@@ -150,7 +157,7 @@ class Shares(pl.LightningDataModule):
 
     def val_dataloader(self) -> StatefulDataLoader:
         """One by one."""
-        return self._loader(self.checking, 1, 0)
+        return self._loader(self.checking, 1, self.options.workers)
 
     def _loader(self, dataset: Any, batch_size: int, workers: int) -> StatefulDataLoader:
         assert self.trainer is not None

@@ -2,13 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from unstride.recipes.callbacks import Mode
 from unstride.recipes.run import Learner
 from unstride.recipes.task_options import TaskOptions
 
@@ -27,7 +28,7 @@ class TaskLearner(Learner):
         trunk: the name of the backbone inside the network.
     """
 
-    better: tuple[str, Literal["max", "min"]]
+    better: tuple[str, Mode]
     trunk = "pyramid"
 
     def __init__(self, network: nn.Module, options: TaskOptions):

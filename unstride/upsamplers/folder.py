@@ -8,7 +8,6 @@
 """
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +20,7 @@ from torch import nn
 
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.configuration import KNOWN, make
+from unstride.whole_file import unfinished
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
@@ -145,9 +145,5 @@ What it was trained on, what was measured, and the licence: not written yet.
 
 
 def _write(path: Path, data: bytes) -> None:
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with unfinished(path) as beside:
+        beside.write_bytes(data)

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unstride.viz.pixels import as_image, as_tensor, font
+from unstride.whole_file import unfinished
 
 
 def side_by_side(
@@ -39,10 +40,5 @@ def side_by_side(
 
 def save_png(image: Float[Tensor, "3 h w"], path: str | Path) -> None:
     """Write RGB in [0, 1] as PNG; the file appears whole or not at all."""
-    path = Path(path)
-    unfinished = path.with_name(path.name + ".tmp")
-    try:
-        as_image(image).save(unfinished, format="PNG")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with unfinished(Path(path)) as beside:
+        as_image(image).save(beside, format="PNG")
