@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.nn.functional import avg_pool2d
 
-from unstride.data.base import thinned
+from unstride.data.base import subset
 from unstride.data.coco_panoptic_objects import COCOPanopticObjects, present
 from unstride.data.panoptic_file import write_panoptic
 from unstride.recipes import depth, detection, multitask, panoptic, segmentation
@@ -126,7 +126,7 @@ def overfitted(model: str, given: argparse.Namespace) -> dict[str, float]:
 def halved(coco: Path, out: Path) -> Path:
     """Eight photographs of COCO and their segments at half their size, as both splits."""
     source = COCOPanopticObjects(coco, "train")
-    photographs = thinned(source, PHOTOGRAPHS)
+    photographs = subset(source, PHOTOGRAPHS)
     root = out / "coco_halved"
     for part in ("train2017", "val2017"):
         (root / part / "images").mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.gallery import save_jpeg
-from unstride.data.base import Semantic, thinned
+from unstride.data.base import Semantic, subset
 from unstride.data.labels import UNLABELLED
 from unstride.models.saved_task import read_task
 from unstride.viz import side_by_side
@@ -33,7 +33,7 @@ def boundaries(models: Mapping[str, Path], test: Semantic, path: Path) -> None:
     """
     networks = {name: read_task(models[name])[0] for name in SHOWN if name in models}
     rows, seen = [], []
-    chosen = thinned(test, PHOTOGRAPHS)
+    chosen = subset(test, PHOTOGRAPHS)
     for image, labels in (chosen[i] for i in range(PHOTOGRAPHS)):
         window = busiest(labels)
         with torch.no_grad():

@@ -26,7 +26,7 @@ from torch.utils.data import default_collate
 
 from benchmarks.task_pictures import boundaries
 from benchmarks.task_tables import STUDENT, draw, table
-from unstride.data.instances import listed
+from unstride.data.instances import collate_instances
 from unstride.models.saved_task import read_task
 from unstride.models.segmenters import factory
 from unstride.recipes import detection, segmentation
@@ -164,7 +164,7 @@ def taught(task: str, operator: str, options: argparse.Namespace) -> tuple[TaskL
     batch = [train[i] for i in range(chosen.batch_size)]
     if recipe is detection:
         names = described["model"], described["classes"]
-        return detection.Detection(network, chosen, *names), listed(batch)
+        return detection.Detection(network, chosen, *names), collate_instances(batch)
     learner = segmentation.Segmentation(network, chosen, described["classes"])
     return learner, default_collate(batch)
 

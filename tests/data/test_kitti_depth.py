@@ -7,9 +7,7 @@ import torch
 from PIL import Image
 
 from tests.data.layouts import CALIBRATION, DRIVES, HEIGHT, WIDTH, kitti_depth, photo
-from unstride.data.base import Depth
 from unstride.data.kitti_depth import KITTIDepth
-from unstride.data.labelled import DEPTH
 from unstride.data.neighbours import Neighbours, mirrored
 
 TRAIN, VAL = DRIVES["train"], DRIVES["val"]
@@ -194,10 +192,3 @@ def test_neighbours_without_poses_are_resized_and_mirrored(tmp_path):
     assert moved["intrinsics"][0, 2] == 4 - 2.75
     assert "poses" not in moved
     torch.testing.assert_close(moved["depth"], sample["depth"].flip(-1))
-
-
-def test_it_is_scored_to_80_metres():
-    assert {name: kind.caps[1] for name, kind in DEPTH.items()} == {
-        "posed_rgbd": 10.0, "nyuv2": 10.0, "kitti_depth": 80.0,
-    }  # fmt: skip
-    assert Depth.caps == (0.001, 10.0)

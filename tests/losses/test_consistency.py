@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unstride.losses.consistency import (
-    Doubt,
+    Uncertainty,
     magnitude_variation,
     negative_log_likelihood,
     sampled_crf,
@@ -45,7 +45,7 @@ def test_magnitudes_are_lengths_of_features():
 
 
 def test_doubt_is_positive_and_starts_near_one():
-    doubt, maps = Doubt(5), torch.randn(1, 5, 3, 4)
+    doubt, maps = Uncertainty(5), torch.randn(1, 5, 3, 4)
     plain = torch.einsum("bdhw, d -> bhw", maps, doubt.weight[0, :, 0, 0]) + doubt.bias
     torch.testing.assert_close(doubt(maps)[:, 0], (plain + 0.1).exp())
     assert (doubt(maps * 1e6) >= 1e-4).all()

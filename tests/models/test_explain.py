@@ -12,7 +12,7 @@ from unstride.models.dense_features import DenseFeatures
 from unstride.upsamplers import create_upsampler
 
 
-class Trunk(torch.nn.Module):
+class BackboneWithFPN(torch.nn.Module):
     """Cells of four pixels; features are what an average says. Stands in for a backbone."""
 
     stride, channels = 4, 3
@@ -27,7 +27,7 @@ class Trunk(torch.nn.Module):
 
 
 def model(name, **options):
-    return DenseFeatures(Trunk(), create_upsampler(name, 3, 4, **options)).eval()
+    return DenseFeatures(BackboneWithFPN(), create_upsampler(name, 3, 4, **options)).eval()
 
 
 @pytest.mark.parametrize("size", [None, (15, 21), (60, 84), (19, 33)], ids=str)

@@ -9,7 +9,7 @@ from unstride.models.memory import resident_memory
 from unstride.models.pieces import covering, triangles
 
 
-class Trunk(torch.nn.Module):
+class BackboneWithFPN(torch.nn.Module):
     """Noise, on the grid that a backbone of stride 7 would have, padded by up to two cells."""
 
     stride, channels, multiple = 7, 4, 14
@@ -44,7 +44,7 @@ SIZES = [None, (300, 240), (75, 60), (100, 80), (97, 101), (311, 389)]
 @pytest.mark.parametrize("name", ["bilinear", "joint_bilateral", "guided_filter"])
 def test_pieces_are_the_whole(name, size, tight):
     image = torch.rand(1, 3, 150, 120, dtype=torch.float64)
-    model = DenseFeatures(Trunk(), create_upsampler(name, 4, 7)).double().eval()
+    model = DenseFeatures(BackboneWithFPN(), create_upsampler(name, 4, 7)).double().eval()
     whole = model(image, size)
     tiled = model(image, size, memory=whole.nbytes + (left := half(model, image, size)))
     torch.testing.assert_close(tiled, whole, rtol=0, atol=1e-11)  # 154 eps, and slopes of tens
@@ -55,7 +55,7 @@ def test_pieces_are_the_whole(name, size, tight):
 @pytest.mark.parametrize("image_size", [(150, 120), (154, 126), (71, 300)], ids=str)
 def test_every_pixel_is_in_one_piece(image_size, tight):
     image = torch.rand(2, 3, *image_size)
-    model = DenseFeatures(Trunk(), create_upsampler("joint_bilateral", 4, 7)).eval()
+    model = DenseFeatures(BackboneWithFPN(), create_upsampler("joint_bilateral", 4, 7)).eval()
     features, times = model.backbone(image), torch.zeros(image_size)
     left = half(model, image, image_size)
     for piece in model.pieces(features, image, image_size, left):
@@ -68,7 +68,7 @@ def test_every_pixel_is_in_one_piece(image_size, tight):
 
 def test_a_budget_is_for_the_whole_process():
     image = torch.rand(1, 3, 56, 70)
-    model = DenseFeatures(Trunk(), create_upsampler("bilinear", 4, 7)).eval()
+    model = DenseFeatures(BackboneWithFPN(), create_upsampler("bilinear", 4, 7)).eval()
     torch.testing.assert_close(model(image, memory=resident_memory() + 10**8), model(image))
     with pytest.raises(ValueError, match=r"memory must leave 0\.\d\d MB for Bilinear at 56 x 70"):
         model(image, memory=resident_memory() // 2)
@@ -76,7 +76,7 @@ def test_a_budget_is_for_the_whole_process():
 
 def test_without_a_budget_gradients_pass():
     image = torch.rand(1, 3, 56, 70, requires_grad=True)
-    model = DenseFeatures(Trunk(), create_upsampler("joint_bilateral", 4, 7)).eval()
+    model = DenseFeatures(BackboneWithFPN(), create_upsampler("joint_bilateral", 4, 7)).eval()
     model(image).square().sum().backward()
     assert image.grad.abs().sum() > 0
     assert not model(image, memory=resident_memory() + 10**8).requires_grad

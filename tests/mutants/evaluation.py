@@ -16,7 +16,7 @@ MUTANTS = [
         ("the bias is lost", "weight[:, :, None, None], bias)", "weight[:, :, None, None])"),
         ("features are not standardised in scoring", "for image, labels, coarse in split.walk(f\"{row.label}: scoring\"):\n        features = grid.frozen.standardised(coarse)",
          "for image, labels, coarse in split.walk(f\"{row.label}: scoring\"):\n        features = coarse"),
-        ("large splits are not thinned", "min(self.pixels, self.most // max(images, 1))", "self.pixels"),
+        ("large splits are not subset", "min(self.pixels, self.most // max(images, 1))", "self.pixels"),
     ),
     *family(
         "unstride/evaluation/frozen.py", ("tests/evaluation/test_frozen.py", "tests/evaluation/test_probe.py"),

@@ -32,18 +32,20 @@ def test_numbers_of_steps_are_not_halved(tmp_path):
     norm.num_batches_tracked.fill_(100_001)
     card.save_upsampler(norm, 2, tmp_path)
     written = load_file(tmp_path / "upsampler.safetensors")
-    assert written["num_batches_tracked"] == 100_001
+    assert written["num_batches_tracked"].item() == 100_001
     assert written["weight"].dtype == torch.float16
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 def test_somebody_elses_repository_is_not_the_codes(tmp_path, monkeypatch):
-    script = tmp_path / "card.py"
-    script.write_text("")
+    script, theirs = tmp_path / "card.py", tmp_path / "theirs.py"
+    script.touch()
+    theirs.touch()
     run = partial(subprocess.run, cwd=tmp_path, check=True, capture_output=True)
     run(["git", "init"])
+    run(["git", "add", "theirs.py"])
+    run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-m", "theirs"])
     monkeypatch.setattr(card, "__file__", str(script))
     assert card.commit() == "unknown"
-    run(["git", "add", "card.py"])
-    run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-m", "x"])
+    monkeypatch.setattr(card, "__file__", str(theirs))
     assert len(card.commit()) >= 7

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders
 
 from tests.recipes import scenes
 from unstride import cli
-from unstride.data.instances import listed
+from unstride.data.instances import collate_instances
 from unstride.data.pennfudan import PennFudan
 from unstride.models.saved_task import create_task, read_task
 from unstride.recipes import detection, task
@@ -130,7 +130,7 @@ class Truth(nn.Module):
 
 @pytest.mark.parametrize(("known", "expected"), [(None, 100), (1, 100 * 51 / 101)])
 def test_scores_are_percents_of_what_was_found(data, known, expected):
-    images, targets = listed([PennFudan(data, "val")[0]])
+    images, targets = collate_instances([PennFudan(data, "val")[0]])
     chosen = options(data, data, freeze_norms=False)
     learner = detection.Detection(Truth(targets, known), chosen, "mask_rcnn", ["pedestrian"])
     logged = {}

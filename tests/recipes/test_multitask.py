@@ -13,9 +13,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders
 from tests.recipes.tiny_rooms import TINY, H, W, kitchen, nyuv2, nyuv2_tasks, same
 from unstride.cli import main
 from unstride.data.labels import UNLABELLED
+from unstride.data.multi_task import REACH, MultiTaskLabels
 from unstride.data.normals import normals_from_depth
 from unstride.data.nyuv2_tasks import NYUv2Tasks
-from unstride.data.several import REACH, SeveralLabels
 from unstride.models.saved_task import create_task, read_task
 from unstride.recipes import multitask
 from unstride.recipes.multitask import Options
@@ -64,12 +64,12 @@ def test_two_steps_move_every_parameter_and_leave_a_folder_that_scores_the_same(
 def test_the_folder_gives_the_outputs_that_were_trained(tmp_path, monkeypatch):
     kept = []
 
-    class Kept(multitask.Several):
+    class Kept(multitask.MultiTaskLearner):
         def __init__(self, network, *rest):
             kept.append(network)
             super().__init__(network, *rest)
 
-    monkeypatch.setattr(multitask, "Several", Kept)
+    monkeypatch.setattr(multitask, "MultiTaskLearner", Kept)
     options = options_of("nyuv2_tasks", tmp_path, upsampler="dysample")
     multitask.fit(options)
     network, described = read_task(options.out / "model")
@@ -83,7 +83,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_curve(tmp_path, monkeypatch):
     whole = options_of("nyuv2_tasks", tmp_path, steps=3, check_every=3)
     multitask.fit(whole)
     killed = replace(whole, out=tmp_path / "killed")
-    step = multitask.Several.training_step
+    step = multitask.MultiTaskLearner.training_step
 
     def fails(self, batch, index):
         if self.global_step == 2:
@@ -91,7 +91,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_curve(tmp_path, monkeypatch):
         return step(self, batch, index)
 
     with monkeypatch.context() as patch:
-        patch.setattr(multitask.Several, "training_step", fails)
+        patch.setattr(multitask.MultiTaskLearner, "training_step", fails)
         with pytest.raises(RuntimeError, match="killed"):
             multitask.fit(killed)
     multitask.fit(killed)
@@ -111,7 +111,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_curve(tmp_path, monkeypatch):
 )
 def test_the_first_task_says_which_weights_are_best(tasks, better, tmp_path):
     options = options_of("nyuv2_tasks", tmp_path, tasks=tasks, freeze_norms=False)
-    assert multitask.Several(torch.nn.Module(), options, ["a", "b"]).better == better
+    assert multitask.MultiTaskLearner(torch.nn.Module(), options, ["a", "b"]).better == better
 
 
 def test_perfect_answers_have_perfect_scores(tmp_path):
@@ -130,7 +130,7 @@ def test_perfect_answers_have_perfect_scores(tmp_path):
                 "normals": 7 * labels["normals"][None],
             }  # fmt: skip
 
-    learner, said = multitask.Several(Told(), options, source.classes), {}
+    learner, said = multitask.MultiTaskLearner(Told(), options, source.classes), {}
     learner.log = lambda name, value, **how: said.update({name: float(value)})
     learner.log_dict = lambda values, **how: said.update({k: float(v) for k, v in values.items()})
     batch = image[None], {task: label[None] for task, label in labels.items()}
@@ -163,7 +163,7 @@ def test_a_flip_turns_normals_and_moves_the_rest(tmp_path):
 
 
 def test_labels_are_those_of_the_files(tmp_path):
-    source = SeveralLabels("nyuv2_tasks", nyuv2_tasks(tmp_path / "n"), "train", tasks=ALL)
+    source = MultiTaskLabels("nyuv2_tasks", nyuv2_tasks(tmp_path / "n"), "train", tasks=ALL)
     image, labels = source[1]
     assert image.shape == (3, H, W)
     assert labels["segmentation"][0, 0] == UNLABELLED
@@ -174,7 +174,7 @@ def test_labels_are_those_of_the_files(tmp_path):
 
 
 def test_normals_are_those_of_the_depth_before_the_camera(tmp_path):
-    source = SeveralLabels("posed_rgbd", kitchen(tmp_path / "k"), "all", tasks=["normals"])
+    source = MultiTaskLabels("posed_rgbd", kitchen(tmp_path / "k"), "all", tasks=["normals"])
     _, labels = source[1]
     depth, camera = source.source[1][1][None], source.source.intrinsics[1][None]
     assert list(labels) == ["normals"]
@@ -183,7 +183,7 @@ def test_normals_are_those_of_the_depth_before_the_camera(tmp_path):
 
 def test_the_camera_of_nyuv2_is_that_of_the_size(tmp_path):
     for name in ("nyuv2", "nyuv2_tasks"):
-        source = SeveralLabels(name, ROOMS[name][0](tmp_path / name), "train", tasks=["depth"])
+        source = MultiTaskLabels(name, ROOMS[name][0](tmp_path / name), "train", tasks=["depth"])
         camera = source.source.camera(0, (240, 320))
         assert camera[0, 0].item() == pytest.approx(518.857901 / 2)
         assert camera[1, 2].item() == pytest.approx((253.736166 + 0.5) / 2)
@@ -226,7 +226,7 @@ def test_a_sentence_names_the_file(kind, content, message, tmp_path):
     else:
         path.write_bytes(content)
     with pytest.raises((ValueError, OSError), match=message):
-        SeveralLabels("nyuv2_tasks", tmp_path / "n", "train", tasks=ALL)[0]
+        MultiTaskLabels("nyuv2_tasks", tmp_path / "n", "train", tasks=ALL)[0]
 
 
 def test_bytes_are_photographs_and_other_numbers_above_one_are_refused(tmp_path):

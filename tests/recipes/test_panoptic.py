@@ -14,7 +14,7 @@ from tests.recipes import scenes
 from unstride import cli
 from unstride.data.augment import GREY
 from unstride.data.coco_panoptic_objects import COCOPanopticObjects
-from unstride.data.instances import listed
+from unstride.data.instances import collate_instances
 from unstride.data.panoptic_file import Category
 from unstride.models.saved_task import create_task, read_task
 from unstride.recipes import panoptic, panoptic_learner, task
@@ -122,7 +122,7 @@ class Truth(nn.Module):
 @both
 def test_scores_are_percents_of_things_and_stuff(model, data):
     dataset = COCOPanopticObjects(data, "val")
-    images, targets = listed([dataset[0]])
+    images, targets = collate_instances([dataset[0]])
     classes = panoptic.Classes.of(dataset.categories)
     without = dict(targets[0], ids=targets[0]["ids"].clone(), segments=targets[0]["segments"][:2])
     without["ids"][without["ids"] == 7] = 0

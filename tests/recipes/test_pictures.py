@@ -155,7 +155,7 @@ def test_each_of_several_tasks_is_shown(album, tmp_path):
         "depth": 1 + torch.rand(1, H, W),
         "normals": torch.nn.functional.normalize(torch.randn(1, 3, H, W), dim=1),
     }
-    validated(multitask.Several(network, options, NAMES), (image, labels))
+    validated(multitask.MultiTaskLearner(network, options, NAMES), (image, labels))
     assert list(album.shown) == [f"{task}/0" for task in tasks]
     with torch.no_grad():
         found = {task: answer[0] for task, answer in network(image).items()}

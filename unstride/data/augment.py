@@ -99,7 +99,7 @@ class PadTo(v2.Transform):
         return v2.functional.pad(inpt, **params, fill=fill)
 
 
-class Redrawn:
+class ScaleJitter:
     """A photograph and its target, enlarged or shrunk at random on a canvas of one size.
 
     What lies beyond the photograph's edges is grey, and 0 in masks: no object, no segment.

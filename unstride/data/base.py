@@ -98,12 +98,7 @@ class Semantic(Labelled):
 
 
 class Depth(Labelled):
-    """Photographs with the depth of every pixel in metres, 0 where it is unknown.
-
-    `caps` are the depths between which the data set is usually scored.
-    """
-
-    caps: ClassVar[tuple[float, float]] = (0.001, 10.0)
+    """Photographs with the depth of every pixel in metres, 0 where it is unknown."""
 
     def read(self, index: int, size: tuple[int, int]) -> Float[Tensor, "h w"]:
         """Metres along the optical axis, or 0."""
@@ -117,7 +112,7 @@ def spread(n: int, limit: int | None) -> list[int]:
     return [(2 * i + 1) * n // (2 * limit) for i in range(limit)]
 
 
-def thinned(dataset: Dataset, limit: int | None) -> Subset:
+def subset(dataset: Dataset, limit: int | None) -> Subset:
     """So many items of a data set at even distances, or all of them."""
     return Subset(dataset, spread(len(dataset), limit))  # type: ignore[arg-type]
 

@@ -107,7 +107,7 @@ def trimmed(target: Target) -> Target:
     )  # fmt: skip
 
 
-def listed(items: Sequence[tuple[Tensor, Target]]) -> tuple[list[Tensor], list[Target]]:
+def collate_instances(items: Sequence[tuple[Tensor, Target]]) -> tuple[list[Tensor], list[Target]]:
     """A batch of photographs that may differ in size: plain tensors, for loaders."""
     images, targets = zip(*items, strict=True)
     return plain(list(images)), plain(list(targets))

@@ -33,7 +33,6 @@ class KITTIDepth(Depth):
     """
 
     splits = ("train", "val", "test")
-    caps = (0.001, 80.0)
     layout = (
         "[raw/]DATE/{calib_cam_to_cam.txt,DATE_drive_NNNN_sync/image_02/data/NNNNNNNNNN.png} and "
         "[data_depth_annotated/]{train,val}/DATE_drive_NNNN_sync/proj_depth/groundtruth/"

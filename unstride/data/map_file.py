@@ -39,19 +39,14 @@ def write_classes(
     image.save(path, format="PNG")
 
 
-def write_depth(path: str | Path, depth: Float[Tensor, "h w"]) -> int:
+def write_depth(path: str | Path, depth: Float[Tensor, "h w"]) -> None:
     """Writes a 16-bit PNG in millimetres, 0 where it is unknown; `load_depth` reads it.
 
     Args:
         path: of the PNG.
-        depth: metres; what is not above 0, and NaN, is unknown.
-
-    Returns:
-        how many pixels are deeper than 65.535 m; they are written as that.
+        depth: metres, at most 65.535; what is not above 0, and NaN, is unknown.
     """
     from PIL import Image
 
-    known = depth > 0
-    steps = torch.where(known, (1000 * depth.double()).round().clamp(1, 65535), 0.0)
+    steps = torch.where(depth > 0, (1000 * depth.double()).round().clamp(1, 65535), 0.0)
     Image.fromarray(steps.cpu().numpy().astype(np.uint16)).save(path, format="PNG")
-    return int((known & (depth.double() > DEEPEST + 0.0005)).sum())

@@ -14,7 +14,7 @@ NEAR_AND_ALIKE, NEAR = 10.0, 3.0  # how much a pair counts for place and colour,
 PLACE, COLOUR, CLOSE = 0.1, 0.15, 0.005  # alpha, beta, gamma: widths where a side is 2
 
 
-class Doubt(nn.Conv2d):
+class Uncertainty(nn.Conv2d):
     """How uncertain a cell of a view is, from what the backbone says of it: a positive scale.
 
     Args:

@@ -19,7 +19,7 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 from torchvision.ops.poolers import initLevelMapper
 
-from unstride.models.detection_parts import WIDTH, MaskPredictor, PaddedWithMean, Trunk
+from unstride.models.detection_parts import WIDTH, BackboneWithFPN, MaskPredictor, PaddedWithMean
 from unstride.necks.fpn import TorchNearest
 from unstride.precision import widened
 from unstride.pyramid import Pyramid
@@ -74,7 +74,7 @@ def create_detector(
     known = signature((TWO_STAGE | ONE_STAGE)[kind]).parameters.keys() - OURS
     if unknown := sorted(options.keys() - known):  # torchvision takes any word
         raise ValueError(f"{unknown[0]}: no option of {kind}")
-    trunk = Trunk(pyramid, 4 if kind in TWO_STAGE else 8, fpn_upsampler, width)
+    trunk = BackboneWithFPN(pyramid, 4 if kind in TWO_STAGE else 8, fpn_upsampler, width)
     if any(coarse != 2 * fine for fine, coarse in pairwise(trunk.strides)):
         raise ValueError(f"pyramid of strides {trunk.strides}: each must be twice the one before")
     build = _two_stage if kind in TWO_STAGE else _one_stage
@@ -123,7 +123,7 @@ def load_torchvision(detector: nn.Module, state: Mapping[str, Tensor]) -> None:
     detector.load_state_dict({k.replace(body, inner, 1): v for k, v in state.items()})
 
 
-def _two_stage(kind: str, trunk: Trunk, classes: int, options: dict[str, Any]) -> Any:
+def _two_stage(kind: str, trunk: BackboneWithFPN, classes: int, options: dict[str, Any]) -> Any:
     anchors = _anchors([(8 * s,) for s in trunk.levels], (0.5, 1.0, 2.0))
     chosen: dict[str, Any] = {
         "rpn_anchor_generator": anchors,
@@ -150,7 +150,7 @@ def _heads(heads: Any, width: int, classes: int) -> dict[str, nn.Module]:
     return parts
 
 
-def _one_stage(kind: str, trunk: Trunk, classes: int, options: dict[str, Any]) -> Any:
+def _one_stage(kind: str, trunk: BackboneWithFPN, classes: int, options: dict[str, Any]) -> Any:
     if kind == "fcos":
         anchors = _anchors([(s,) for s in trunk.levels], (1.0,))
     else:
@@ -164,7 +164,7 @@ def _anchors(sizes: Sequence[tuple[int, ...]], ratios: tuple[float, ...]) -> Anc
     return AnchorGenerator(tuple(sizes), (ratios,) * len(sizes))
 
 
-def _roi_pool(trunk: Trunk, side: int) -> MultiScaleRoIAlign:
+def _roi_pool(trunk: BackboneWithFPN, side: int) -> MultiScaleRoIAlign:
     pool = MultiScaleRoIAlign([str(s) for s in trunk.strides], side, sampling_ratio=2)
     first, last = (int(log2(trunk.strides[i])) for i in (0, -1))
     pool.scales = [1 / s for s in trunk.strides]  # torchvision guesses them from the first image

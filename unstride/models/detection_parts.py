@@ -16,7 +16,7 @@ from unstride.upsamplers.inside import Factory, built_upsampler, enlarged
 WIDTH = 256  # channels of every level and of the heads, as in the papers
 
 
-class Trunk(nn.Module):
+class BackboneWithFPN(nn.Module):
     """A pyramid and its FPN, named and called as the backbone of torchvision's detectors.
 
     Args:

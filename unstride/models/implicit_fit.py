@@ -19,7 +19,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from unstride.backbones import pad_image
 from unstride.data.views import jittered_views, seen_through
-from unstride.losses.consistency import Doubt, magnitude_variation, negative_log_likelihood
+from unstride.losses.consistency import Uncertainty, magnitude_variation, negative_log_likelihood
 from unstride.models.components import Components
 from unstride.models.implicit_recipe import Recipe
 from unstride.upsamplers import FeatUpImplicit, create_downsampler
@@ -131,7 +131,7 @@ class ImageFit:
                 nn.init.zeros_(parameter)
         side = max(round(recipe.kernel * recipe.samples), 1)
         self.down = create_downsampler(recipe.downsampler, k, recipe.samples, kernel_size=side)
-        self.doubt = Doubt(k)
+        self.doubt = Uncertainty(k)
         self.learned = nn.ModuleList([self.network, self.down, self.doubt]).to(self.image)
 
     def state(self) -> dict[str, Tensor]:

@@ -25,7 +25,7 @@ from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from unstride.backbones import create_backbone, load_image_encoder
-from unstride.data.base import Labelled, thinned
+from unstride.data.base import Labelled, subset
 from unstride.data.labelled import create_labelled
 from unstride.recipes.run import Learner, Run
 from unstride.upsamplers.base import resized_guide
@@ -87,7 +87,7 @@ def fit(
     training = StatefulDataLoader(SegmentCrops(sources, crop, length=count, seed=seed), **load)
     checking = StatefulDataLoader(SegmentCrops([held_out], crop, length=60, seed=seed), **load)
     module = Affinity(steps=steps, learning_rate=learning_rate)
-    seen = [thinned(source, PHOTOGRAPHS) for source in sources]
+    seen = [subset(source, PHOTOGRAPHS) for source in sources]
     module.standardise([some[i][0] for some in seen for i in range(len(some))])
 
     run.fit(module, training)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from unstride.backbones import Backbone
 from unstride.data.views import random_view, through
-from unstride.losses.consistency import Doubt, negative_log_likelihood, sampled_crf
+from unstride.losses.consistency import Uncertainty, negative_log_likelihood, sampled_crf
 from unstride.models.cached import CachedBackbone
 from unstride.ops import reassemble
 from unstride.recipes.run import Learner
@@ -70,7 +70,7 @@ class FeatUp(Learner):
         self.fineness = max(round(backbone.stride / PRECISION), 1)
         self.upsampler = self.create(upsampler, upsampler_options or {})
         self.pool = create_downsampler(downsampler, channels, SAMPLES)
-        self.uncertainty = Doubt(channels)
+        self.uncertainty = Uncertainty(channels)
         self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
         self.register_buffer("std", torch.ones(1, channels, 1, 1))
         self.register_buffer("components", torch.eye(channels, self.dimensions))

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
 from unstride.data.augment import plain
-from unstride.data.base import thinned
+from unstride.data.base import subset
 from unstride.data.labelled import create_labelled
 from unstride.data.metric import AtSize, metric_augmentation
 from unstride.data.neighbours import Neighbours, Sample, mirrored, recoloured
@@ -43,7 +43,7 @@ def fit(options: Options) -> dict[str, float]:
     transform = Moved(options) if options.model == "monodepth" else Augmented(options)
     taught = samples(options, training, transform)
     return train(
-        run, learner(network, options), taught, thinned(checking, options.limit),
+        run, learner(network, options), taught, subset(checking, options.limit),
         described=described, method=f"depth, {options.model}",
     )  # fmt: skip
 
@@ -60,7 +60,7 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
         options, model=described["model"], size=tuple(described.get("size", options.size)),
         known_motion=described.get("known_motion", options.known_motion),
     )  # fmt: skip
-    checking = thinned(scored(options, part), options.limit)
+    checking = subset(scored(options, part), options.limit)
     return measure(options, learner_of(options)(network, options), checking, part)
 
 

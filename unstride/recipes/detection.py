@@ -15,10 +15,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Subset
 
-from unstride.data.augment import Redrawn
-from unstride.data.base import thinned
+from unstride.data.augment import ScaleJitter
+from unstride.data.base import subset
 from unstride.data.coco_detection import COCODetection
-from unstride.data.instances import Target, listed, trimmed, without_crowds
+from unstride.data.instances import Target, collate_instances, trimmed, without_crowds
 from unstride.data.pennfudan import PennFudan
 from unstride.metrics import average_precision
 from unstride.recipes.task import (
@@ -88,8 +88,8 @@ def fit(options: Options) -> dict[str, float]:
     taught = samples(options, some, Augmented(options))
     learner = Detection(network, options, options.model, training.classes)
     return train(
-        run, learner, taught, thinned(checking, options.limit),
-        described=described, method="detection", collate=listed,
+        run, learner, taught, subset(checking, options.limit),
+        described=described, method="detection", collate=collate_instances,
     )  # fmt: skip
 
 
@@ -101,9 +101,9 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
         part: split of the data set.
     """
     network, described = trained(options, "detection")
-    checking = thinned(split(options, part, described["classes"]), options.limit)
+    checking = subset(split(options, part, described["classes"]), options.limit)
     learner = Detection(network, options, described["model"], described["classes"])
-    return measure(options, learner, checking, part, listed)
+    return measure(options, learner, checking, part, collate_instances)
 
 
 class Detection(TaskLearner):
@@ -171,7 +171,7 @@ class Augmented:
 
     def __init__(self, options: Options):
         self.cut = options.scales != (1.0, 1.0)
-        self.transform = Redrawn(options.scales, flip=options.flip, colour=options.colour)
+        self.transform = ScaleJitter(options.scales, flip=options.flip, colour=options.colour)
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
         """Both; a photograph that is not cut keeps its boxes as the file has them."""

@@ -16,9 +16,9 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from unstride.data.augment import plain
-from unstride.data.base import thinned
+from unstride.data.base import subset
 from unstride.data.metric import AtSize, at_size, metric_augmentation
-from unstride.data.several import SeveralLabels
+from unstride.data.multi_task import MultiTaskLabels
 from unstride.data.spatial import Depth, Normals
 from unstride.metrics import DepthErrors, NormalErrors, mean_iou
 from unstride.models.multi_task import MultiTask
@@ -87,8 +87,8 @@ def fit(options: Options) -> dict[str, float]:
     )
     taught = samples(options, training, Augmented(options))
     return train(
-        run, Several(network, options, training.classes), taught,
-        thinned(AtSize(checking, options.size), options.limit),
+        run, MultiTaskLearner(network, options, training.classes), taught,
+        subset(AtSize(checking, options.size), options.limit),
         described=described, method="several tasks",
     )  # fmt: skip
 
@@ -106,11 +106,13 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
         size=tuple(described.get("size", options.size)),
         tasks=tuple(described["options"]["tasks"]),
     )
-    checking = thinned(AtSize(split(options, part), options.size), options.limit)
-    return measure(options, Several(network, options, described["classes"]), checking, part)
+    checking = subset(AtSize(split(options, part), options.size), options.limit)
+    return measure(
+        options, MultiTaskLearner(network, options, described["classes"]), checking, part
+    )
 
 
-class Several(TaskLearner):
+class MultiTaskLearner(TaskLearner):
     """Answers to all tasks, and the scores of each.
 
     Args:
@@ -198,7 +200,7 @@ def drained(metric: Any) -> Any:
     return value
 
 
-def split(options: Options, part: str) -> SeveralLabels:
+def split(options: Options, part: str) -> MultiTaskLabels:
     """A split of the options' data set.
 
     Raises:
@@ -207,4 +209,4 @@ def split(options: Options, part: str) -> SeveralLabels:
     if not options.tasks:
         raise ValueError("tasks: at least one of segmentation, depth, normals is needed")
     part = "test" if (options.dataset, part) == ("nyuv2", "val") else part
-    return SeveralLabels(options.dataset, options.data, part, tasks=options.tasks)
+    return MultiTaskLabels(options.dataset, options.data, part, tasks=options.tasks)

@@ -11,10 +11,10 @@ from typing import Any
 
 from torch import Tensor
 
-from unstride.data.augment import Redrawn
-from unstride.data.base import thinned
+from unstride.data.augment import ScaleJitter
+from unstride.data.base import subset
 from unstride.data.coco_panoptic_objects import COCOPanopticObjects
-from unstride.data.instances import Target, listed
+from unstride.data.instances import Target, collate_instances
 from unstride.data.panoptic_targets import Classes
 from unstride.recipes.panoptic_learner import PanopticLearner, learner
 from unstride.recipes.task import create, measure, samples, start, train, trained
@@ -71,8 +71,8 @@ def fit(options: Options) -> dict[str, float]:
     network, described = create(options, "panoptic", options.model, names, inside)
     taught = samples(options, training, Augmented(options, classes, kind))
     return train(
-        run, kind(network, options, names), taught, thinned(checking, options.limit),
-        described=described, method="panoptic segmentation", collate=listed,
+        run, kind(network, options, names), taught, subset(checking, options.limit),
+        described=described, method="panoptic segmentation", collate=collate_instances,
     )  # fmt: skip
 
 
@@ -84,9 +84,9 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
         part: split of the data set.
     """
     network, described = trained(options, "panoptic")
-    checking = thinned(split(options, part, network.classes), options.limit)
+    checking = subset(split(options, part, network.classes), options.limit)
     scored = learner(described["model"])(network, options, described["classes"])
-    return measure(options, scored, checking, part, listed)
+    return measure(options, scored, checking, part, collate_instances)
 
 
 class Augmented:
@@ -101,7 +101,9 @@ class Augmented:
     def __init__(self, options: Options, classes: Classes, kind: type[PanopticLearner]):
         self.classes, self.learned = classes, kind.learned
         canvas = options.crop if kind.one_size else None
-        self.transform = Redrawn(options.scales, canvas, flip=options.flip, colour=options.colour)
+        self.transform = ScaleJitter(
+            options.scales, canvas, flip=options.flip, colour=options.colour
+        )
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
         """Both."""

@@ -78,7 +78,7 @@ class PanopticLearner(TaskLearner):
         self.quality.reset()
 
 
-class ByObjects(PanopticLearner):
+class TopDown(PanopticLearner):
     """Panoptic FPN: objects first, then stuff."""
 
     trunk = "detector.backbone.body"
@@ -94,7 +94,7 @@ class ByObjects(PanopticLearner):
         return [(found["ids"], found["segments"]) for found in self.network(images)]
 
 
-class ByCentres(PanopticLearner):
+class BottomUp(PanopticLearner):
     """Panoptic-DeepLab: classes, and the way to the centres of objects."""
 
     one_size = True
@@ -113,8 +113,8 @@ class ByCentres(PanopticLearner):
 
 
 LEARNERS: dict[str, type[PanopticLearner]] = {
-    "panoptic_fpn": ByObjects,
-    "panoptic_deeplab": ByCentres,
+    "panoptic_fpn": TopDown,
+    "panoptic_deeplab": BottomUp,
 }
 
 

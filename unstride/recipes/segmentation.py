@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from unstride.data.augment import augmentation, plain
-from unstride.data.base import thinned
+from unstride.data.base import subset
 from unstride.data.labelled import SEMANTIC, create_labelled
 from unstride.losses.supervised import pixel_cross_entropy
 from unstride.metrics import BoundaryIoU, mean_iou
@@ -68,7 +68,7 @@ def fit(options: Options) -> dict[str, float]:
     taught = samples(options, training, Augmented(options))
     learner = Segmentation(network, options, list(training.classes))
     return train(
-        run, learner, taught, thinned(checking, options.limit),
+        run, learner, taught, subset(checking, options.limit),
         described=described, method="semantic segmentation",
     )  # fmt: skip
 
@@ -85,7 +85,7 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
     if list(checking.classes) != described["classes"]:
         raise ValueError(f"{options.data}: other classes than those that were trained")
     learner = Segmentation(network, options, described["classes"])
-    return measure(options, learner, thinned(checking, options.limit), part)
+    return measure(options, learner, subset(checking, options.limit), part)
 
 
 class Segmentation(TaskLearner):

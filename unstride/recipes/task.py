@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from unstride.data.base import thinned
+from unstride.data.base import subset
 from unstride.data.samples import Samples
 from unstride.models.saved_task import create_task, read_task, write_task
 from unstride.recipes.callbacks import Mode
@@ -86,7 +86,7 @@ def trained(options: TaskOptions, task: str) -> tuple[Any, dict[str, Any]]:
 def samples(options: TaskOptions, source: Dataset, transform: Callable[..., Any]) -> Samples:
     """As many items of the training split, transformed, as all steps of all devices take."""
     length = options.steps * options.batch_size * options.devices
-    chosen = thinned(source, options.train_limit)
+    chosen = subset(source, options.train_limit)
     return Samples(chosen, transform, length=length, seed=options.seed)
 
 
@@ -110,7 +110,7 @@ def train(
     few, devices = len(checking), learner.options.devices  # type: ignore[arg-type]
     if few < devices:  # who has nothing to measure would be waited for
         raise ValueError(f"devices {devices}: there are {few} photographs to measure")
-    data = Shares(training, checking, learner.options, how.get("collate"))
+    data = TaskData(training, checking, learner.options, how.get("collate"))
     run.fit(learner, data)
     run.trainer.save_checkpoint(run.out / CHECKPOINT)
     run.take_best(learner)
@@ -131,12 +131,12 @@ def measure(
         options.out, {}, seed=options.seed, accelerator=options.device, devices=1,
         precision=options.precision, logger=False,
     )  # fmt: skip
-    measured = run.validated(learner, Shares(checking, checking, options, collate))
+    measured = run.validated(learner, TaskData(checking, checking, options, collate))
     run.write_json(f"{split}.json", measured)
     return measured
 
 
-class Shares(pl.LightningDataModule):
+class TaskData(pl.LightningDataModule):
     """Loaders of which each process takes its share, in order and nothing twice.
 
     Args:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torchvision import tv_tensors
 
-from unstride.data.augment import GREY, Redrawn, plain
-from unstride.data.instances import listed, make_target, trimmed
+from unstride.data.augment import GREY, ScaleJitter, plain
+from unstride.data.instances import collate_instances, make_target, trimmed
 
 
 class Pair(NamedTuple):
@@ -28,13 +28,13 @@ def target(size=(40, 60)):
 
 
 def test_nothing_to_do_leaves_all_as_it_is():
-    image, objects = Redrawn(flip=False)(photo(), target())
+    image, objects = ScaleJitter(flip=False)(photo(), target())
     assert torch.equal(image, photo())
     assert all(torch.equal(objects[name], target()[name]) for name in ("boxes", "masks", "labels"))
 
 
 def test_a_redrawn_photograph_has_its_size_and_nothing_beyond_it():
-    image, objects = Redrawn((0.5, 0.5), flip=False)(photo(), target())
+    image, objects = ScaleJitter((0.5, 0.5), flip=False)(photo(), target())
     assert image.shape == (3, 40, 60)
     blank = (torch.as_tensor(image) == GREY).all(0)
     assert blank.sum() == 40 * 60 * 3 / 4
@@ -44,13 +44,13 @@ def test_a_redrawn_photograph_has_its_size_and_nothing_beyond_it():
 
 def test_a_canvas_is_the_size_of_all():
     for size in ((40, 60), (30, 20)):
-        image, _ = Redrawn((0.8, 1.5), (32, 48))(photo(*size), target(size))
+        image, _ = ScaleJitter((0.8, 1.5), (32, 48))(photo(*size), target(size))
         assert image.shape == (3, 32, 48)
 
 
 def test_a_flip_moves_objects_too():
     image, objects = photo(), target()
-    transform = Redrawn()
+    transform = ScaleJitter()
     flipped = 0
     for _ in range(8):
         moved, there = transform(image, objects)
@@ -72,7 +72,7 @@ def test_what_is_cut_away_is_no_object():
 
 
 def test_batches_are_lists_of_plain_tensors():
-    images, targets = listed([(photo(), target()), (photo(30, 20), target((30, 20)))])
+    images, targets = collate_instances([(photo(), target()), (photo(30, 20), target((30, 20)))])
     assert [type(image) for image in images] == [torch.Tensor, torch.Tensor]
     assert {type(value) for value in targets[0].values()} == {torch.Tensor, int}
     assert targets[1]["masks"].shape[1:] == (30, 20)

@@ -21,7 +21,7 @@ SEVERAL: dict[str, type[Source]] = {
 REACH = 4  # pixels to the neighbours that a normal is of: Kinect's depth is too rough for 1
 
 
-class SeveralLabels(Dataset):
+class MultiTaskLabels(Dataset):
     """Items are (image, labels): `segmentation` "h w", `depth` "h w" and `normals` "3 h w".
 
     Classes are int64 or UNLABELLED, depth is metres or 0, normals are as in `normals_from_depth`.
