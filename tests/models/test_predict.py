@@ -337,7 +337,7 @@ def test_an_image_for_which_there_is_no_memory_is_refused(photos, tmp_path, usin
     """Judged by two smaller ones: a slope of so many bytes a pixel, and what is there anyway."""
     using("segmentation")
     monkeypatch.setattr(need, "HARMLESS", 70 * 50)
-    monkeypatch.setattr(need, "TRIALS", (16, 32))
+    monkeypatch.setattr(need, "TRIALS", (300, 1200))
     monkeypatch.setattr(need, "free_memory", lambda device: 100_000)
     out = tmp_path / "out"
     assert run(photos, out) == 1
@@ -361,6 +361,7 @@ def test_memory_that_is_needed_is_a_line(monkeypatch):
     monkeypatch.setattr(need, "free_memory", lambda device: whole * 0.99)
     with pytest.raises(ValueError, match=r"2000 x 1500 pixels take some 0\.1 GB .* --size"):
         checked.check(image, cpu)
+    need.Need(act).check(torch.rand(1, 3, 1, 2_100_000), cpu)  # which no smaller one is like
 
 
 def test_a_folder_that_fit_leaves_predicts(photos, tmp_path):

@@ -10,7 +10,7 @@ from unstride.models.memory import free_memory
 from unstride.upsamplers.peak import Living
 
 HARMLESS = 2_000_000  # pixels: not worth a trial
-TRIALS = (192, 384)  # shorter sides of two smaller images, in pixels
+TRIALS = (50_000, 200_000)  # pixels of two smaller images
 
 
 class Need:
@@ -47,9 +47,10 @@ class Need:
 
     def _tried(self, image: Tensor) -> tuple[float, float]:
         taken = []
-        for side in TRIALS:
-            scale = side / min(image.shape[2:])
-            small = interpolate(image, scale_factor=scale, mode="bilinear")
+        for pixels in TRIALS:
+            scale = (pixels / (image.shape[2] * image.shape[3])) ** 0.5
+            size = [max(round(scale * side), 1) for side in image.shape[2:]]
+            small = interpolate(image, size, mode="bilinear")
             # Outside of inference mode, where composite operations would not show their parts.
             with torch.inference_mode(False), torch.no_grad():
                 given = small.clone()
