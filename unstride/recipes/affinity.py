@@ -24,9 +24,10 @@ from torch.nn.functional import interpolate, pad
 from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from unstride.backbones import create_backbone, load_image_encoder
+from unstride.backbones import create_backbone
 from unstride.data.base import Labelled, subset
 from unstride.data.labelled import create_labelled
+from unstride.packaged_weights import load_image_encoder
 from unstride.recipes.run import Learner, Run
 from unstride.upsamplers.base import resized_guide
 from unstride.upsamplers.bilateral_stack import BilateralStack
