@@ -1,7 +1,7 @@
 """`make overfit DATA=...`: can each network learn eight photographs by heart?
 
 The recipes as they are on eight photographs of `train`, which are scored too: CamVid for classes,
-Penn-Fudan for objects, COCO at half its size for both, the kitchen for depth and normals; without
+Penn-Fudan for objects, the middle of COCO's for both, the kitchen for depth and normals; without
 any augmentation but CamVid's mirroring. A network that cannot do this is broken; how well one
 generalises is not said. DATA has camvid/, pennfudan/, coco/ and depth/redkitchen/. Fails if a score
 is not GOOD.
@@ -15,9 +15,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import torch
 from rich.console import Console
 from rich.table import Table
-from torch.nn.functional import avg_pool2d
 
 from unstride.data.base import subset
 from unstride.data.coco_panoptic_objects import COCOPanopticObjects, present
@@ -40,7 +40,8 @@ STREET: dict[str, Any] = {
     "crop": (360, 480), "scales": (1.0, 1.0), "colour": 0.0, "batch_size": 2,
     "learning_rate": 2e-3, "backbone_rate": 0.5,
 }  # fmt: skip
-HALVED = "coco, halved"  # a copy of eight photographs at half their size, in OUT
+MIDDLES = "coco, middles"  # a copy of eight photographs, cut to SIDE x SIDE, in OUT
+SIDE = 256  # pixels: one size for all, for the network sees no padding then but in training
 ROOM: dict[str, Any] = {"size": (240, 320), "flip": False, "colour": 0.0}
 GOOD = {
     "box_ap": 80.0, "mask_ap": 70.0, "miou": 90.0, "pq": 80.0, "delta1": 0.99, "angle_mean": 12.0,
@@ -67,11 +68,12 @@ PROOFS = {
     "fcos": Proof(detection, "pennfudan", 600, SMALL | COARSE, {"width": 64}),
     "retinanet": Proof(detection, "pennfudan", 600, SMALL | COARSE, {"width": 64}),
     "panoptic_fpn": Proof(
-        panoptic, HALVED, 600, SMALL | {"min_size": (320,), "max_size": 480},
-        {"width": 64, "branch_width": 64, **FEW},
+        panoptic, MIDDLES, 600, SMALL,
+        {"width": 64, "branch_width": 64, "merging": {"min_area": 64}, **FEW},
     ),
     "panoptic_deeplab": Proof(
-        panoptic, HALVED, 600, SMALL | {"crop": (320, 320), "learning_rate": 2e-3}, {"width": 64}
+        panoptic, MIDDLES, 600, SMALL | {"crop": (SIDE, SIDE), "learning_rate": 2e-3},
+        {"width": 64, "merging": {"min_area": 64}},
     ),
     "supervised": Proof(depth, "depth/redkitchen", 400, ROOM, {"width": 64}),
     "multitask": Proof(multitask, "depth/redkitchen", 400, ROOM, {"width": 64}),
@@ -111,7 +113,7 @@ def overfitted(model: str, given: argparse.Namespace) -> dict[str, float]:
     """The scores on the photographs that were learned."""
     recipe, folder, steps, own, inside = PROOFS[model]
     steps = given.steps or steps
-    data = halved(given.data / "coco", given.out) if folder == HALVED else given.data / folder
+    data = middles(given.data / "coco", given.out) if folder == MIDDLES else given.data / folder
     name = model if given.upsampler is None else f"{model}-{given.upsampler}"
     options = recipe.Options(
         data=data, out=given.out / name, model_options=inside,
@@ -123,18 +125,20 @@ def overfitted(model: str, given: argparse.Namespace) -> dict[str, float]:
     return recipe.validate(options, "train")
 
 
-def halved(coco: Path, out: Path) -> Path:
-    """Eight photographs of COCO and their segments at half their size, as both splits."""
+def middles(coco: Path, out: Path) -> Path:
+    """The middles of eight photographs of COCO and their segments, as both splits."""
     source = COCOPanopticObjects(coco, "train")
     photographs = subset(source, PHOTOGRAPHS)
-    root = out / "coco_halved"
+    root = out / "coco_middles"
     for part in ("train2017", "val2017"):
         (root / part / "images").mkdir(parents=True, exist_ok=True)
         results = {}
         for place in range(PHOTOGRAPHS):
             image, target = photographs[place]
-            save_png(avg_pool2d(image, 2, ceil_mode=True), root / part / f"images/{place}.png")
-            target["ids"] = target["ids"][:, ::2, ::2]
+            top, left = ((side - SIDE) // 2 for side in image.shape[1:])
+            window = (slice(None), slice(top, top + SIDE), slice(left, left + SIDE))
+            save_png(torch.as_tensor(image)[window], root / part / f"images/{place}.png")
+            target["ids"] = target["ids"][window]
             results[str(place)] = target["ids"][0].long(), present(target)
         write_panoptic(root / part / "panoptic", results, source.categories)
     return root
