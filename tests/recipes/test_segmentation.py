@@ -301,3 +301,11 @@ def test_two_processes_learn_what_one_would(tmp_path):
 def test_more_devices_than_photographs_to_measure_are_refused(data, tmp_path):
     with pytest.raises(ValueError, match="devices 2: there are 1 photographs to measure"):
         fit(options(data, tmp_path, devices=2, limit=1))
+
+
+def test_a_run_says_nothing_that_is_not_so(data, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        fit(options(data, tmp_path, steps=1))
+    said = [record.getMessage() for record in caplog.records]
+    assert said
+    assert not any("weights_only" in line or "Tip" in line for line in said)

@@ -27,6 +27,8 @@ FALSE_ALARMS = (
     "'set_vital' is deprecated", r"`isinstance\(treespec, LeafSpec\)` is deprecated",
 )  # fmt: skip
 
+TALKERS = ("utilities.rank_zero", "trainer.connectors.checkpoint_connector")
+
 
 class Learner(pl.LightningModule):
     """A module that keeps the curve of its loss, which goes with its checkpoints."""
@@ -100,7 +102,8 @@ class Run:
         self.commit, self.start = commit(), time.time()
         out.mkdir(parents=True, exist_ok=True)
         pl.seed_everything(seed, verbose=False)
-        logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(is_news)
+        for talker in TALKERS:
+            logging.getLogger(f"pytorch_lightning.{talker}").addFilter(is_news)
         for alarm in FALSE_ALARMS:
             warnings.filterwarnings("ignore", alarm)
         saving = Saving(out / CHECKPOINT, save_every or CHECKPOINT_STEPS)
@@ -209,5 +212,5 @@ class Run:
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of Lightning's is more than an advertisement."""
-    return "Tip: " not in record.getMessage()
+    """Whether a line of Lightning's is more than an advertisement, or true."""
+    return not any(word in record.getMessage() for word in ("Tip: ", "`weights_only` was not set"))
