@@ -41,7 +41,7 @@ STREET: dict[str, Any] = {
     "learning_rate": 2e-3, "backbone_rate": 0.5,
 }  # fmt: skip
 MIDDLES = "coco, middles"  # a copy of eight photographs, cut to SIDE x SIDE, in OUT
-SIDE = 256  # pixels: one size for all, for the network sees no padding then but in training
+SIDE = 256  # pixels: one size for all, so that learning pads nothing that scoring does not
 ROOM: dict[str, Any] = {"size": (240, 320), "flip": False, "colour": 0.0}
 GOOD = {
     "box_ap": 80.0, "mask_ap": 70.0, "miou": 90.0, "pq": 80.0, "delta1": 0.99, "angle_mean": 12.0,

@@ -23,8 +23,8 @@ class COCOPanopticObjects(Instances):
     """Photographs with the segment id of every pixel.
 
     A target has `ids` (Mask "1 h w", int64, 0 is void), `segments` (a list of Segment, of
-    `categories`), and `image_id`, see `image_numbers`. A transform that
-    cuts a segment away leaves it in `segments`; `present` drops it.
+    `categories`), and `image_id`, see `image_numbers`. A transform that cuts a segment away leaves
+    it in `segments`; `present` drops it.
     """
 
     splits = ("train", "val")
