@@ -72,7 +72,7 @@ PROOFS = {
         {"width": 64, "branch_width": 64, "merging": {"min_area": 64}, **FEW},
     ),
     "panoptic_deeplab": Proof(
-        panoptic, MIDDLES, 600, SMALL | {"crop": (SIDE, SIDE), "learning_rate": 2e-3},
+        panoptic, MIDDLES, 1200, SMALL | {"crop": (SIDE, SIDE), "learning_rate": 2e-3},
         {"width": 64, "merging": {"min_area": 64}},
     ),
     "supervised": Proof(depth, "depth/redkitchen", 400, ROOM, {"width": 64}),
