@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision import tv_tensors
 
-from unstride.data.augment import augmentation, plain
+from unstride.data.augment import augmentation, colour_jitter, plain
 from unstride.data.spatial import Coordinates, Depth
 
 SIZE = 24, 40
@@ -73,6 +73,26 @@ def test_colours_change_and_labels_do_not():
     )
     assert torch.equal(same, classes)
     assert not torch.allclose(recoloured, image, atol=0.01)
+
+
+def test_the_hue_turns_as_far_as_is_said():
+    red = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)
+
+    def turned(**said):
+        jitter = colour_jitter(0.0, **said)
+        found = torch.stack([jitter(red) for _ in range(50)])
+        return 1 - found[:, 0].mean(), found[:, 1:].amax()  # of a sixth of the circle
+
+    assert turned() == (0, 0)
+    away, farthest = turned(hue=0.1)
+    assert away == 0  # red stays the most of it within a sixth
+    assert 0.5 < farthest <= 0.6
+
+
+def test_a_share_of_photographs_is_recoloured():
+    jitter, image = colour_jitter(0.5, share=0.25), sample()[0]
+    changed = sum(not torch.equal(jitter(image), image) for _ in range(100))
+    assert 10 < changed < 42  # four deviations about 25
 
 
 def test_what_stands_beyond_can_be_said():

@@ -235,8 +235,8 @@ MUTANTS = [
     ),
     *family(
         "unstride/data/neighbours.py", ("tests/recipes/test_depth.py", "-k", "other_colours"),
-        ("what is compared is recoloured", 'return sample | {"shown": jitter(frames)}', 'return sample | {"shown": (new := jitter(frames)), "image": new[1]}'),
-        ("each in its own colours", "jitter(frames)}", "torch.stack([jitter(f) for f in frames])}"),
+        ("what is compared is recoloured", 'return sample | {"shown": recolour(frames)}', 'return sample | {"shown": (new := recolour(frames)), "image": new[1]}'),
+        ("each in its own colours", "recolour(frames)}", "torch.stack([recolour(f) for f in frames])}"),
     ),
     *family(
         "unstride/data/samples.py", ("tests/data/test_samples.py",),
@@ -252,7 +252,9 @@ MUTANTS = [
         ("covers its base", "fitting = min(", "fitting = max("),
         ("never larger", "uniform_(*self.scales)", "uniform_(self.scales[0], 1)"),
         ("never mirrored", "    if flip:\n", "    if not flip:\n"),
-        ("colours stay", "    if colour:\n", "    if False:\n"),
+        ("colours stay", "[*steps, colour_jitter(colour)]", "steps"),
+        ("the hue as strength says", "strength / 10 if hue is None else hue", "strength / 10"),
+        ("all are recoloured", "jitter if share == 1 else", "jitter if True else"),
         ("black beyond", "GREY = 0.45", "GREY = 0.0"),
         ("beyond is the first class", "tv_tensors.Mask: float(UNLABELLED)", "tv_tensors.Mask: 0.0"),
         ("what is said of beyond is forgotten", " | dict(beyond or {})", ""),

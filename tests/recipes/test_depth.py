@@ -11,6 +11,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders
 
 from tests.recipes.tiny_rooms import TINY, H, W, drives, kitchen, nyuv2, road, same
 from unstride.cli import main
+from unstride.data.augment import colour_jitter
 from unstride.data.neighbours import Neighbours, recoloured
 from unstride.data.posed_rgbd import PosedRGBD
 from unstride.models.saved_task import create_task, read_task
@@ -206,14 +207,29 @@ def test_what_teaches_is_mirrored_with_its_camera(room, tmp_path):
 
 def test_networks_see_other_colours_than_those_that_are_compared(room):
     sample = Neighbours(PosedRGBD(room, "train"), 1, (H, W))[0]
-    moved = recoloured(sample, 0.5)
+    jitter = colour_jitter(0.5)
+    moved = recoloured(sample, jitter)
     assert torch.equal(moved["image"], sample["image"])
     assert torch.equal(moved["sources"], sample["sources"])
     assert not torch.equal(moved["shown"][1], sample["image"])
     twins = {"image": sample["image"], "sources": sample["image"].expand(2, -1, -1, -1)}
-    before, here, after = recoloured(twins, 0.5)["shown"]
+    before, here, after = recoloured(twins, jitter)["shown"]
     torch.testing.assert_close(before, here)
     torch.testing.assert_close(after, here)
+
+
+@pytest.mark.parametrize("model", ["supervised", "monodepth"])
+def test_colours_change_as_the_options_say(model, room, tmp_path):
+    options = options_of("supervised", room, tmp_path, model=model, crop=None, colour=0.0, hue=0.1)
+    for share in (0.0, 1.0):
+        some = replace(options, colour_share=share, flip=False)
+        if model == "monodepth":
+            sample = Neighbours(PosedRGBD(room, "train"), 1, (H, W))[0]
+            image, moved = sample["image"], depth.Moved(some)(sample)["shown"][1]
+        else:
+            image = torch.rand(3, H, W)
+            moved = depth.Augmented(some)(image, torch.ones(H, W))[0]
+        assert torch.allclose(moved, image, atol=1e-3) == (share == 0)
 
 
 def test_depth_is_mirrored_and_cropped_with_its_photograph(room, tmp_path):
@@ -239,6 +255,8 @@ def test_depth_is_mirrored_and_cropped_with_its_photograph(room, tmp_path):
         (["--model", "monodepth", "--dataset", "kitti_depth", "--known_motion", "true"],
          "known_motion true: dataset kitti_depth has no poses"),
         (["--score_crop", "nyu"], "crop 'nyu': there are garg, eigen"),
+        (["--hue", "0.7"], "hue 0.7: 0 to 0.5 is possible"),
+        (["--colour_share", "2"], "colour_share 2.0: 0 to 1 is possible"),
         (["--near", "5", "--far", "2"], "0 < near < far in metres"),
         (["--upsampler", "magic"], "magic"),
     ],

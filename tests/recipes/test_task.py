@@ -114,6 +114,8 @@ def test_what_no_run_could_be_made_with_is_refused(name, value):
         ("base", (32, -1), "numbers of pixels"),
         ("scales", (2.0, 1.0), "the least, then the greatest"),
         ("scales", (0.0, 1.0), "the least, then the greatest"),
+        ("colour", -0.1, "0 to 1 is possible"),
+        ("colour", 1.5, "0 to 1 is possible"),
     ],
 )
 def test_sides_and_ranges_that_are_none_are_refused(name, value, message):

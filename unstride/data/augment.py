@@ -30,8 +30,7 @@ def augmentation(
         scales: least and greatest factor.
         base: rows and columns into which a photograph just fits at factor 1; by default the crop.
         flip: mirror half of them, left and right.
-        colour: strength of the change of brightness, contrast and saturation, 0 to 1; the hue
-            changes by a tenth of it.
+        colour: strength of the change of colours, see `colour_jitter`.
         beyond: what stands beyond the photograph's edges where it is smaller than the crop, by
             type; by default grey, UNLABELLED in masks and, in all else, what is unknown there.
     """
@@ -43,9 +42,20 @@ def augmentation(
     ]
     if flip:
         steps.append(v2.RandomHorizontalFlip())
-    if colour:
-        steps.append(v2.ColorJitter(colour, colour, colour, colour / 10))
-    return v2.Compose(steps)
+    return v2.Compose([*steps, colour_jitter(colour)])
+
+
+def colour_jitter(strength: float, *, hue: float | None = None, share: float = 1.0) -> v2.Transform:
+    """Colours changed at random.
+
+    Args:
+        strength: how much brightness, contrast and saturation change, 0 to 1.
+        hue: how far the hue turns at most, as a share of the full circle, 0 to 0.5; by default a
+            tenth of the strength.
+        share: of photographs that are changed, 0 to 1.
+    """
+    jitter = v2.ColorJitter(strength, strength, strength, strength / 10 if hue is None else hue)
+    return jitter if share == 1 else v2.RandomApply([jitter], share)
 
 
 class RandomScale(v2.Transform):

@@ -17,9 +17,9 @@ from torchvision.transforms import v2
 def metric_augmentation(
     size: tuple[int, int],
     *,
+    recolour: v2.Transform,
     crop: tuple[int, int] | None = None,
     flip: bool = True,
-    colour: float = 0.0,
 ) -> v2.Transform:
     """Resized, cropped at random, mirrored half of the time, recoloured.
 
@@ -27,10 +27,9 @@ def metric_augmentation(
 
     Args:
         size: rows and columns that every photograph is given.
+        recolour: what changes the colours of a photograph.
         crop: rows and columns of the result, at most `size`; by default all.
         flip: mirror half of them, left and right.
-        colour: strength of the change of brightness, contrast and saturation, 0 to 1; the hue
-            changes by a tenth of it.
 
     Raises:
         ValueError: if the crop is larger than the photograph.
@@ -42,9 +41,7 @@ def metric_augmentation(
         steps.append(v2.RandomCrop(crop))
     if flip:
         steps.append(v2.RandomHorizontalFlip())
-    if colour:
-        steps.append(v2.ColorJitter(colour, colour, colour, colour / 10))
-    return v2.Compose(steps)
+    return v2.Compose([*steps, recolour])
 
 
 class AtSize(Dataset):

@@ -105,7 +105,7 @@ def mirrored(sample: Sample) -> Sample:
     return sample | moved
 
 
-def recoloured(sample: Sample, strength: float) -> Sample:
+def recoloured(sample: Sample, recolour: v2.Transform) -> Sample:
     """A sample of `Neighbours` with `shown` "3 3 h w" besides: what networks shall be shown.
 
     These are the frames before, here and after, in other colours, the same for the three. What is
@@ -113,13 +113,11 @@ def recoloured(sample: Sample, strength: float) -> Sample:
 
     Args:
         sample: of `Neighbours`.
-        strength: how much brightness, contrast and saturation change, 0 to 1; the hue changes by
-            a tenth of it.
+        recolour: what changes the colours of frames.
     """
     before, after = sample["sources"]
     frames = torch.stack([before, sample["image"], after])
-    jitter = v2.ColorJitter(strength, strength, strength, strength / 10)
-    return sample | {"shown": jitter(frames)}
+    return sample | {"shown": recolour(frames)}
 
 
 def _around(frames: PosedRGBD | KITTIOdometry | KITTIDepth) -> list[Path]:

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
+from torchvision.transforms import v2
 
-from unstride.data.augment import plain
+from unstride.data.augment import colour_jitter, plain
 from unstride.data.base import subset
 from unstride.data.labelled import create_labelled
 from unstride.data.metric import AtSize, metric_augmentation
@@ -69,7 +70,7 @@ class Augmented:
 
     def __init__(self, options: Options):
         self.transform = metric_augmentation(
-            options.size, crop=options.crop, flip=options.flip, colour=options.colour
+            options.size, crop=options.crop, flip=options.flip, recolour=recolour(options)
         )
 
     def __call__(self, image: Tensor, depth: Tensor) -> Any:
@@ -81,13 +82,18 @@ class Moved:
     """A frame and its neighbours, mirrored together and shown in other colours."""
 
     def __init__(self, options: Options):
-        self.options = options
+        self.flip, self.recolour = options.flip, recolour(options)
 
     def __call__(self, sample: Sample) -> Sample:
         """A sample of `Neighbours`."""
-        if self.options.flip and torch.rand(()) < 0.5:
+        if self.flip and torch.rand(()) < 0.5:
             sample = mirrored(sample)
-        return recoloured(sample, self.options.colour) if self.options.colour else sample
+        return recoloured(sample, self.recolour)
+
+
+def recolour(options: Options) -> v2.Transform:
+    """What changes the colours of photographs."""
+    return colour_jitter(options.colour, hue=options.hue, share=options.colour_share)
 
 
 def learner_of(options: Options) -> type[Supervised]:

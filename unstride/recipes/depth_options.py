@@ -39,6 +39,9 @@ class Options(TaskOptions):
         crop: rows and columns of a training crop, for supervised; by default the size.
         flip: mirror half of the photographs.
         colour: how much brightness, contrast and saturation change, 0 to 1.
+        hue: how far it turns at most, as a share of the full circle, 0 to 0.5; by default a tenth
+            of `colour`.
+        colour_share: of photographs whose colours change, 0 to 1.
         known_motion: monodepth takes the camera's poses, so that depth is in metres; kitti_depth
             has none.
         spacing: monodepth's neighbours, in frame numbers.
@@ -56,6 +59,8 @@ class Options(TaskOptions):
     crop: tuple[int, int] | None = None
     flip: bool = True
     colour: float = 0.2
+    hue: float | None = None
+    colour_share: float = 1.0
     known_motion: bool = False
     spacing: int = 1
     caps: tuple[float, float] = (0.001, 10.0)

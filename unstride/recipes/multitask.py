@@ -15,7 +15,7 @@ from typing import Any, Literal
 from torch import Tensor
 from torchvision import tv_tensors
 
-from unstride.data.augment import plain
+from unstride.data.augment import colour_jitter, plain
 from unstride.data.base import subset
 from unstride.data.metric import AtSize, at_size, metric_augmentation
 from unstride.data.multi_task import MultiTaskLabels
@@ -184,8 +184,9 @@ class Augmented:
 
     def __init__(self, options: Options):
         self.transform = metric_augmentation(
-            options.size, crop=options.crop, flip=options.flip, colour=options.colour
-        )
+            options.size, crop=options.crop, flip=options.flip,
+            recolour=colour_jitter(options.colour),
+        )  # fmt: skip
 
     def __call__(self, image: Tensor, labels: dict[str, Tensor]) -> Any:
         """All as tensors."""
