@@ -46,10 +46,15 @@ def deeplab():
     )
 
 
-def smp(name):
+def smp(name, encoder="resnet18", **options):
     reason = "the extra 'models' is not installed"
     library = pytest.importorskip("segmentation_models_pytorch", reason=reason)
-    return getattr(library, name)("resnet18", encoder_weights=None, classes=5)
+    return getattr(library, name)(encoder, encoder_weights=None, classes=5, **options)
+
+
+def smp_dpt():
+    options = {"decoder_intermediate_channels": (16, 24, 32, 40), "decoder_fusion_channels": 16}
+    return smp("DPT", "tu-vit_tiny_patch16_224", dynamic_img_size=True, **options)
 
 
 def hrnet():
@@ -143,6 +148,8 @@ SMALL = (IMAGES[0][..., :64, :64],)
 LIST = (list(SMALL[0]),)
 LEVELS = [f"neck.reassemble_stage.layers.{i}.resize" for i in range(2)]
 FUSION = [f"neck.fusion_stage.layers.{i}" for i in range(4)]
+SMP_LEVELS = [f"decoder.reassemble_blocks.{i}.upsample" for i in range(2)]
+SMP_LAST = "decoder.fusion_blocks.3"  # no map of the encoder is as fine
 
 CASES = {
     "torchvision FCOS": Case(
@@ -208,6 +215,18 @@ CASES = {
     ),
     "smp Linknet": Case(
         lambda: smp("Linknet"), IMAGES, [f"decoder.blocks.{i}.block.1.0" for i in range(5)], {}
+    ),
+    "smp Segformer": Case(
+        lambda: smp("Segformer", decoder_segmentation_channels=32),
+        IMAGES,
+        numbered("decoder", 3),
+        {"segmentation_head.1": LOGITS},
+    ),
+    "smp DPT": Case(
+        smp_dpt,
+        IMAGES,
+        [*SMP_LEVELS, *(f"decoder.fusion_blocks.{i}" for i in range(3)), SMP_LAST],
+        {"segmentation_head": LOGITS},
     ),
     "transformers UperNet": Case(
         hf_upernet,
@@ -310,6 +329,7 @@ def test_a_guided_upsampler_takes_the_model_s_own_maps(case):
     swap(model, Guided, example=case.example)
     places = {p.name: p for p in find_places(model) if p.upsampler}
     unguided = {"roi_heads.mask_predictor.conv5_mask", "head.head.1", *LEVELS}
+    unguided |= {*SMP_LEVELS, SMP_LAST}
     assert set(places) == set(case.swapped) - unguided
     seen = []
     for module in model.modules():
