@@ -16,7 +16,7 @@ from unstride.data.masks import decode_mask
 from unstride.data.metric import at_size
 from unstride.data.panoptic_file import Segment, read_ids, read_segments
 from unstride.data.panoptic_targets import Classes
-from unstride.models import answers, each_image, need, predict
+from unstride.models import answer_files, answers, each_image, need, predict
 from unstride.models.joined import image_numbers
 from unstride.models.multi_task import MultiTask
 from unstride.models.panoptic_deeplab import PanopticDeepLab
@@ -297,7 +297,7 @@ def test_a_write_that_fails_leaves_none_of_the_image_s_files(photos, tmp_path, u
         path.write_bytes(b"half a file")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(answers, "save_png", full)
+    monkeypatch.setattr(answer_files, "save_png", full)
     assert run(photos, tmp_path / "out") == 1
     assert written(tmp_path / "out") == {}
 
@@ -388,7 +388,9 @@ def test_names_that_are_numbers_are_their_images_numbers_unless_two_are_the_same
 def test_depth_from_video_has_no_metres_on_its_scale(monkeypatch):
     units = []
     monkeypatch.setattr(
-        answers, "depth_picture", lambda d, unit: units.append(unit) or torch.zeros(3, *d.shape)
+        answer_files,
+        "depth_picture",
+        lambda d, unit: units.append(unit) or torch.zeros(3, *d.shape),
     )
     network = NETWORKS["depth"]().eval().requires_grad_(False)
     notes = []

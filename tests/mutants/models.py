@@ -77,14 +77,17 @@ MUTANTS = [
     ),
     *family(
         "unstride/models/answers.py", PREDICTED,
-        ("the first class is left out", "logits.argmax(0)", "logits[1:].argmax(0)"),
-        ("all objects are shown", "value[good]", "value[good | True]"),
-        ("the file lacks bad objects", "entries(0, here, numbers)", "entries(0, shown, numbers)"),
         ("metres of all", "\"m\" if known else \"\"", "\"m\""),
         ("at its own size", "tuple(model.described.get(\"size\") or image.shape[2:])", "tuple(image.shape[2:])"),
         ("stuff is countable", "[False] * len(stuff)", "[True] * len(stuff)"),
         ("classes for categories", "numbers = [*things, *stuff]", "numbers = [*range(len(things) + len(stuff))]"),
         ("one picture for all tasks", "f\"pictures/{name}\" if", "\"pictures\" if"),
+    ),
+    *family(
+        "unstride/models/answer_files.py", PREDICTED,
+        ("the first class is left out", "logits.argmax(0)", "logits[1:].argmax(0)"),
+        ("all objects are shown", "value[good]", "value[good | True]"),
+        ("the file lacks bad objects", "entries(0, here,", "entries(0, shown,"),
         ("clipping is not said", "f\"{clipped} pixels", "\"\" and f\"{clipped} pixels"),
     ),
     *family(
