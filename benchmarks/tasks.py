@@ -142,31 +142,36 @@ def added_parameters(models: dict[str, Path]) -> dict[str, int]:
 
 
 def timed(task: str, operators: Sequence[str], options: argparse.Namespace) -> dict[str, float]:
-    """Seconds of a step's losses and gradients: medians of rounds, operators in turn."""
+    """Seconds of a step, without its data: medians of rounds, operators in turn."""
     steps = {operator: taught(task, operator, options) for operator in operators}
     seconds: dict[str, list[float]] = {operator: [] for operator in operators}
     for turn in range(ROUNDS + 1):
-        for operator, (learner, batch) in steps.items():
+        for operator, (learner, batch, optimizer) in steps.items():
             torch.manual_seed(turn)
             start = time.perf_counter()
             torch.stack(list(learner.losses(batch).values())).sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
             if turn:
                 seconds[operator].append(time.perf_counter() - start)
-            learner.zero_grad()
     return {operator: statistics.median(each) for operator, each in seconds.items()}
 
 
-def taught(task: str, operator: str, options: argparse.Namespace) -> tuple[TaskLearner, Any]:
-    """A trained network that would go on learning, and the first batch of its training."""
+def taught(task: str, operator: str, options: argparse.Namespace) -> tuple[TaskLearner, Any, Any]:
+    """A trained network that goes on learning, its training's first batch, its optimiser."""
     recipe, chosen = TASKS[task].recipe, step_options(task, operator, options)
     network, described = read_task(chosen.out / "model")
     train = samples(chosen, recipe.split(chosen, "train"), recipe.Augmented(chosen))
     batch = [train[i] for i in range(chosen.batch_size)]
+    learner: TaskLearner
     if recipe is detection:
         names = described["model"], described["classes"]
-        return detection.Detection(network, chosen, *names), collate_instances(batch)
-    learner = segmentation.Segmentation(network, chosen, described["classes"])
-    return learner, default_collate(batch)
+        learner, batch = detection.Detection(network, chosen, *names), collate_instances(batch)
+    else:
+        learner = segmentation.Segmentation(network, chosen, described["classes"])
+        batch = default_collate(batch)
+    [optimizer], _ = learner.configure_optimizers()
+    return learner, batch, optimizer
 
 
 def step_options(task: str, operator: str, options: argparse.Namespace) -> Any:

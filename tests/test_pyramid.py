@@ -30,6 +30,20 @@ def test_each_stride_has_its_grid_and_its_channels(name):
             assert maps.shape == (2, pyramid.channels[stride], *grid)
 
 
+@pytest.mark.filterwarnings("ignore")  # of models, about themselves
+def test_parameters_that_change_with_the_image_are_refused():
+    """An optimiser would go on holding the old ones."""
+    pyramid = create_pyramid("coatnet_pico_rw_224", pretrained=False)
+    with pytest.raises(ValueError, match="coatnet_pico_rw_224: its parameters change with the"):
+        pyramid(torch.rand(1, 3, 64, 96))
+
+
+@torch.inference_mode()
+def test_a_hiera_without_a_last_norm():
+    pyramid = create_pyramid("hieradet_small", pretrained=False).eval()
+    assert pyramid(torch.rand(1, 3, 64, 96))[4].shape[2:] == (16, 24)
+
+
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "hrnet_w18_small", "resnet18"])
 @pytest.mark.parametrize("strides", [(4, 8, 16, 32), (2, 8)])
 def test_gradients_reach_every_parameter(name, strides):

@@ -18,7 +18,11 @@ from torch.nn.functional import pad
 from unstride.packaged_weights import is_packaged, load_packaged
 
 DEFAULT = "tf_efficientnet_lite0"
-WITHOUT_NORM = ("Hiera", "VisionTransformerSAM")  # timm has no final norm for these maps
+WITHOUT_NORM = (
+    "Hiera",
+    "HieraDet",
+    "VisionTransformerSAM",
+)  # timm has no final norm for these maps
 
 
 class Network(nn.Module):
@@ -201,7 +205,7 @@ def _build(timm: ModuleType, name: str, download: bool, options: dict[str, Any])
                 raise
             raise OSError(
                 f"the weights of {name} could not be downloaded ({type(error).__name__}); "
-                "connect once, give a file as weights=, or use pretrained=False"
+                "connect once, give a file (weights=, --backbone_weights) or use pretrained=False"
             ) from error
     raise AssertionError("unreachable")
 

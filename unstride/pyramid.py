@@ -49,6 +49,20 @@ class Pyramid(Network):
         if hasattr(self.model, "prune_intermediate_layers"):
             self.model.prune_intermediate_layers(self.indices, prune_norm=False, prune_head=True)
 
+    def _take(self, height: int, width: int) -> None:
+        """As ever, if what an optimiser and a file hold stays the network's.
+
+        Raises:
+            ValueError: if timm would put other parameters in their place.
+        """
+        before = [id(parameter) for parameter in self.model.parameters()]
+        super()._take(height, width)
+        if before != [id(parameter) for parameter in self.model.parameters()]:
+            raise ValueError(
+                f"{self.name}: its parameters change with the image's size, it cannot be trained "
+                "at this one"
+            )
+
     def forward(self, image: Float[Tensor, "b 3 H W"]) -> dict[int, Tensor]:
         """Features of the padded image, "b c h w" each, by stride.
 

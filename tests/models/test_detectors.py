@@ -9,7 +9,7 @@ from unstride.pyramid import Pyramid
 from unstride.upsamplers import SAPA, Bilinear, CarafeUpsample
 
 KINDS = {"things": [1, 18], "stuff": [200]}
-SMALL = {"width": 32, "min_size": 64}
+SMALL = {"width": 64, "min_size": 64}
 
 
 def pyramid():
@@ -84,7 +84,13 @@ def test_heads_are_as_wide_as_the_levels(width):
         (create_object_detector, "yolo", {}, "model 'yolo': there are faster_rcnn, mask_rcnn"),
         (create_object_detector, "fcos", {"wdth": 1}, "wdth: no option of fcos"),
         (create_object_detector, "fcos", {"width": 48}, "width 48: fcos has 32 groups"),
-        (create_object_detector, "fcos", {"upsampler": "carafe:size=1"}, "model fcos: "),
+        (create_object_detector, "fcos", {"width": 32}, "width 32: fcos has 32 groups"),
+        (
+            create_object_detector,
+            "fcos",
+            {"upsampler": "carafe:size=1"},
+            "upsampler 'carafe:size=1': no option size",
+        ),
         (create_panoptic, "upsnet", KINDS, "there are panoptic_fpn, panoptic_deeplab"),
         (create_panoptic, "panoptic_fpn", {"things": [1], "stuff": []}, "classes 3: there are 1"),
         (create_panoptic, "panoptic_deeplab", KINDS | {"wdth": 1}, "model panoptic_deeplab: "),

@@ -5,13 +5,13 @@ from functools import partial
 import pytest
 import timm
 import torch
-from torch.nn.functional import one_hot
+from torch.nn.functional import interpolate, one_hot
 
 from unstride.data.labels import UNLABELLED
 from unstride.data.panoptic_file import Segment, check_segments
 from unstride.data.panoptic_targets import Classes, object_target
 from unstride.models.detection import freeze_norms
-from unstride.models.panoptic_fpn import PanopticFPN
+from unstride.models.panoptic_fpn import PanopticFPN, _resized
 from unstride.pyramid import Pyramid
 from unstride.upsamplers import create_upsampler
 
@@ -95,6 +95,37 @@ def test_a_resized_image_is_compared_with_resized_classes():
     large = torch.as_tensor(truth["semantic"])[0].repeat_interleave(2, 0).repeat_interleave(2, 1)
     logits = 100.0 * one_hot(large.clamp(max=2), 3).permute(2, 0, 1)[None].float()
     assert float(model._loss(logits, [(128, 144)], [truth])) == 0
+
+
+def test_classes_lie_where_they_were_seen():
+    """Of an image that was enlarged and padded: not stretched by the padding."""
+    logits = torch.full((3, 96, 96), 50.0)  # what no pixel of the image says
+    logits[:, :64, :72] = torch.rand(3, 64, 72)
+    small_part = interpolate(logits[None, :, :64, :72], (32, 36), mode="bilinear")[0]
+    assert torch.equal(_resized(logits, (64, 72), (32, 36)), small_part)
+    assert _resized(logits, (64, 72), (32, 36)).max() <= 1
+
+
+def test_the_semantic_loss_has_its_weight():
+    losses = []
+    for weight in (1.0, 0.5):
+        torch.manual_seed(0)
+        model = small(semantic_weight=weight).train()
+        torch.manual_seed(0)
+        with torch.no_grad():
+            losses.append(model([torch.rand(3, 64, 72)], [target()]))
+    whole, half = losses
+    torch.testing.assert_close(half.pop("loss_semantic"), whole.pop("loss_semantic") / 2)
+    torch.testing.assert_close(half, whole)
+
+
+def test_half_a_mask_is_a_mask():
+    model, truth = small(merging={"min_area": 1}), target()
+    masks = 0.4 * torch.ones_like(torch.as_tensor(truth["masks"])[:, None], dtype=torch.float32)
+    masks[:, :, :4, :4] = 0.5
+    found = {"masks": masks, "labels": truth["labels"], "scores": torch.tensor([0.9, 0.8])}
+    result = model._merged(torch.rand(3, 64, 72), found)
+    assert result["ids"].eq(1).sum() == 16
 
 
 def test_all_said_rightly_gives_the_truth():

@@ -142,6 +142,29 @@ def test_rough_logits_are_enlarged_bilinearly(name):
         assert torch.equal(auxiliary, interpolate(rough, (32, 48), mode="bilinear"))
 
 
+@every_model
+def test_the_logits_hear_of_every_parameter(name):
+    """A gradient that is there may be zero: a path that was cut."""
+    model = wake(built(name))
+    logits, auxiliary = model.predictions(torch.rand(4, 3, 64, 96))
+    loss = (logits * torch.randn_like(logits)).sum()
+    if auxiliary is not None:
+        loss = loss + (auxiliary * torch.randn_like(auxiliary)).sum()
+    loss.backward()
+    deaf = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert deaf == []
+
+
+@pytest.mark.parametrize("level", [4, 8, 16])
+@torch.inference_mode()
+def test_upernets_logits_depend_on_every_level(level):
+    model, image = wake(built("upernet")).eval(), torch.rand(1, 3, 64, 96)
+    features = model.pyramid(image)
+    before = model.coarse(features, image)[0]
+    other = features | {level: torch.rand_like(features[level])}
+    assert (model.coarse(other, image)[0] - before).abs().max() > 1e-3 * before.abs().max()
+
+
 @pytest.mark.parametrize(
     ("name", "backbone"),
     [

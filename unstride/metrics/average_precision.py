@@ -1,14 +1,19 @@
 """Average precision of boxes and masks, as COCO counts it; torchmetrics' by faster-coco-eval."""
 
-from typing import Literal
+from itertools import zip_longest
+from typing import Any, Literal
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, distributed
+from torch.utils._pytree import tree_map_only
 from torchmetrics.detection import MeanAveragePrecision
 
 
 class AveragePrecision(MeanAveragePrecision):
-    """torchmetrics', but NaN of nothing, where that says -1."""
+    """torchmetrics', but NaN of nothing, where that says -1; and of unequal shares.
+
+    Each process may have measured a number of photographs of its own.
+    """
 
     def compute(self) -> dict[str, Tensor]:
         """See `average_precision`."""
@@ -17,6 +22,16 @@ class AveragePrecision(MeanAveragePrecision):
             name: value.masked_fill(value < 0, float("nan")) if value.is_floating_point() else value
             for name, value in found.items()
         }
+
+    def _sync_dist(self, dist_sync_fn: Any = None, process_group: Any = None) -> None:
+        """Every process's photographs, one of each in turn."""
+        states = {name: getattr(self, name) for name in self._reductions}
+        mine = tree_map_only(Tensor, Tensor.cpu, states)
+        every: list[Any] = [None] * distributed.get_world_size(process_group)
+        distributed.all_gather_object(every, mine, process_group)
+        for name in states:
+            turns = zip_longest(*(each[name] for each in every))
+            setattr(self, name, [item for turn in turns for item in turn if item is not None])
 
 
 def average_precision(of: Literal["boxes", "masks"] = "boxes") -> AveragePrecision:

@@ -54,7 +54,8 @@ def create_detector(
         fpn_upsampler: of the FPN, see `FPN`.
         mask_upsampler: in the place of the mask head's deconvolution and its ReLU, called as
             `factory(channels, scale=2)`; by default torchvision's deconvolution.
-        width: channels of every level and of the heads, of fcos a multiple of 32; a box's vector
+        width: channels of every level and of the heads, of fcos a multiple of 32
+            from 64 on; a box's vector
             has four times as many.
         options: of torchvision's class, such as min_size (pixels of the shorter side).
 
@@ -67,8 +68,8 @@ def create_detector(
         raise ValueError(f"kind {kind!r}: there are {', '.join(KINDS)}")
     if classes < 1:
         raise ValueError(f"classes {classes}: at least one, the background not counted")
-    if kind == "fcos" and width % 32:
-        raise ValueError(f"width {width}: fcos has 32 groups of channels")
+    if kind == "fcos" and (width % 32 or width < 64):  # nothing is left of a group of one value
+        raise ValueError(f"width {width}: fcos has 32 groups of two channels or more")
     if mask_upsampler is not None and kind != "mask_rcnn":
         raise ValueError(f"mask_upsampler: {kind} has no mask head")
     known = signature((TWO_STAGE | ONE_STAGE)[kind]).parameters.keys() - OURS

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any
 
 from unstride.models.chosen import parse_word
@@ -11,7 +11,7 @@ from unstride.models.segmenter import Segmenter
 from unstride.models.semantic_fpn import SemanticFPN
 from unstride.models.upernet import UPerNet
 from unstride.pyramid import Pyramid
-from unstride.upsamplers import create_upsampler
+from unstride.upsamplers import UPSAMPLERS, create_upsampler
 from unstride.upsamplers.inside import Factory
 
 SEGMENTERS: dict[str, Callable[..., Segmenter]] = {
@@ -73,6 +73,15 @@ def placed(
 
 
 def factory(word: str) -> Factory:
-    """What makes the upsampler that a word names, options after a colon."""
+    """What makes the upsampler that a word names, options after a colon.
+
+    Raises:
+        ValueError: if it has no such option.
+    """
     name, options = parse_word(word)
+    if name in UPSAMPLERS:
+        known = signature(UPSAMPLERS[name]).parameters
+        unknown = options.keys() - known.keys() - {"stages"}
+        if unknown and not any(p.kind is Parameter.VAR_KEYWORD for p in known.values()):
+            raise ValueError(f"upsampler {word!r}: no option {', '.join(sorted(unknown))}")
     return partial(create_upsampler, name, **options)

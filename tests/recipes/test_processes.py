@@ -1,0 +1,151 @@
+"""Every recipe on two devices, in half types, and after its process was killed."""
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
+
+from tests.recipes import scenes, test_detection, test_multitask, test_panoptic, test_segmentation
+from tests.recipes import test_depth as depth
+from tests.recipes.streets import streets
+from tests.recipes.tiny_rooms import kitchen
+
+ROOT = Path(__file__).parents[2]
+FIT = """
+import pickle, sys
+from importlib import import_module
+from pathlib import Path
+
+recipe, options = pickle.loads(Path(sys.argv[1]).read_bytes())
+import_module(recipe).fit(options)
+"""
+
+
+class Run(NamedTuple):
+    """A recipe, and its options, by a folder for data and results."""
+
+    recipe: str
+    options: Callable[[Path], Any]
+
+
+def of_segmentation(folder: Path) -> Any:
+    return test_segmentation.options(streets(folder / "data", count=3), folder / "out")
+
+
+def of_objects(folder: Path) -> Any:
+    data = scenes.pennfudan(folder / "data", count=12)  # of which three are val
+    return test_detection.options(data, folder / "out", "mask_rcnn", limit=None)
+
+
+def of_segments(model: str) -> Callable[[Path], Any]:
+    def made(folder: Path) -> Any:
+        data = scenes.coco(folder / "data")
+        return test_panoptic.options(data, folder / "out", model, limit=None)
+
+    return made
+
+
+def of_depth(kind: str) -> Callable[[Path], Any]:
+    def made(folder: Path) -> Any:
+        return depth.options_of(kind, kitchen(folder / "data"), folder / "out")
+
+    return made
+
+
+def of_several(folder: Path) -> Any:
+    return test_multitask.options_of("nyuv2_tasks", folder, out=folder / "out")
+
+
+RUNS = {
+    "segmentation": Run("segmentation", of_segmentation),
+    "mask_rcnn": Run("detection", of_objects),
+    "panoptic_fpn": Run("panoptic", of_segments("panoptic_fpn")),
+    "panoptic_deeplab": Run("panoptic", of_segments("panoptic_deeplab")),
+    "depth": Run("depth", of_depth("supervised")),
+    "monodepth": Run("depth", of_depth("video")),
+    "multitask": Run("multitask", of_several),
+}
+every = pytest.mark.parametrize("name", RUNS)
+
+
+def recipe_of(name: str) -> Any:
+    return import_module(f"unstride.recipes.{RUNS[name].recipe}")
+
+
+def begun(name: str, options: Any, folder: Path) -> subprocess.Popen:
+    """The run, in a process group of its own."""
+    (folder / "fit.py").write_text(FIT)
+    (folder / "options").write_bytes(pickle.dumps((recipe_of(name).__name__, options)))
+    return subprocess.Popen(
+        [sys.executable, str(folder / "fit.py"), str(folder / "options")], cwd=ROOT,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def card(options: Any) -> Any:
+    return json.loads((options.out / "card.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["mask_rcnn", "panoptic_fpn", "monodepth", "multitask"])
+def test_two_processes_measure_what_one_does(name, tmp_path):
+    """Of three photographs, one process has two; of one, it would wait for ever."""
+    options = replace(RUNS[name].options(tmp_path), batch_size=1, steps=1, devices=2)
+    process = begun(name, options, tmp_path)
+    assert process.wait(300) == 0, process.stderr.read()[-2000:]
+    alone = recipe_of(name).validate(replace(options, devices=1))
+    assert alone
+    assert card(options)["measured"] == pytest.approx(alone, rel=1e-4, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", ["segmentation", "mask_rcnn"])
+def test_a_run_whose_processes_are_killed_goes_on_to_the_same_weights(name, tmp_path):
+    options = replace(RUNS[name].options(tmp_path), steps=8, workers=1, save_every=1)
+    process = begun(name, options, tmp_path)
+    while not (options.out / "last.ckpt").exists():
+        assert process.poll() is None, process.stderr.read()[-2000:]
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(60)
+    assert not (options.out / "model").exists()
+    steps = torch.load(options.out / "last.ckpt", weights_only=True)["global_step"]
+    assert 0 < steps < 8
+    scores = recipe_of(name).fit(options)
+    whole = replace(options, out=tmp_path / "whole")
+    assert recipe_of(name).fit(whole) == scores
+    assert card(options)["curve"] == card(whole)["curve"]
+    stopped, expected = (load_file(o.out / "model/model.safetensors") for o in (options, whole))
+    assert all(torch.equal(stopped[key], value) for key, value in expected.items())
+
+
+@every
+def test_half_types_learn_nearly_the_same(name, tmp_path):
+    """The first loss is that of float32 but for rounding, and the steps are taken."""
+    options = replace(RUNS[name].options(tmp_path), steps=2)
+    if name == "monodepth":  # oneDNN's bfloat16 has no gradient of a 3 x 3 kernel on one pixel
+        options = replace(options, size=(96, 128))
+    losses, weights = [], []
+    for precision in ("32-true", "bf16-mixed"):
+        run = replace(options, precision=precision, out=tmp_path / precision)
+        recipe_of(name).fit(run)
+        losses.append([loss for _, loss in card(run)["curve"]])
+        weights.append(load_file(run.out / "model/model.safetensors"))
+    exact, half = losses
+    assert half[0] == pytest.approx(exact[0], rel=0.05)
+    assert len(half) == 2  # a loss that is no number would have been refused
+    assert any(not torch.equal(value, weights[1][key]) for key, value in weights[0].items())
