@@ -39,11 +39,13 @@ def test_photograph_classes_depth_and_places_stay_together(crop, seed):
 
 
 def test_a_photograph_just_fits_its_base_at_factor_one():
-    for base in ((12, 99), (99, 20)):
+    across = sample()[0]
+    upright = tv_tensors.Image(across.mT)
+    for base in ((12, 99), (99, 12), (20, 20)):
         transform = augmentation((96, 96), base=base, scales=(1.0, 1.0), flip=False)
-        image = plain(transform(*sample()))[0]
-        seen = (image[2] == 0).nonzero()
-        assert (seen.amax(0) - seen.amin(0) + 1).tolist() == [12, 20]
+        for image, sides in ((across, [12, 20]), (upright, [20, 12])):
+            seen = (transform(image)[2] == 0).nonzero()
+            assert (seen.amax(0) - seen.amin(0) + 1).tolist() == sides
 
 
 def test_factors_lie_between_the_two_and_differ():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.data.layouts import shared_data
+from tests.recipes import scenes
 from unstride.data.coco_detection import COCODetection
 from unstride.data.coco_results import write_detections
 from unstride.metrics import average_precision
@@ -22,17 +23,20 @@ def moved(target):
             "scores": torch.rand(n)}  # fmt: skip
 
 
+@pytest.mark.parametrize("where", ["meadows", "coco"])
 @pytest.mark.parametrize(("of", "kind"), [("boxes", "bbox"), ("masks", "segm")])
-def test_cocos_evaluation_of_the_written_file_agrees(of, kind, tmp_path):
-    from faster_coco_eval import COCO, COCOeval_faster
+def test_cocos_evaluation_of_the_written_file_agrees(of, kind, where, tmp_path):
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
 
-    dataset = COCODetection(shared_data("coco"), "train")
+    folder = shared_data("coco") if where == "coco" else scenes.coco(tmp_path / "data", 8)
+    dataset = COCODetection(folder, "train")
     crowds = [
         i for i, n in enumerate(dataset.image_ids)
         if any(e["iscrowd"] for e in dataset.objects[n])
     ]  # fmt: skip
     metric, results = average_precision(of), []
-    for index in sorted({*range(24), *crowds}):
+    for index in sorted({*range(24 if where == "coco" else 8), *crowds}):
         _, target = dataset[index]
         found = moved(target)
         if of == "masks":  # whose areas the evaluation takes from the boxes
@@ -43,7 +47,7 @@ def test_cocos_evaluation_of_the_written_file_agrees(of, kind, tmp_path):
 
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(dataset.file))
-        evaluation = COCOeval_faster(truth, truth.loadRes(str(tmp_path / "found.json")), kind)
+        evaluation = COCOeval(truth, truth.loadRes(str(tmp_path / "found.json")), kind)
         evaluation.params.imgIds = [number for number, _ in results]
         evaluation.evaluate(), evaluation.accumulate(), evaluation.summarize()
     ours = metric.compute()

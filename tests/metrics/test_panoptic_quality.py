@@ -220,7 +220,10 @@ def test_the_truth_itself_scores_one():
 
 
 def test_panopticapi_agrees_on_coco_files(tmp_path):
-    """`pip install panopticapi-lite`, which is COCO's own evaluation; no dependency of ours."""
+    """`pip install --no-deps panopticapi-lite`, which is COCO's own evaluation.
+
+    No dependency of the tests: it asks for numpy 1, though it runs with 2.
+    """
     reason = "COCO's own evaluation is not installed"
     evaluation = pytest.importorskip("panopticapi.evaluation", reason=reason)
     import json

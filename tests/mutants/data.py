@@ -248,7 +248,8 @@ MUTANTS = [
     ),
     *family(
         "unstride/data/augment.py", ("tests/data/test_augment.py", "tests/recipes/test_segmentation.py", "-k", "augment or beyond"),
-        ("rows for columns", "zip(self.base, size, strict=True)", "zip(self.base[::-1], size, strict=True)"),
+        ("the longer side for the shorter", "zip(sorted(self.base), sorted(size), strict=True)", "zip(sorted(self.base)[::-1], sorted(size), strict=True)"),
+        ("upright is across", "zip(sorted(self.base), sorted(size), strict=True)", "zip(self.base, size, strict=True)"),
         ("covers its base", "fitting = min(", "fitting = max("),
         ("never larger", "uniform_(*self.scales)", "uniform_(self.scales[0], 1)"),
         ("never mirrored", "    if flip:\n", "    if not flip:\n"),

@@ -68,6 +68,7 @@ def objects(count: int, categories=CATEGORIES) -> dict:
             "id": 10 * i + n, "image_id": i, "category_id": (1, 18)[n], "iscrowd": int(i == n == 1),
             "bbox": [left, top, right - left, bottom - top],
             "segmentation": [[left, top, right, top, right, bottom, left, bottom]],
+            "area": (right - left) * (bottom - top),
         }
         for i in range(1, count + 1)
         for n, (top, left, bottom, right) in enumerate(shifted(i))

@@ -28,7 +28,8 @@ def augmentation(
     Args:
         crop: rows and columns of the result, in pixels.
         scales: least and greatest factor.
-        base: rows and columns into which a photograph just fits at factor 1; by default the crop.
+        base: sides of a frame into which a photograph just fits at factor 1, be it upright or
+            across; by default those of the crop.
         flip: mirror half of them, left and right.
         colour: strength of the change of colours, see `colour_jitter`.
         beyond: what stands beyond the photograph's edges where it is smaller than the crop, by
@@ -62,7 +63,7 @@ class RandomScale(v2.Transform):
     """Resized by a random factor; torchvision's ScaleJitter takes rows for columns (0.29).
 
     Args:
-        base: rows and columns in which a photograph just fits at factor 1.
+        base: sides of a frame in which a photograph just fits at factor 1, upright or across.
         scales: least and greatest factor.
     """
 
@@ -73,7 +74,8 @@ class RandomScale(v2.Transform):
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The size."""
         size = v2.query_size(flat_inputs)
-        fitting = min(wanted / n for wanted, n in zip(self.base, size, strict=True))
+        sides = zip(sorted(self.base), sorted(size), strict=True)
+        fitting = min(wanted / n for wanted, n in sides)
         factor = fitting * float(torch.empty(()).uniform_(*self.scales))
         return {"size": [max(round(n * factor), 1) for n in size]}
 

@@ -100,11 +100,6 @@ def at_trained(model: Model, image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "
     return at_size(image, tuple(model.described.get("size") or image.shape[2:]))
 
 
-def from_normals(model: Model, image: Float[Tensor, "1 3 h w"]) -> Answer:
-    """Of a network that gives unit vectors "1 3 h w"."""
-    return normals_answer(image[0], model.network(image)[0])
-
-
 def from_several(model: Model, image: Float[Tensor, "1 3 h w"]) -> Answer:
     """Of `MultiTask`: the files of each task; its picture lies in a folder of its own."""
     network: MultiTask = model.network
@@ -141,6 +136,5 @@ ANSWERS: dict[str, Callable[[Model, Tensor], Answer]] = {
     "detection": from_detector,
     "panoptic": from_panoptic,
     "depth": from_depth,
-    "normals": from_normals,
     "multitask": from_several,
 }

@@ -110,7 +110,10 @@ def freeze_norms(network: nn.Module, epsilon: float | None = None) -> nn.Module:
 
 
 def load_torchvision(detector: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Loads a state dict of torchvision's detector on a ResNet.
+    """Loads a state dict of torchvision's detector on a ResNet, of its first version.
+
+    That is, of `fasterrcnn_resnet50_fpn`, `maskrcnn_resnet50_fpn`, `fcos_resnet50_fpn` or
+    `retinanet_resnet50_fpn`; those called v2 have other heads.
 
     Args:
         detector: on the pyramid of timm's same ResNet, after `freeze_norms`.

@@ -2,7 +2,8 @@
 
 Cheng et al., "Panoptic-DeepLab", CVPR 2020, arXiv:1911.10194, section 3. Group normalisation
 stands in the place of batch normalisation, so that small batches train; the semantic loss takes the
-hardest pixels, without the extra weight of small objects.
+hardest pixels, without the extra weight of small objects, and of crowds too, which the authors'
+code leaves out of it.
 """
 
 from collections.abc import Sequence

@@ -4,13 +4,24 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
-from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.callbacks import Checkpoint, RichProgressBar
 from pytorch_lightning.plugins import LayerSync
 from torch import nn
 
 from unstride.backbones import sync_norms
 
 Mode = Literal["max", "min"]
+
+
+class Progress(RichProgressBar):
+    """Lightning's, which counts steps: a run has no epochs, and one version in its folder."""
+
+    def get_metrics(self, trainer, pl_module):
+        """What the run logs."""
+        return {k: v for k, v in super().get_metrics(trainer, pl_module).items() if k != "v_num"}
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return "Training  "  # as long as Validation, or it flickers
 
 
 class Saving(Checkpoint):

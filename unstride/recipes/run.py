@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from unstride.recipes.callbacks import Best, Mode, NormSync, Saving
+from unstride.recipes.callbacks import Best, Mode, NormSync, Progress, Saving
 from unstride.recipes.card import commit, save_upsampler, without_nan, worded
 from unstride.whole_file import write_whole
 
@@ -117,8 +117,8 @@ class Run:
         }
         self.trainer = pl.Trainer(
             devices=devices, strategy=several, plugins=[NormSync()] if synced else None,
-            callbacks=[*best, saving], enable_model_summary=False, num_sanity_val_steps=0,
-            **(usual | trainer),
+            callbacks=[Progress(), *best, saving], enable_model_summary=False,
+            num_sanity_val_steps=0, **(usual | trainer),
         )  # fmt: skip
         if options:
             self._begin()

@@ -46,8 +46,8 @@ class Options(TaskOptions):
         dataset: one of camvid, cityscapes, ade20k, coco_stuff, coco_stuff27, voc.
         model: semantic_fpn, upernet or hrnet_ocr.
         crop: rows and columns of a training crop, in pixels.
-        base: rows and columns in which a photograph just fits before it is scaled; by default the
-            crop.
+        base: sides of a frame in which a photograph just fits before it is scaled, be it upright or
+            across; by default those of the crop.
         scales: least and greatest factor by which photographs are resized.
         colour: how much brightness, contrast and saturation change, 0 to 1.
     """
