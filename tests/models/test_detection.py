@@ -193,6 +193,14 @@ def test_the_fpn_uses_the_operator_and_gives_it_the_image():
     assert [type(up).__name__ for up in model.backbone.fpn.upsamplers] == ["BilateralStack"] * 3
 
 
+def test_each_step_draws_one_of_the_sizes():
+    detector = create_detector("faster_rcnn", resnet("resnet10t"), 2, min_size=(64, 96)).train()
+    images = [torch.rand(3, 100, 120)]
+    sizes = {detector.transform(images)[0].image_sizes[0] for _ in range(30)}
+    assert sizes == {(64, 76), (96, 115)}
+    assert detector.eval().transform(images)[0].image_sizes == [(96, 115)]
+
+
 def test_pyramids_without_the_finest_stride_are_refused():
     pyramid = resnet("resnet10t", strides=(8, 16, 32))
     with pytest.raises(ValueError, match=r"strides \[8, 16, 32\]: 4 is needed"):

@@ -64,6 +64,16 @@ def test_fields_have_the_images_size_with_any_operator(name):
     assert ids.shape == (46, 61)
 
 
+def test_offsets_are_said_in_cells_of_the_finest_grid():
+    model = PanopticDeepLab(Tiny(), CLASSES, width=16).eval()
+    last = model.offset_head[-1]
+    nn.init.zeros_(last.weight)
+    last.bias.data = torch.tensor([1.0, -0.5])
+    with torch.no_grad():
+        offsets = model(scene()[0]).offsets
+    assert torch.equal(offsets[0, :, 20, 20], torch.tensor([4.0, -2.0]))
+
+
 @pytest.mark.parametrize(("stride", "rates"), [(8, 12), (16, 6), (32, 3), (256, 1)])
 def test_surroundings_are_as_wide_at_every_stride(stride, rates):
     decoder = Decoder({4: 8, stride: 8}, 8, partial(create_upsampler, "bilinear"))
