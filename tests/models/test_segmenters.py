@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import interpolate, pad
 
 from tests.models.tiny_pyramid import TinyPyramid
@@ -153,6 +154,10 @@ def test_the_logits_hear_of_every_parameter(name):
     loss.backward()
     deaf = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert deaf == []
+
+
+def test_upernets_neck_has_batch_normalisation():
+    assert sum(isinstance(m, nn.BatchNorm2d) for m in built("upernet").fpn.modules()) == 6
 
 
 @pytest.mark.parametrize("level", [4, 8, 16])

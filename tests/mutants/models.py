@@ -186,6 +186,8 @@ MUTANTS = [
     *family(
         "unstride/models/upernet.py", ("tests/models/test_segmenters.py", "-k", "places or needs_the_image or upernet"),
         ("pooling has the fusion's", "width, pooling_upsampler)", "width, fusion_upsampler)"),
+        ("the pooled level counts nothing", "{coarsest: pooled}, image)", "{coarsest: 0 * pooled}, image)"),
+        ("only the finest is fused", "self.fusion(levels, image)", "self.fusion({s: v * (s == 4) for s, v in levels.items()}, image)"),
         ("fusion has the network's", "width), fusion_upsampler)", "width), fpn_upsampler)"),
         ("no pooled level", "self.fpn(features | {coarsest: pooled}, image)", "self.fpn(features | {coarsest: pooled.detach()}, image)"),
         ("no image in the pooling", "self.pooling(features[coarsest], image)", "self.pooling(features[coarsest])"),
@@ -218,10 +220,11 @@ MUTANTS = [
         ("empty centres", "if vote.any():", "if True:"),
     ),
     *family(
-        "unstride/models/detection_parts.py", ("tests/models/test_detection.py", "-k", "batch or refused or deconvolution or frozen or (numbers and 90) or no_object or nothing or pooled or kept or rounded"),
+        "unstride/models/detection_parts.py", ("tests/models/test_detection.py", "-k", "batch or refused or deconvolution or frozen or (numbers and 90) or no_object or nothing or pooled or kept or rounded or draws"),
         ("no masks of nothing", "if not len(features):", "if False:"),
         ("boxes in half types", "widened(levels[stride])", "levels[stride]"),
         ("padded with black", "colour.expand(len(images), 3, height, width).clone()", "0 * colour.expand(len(images), 3, height, width)"),
+        ("the last size only", "like.min_size, like.max_size", "like.min_size[-1:], like.max_size"),
         ("guided mask heads", "if self.conv5_mask.guide_channels is not None:", "if False:"),
     ),
     *family(
@@ -245,10 +248,14 @@ MUTANTS = [
         ("the padding is learned", "part = one[None, :, :height, :width]", "part = interpolate(one[None], (height, width))"),
         ("classes between classes", "mode=\"nearest-exact\"", "mode=\"bilinear\""),
         ("the mean counts void", "known += int((semantic != UNLABELLED).sum())", "known += semantic.numel()"),
+        ("stretched by the padding", "part = logits[None, :, : seen[0], : seen[1]]", "part = logits[None]"),
+        ("any mask", '["masks"][:, 0] >= 0.5', '["masks"][:, 0] >= 0.05'),
+        ("the loss has no weight", "self.semantic_weight * loss", "loss"),
         ("of the padded size", "interpolate(part, size, mode=\"bilinear\")[0]", "part[0]"),
     ),
     *family(
         "unstride/models/panoptic_deeplab.py", ("tests/models/test_panoptic_deeplab.py",),
+        ("offsets in pixels of the grid", "self.offset_head(instance) * stride", "self.offset_head(instance) * 1"),
         ("rates in cells", "max(rate // self.strides[0], 1)", "rate // 16"),
         ("half types", "interpolate(widened(m)", "interpolate((m)"),
         ("all pixels are hard", "HARDEST = 0.2", "HARDEST = 1.0"),
@@ -285,9 +292,10 @@ MUTANTS = [
         ("turn for shift", "pose_matrix(motion[:, :3], motion[:, 3:])", "pose_matrix(motion[:, :3], motion[:, :3])"),
     ),
     *family(
-        "unstride/models/segmenters.py", ("tests/recipes/test_segmentation.py", "-k", "folder_holds or what_is_wrong"),
+        "unstride/models/segmenters.py", ("tests/recipes/test_segmentation.py", "tests/models/test_detectors.py", "-k", "folder_holds or what_is_wrong or not_is_named"),
         ("options of a word are lost", "partial(create_upsampler, name, **options)", "partial(create_upsampler, name)"),
         ("at no place", "elif upsampler is not None and", "elif False and"),
+        ("any option", "unknown = options.keys() - known.keys()", "unknown = known.keys() - known.keys()"),
         ("any name", "    if name not in SEGMENTERS:\n", "    if False:\n"),
         ("a wrong option is a traceback", "    except TypeError as error:", "    except KeyError as error:"),
     ),

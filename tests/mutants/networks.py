@@ -16,6 +16,7 @@ MUTANTS = [
     ),
     *family(
         "unstride/pyramid.py", ("tests/test_pyramid.py",),
+        ("parameters that change", "if before != [id(parameter)", "if False and before != [id(parameter)"),
         ("strides as they come", "tuple(sorted(set(strides)))", "tuple(strides)"),
         ("channels of another layer", "stride: self.layers[index][1]", "stride: self.layers[index - 1][1]"),
         ("nothing taken out", 'if hasattr(self.model, "prune_intermediate_layers"):', "if False:"),
