@@ -1,5 +1,6 @@
 """Tiles are the whole: where they are cut, what they hold at once, and what cannot be cut."""
 
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from unstride.upsamplers import Cascade, Upsampler
 from unstride.upsamplers.bilateral_stack import BilateralStack
 from unstride.upsamplers.cut import Axis
 from unstride.upsamplers.peak import peak_bytes
-from unstride.upsamplers.tiles import Tiles
+from unstride.upsamplers.tiles import SAFETY, Tiles
 
 
 def assembled(tiles, size):
@@ -184,15 +185,17 @@ print(len(tiles), resident("VmHWM") - before)
 @pytest.mark.parametrize("room", [120_000_000, 200_000_000])
 @pytest.mark.parametrize("name", ["bilinear", "joint_bilateral", "guided_filter", "carafe"])
 def test_resident_memory_stays_within_the_room(name, room):
+    """With what is freed given back at once; SAFETY is for what allocators keep, which varies."""
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("the peak of resident memory is read from /proc, which Linux has")
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, name, str(room)], capture_output=True, text=True
-    )
+        [sys.executable, "-c", CHILD, name, str(room)], capture_output=True, text=True,
+        env=os.environ | {"MALLOC_MMAP_THRESHOLD_": "1000000"},
+    )  # fmt: skip
     assert re.fullmatch(r"\d+ \d+\n", done.stdout), done.stderr
     count, peak = map(int, done.stdout.split())
     assert count > 1
-    assert room / 5 < peak < room
+    assert room / 5 < peak < room / SAFETY
 
 
 def test_what_is_found_in_the_whole_guide_is_found_once():
