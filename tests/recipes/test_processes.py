@@ -104,7 +104,7 @@ def card(options: Any) -> Any:
 
 @pytest.mark.parametrize("name", ["mask_rcnn", "panoptic_fpn", "monodepth", "multitask"])
 def test_two_processes_measure_what_one_does(name, tmp_path):
-    """Of three photographs, one process has two; of one, it would wait for ever."""
+    """Of three photographs one process has two, the other one."""
     options = replace(RUNS[name].options(tmp_path), batch_size=1, steps=1, devices=2)
     process = begun(name, options, tmp_path)
     assert process.wait(300) == 0, process.stderr.read()[-2000:]
