@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from unstride import create_backbone
-from unstride.pyramid import Pyramid, create_pyramid
+from unstride.backbones import pad_image
+from unstride.pyramid import PlainPyramid, Pyramid, create_pyramid
 
 KNOWN = {
     "tf_efficientnet_lite0": (24, 40, 112, 320),
@@ -63,6 +64,22 @@ def test_it_is_the_backbone_at_each_stride(stride):
     assert torch.equal(pyramid(image)[stride], create_backbone(stride=stride)(image))
 
 
+def test_a_plain_transformer_has_one_map_and_every_stride():
+    name, image = "vit_tiny_patch16_224", torch.rand(1, 3, 50, 70)
+    pyramid = create_pyramid(name, pretrained=False)
+    alone = create_pyramid(name, (16,), pretrained=False)
+    alone.model.load_state_dict(pyramid.model.state_dict())
+    levels = pyramid(image)
+    assert (type(pyramid), type(alone)) == (PlainPyramid, Pyramid)
+    assert {s: tuple(level.shape[1:]) for s, level in levels.items()} == {
+        4: (48, 16, 24), 8: (96, 8, 12), 16: (192, 4, 6), 32: (192, 2, 3),
+    }  # fmt: skip
+    assert pyramid.padded_size((50, 70)) == (64, 96)
+    torch.testing.assert_close(alone(pad_image(image, (64, 96)))[16], levels[16])
+    sum(level.square().sum() for level in levels.values()).backward()
+    assert [key for key, p in pyramid.named_parameters() if p.grad is None] == []
+
+
 def test_the_true_branches_of_hrnet():
     pyramid = create_pyramid("hrnet_w18", pretrained=False)
     assert pyramid.channels == {4: 18, 8: 36, 16: 72, 32: 144}
@@ -87,8 +104,8 @@ def test_weights_from_a_file(tmp_path):
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match=r"stride must be one of 16 for vit_tiny.*, got 4"):
-        create_pyramid("vit_tiny_patch16_224", pretrained=False)
+    with pytest.raises(ValueError, match=r"stride must be one of 2, 4, .* for resnet18, got 3"):
+        create_pyramid("resnet18", (3, 4), pretrained=False)
     with pytest.raises(ValueError, match="strides must name at least one stride"):
         create_pyramid(strides=(), pretrained=False)
     with pytest.raises(ValueError, match=r"image must be \(batch, 3"):

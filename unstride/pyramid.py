@@ -11,7 +11,10 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.backbones import DEFAULT, Network, build_network
+from unstride.backbones import DEFAULT, Network, build_network, pad_image
+from unstride.necks.simple_pyramid import SimpleFeaturePyramid
+from unstride.upsamplers import Deconvolution
+from unstride.upsamplers.inside import Factory
 
 STRIDES = (4, 8, 16, 32)
 
@@ -33,7 +36,8 @@ class Pyramid(Network):
         multiple: the image is padded to whole multiples of this, in pixels.
 
     Raises:
-        ValueError: if no layer has one of the strides; a plain vision transformer has only one.
+        ValueError: if no layer has one of the strides; a plain vision transformer has only one,
+            see `PlainPyramid`.
     """
 
     def __init__(self, model: nn.Module, strides: Sequence[int] = STRIDES, *, name: str = "custom"):
@@ -72,14 +76,56 @@ class Pyramid(Network):
         return dict(zip(self.strides, self.maps(image, self.indices), strict=True))
 
 
+class PlainPyramid(Pyramid):
+    """The last map of a plain vision transformer, at several strides.
+
+    Args:
+        model: a timm model all of whose layers have one stride; it is changed.
+        strides: of the features, in pixels; the model's own, doubled or halved some times.
+        upsampler: of each doubling, see `SimpleFeaturePyramid`.
+        name: what the features are called in files.
+
+    Raises:
+        ValueError: if they cannot be made.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        strides: Sequence[int] = STRIDES,
+        upsampler: Factory = Deconvolution,
+        *,
+        name: str = "custom",
+    ):
+        super().__init__(model, only_strides(model), name=name)
+        [(stride, channels)] = self.channels.items()
+        self.neck = SimpleFeaturePyramid(channels, stride, strides, upsampler)
+        self.strides, self.channels = self.neck.strides, self.neck.channels
+        self.multiple = max(self.multiple, self.strides[-1])
+
+    def forward(self, image: Float[Tensor, "b 3 H W"]) -> dict[int, Tensor]:
+        """As of every pyramid."""
+        [features] = self.maps(image, self.indices)
+        seen = pad_image(image, self.padded_size((image.shape[2], image.shape[3])))
+        return self.neck(features, seen)
+
+
+def only_strides(model: Any) -> tuple[int, ...]:
+    """The strides of a timm model's layers, each once."""
+    return tuple(sorted({layer["reduction"] for layer in model.feature_info}))
+
+
 def create_pyramid(
     name: str = DEFAULT,
     strides: Sequence[int] = STRIDES,
     pretrained: bool = True,
     *,
     weights: str | Path | None = None,
+    upsampler: Factory = Deconvolution,
 ) -> Pyramid:
     """Features of a timm model at several strides, in training mode.
+
+    A plain vision transformer has one stride; the others are made of its last map.
 
     An HRNet gives its own branches (18, 36, 72 and 144 channels for hrnet_w18), without the
     wider layers that timm's classifier puts on top of them.
@@ -89,6 +135,8 @@ def create_pyramid(
         strides: of the features, in pixels.
         pretrained: with trained weights; timm fetches those of other models on first use.
         weights: a safetensors file in timm's layout, instead of the usual weights.
+        upsampler: of a plain vision transformer's map, see `PlainPyramid`; others have no use
+            for it.
 
     Raises:
         ValueError: if there is no such model or stride, or the file does not fit the model.
@@ -98,4 +146,7 @@ def create_pyramid(
     if name.startswith("hrnet"):
         options = {"features_only": True, "feature_location": ""}
     model = build_network(name, pretrained, weights, num_classes=0, **options)
+    own = only_strides(model)
+    if len(own) == 1 and set(strides) - set(own):
+        return PlainPyramid(model, strides, upsampler, name=name)
     return Pyramid(model, strides, name=name)

@@ -24,6 +24,11 @@ BUILT = {
     "fcos": theirs.fcos_resnet50_fpn,
     "retinanet": theirs.retinanet_resnet50_fpn,
 }
+SECOND = {
+    "faster_rcnn": theirs.fasterrcnn_resnet50_fpn_v2,
+    "mask_rcnn": theirs.maskrcnn_resnet50_fpn_v2,
+    "retinanet": theirs.retinanet_resnet50_fpn_v2,
+}
 IMAGES = [(3, 96, 128), (3, 90, 71)]  # a batch whose images need padding
 
 
@@ -71,6 +76,34 @@ def test_torchvision_checkpoints_load_and_give_its_numbers(kind, size):
                 torch.testing.assert_close(a[name][clear], e[name][clear], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", SECOND)
+def test_checkpoints_of_version_2_load_and_give_torchvisions_numbers_and_losses(kind):
+    options = {"min_size": 64, "max_size": 100}
+    options["box_score_thresh" if "rcnn" in kind else "score_thresh"] = 0.0
+    number = {"num_classes": 6, "weights": None, "weights_backbone": None}
+    model = varied(SECOND[kind](**number, **options)).eval()
+    ours = create_detector(kind, resnet(), 5, version=2, **options).eval()
+    load_torchvision(ours, model.state_dict())
+    images = [torch.rand(3, 64, 96)]
+    target = {
+        "boxes": torch.tensor([[4.0, 4, 40, 50]]),
+        "labels": torch.tensor([2]),
+        "masks": torch.ones(1, 64, 96, dtype=torch.uint8),
+    }
+
+    with torch.no_grad():
+        (expected,), (actual,) = model(images), ours(images)
+        torch.manual_seed(0)
+        expected_losses = model.train()(images, [target])
+        torch.manual_seed(0)
+        losses = ours.train()(images, [target])
+
+    assert len(expected["boxes"]) > 5
+    for name in expected:
+        assert torch.equal(actual[name], expected[name]), name
+    assert losses == expected_losses
+
+
 def apart(scores):
     """Places, of falling scores, that rounding does not exchange."""
     gap = (scores[:-1] - scores[1:]) > 1e-5
@@ -78,12 +111,15 @@ def apart(scores):
     return torch.cat([end, gap]) & torch.cat([gap, end])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_losses_reach_every_parameter(kind):
+@pytest.mark.parametrize(
+    ("kind", "version"), [*((kind, 1) for kind in KINDS), *((kind, 2) for kind in SECOND)]
+)
+def test_losses_reach_every_parameter(kind, version):
     pyramid = freeze_norms(resnet("resnet10t"))
     carafe = partial(create_upsampler, "carafe")
     options = {"mask_upsampler": carafe} if kind == "mask_rcnn" else {}
-    model = create_detector(kind, pyramid, 3, fpn_upsampler=carafe, min_size=64, **options).train()
+    options |= {"min_size": 64, "version": version}
+    model = create_detector(kind, pyramid, 3, fpn_upsampler=carafe, **options).train()
     targets = [
         {
             "boxes": torch.tensor([[4.0, 4, 40, 50]]),
@@ -153,9 +189,12 @@ def test_strides_with_a_gap_are_refused():
         create_detector("mask_rcnn", pyramid, 2)
 
 
-def test_a_head_of_ones_own_is_kept():
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_head_of_ones_own_is_kept(version):
     own = TwoMLPHead(32 * 7 * 7, 128)
-    model = create_detector("faster_rcnn", resnet("resnet10t"), 2, width=32, box_head=own)
+    model = create_detector(
+        "faster_rcnn", resnet("resnet10t"), 2, width=32, box_head=own, version=version
+    )
     assert model.roi_heads.box_head is own
     assert model.roi_heads.box_predictor.cls_score.in_features == 128
 
@@ -215,6 +254,8 @@ def test_pyramids_without_the_finest_stride_are_refused():
         ("fcos", 0, {}, "classes 0"),
         ("fcos", 2, {"mask_upsampler": partial(create_upsampler, "carafe")}, "no mask head"),
         ("mask_rcnn", 2, {"mask_upsampler": partial(create_upsampler, "featup_jbu")}, "guide"),
+        ("fcos", 2, {"version": 2}, "version 2: of fcos there is no such"),
+        ("retinanet", 2, {"version": 2, "width": 48}, "width 48: retinanet has 32 groups"),
         ("mask_rcnn", 2, {"min_sise": 64}, "min_sise: no option of mask_rcnn"),
     ],
 )

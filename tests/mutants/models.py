@@ -232,7 +232,7 @@ MUTANTS = [
         ("scales guessed", "    pool.scales = [1 / s", "    scales = [1 / s"),
         ("levels of other strides", "initLevelMapper(first, last)", "initLevelMapper(first + 1, last + 1)"),
         ("gaps", "if any(coarse != 2 * fine", "if any(coarse < 2 * fine"),
-        ("one's own head is lost", "and name not in options:", ":"),
+        ("one's own head is lost", "in heads.keys() - options.keys():", "in heads.keys():"),
         ("frozen norms of another type", "            frozen.to(norm.running_mean)\n", ""),
         ("answers in half types", "says.register_forward_hook(_widen_answer)", "pass"),
         ("boxes pooled from the extra level", "[str(s) for s in trunk.strides]", "[str(s) for s in trunk.levels]"),
@@ -330,9 +330,22 @@ MUTANTS = [
     *family(
         "unstride/models/detection.py", ("tests/models/test_detectors.py", "tests/models/test_detection.py", "-k", "wide or named or refused"),
         ("any option", "if unknown := sorted(options.keys() - known):", "if unknown := []:"),
-        ("heads of the usual width", "if trunk.out_channels != WIDTH and", "if False and"),
+        ("heads of the usual width", "if version == 2 or trunk.out_channels != WIDTH:", "if version == 2:"),
+        ("any width", "if grouped and (width % 32 or width < 64):", "if False:"),
+        ("any version", "if version not in ((1, 2) if kind in SECOND else (1,)):", "if False:"),
+    ),
+    *family(
+        "unstride/models/detection.py", ("tests/models/test_detection.py", "-k", "version_2"),
+        ("no norms in the FPN", "norm=nn.BatchNorm2d if version == 2 and", "norm=nn.BatchNorm2d if False and"),
+        ("P6 of the level", "p6_of_features=version == 2", "p6_of_features=False"),
+        ("one head for proposals", 'heads.keys() - options.keys():', 'heads.keys() - {"rpn_head"}:'),
+        ("the first head of RetinaNet", 'if version == 2 and "head" not in options:', "if False:"),
+    ),
+    *family(
+        "unstride/models/detection_heads.py", ("tests/models/test_detectors.py", "tests/models/test_detection.py", "-k", "wide or version_2"),
         ("a narrow vector", "FastRCNNPredictor(4 * width, classes)", "FastRCNNPredictor(width, classes)"),
-        ("any width", 'if kind == "fcos" and width % 32:', "if False:"),
+        ("absolute differences of boxes", '_loss_type = "giou"', '_loss_type = "l1"'),
+        ("no norms in the mask head", "[width] * DEPTH, 1, norm_layer=norm", "[width] * DEPTH, 1"),
     ),
     *family(
         "unstride/models/task_networks.py", ("tests/recipes/test_depth.py", "tests/recipes/test_multitask.py", "-k", "outputs or line or folder"),

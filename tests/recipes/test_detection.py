@@ -47,10 +47,18 @@ def curve(out):
     return json.loads((out / "card.json").read_text())["curve"]
 
 
-@pytest.mark.parametrize("model", ["faster_rcnn", "mask_rcnn", "fcos", "retinanet"])
-def test_two_steps_move_every_parameter_and_no_statistics(model, data, tmp_path):
+@pytest.mark.parametrize(
+    ("model", "backbone"),
+    [
+        ("faster_rcnn", "resnet10t"), ("mask_rcnn", "resnet10t"), ("mask_rcnn", "test_vit"),
+        ("fcos", "resnet10t"), ("retinanet", "resnet10t"),
+    ],
+)  # fmt: skip
+def test_two_steps_move_every_parameter_and_no_statistics(model, backbone, data, tmp_path):
     strides = (4, 8, 16) if "rcnn" in model else (8, 16)
-    chosen = options(data, tmp_path / "run", model, strides=strides, scales=(0.8, 1.2))
+    chosen = options(
+        data, tmp_path / "run", model, backbone=backbone, strides=strides, scales=(0.8, 1.2)
+    )
     scores = detection.fit(chosen)
     after, described = read_task(tmp_path / "run/model")
     before = fresh(described).state_dict()

@@ -174,6 +174,7 @@ def test_a_network_for_other_classes_or_another_task_is_not_scored(data, tmp_pat
 def test_the_folder_holds_what_was_measured(data, tmp_path):
     scores = fit(options(data, tmp_path, upsampler="carafe:kernel_size=3"))
     network, described = read_task(tmp_path / "model")
+    assert not any(part.training for part in network.modules())
     assert described["classes"][:4] == ["sky", "building", "pole", "road"]
     assert network.branch.chains[0][0].up.kernel_size == 3
     assert network.fpn.upsamplers[0].kernel_size == 3

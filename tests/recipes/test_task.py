@@ -13,6 +13,7 @@ pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not instal
 from tests.models.tiny_pyramid import TinyPyramid
 from unstride.cli import RECIPES, main
 from unstride.models.semantic_fpn import SemanticFPN
+from unstride.pyramid import create_pyramid
 from unstride.recipes import command, detection, segmentation
 from unstride.recipes.task_learner import TaskLearner, rate
 from unstride.recipes.task_options import TaskOptions
@@ -35,6 +36,14 @@ def test_the_rate_falls_as_its_schedule_says(schedule, step, expected):
 def test_the_rate_rises_first():
     warm = replace(BASE, schedule="constant", warmup=10)
     assert [rate(step, warm) for step in (0, 5, 10, 50)] == pytest.approx([0.001, 0.501, 1, 1])
+
+
+def test_what_is_put_on_a_plain_transformer_learns_as_fast_as_the_rest():
+    pyramid = create_pyramid("test_vit", pretrained=False)
+    network = SemanticFPN(pyramid, 3, width=8, branch_width=8)
+    [made], _ = TaskLearner(network, replace(BASE, learning_rate=0.5)).configure_optimizers()
+    slow = {id(p) for group in made.param_groups if group["lr"] < 0.4 for p in group["params"]}
+    assert slow == {id(p) for p in pyramid.model.parameters()}
 
 
 @pytest.mark.parametrize(("optimizer", "kind"), [("sgd", "SGD"), ("adamw", "AdamW")])

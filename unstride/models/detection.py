@@ -2,7 +2,9 @@
 
 Ren et al., "Faster R-CNN", NeurIPS 2015, arXiv:1506.01497; He et al., "Mask R-CNN", ICCV 2017,
 arXiv:1703.06870; Lin et al., "Focal Loss" (RetinaNet), ICCV 2017, arXiv:1708.02002; Tian et al.,
-"FCOS", ICCV 2019, arXiv:1904.01355. The heads and losses are torchvision's, whose checkpoints fit.
+"FCOS", ICCV 2019, arXiv:1904.01355. The heads and losses are torchvision's, whose checkpoints fit;
+those of its version 2 are from Li et al., "Benchmarking Detection Transfer Learning with Vision
+Transformers", 2021, arXiv:2111.11429, section 3.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,11 +16,10 @@ from typing import Any
 from torch import Tensor, nn
 from torchvision.models.detection import FCOS, FasterRCNN, MaskRCNN, RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
-from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 from torchvision.ops.poolers import initLevelMapper
 
+from unstride.models.detection_heads import retinanet_head, two_stage_heads
 from unstride.models.detection_parts import WIDTH, BackboneWithFPN, MaskPredictor, PaddedWithMean
 from unstride.necks.fpn import TorchNearest
 from unstride.precision import widened
@@ -28,6 +29,7 @@ from unstride.upsamplers.inside import Factory
 TWO_STAGE = {"faster_rcnn": FasterRCNN, "mask_rcnn": MaskRCNN}
 ONE_STAGE = {"fcos": FCOS, "retinanet": RetinaNet}
 KINDS = (*TWO_STAGE, *ONE_STAGE)
+SECOND = ("faster_rcnn", "mask_rcnn", "retinanet")  # of which torchvision has a version 2
 OURS = {"backbone", "num_classes", "image_mean", "image_std", "kwargs"}  # not for users
 
 
@@ -39,6 +41,7 @@ def create_detector(
     fpn_upsampler: Factory = TorchNearest,
     mask_upsampler: Factory | None = None,
     width: int = WIDTH,
+    version: int = 1,
     **options: Any,
 ) -> nn.Module:
     """A detector of torchvision's, called as torchvision's are.
@@ -54,32 +57,29 @@ def create_detector(
         fpn_upsampler: of the FPN, see `FPN`.
         mask_upsampler: in the place of the mask head's deconvolution and its ReLU, called as
             `factory(channels, scale=2)`; by default torchvision's deconvolution.
-        width: channels of every level and of the heads, of fcos a multiple of 32
-            from 64 on; a box's vector
-            has four times as many.
+        width: channels of every level and of the heads, of fcos and of retinanet's version 2 a
+            multiple of 32 from 64 on; a box's vector has four times as many.
+        version: 2 for the deeper, normalised heads of those that torchvision calls v2; their
+            batch norms want more than a few images per step.
         options: of torchvision's class, such as min_size (pixels of the shorter side).
 
     Raises:
-        ValueError: if there is no such kind or option, the pyramid has no such strides or one
-            that is not twice the one before, `classes` or `width` does not fit, or there is a
-            mask_upsampler without a mask head.
+        ValueError: if there is no such kind, version or option, the pyramid has no such strides
+            or one that is not twice the one before, `classes` or `width` does not fit, or there
+            is a mask_upsampler without a mask head.
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind {kind!r}: there are {', '.join(KINDS)}")
-    if classes < 1:
-        raise ValueError(f"classes {classes}: at least one, the background not counted")
-    if kind == "fcos" and (width % 32 or width < 64):  # nothing is left of a group of one value
-        raise ValueError(f"width {width}: fcos has 32 groups of two channels or more")
+    _check(kind, classes, width, version, options)
     if mask_upsampler is not None and kind != "mask_rcnn":
         raise ValueError(f"mask_upsampler: {kind} has no mask head")
-    known = signature((TWO_STAGE | ONE_STAGE)[kind]).parameters.keys() - OURS
-    if unknown := sorted(options.keys() - known):  # torchvision takes any word
-        raise ValueError(f"{unknown[0]}: no option of {kind}")
-    trunk = BackboneWithFPN(pyramid, 4 if kind in TWO_STAGE else 8, fpn_upsampler, width)
+    trunk = BackboneWithFPN(
+        pyramid, 4 if kind in TWO_STAGE else 8, fpn_upsampler, width,
+        norm=nn.BatchNorm2d if version == 2 and kind in TWO_STAGE else None,
+        p6_of_features=version == 2,
+    )  # fmt: skip
     if any(coarse != 2 * fine for fine, coarse in pairwise(trunk.strides)):
         raise ValueError(f"pyramid of strides {trunk.strides}: each must be twice the one before")
     build = _two_stage if kind in TWO_STAGE else _one_stage
-    detector = build(kind, trunk, classes + 1, options)
+    detector = build(kind, trunk, classes + 1, options, version)
     if mask_upsampler is not None:
         detector.roi_heads.mask_predictor = MaskPredictor(mask_upsampler, classes + 1, width)
     detector.transform = PaddedWithMean(detector.transform, pyramid)
@@ -110,13 +110,13 @@ def freeze_norms(network: nn.Module, epsilon: float | None = None) -> nn.Module:
 
 
 def load_torchvision(detector: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Loads a state dict of torchvision's detector on a ResNet, of its first version.
+    """Loads a state dict of torchvision's detector on a ResNet.
 
     That is, of `fasterrcnn_resnet50_fpn`, `maskrcnn_resnet50_fpn`, `fcos_resnet50_fpn` or
-    `retinanet_resnet50_fpn`; those called v2 have other heads.
+    `retinanet_resnet50_fpn`, or, into one of version 2, of those called v2.
 
     Args:
-        detector: on the pyramid of timm's same ResNet, after `freeze_norms`.
+        detector: on the pyramid of timm's same ResNet, in version 1 after `freeze_norms`.
         state: of torchvision's detector; the stem of the names of its body is lengthened.
 
     Raises:
@@ -127,7 +127,24 @@ def load_torchvision(detector: nn.Module, state: Mapping[str, Tensor]) -> None:
     detector.load_state_dict({k.replace(body, inner, 1): v for k, v in state.items()})
 
 
-def _two_stage(kind: str, trunk: BackboneWithFPN, classes: int, options: dict[str, Any]) -> Any:
+def _check(kind: str, classes: int, width: int, version: int, options: Mapping[str, Any]) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"kind {kind!r}: there are {', '.join(KINDS)}")
+    if version not in ((1, 2) if kind in SECOND else (1,)):
+        raise ValueError(f"version {version}: of {kind} there is no such")
+    if classes < 1:
+        raise ValueError(f"classes {classes}: at least one, the background not counted")
+    grouped = kind == "fcos" or (kind == "retinanet" and version == 2)
+    if grouped and (width % 32 or width < 64):  # nothing is left of a group of one value
+        raise ValueError(f"width {width}: {kind} has 32 groups of two channels or more")
+    known = signature((TWO_STAGE | ONE_STAGE)[kind]).parameters.keys() - OURS
+    if unknown := sorted(options.keys() - known):  # torchvision takes any word
+        raise ValueError(f"{unknown[0]}: no option of {kind}")
+
+
+def _two_stage(
+    kind: str, trunk: BackboneWithFPN, classes: int, options: dict[str, Any], version: int
+) -> Any:
     anchors = _anchors([(8 * s,) for s in trunk.levels], (0.5, 1.0, 2.0))
     chosen: dict[str, Any] = {
         "rpn_anchor_generator": anchors,
@@ -136,32 +153,28 @@ def _two_stage(kind: str, trunk: BackboneWithFPN, classes: int, options: dict[st
     if kind == "mask_rcnn":
         chosen["mask_roi_pool"] = _roi_pool(trunk, 14)
     detector = TWO_STAGE[kind](trunk, classes, **(chosen | options))
-    for name, part in _heads(detector.roi_heads, trunk.out_channels, classes).items():
-        if trunk.out_channels != WIDTH and name not in options:
-            setattr(detector.roi_heads, name, part)
+    if version == 2 or trunk.out_channels != WIDTH:
+        heads = two_stage_heads(detector, trunk.out_channels, classes, version)
+        for name in heads.keys() - options.keys():
+            place = (detector.rpn, "head") if name == "rpn_head" else (detector.roi_heads, name)
+            setattr(*place, heads[name])
     return detector
 
 
-def _heads(heads: Any, width: int, classes: int) -> dict[str, nn.Module]:
-    rows, columns = heads.box_roi_pool.output_size
-    parts: dict[str, nn.Module] = {
-        "box_head": TwoMLPHead(width * rows * columns, 4 * width),
-        "box_predictor": FastRCNNPredictor(4 * width, classes),
-    }
-    if heads.has_mask():
-        parts["mask_head"] = MaskRCNNHeads(width, (width,) * 4, 1)
-        parts["mask_predictor"] = MaskRCNNPredictor(width, width, classes)
-    return parts
-
-
-def _one_stage(kind: str, trunk: BackboneWithFPN, classes: int, options: dict[str, Any]) -> Any:
+def _one_stage(
+    kind: str, trunk: BackboneWithFPN, classes: int, options: dict[str, Any], version: int
+) -> Any:
     if kind == "fcos":
         anchors = _anchors([(s,) for s in trunk.levels], (1.0,))
     else:
         octave = [2 ** (n / 3) for n in range(3)]
         sizes = [tuple(int(4 * s * part) for part in octave) for s in trunk.levels]
         anchors = _anchors(sizes, (0.5, 1.0, 2.0))
-    return ONE_STAGE[kind](trunk, classes, **({"anchor_generator": anchors} | options))
+    chosen = {"anchor_generator": anchors} | options
+    if version == 2 and "head" not in options:
+        each = chosen["anchor_generator"].num_anchors_per_location()[0]
+        chosen["head"] = retinanet_head(trunk.out_channels, each, classes)
+    return ONE_STAGE[kind](trunk, classes, **chosen)
 
 
 def _anchors(sizes: Sequence[tuple[int, ...]], ratios: tuple[float, ...]) -> AnchorGenerator:

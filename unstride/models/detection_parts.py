@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from unstride.necks.extra_levels import LastLevelMaxPool, LastLevelP6P7
-from unstride.necks.fpn import FPN
+from unstride.necks.fpn import FPN, Norm
 from unstride.precision import widened
 from unstride.pyramid import Pyramid
 from unstride.upsamplers.inside import Factory, built_upsampler, enlarged
@@ -24,19 +24,32 @@ class BackboneWithFPN(nn.Module):
         finest: stride of the finest level, in pixels.
         upsampler: of the FPN.
         width: channels of every level.
+        norm: of the FPN.
+        p6_of_features: of two more levels the first is made of the pyramid's coarsest features,
+            not of the FPN's coarsest level.
 
     Attributes:
         strides: of the levels that came from the pyramid.
         levels: strides of all levels.
     """
 
-    def __init__(self, pyramid: Pyramid, finest: int, upsampler: Factory, width: int = WIDTH):
+    def __init__(
+        self,
+        pyramid: Pyramid,
+        finest: int,
+        upsampler: Factory,
+        width: int = WIDTH,
+        *,
+        norm: Norm | None = None,
+        p6_of_features: bool = False,
+    ):
         super().__init__()
         channels = {s: c for s, c in pyramid.channels.items() if s >= finest}
         if finest not in channels:
             raise ValueError(f"pyramid of strides {sorted(pyramid.channels)}: {finest} is needed")
-        extra = LastLevelMaxPool() if finest == 4 else LastLevelP6P7(width, width)
-        self.body, self.fpn = pyramid, FPN(channels, width, upsampler, extra=extra)
+        source = channels[max(channels)] if p6_of_features else width
+        extra = LastLevelMaxPool() if finest == 4 else LastLevelP6P7(source, width)
+        self.body, self.fpn = pyramid, FPN(channels, width, upsampler, extra=extra, norm=norm)
         self.out_channels, self.strides = width, sorted(channels)
         coarser = (2,) if finest == 4 else (2, 4)
         self.levels = [*self.strides, *(self.strides[-1] * n for n in coarser)]

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from unstride.pyramid import create_pyramid
+from unstride.models.segmenters import factory
+from unstride.pyramid import PlainPyramid, create_pyramid
 from unstride.upsamplers.folder import (
     CONFIG,
     WEIGHTS,
@@ -24,12 +25,15 @@ BUILDERS = {  # where each kind is made; torchvision's detectors are not loaded 
     "depth": "unstride.models.task_networks:create_depth",
     "multitask": "unstride.models.task_networks:create_multitask",
 }
+PLACE = "pyramid_upsampler"  # of a plain vision transformer's pyramid
 
 
 def create_task(described: dict[str, Any], *, pretrained: bool = False, **backbone: Any) -> Any:
     """The network that a description says, on a fresh pyramid.
 
-    Its weights lie channels-last, which saves a quarter of a training step on CPUs.
+    Of a plain vision transformer's pyramid the operator is the description's too, unless it needs
+    finer features for its guide, of which there are none; or that of the option pyramid_upsampler.
+    The weights lie channels-last, which saves a quarter of a training step on CPUs.
 
     Args:
         described: `task`, `model`, `backbone`, `strides`, `classes` (names, if any), `upsampler` (a
@@ -46,12 +50,17 @@ def create_task(described: dict[str, Any], *, pretrained: bool = False, **backbo
         raise ValueError(f"task {task!r}: there are {', '.join(BUILDERS)}")
     if "upsampler" in described["options"]:
         raise ValueError("model_options: upsampler is an option of its own, --upsampler")
+    options = dict(described["options"])
+    own = options.pop(PLACE, None)
+    more = _for_the_image(own or described["upsampler"], named=own is not None)
     pyramid = create_pyramid(
-        described["backbone"], described["strides"], pretrained=pretrained, **backbone
+        described["backbone"], described["strides"], pretrained=pretrained, **more, **backbone
     )
+    if own and not isinstance(pyramid, PlainPyramid):
+        raise ValueError(f"{PLACE}: {described['backbone']} has these strides itself")
     network = resolve_name(BUILDERS[task])(
         described["model"], pyramid, len(described["classes"]),
-        upsampler=described["upsampler"], **described["options"],
+        upsampler=described["upsampler"], **options,
     )  # fmt: skip
     return network.to(memory_format=torch.channels_last)
 
@@ -80,6 +89,14 @@ def read_task(folder: str | Path) -> tuple[Any, dict[str, Any]]:
         network = create_task(described)
     load_weights(network, folder / WEIGHTS, "network")
     return network.eval(), described
+
+
+def _for_the_image(word: str | None, *, named: bool) -> dict[str, Any]:
+    """The pyramid's upsampler, if there is one that has its guide there."""
+    if word is None:
+        return {}
+    make = factory(word)
+    return {"upsampler": make} if named or make(8, scale=2).guide_channels in (None, 3) else {}
 
 
 def _card(described: dict[str, Any]) -> str:

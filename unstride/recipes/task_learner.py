@@ -73,7 +73,8 @@ class TaskLearner(Learner):
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
-                kind = name.startswith(f"{self.trunk}."), parameter.ndim > 1
+                trained = name.startswith(f"{self.trunk}.") and f"{self.trunk}.neck." not in name
+                kind = trained, parameter.ndim > 1
                 groups.setdefault(kind, []).append(parameter)
         described = [
             {
