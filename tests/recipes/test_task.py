@@ -186,6 +186,23 @@ def test_a_wrong_option_is_one_line(capsys):
     assert "\n" not in error
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--config", "pennfudan_mask_rcnn_small"), "config: min_size is no option of this recipe"),
+        (("--min_size", "3"), "unrecognized arguments: --min_size 3"),
+        (("--steps", "abc"), 'Parser key "steps": Expected'),
+        ((), "the following arguments are required: data"),
+    ],
+)
+def test_an_option_that_is_not_one_is_one_line_too(words, told, capsys):
+    assert main(["fit", "segmentation", *words]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith(f"unstride fit segmentation: {told}")
+    assert error.endswith("(--help has all options)")
+    assert "\n" not in error
+
+
 def test_help_tells_of_every_option(capsys):
     with pytest.raises(SystemExit):
         main(["fit", "segmentation", "--help"])

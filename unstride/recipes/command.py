@@ -1,6 +1,8 @@
 """`unstride fit` and `unstride validate`: a recipe's options become those of the command line."""
 
+import re
 import sys
+from argparse import ArgumentError
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from importlib import import_module
@@ -29,6 +31,9 @@ def run_recipe(command: str, recipe: str, arguments: list[str]) -> int:
     try:
         chosen = parsed(command, recipe, arguments)
         answer = act(**chosen)
+    except ArgumentError as error:
+        print(f"unstride {command} {recipe}: {_told(error, arguments)}", file=sys.stderr)
+        return 2
     except (ValueError, OSError, MisconfigurationException) as error:
         print(f"unstride {command} {recipe}: {sentence(error)}", file=sys.stderr)
         return 1
@@ -43,6 +48,15 @@ def sentence(error: Exception) -> str:
     if said.startswith("Caught "):
         said = said.splitlines()[-1].partition(": ")[2]
     return said
+
+
+def _told(error: ArgumentError, arguments: list[str]) -> str:
+    """What is wrong with an option, in one line; and where, if it is not on the command line."""
+    said = " ".join(str(error).split()).rstrip(".")
+    unknown = re.fullmatch("Option '(.+)' is not accepted", said)
+    if unknown and not any(word.startswith(f"--{unknown[1]}") for word in arguments):
+        said = f"config: {unknown[1]} is no option of this recipe; is it one of another's?"
+    return f"{said} (--help has all options)"
 
 
 def configs() -> list[str]:
@@ -82,13 +96,16 @@ def parsed(command: str, recipe: str, arguments: list[str]) -> dict[str, Any]:
 
     Raises:
         ValueError: if there is no such config.
+        ArgumentError: if an option is missing, unknown or not of its type.
     """
     module = import_module(f"unstride.recipes.{recipe}")
     act, options = getattr(module, command), getattr(module, "Options", None)
     about = (getdoc(options if is_dataclass(options) else act) or "").split("\n\nArgs:")[0]
     if command != "fit":
         about = (getdoc(act) or "").split("\n\nArgs:")[0]
-    parser = ArgumentParser(prog=f"unstride {command} {recipe}", description=about)
+    parser = ArgumentParser(
+        prog=f"unstride {command} {recipe}", description=about, exit_on_error=False
+    )
     parser.add_argument(
         "--config", action="config", help="a YAML file with these options, or the name of one"
     )
