@@ -106,6 +106,8 @@ def test_weights_from_a_file(tmp_path):
 def test_refusals():
     with pytest.raises(ValueError, match=r"stride must be one of 2, 4, .* for resnet18, got 3"):
         create_pyramid("resnet18", (3, 4), pretrained=False)
+    with pytest.raises(ValueError, match="custom has the strides 2, 4, 8, 16, 32: use Pyramid"):
+        PlainPyramid(create_backbone("resnet18", pretrained=False).model)
     with pytest.raises(ValueError, match="strides must name at least one stride"):
         create_pyramid(strides=(), pretrained=False)
     with pytest.raises(ValueError, match=r"image must be \(batch, 3"):

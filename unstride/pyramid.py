@@ -86,7 +86,7 @@ class PlainPyramid(Pyramid):
         name: what the features are called in files.
 
     Raises:
-        ValueError: if they cannot be made.
+        ValueError: if the model has several strides, or these cannot be made of its one.
     """
 
     def __init__(
@@ -97,11 +97,20 @@ class PlainPyramid(Pyramid):
         *,
         name: str = "custom",
     ):
-        super().__init__(model, only_strides(model), name=name)
-        [(stride, channels)] = self.channels.items()
-        self.neck = SimpleFeaturePyramid(channels, stride, strides, upsampler)
+        own = only_strides(model)
+        if len(own) != 1:
+            raise ValueError(f"{name} has the strides {', '.join(map(str, own))}: use Pyramid")
+        super().__init__(model, own, name=name)
+        self.neck = SimpleFeaturePyramid(
+            self.channels[own[0]], own[0], strides=strides, upsampler=upsampler
+        )
         self.strides, self.channels = self.neck.strides, self.neck.channels
         self.multiple = max(self.multiple, self.strides[-1])
+
+    def drop_finer(self, stride: int) -> None:
+        """Levels finer than this stride are no longer made."""
+        self.neck.drop_finer(stride)
+        self.strides = self.neck.strides
 
     def forward(self, image: Float[Tensor, "b 3 H W"]) -> dict[int, Tensor]:
         """As of every pyramid."""

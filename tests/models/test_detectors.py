@@ -67,6 +67,19 @@ def test_a_word_for_a_single_place():
     assert inside(network, Bilinear) == 0
 
 
+def test_the_second_version_in_a_panoptic_network_of_any_width():
+    network = create_panoptic(
+        "panoptic_fpn", pyramid(), 3, mask_upsampler="carafe", version=2, **KINDS, **SMALL
+    )
+    heads, width = network.detector.roi_heads, SMALL["width"]
+    assert len(network.detector.rpn.head.conv) == 2
+    assert heads.box_head[0][0].weight.shape == (width, width, 3, 3)
+    assert heads.box_predictor.cls_score.weight.shape == (3, 4 * width)
+    assert inside(heads.mask_head, nn.BatchNorm2d) == 4
+    assert inside(heads.mask_predictor, CarafeUpsample) == 1
+    assert inside(network.detector.backbone.fpn, nn.BatchNorm2d) == 6
+
+
 @pytest.mark.parametrize("width", [16, 256])
 def test_heads_are_as_wide_as_the_levels(width):
     network = create_object_detector("mask_rcnn", pyramid(), 2, width=width, min_size=64)

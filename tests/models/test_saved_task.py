@@ -3,13 +3,16 @@
 import pytest
 import torch
 
-from unstride.models.saved_task import create_task
-from unstride.upsamplers import CarafeUpsample, Deconvolution, Nearest
+from unstride.models.saved_task import create_task, read_task, write_task
+from unstride.upsamplers import SAPA, Deconvolution, DySample, Nearest
 
+RCNN = {"width": 16, "min_size": 64}
 KINDS = {
     "segmentation": ("semantic_fpn", {"width": 16, "branch_width": 16}),
-    "detection": ("mask_rcnn", {"width": 16, "min_size": 64}),
+    "detection": ("mask_rcnn", RCNN),
+    "panoptic": ("panoptic_fpn", RCNN | {"branch_width": 16, "things": [1], "stuff": [2]}),
     "depth": ("supervised", {"near": 0.1, "far": 10.0, "width": 16}),
+    "multitask": ("multitask", {"near": 0.1, "far": 10.0, "width": 16, "tasks": ["depth"]}),
 }
 
 
@@ -27,17 +30,21 @@ def operators(network):
 
 
 @pytest.mark.parametrize(
-    ("word", "kind"), [(None, Deconvolution), ("carafe", CarafeUpsample), ("sapa", Deconvolution)]
+    ("word", "kind"), [(None, Deconvolution), ("dysample:groups=8", DySample), ("sapa", SAPA)]
 )
-def test_the_word_goes_to_a_plain_transformers_pyramid_if_it_needs_no_features(word, kind):
+def test_the_word_goes_to_a_plain_transformers_pyramid_too(word, kind):
     assert operators(create_task(described(upsampler=word))) == {kind}
 
 
-def test_that_pyramid_has_a_word_of_its_own():
-    network = create_task(described(upsampler="sapa", pyramid_upsampler="nearest"))
+def test_that_pyramid_has_a_word_of_its_own(tmp_path):
+    given = described(upsampler="sapa", pyramid_upsampler="nearest")
+    network = create_task(given).eval()
     assert operators(network) == {Nearest}
-    with pytest.raises(ValueError, match="upsampler SAPA needs finer features"):
-        create_task(described(pyramid_upsampler="sapa"))
+    write_task(tmp_path / "model", given, network)
+    again, _ = read_task(tmp_path / "model")
+    image = torch.rand(1, 3, 32, 64)
+    with torch.no_grad():
+        assert torch.equal(again(image), network(image))
     with pytest.raises(ValueError, match="pyramid_upsampler: resnet10t has these strides itself"):
         create_task(described(backbone="resnet10t", pyramid_upsampler="carafe"))
 
@@ -46,7 +53,10 @@ def test_that_pyramid_has_a_word_of_its_own():
 def test_every_task_stands_on_it(task):
     network, image = create_task(described(task)).eval(), torch.rand(1, 3, 50, 70)
     with torch.no_grad():
-        if task == "detection":
-            assert network([image[0]])[0]["masks"].shape[2:] == (50, 70)
-        else:
-            assert network(image).shape[-2:] == (50, 70)
+        found = network([image[0]]) if task in ("detection", "panoptic") else network(image)
+    if task in ("detection", "panoptic"):
+        [found] = found
+        found = found["masks"] if task == "detection" else found["ids"]
+    elif task == "multitask":
+        found = found["depth"]
+    assert found.shape[-2:] == (50, 70)

@@ -75,7 +75,7 @@ MUTANTS = [
     ),
     *family(
         "unstride/recipes/task_learner.py", ("tests/recipes/test_task.py", "tests/recipes/test_segmentation.py", "-k", "not two_processes and not learns_the"),
-        ("inner parts alone", "inner.get_submodule(name)", "body.get_submodule(name)"),
+        ("all of a pyramid came with weights", 'return getattr(body, "model", body)', "return body"),
         ("frozen parts learn", "part.requires_grad_(False)", "pass"),
         ("frozen statistics move", "if whole else self.frozen:", "if whole else []:"),
         ("linear", "rising * (1 - done) ** 0.9", "rising * (1 - done)"),
@@ -113,6 +113,9 @@ MUTANTS = [
         ("names are paths", "        if not Path(given).is_file() and not packaged.is_file():", "        if not Path(given).is_file():"),
         ("any name", "        if not Path(given).is_file() and not packaged.is_file():", "        if False:"),
         ("anything can be validated", "    if act is None:", "    if False:"),
+        ("the whole usage", ", exit_on_error=False", ""),
+        ("on many lines", '" ".join(str(error).split())', "str(error)"),
+        ("a file's option as it is said", " if unknown else said", " if False else said"),
     ),
     *family(
         "unstride/recipes/detection.py", ("tests/recipes/test_detection.py", "-k", "percents or rate or crowds or teach or other_classes or (move and mask)"),

@@ -13,7 +13,7 @@ FEATURES = torch.rand(2, 16, 4, 6, generator=torch.Generator().manual_seed(0))
 
 
 def test_each_doubling_halves_the_channels():
-    pyramid = SimpleFeaturePyramid(16, 16, (32, 4, 8, 16))
+    pyramid = SimpleFeaturePyramid(16, 16, strides=(32, 4, 8, 16))
     levels = pyramid(FEATURES)
     assert {s: tuple(level.shape[1:]) for s, level in levels.items()} == {
         4: (4, 16, 24),
@@ -26,13 +26,13 @@ def test_each_doubling_halves_the_channels():
 
 
 def test_the_map_itself_and_its_maxima_go_through():
-    levels = SimpleFeaturePyramid(16, 8, (8, 16, 32))(FEATURES[..., :4])
+    levels = SimpleFeaturePyramid(16, 8, strides=(8, 16, 32))(FEATURES[..., :4])
     assert torch.equal(levels[8], FEATURES[..., :4])
     assert torch.equal(levels[32], max_pool2d(FEATURES[..., :4], 4))
 
 
 def test_finer_levels_are_as_written():
-    pyramid = SimpleFeaturePyramid(16, 16, (4,), Nearest)
+    pyramid = SimpleFeaturePyramid(16, 16, strides=(4,), upsampler=Nearest)
     first, second = pyramid.doublings["4"]
     inner = first.narrow(FEATURES).repeat_interleave(2, 2).repeat_interleave(2, 3)
     assert first.norm is None
@@ -43,22 +43,45 @@ def test_finer_levels_are_as_written():
 
 
 def test_gradients_reach_every_parameter():
-    pyramid = SimpleFeaturePyramid(16, 16, (4, 8), partial(create_upsampler, "carafe"))
+    pyramid = SimpleFeaturePyramid(
+        16, 16, strides=(4, 8), upsampler=partial(create_upsampler, "carafe")
+    )
     sum(level.square().sum() for level in pyramid(FEATURES).values()).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in pyramid.parameters())
 
 
-def test_the_image_is_a_guide_and_features_are_none():
-    pyramid = SimpleFeaturePyramid(16, 16, (8,), partial(create_upsampler, "featup_jbu"))
+@pytest.mark.parametrize("word", ["featup_jbu", "sapa", "fade", "index"])
+def test_the_image_is_the_guide(word):
+    word = partial(create_upsampler, word)
+    pyramid = SimpleFeaturePyramid(16, 16, strides=(4, 8), upsampler=word)
     image = torch.rand(2, 3, 64, 96, requires_grad=True)
-    pyramid(FEATURES, image)[8].sum().backward()
+    pyramid(FEATURES, image)[4].square().sum().backward()
     assert image.grad.abs().sum() > 0
-    with pytest.raises(ValueError, match="upsampler SAPA needs finer features"):
-        SimpleFeaturePyramid(16, 16, (8,), partial(create_upsampler, "sapa"))
 
 
-@pytest.mark.parametrize(("stride", "strides"), [(14, (4,)), (16, (8, 24)), (16, (2, 4))])
-def test_strides_that_cannot_be_made_are_refused(stride, strides):
-    channels = 4 if strides == (2, 4) else 16
-    with pytest.raises(ValueError, match=rf"stride \d+: out of a map of stride {stride}"):
-        SimpleFeaturePyramid(channels, stride, strides)
+def test_levels_that_nobody_reads_are_not_made():
+    pyramid = SimpleFeaturePyramid(16, 16, strides=(4, 8, 16, 32))
+    pyramid.drop_finer(16)
+    assert pyramid.strides == tuple(pyramid.channels) == tuple(pyramid(FEATURES)) == (16, 32)
+    assert not list(pyramid.parameters())
+
+
+@pytest.mark.parametrize(
+    ("channels", "stride", "strides", "told"),
+    [
+        (
+            16,
+            14,
+            (4,),
+            "stride 4: out of a map of stride 14 with 16 channels there can be 7, 14, 28",
+        ),
+        (16, 16, (8, 24), "stride 24: .* there can be 1, 2, 4, 8, 16, 32 and so on"),
+        (4, 16, (2, 4), "stride 2: .* with 4 channels there can be 4, 8, 16, 32"),
+        (16, 16, (0, 8), "stride 0"),
+        (16, 16, (-4,), "stride -4"),
+        (16, 16, (), "strides must name at least one"),
+    ],
+)
+def test_strides_that_cannot_be_made_are_refused(channels, stride, strides, told):
+    with pytest.raises(ValueError, match=told):
+        SimpleFeaturePyramid(channels, stride, strides=strides)

@@ -51,11 +51,11 @@ def curve(out):
     ("model", "backbone"),
     [
         ("faster_rcnn", "resnet10t"), ("mask_rcnn", "resnet10t"), ("mask_rcnn", "test_vit"),
-        ("fcos", "resnet10t"), ("retinanet", "resnet10t"),
+        ("fcos", "resnet10t"), ("retinanet", "resnet10t"), ("retinanet", "test_vit"),
     ],
 )  # fmt: skip
 def test_two_steps_move_every_parameter_and_no_statistics(model, backbone, data, tmp_path):
-    strides = (4, 8, 16) if "rcnn" in model else (8, 16)
+    strides = (4, 8, 16) if "rcnn" in model or backbone == "test_vit" else (8, 16)
     chosen = options(
         data, tmp_path / "run", model, backbone=backbone, strides=strides, scales=(0.8, 1.2)
     )

@@ -1,6 +1,7 @@
 """What all recipes of tasks share: rates, groups of parameters, configs by name."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from unstride.pyramid import create_pyramid
 from unstride.recipes import command, detection, segmentation
 from unstride.recipes.task_learner import TaskLearner, rate
 from unstride.recipes.task_options import TaskOptions
+from unstride.upsamplers import create_upsampler
 
 BASE = TaskOptions(data=Path(), steps=100)
 
@@ -38,12 +40,19 @@ def test_the_rate_rises_first():
     assert [rate(step, warm) for step in (0, 5, 10, 50)] == pytest.approx([0.001, 0.501, 1, 1])
 
 
-def test_what_is_put_on_a_plain_transformer_learns_as_fast_as_the_rest():
-    pyramid = create_pyramid("test_vit", pretrained=False)
+def test_what_is_put_on_a_plain_transformer_learns_as_the_rest():
+    index = partial(create_upsampler, "index")
+    pyramid = create_pyramid("test_vit", pretrained=False, upsampler=index)
     network = SemanticFPN(pyramid, 3, width=8, branch_width=8)
-    [made], _ = TaskLearner(network, replace(BASE, learning_rate=0.5)).configure_optimizers()
+    learner = TaskLearner(network, replace(BASE, learning_rate=0.5, freeze=("blocks.0",)))
+    [made], _ = learner.configure_optimizers()
     slow = {id(p) for group in made.param_groups if group["lr"] < 0.4 for p in group["params"]}
-    assert slow == {id(p) for p in pyramid.model.parameters()}
+    assert slow == {id(p) for p in pyramid.model.parameters() if p.requires_grad}
+    norms = [part for part in pyramid.neck.modules() if isinstance(part, nn.BatchNorm2d)]
+    assert norms
+    assert all(norm.training for norm in norms)
+    frozen = {n for n, p in pyramid.named_parameters() if not p.requires_grad}
+    assert frozen == {f"model.blocks.0.{n}" for n, _ in pyramid.model.blocks[0].named_parameters()}
 
 
 @pytest.mark.parametrize(("optimizer", "kind"), [("sgd", "SGD"), ("adamw", "AdamW")])
@@ -189,7 +198,10 @@ def test_a_wrong_option_is_one_line(capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--config", "pennfudan_mask_rcnn_small"), "config: min_size is no option of this recipe"),
+        (
+            ("--config", "pennfudan_mask_rcnn_small"),
+            "config: min_size is no option of segmentation",
+        ),
         (("--min_size", "3"), "unrecognized arguments: --min_size 3"),
         (("--steps", "abc"), 'Parser key "steps": Expected'),
         ((), "the following arguments are required: data"),

@@ -68,7 +68,7 @@ def create_detector(
             or one that is not twice the one before, `classes` or `width` does not fit, or there
             is a mask_upsampler without a mask head.
     """
-    _check(kind, classes, width, version, options)
+    _check(kind, classes, options, width=width, version=version)
     if mask_upsampler is not None and kind != "mask_rcnn":
         raise ValueError(f"mask_upsampler: {kind} has no mask head")
     trunk = BackboneWithFPN(
@@ -79,7 +79,7 @@ def create_detector(
     if any(coarse != 2 * fine for fine, coarse in pairwise(trunk.strides)):
         raise ValueError(f"pyramid of strides {trunk.strides}: each must be twice the one before")
     build = _two_stage if kind in TWO_STAGE else _one_stage
-    detector = build(kind, trunk, classes + 1, options, version)
+    detector = build(kind, trunk, classes + 1, version, options)
     if mask_upsampler is not None:
         detector.roi_heads.mask_predictor = MaskPredictor(mask_upsampler, classes + 1, width)
     detector.transform = PaddedWithMean(detector.transform, pyramid)
@@ -127,7 +127,9 @@ def load_torchvision(detector: nn.Module, state: Mapping[str, Tensor]) -> None:
     detector.load_state_dict({k.replace(body, inner, 1): v for k, v in state.items()})
 
 
-def _check(kind: str, classes: int, width: int, version: int, options: Mapping[str, Any]) -> None:
+def _check(
+    kind: str, classes: int, options: Mapping[str, Any], *, width: int, version: int
+) -> None:
     if kind not in KINDS:
         raise ValueError(f"kind {kind!r}: there are {', '.join(KINDS)}")
     if version not in ((1, 2) if kind in SECOND else (1,)):
@@ -143,7 +145,7 @@ def _check(kind: str, classes: int, width: int, version: int, options: Mapping[s
 
 
 def _two_stage(
-    kind: str, trunk: BackboneWithFPN, classes: int, options: dict[str, Any], version: int
+    kind: str, trunk: BackboneWithFPN, classes: int, version: int, options: dict[str, Any]
 ) -> Any:
     anchors = _anchors([(8 * s,) for s in trunk.levels], (0.5, 1.0, 2.0))
     chosen: dict[str, Any] = {
@@ -154,7 +156,7 @@ def _two_stage(
         chosen["mask_roi_pool"] = _roi_pool(trunk, 14)
     detector = TWO_STAGE[kind](trunk, classes, **(chosen | options))
     if version == 2 or trunk.out_channels != WIDTH:
-        heads = two_stage_heads(detector, trunk.out_channels, classes, version)
+        heads = two_stage_heads(detector, trunk.out_channels, classes, version=version)
         for name in heads.keys() - options.keys():
             place = (detector.rpn, "head") if name == "rpn_head" else (detector.roi_heads, name)
             setattr(*place, heads[name])
@@ -162,7 +164,7 @@ def _two_stage(
 
 
 def _one_stage(
-    kind: str, trunk: BackboneWithFPN, classes: int, options: dict[str, Any], version: int
+    kind: str, trunk: BackboneWithFPN, classes: int, version: int, options: dict[str, Any]
 ) -> Any:
     if kind == "fcos":
         anchors = _anchors([(s,) for s in trunk.levels], (1.0,))

@@ -23,7 +23,9 @@ from torchvision.models.detection.rpn import RPNHead
 DEPTH = 4  # convolutions
 
 
-def two_stage_heads(detector: Any, width: int, classes: int, version: int) -> dict[str, nn.Module]:
+def two_stage_heads(
+    detector: Any, width: int, classes: int, *, version: int
+) -> dict[str, nn.Module]:
     """What goes into a detector of torchvision's, by its word there.
 
     Args:
@@ -33,20 +35,19 @@ def two_stage_heads(detector: Any, width: int, classes: int, version: int) -> di
         version: 1 or 2.
     """
     rows, columns = detector.roi_heads.box_roi_pool.output_size
-    norm = None if version == 1 else nn.BatchNorm2d
+    heads: dict[str, nn.Module] = {}
     if version == 1:
-        box_head = TwoMLPHead(width * rows * columns, 4 * width)
+        norm = None
+        heads["box_head"] = TwoMLPHead(width * rows * columns, 4 * width)
     else:
-        grid = width, rows, columns
-        box_head = FastRCNNConvFCHead(grid, [width] * DEPTH, [4 * width], norm_layer=norm)
-    heads: dict[str, nn.Module] = {"box_head": box_head}
+        norm, grid = nn.BatchNorm2d, (width, rows, columns)
+        each = detector.rpn.anchor_generator.num_anchors_per_location()[0]
+        heads["rpn_head"] = RPNHead(width, each, conv_depth=2)
+        heads["box_head"] = FastRCNNConvFCHead(grid, [width] * DEPTH, [4 * width], norm_layer=norm)
     heads["box_predictor"] = FastRCNNPredictor(4 * width, classes)
     if detector.roi_heads.has_mask():
         heads["mask_head"] = MaskRCNNHeads(width, [width] * DEPTH, 1, norm_layer=norm)
         heads["mask_predictor"] = MaskRCNNPredictor(width, width, classes)
-    if version == 2:
-        each = detector.rpn.anchor_generator.num_anchors_per_location()[0]
-        heads["rpn_head"] = RPNHead(width, each, conv_depth=2)
     return heads
 
 

@@ -10,7 +10,7 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from unstride.necks.extra_levels import LastLevelMaxPool, LastLevelP6P7
 from unstride.necks.fpn import FPN, Norm
 from unstride.precision import widened
-from unstride.pyramid import Pyramid
+from unstride.pyramid import PlainPyramid, Pyramid
 from unstride.upsamplers.inside import Factory, built_upsampler, enlarged
 
 WIDTH = 256  # channels of every level and of the heads, as in the papers
@@ -26,7 +26,7 @@ class BackboneWithFPN(nn.Module):
         width: channels of every level.
         norm: of the FPN.
         p6_of_features: of two more levels the first is made of the pyramid's coarsest features,
-            not of the FPN's coarsest level.
+            not of the FPN's coarsest level; unless they have `width` channels, as torchvision.
 
     Attributes:
         strides: of the levels that came from the pyramid.
@@ -47,6 +47,8 @@ class BackboneWithFPN(nn.Module):
         channels = {s: c for s, c in pyramid.channels.items() if s >= finest}
         if finest not in channels:
             raise ValueError(f"pyramid of strides {sorted(pyramid.channels)}: {finest} is needed")
+        if isinstance(pyramid, PlainPyramid):
+            pyramid.drop_finer(finest)
         source = channels[max(channels)] if p6_of_features else width
         extra = LastLevelMaxPool() if finest == 4 else LastLevelP6P7(source, width)
         self.body, self.fpn = pyramid, FPN(channels, width, upsampler, extra=extra, norm=norm)

@@ -25,15 +25,15 @@ BUILDERS = {  # where each kind is made; torchvision's detectors are not loaded 
     "depth": "unstride.models.task_networks:create_depth",
     "multitask": "unstride.models.task_networks:create_multitask",
 }
-PLACE = "pyramid_upsampler"  # of a plain vision transformer's pyramid
+PYRAMID = "pyramid_upsampler"  # of a plain vision transformer's pyramid
 
 
 def create_task(described: dict[str, Any], *, pretrained: bool = False, **backbone: Any) -> Any:
     """The network that a description says, on a fresh pyramid.
 
-    Of a plain vision transformer's pyramid the operator is the description's too, unless it needs
-    finer features for its guide, of which there are none; or that of the option pyramid_upsampler.
-    The weights lie channels-last, which saves a quarter of a training step on CPUs.
+    The upsampler is that of a plain vision transformer's pyramid too, guided by the image, where
+    no option `pyramid_upsampler` names another. The weights lie channels-last, which saves a
+    quarter of a training step on CPUs.
 
     Args:
         described: `task`, `model`, `backbone`, `strides`, `classes` (names, if any), `upsampler` (a
@@ -51,13 +51,14 @@ def create_task(described: dict[str, Any], *, pretrained: bool = False, **backbo
     if "upsampler" in described["options"]:
         raise ValueError("model_options: upsampler is an option of its own, --upsampler")
     options = dict(described["options"])
-    own = options.pop(PLACE, None)
-    more = _for_the_image(own or described["upsampler"], named=own is not None)
+    own = options.pop(PYRAMID, None)
+    word = own or described["upsampler"]
+    more: dict[str, Any] = {} if word is None else {"upsampler": factory(word)}
     pyramid = create_pyramid(
         described["backbone"], described["strides"], pretrained=pretrained, **more, **backbone
     )
     if own and not isinstance(pyramid, PlainPyramid):
-        raise ValueError(f"{PLACE}: {described['backbone']} has these strides itself")
+        raise ValueError(f"{PYRAMID}: {described['backbone']} has these strides itself")
     network = resolve_name(BUILDERS[task])(
         described["model"], pyramid, len(described["classes"]),
         upsampler=described["upsampler"], **options,
@@ -89,14 +90,6 @@ def read_task(folder: str | Path) -> tuple[Any, dict[str, Any]]:
         network = create_task(described)
     load_weights(network, folder / WEIGHTS, "network")
     return network.eval(), described
-
-
-def _for_the_image(word: str | None, *, named: bool) -> dict[str, Any]:
-    """The pyramid's upsampler, if there is one that has its guide there."""
-    if word is None:
-        return {}
-    make = factory(word)
-    return {"upsampler": make} if named or make(8, scale=2).guide_channels in (None, 3) else {}
 
 
 def _card(described: dict[str, Any]) -> str:

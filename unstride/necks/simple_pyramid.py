@@ -2,9 +2,9 @@
 
 Li et al., "Exploring Plain Vision Transformer Backbones for Object Detection" (ViTDet), ECCV
 2022, arXiv:2203.16527, section 3, the simple feature pyramid. There a transposed convolution
-halves the channels as it doubles the grid; here a 1 x 1 convolution halves them, and any
-operator doubles the grid. The convolutions that narrow every level to one width, which follow
-there, are those of the FPN or decoder that stands on it.
+with a kernel of 2 halves the channels as it doubles the grid; here a 1 x 1 convolution halves
+them, and any operator doubles the grid. There two convolutions narrow each level to one width
+and nothing goes from level to level; here that is left to what stands on it, often an FPN.
 """
 
 from collections.abc import Sequence
@@ -27,29 +27,38 @@ class SimpleFeaturePyramid(nn.Module):
         channels: of the map; each doubling halves them.
         stride: of the map, in pixels.
         strides: of the levels, in pixels.
-        upsampler: makes the operator of each doubling, called as `factory(channels, scale=2)`; a
-            guide of three channels can be the image, others there are none.
+        upsampler: makes the operator of each doubling, see `built_upsampler`; its guide is the
+            image.
 
     Attributes:
         strides: from the finest to the coarsest.
         channels: of the levels, by stride.
 
     Raises:
-        ValueError: if a stride is not the map's, doubled or halved some times, or the operator
-            needs features as its guide.
+        ValueError: if there is no stride, or one that is not the map's, doubled or halved some
+            times; or if the operator cannot be guided by three channels.
     """
 
     def __init__(
-        self, channels: int, stride: int, strides: Sequence[int], upsampler: Factory = Deconvolution
+        self,
+        channels: int,
+        stride: int,
+        *,
+        strides: Sequence[int],
+        upsampler: Factory = Deconvolution,
     ):
         super().__init__()
         self.stride, self.strides = stride, tuple(sorted(set(strides)))
-        octaves = {each: log2(stride / each) for each in self.strides}
+        if not self.strides:
+            raise ValueError("strides must name at least one stride, got none")
+        octaves = {each: log2(stride / each) if each > 0 else 0.5 for each in self.strides}
         for each, octave in octaves.items():
             if octave % 1 or channels >> max(int(octave), 0) == 0:
+                halves = [stride >> n for n in range(stride.bit_length()) if stride % 2**n == 0]
+                possible = [n for n in halves[::-1] if channels * n >= stride]
                 raise ValueError(
-                    f"stride {each}: out of a map of stride {stride} with {channels} channels only "
-                    f"{stride}, doubled or halved some times, can be made"
+                    f"stride {each}: out of a map of stride {stride} with {channels} channels "
+                    f"there can be {', '.join(map(str, possible))}, {2 * stride} and so on"
                 )
         self.channels = {each: channels >> max(int(n), 0) for each, n in octaves.items()}
         self.doublings = nn.ModuleDict(
@@ -84,6 +93,14 @@ class SimpleFeaturePyramid(nn.Module):
             levels[stride] = level
         return levels
 
+    def drop_finer(self, stride: int) -> None:
+        """Levels finer than this stride are no longer made, here and in what is written."""
+        for each in [each for each in self.strides if each < stride]:
+            if str(each) in self.doublings:
+                del self.doublings[str(each)]
+            del self.channels[each]
+        self.strides = tuple(self.channels)
+
 
 class _Doubling(nn.Module):
     """Half the channels on twice the grid; between two of them a norm and a GELU."""
@@ -92,10 +109,7 @@ class _Doubling(nn.Module):
         super().__init__()
         self.norm = None if first else ChannelNorm(channels)
         self.narrow = nn.Conv2d(channels, channels // 2, 1)
-        self.upsampler = built_upsampler(upsampler, channels // 2, 2)
-        if self.upsampler.guide_channels not in (None, 3):
-            name = type(self.upsampler).__name__
-            raise ValueError(f"upsampler {name} needs finer features, and here are none")
+        self.upsampler = built_upsampler(upsampler, channels // 2, 2, guide_channels=3)
 
     def forward(self, features: Float[Tensor, "b c h w"], image: Tensor | None) -> Tensor:
         if self.norm is not None:

@@ -32,7 +32,7 @@ def run_recipe(command: str, recipe: str, arguments: list[str]) -> int:
         chosen = parsed(command, recipe, arguments)
         answer = act(**chosen)
     except ArgumentError as error:
-        print(f"unstride {command} {recipe}: {_told(error, arguments)}", file=sys.stderr)
+        print(f"unstride {command} {recipe}: {_told(error, recipe)}", file=sys.stderr)
         return 2
     except (ValueError, OSError, MisconfigurationException) as error:
         print(f"unstride {command} {recipe}: {sentence(error)}", file=sys.stderr)
@@ -50,12 +50,11 @@ def sentence(error: Exception) -> str:
     return said
 
 
-def _told(error: ArgumentError, arguments: list[str]) -> str:
-    """What is wrong with an option, in one line; and where, if it is not on the command line."""
-    said = " ".join(str(error).split()).rstrip(".")
-    unknown = re.fullmatch("Option '(.+)' is not accepted", said)
-    if unknown and not any(word.startswith(f"--{unknown[1]}") for word in arguments):
-        said = f"config: {unknown[1]} is no option of this recipe; is it one of another's?"
+def _told(error: ArgumentError, recipe: str) -> str:
+    """What is wrong with an option, in one line."""
+    said = " ".join(str(error).split())
+    unknown = re.fullmatch("Option '(.+)' is not accepted", said)  # only of files
+    said = f"config: {unknown[1]} is no option of {recipe}" if unknown else said
     return f"{said} (--help has all options)"
 
 

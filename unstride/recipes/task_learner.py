@@ -61,7 +61,7 @@ class TaskLearner(Learner):
         """As ever, but for batch statistics of the backbone, or of parts of it, that are frozen."""
         super().train(mode)
         whole = self.options.freeze_norms
-        for part in [self.network.get_submodule(self.trunk)] if whole else self.frozen:
+        for part in [trained_part(self.network, self.trunk)] if whole else self.frozen:
             for module in part.modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
@@ -70,11 +70,11 @@ class TaskLearner(Learner):
     def configure_optimizers(self):
         """Groups by rate and by decay; the rate changes after every step."""
         chosen = self.options
+        trained = {id(p) for p in trained_part(self.network, self.trunk).parameters()}
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-        for name, parameter in self.network.named_parameters():
+        for parameter in self.network.parameters():
             if parameter.requires_grad:
-                trained = name.startswith(f"{self.trunk}.") and f"{self.trunk}.neck." not in name
-                kind = trained, parameter.ndim > 1
+                kind = id(parameter) in trained, parameter.ndim > 1
                 groups.setdefault(kind, []).append(parameter)
         described = [
             {
@@ -93,16 +93,20 @@ class TaskLearner(Learner):
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
+def trained_part(network: nn.Module, trunk: str) -> nn.Module:
+    """Of a network's backbone what came with weights, without what a pyramid puts on top of it."""
+    body = network.get_submodule(trunk)
+    return getattr(body, "model", body)
+
+
 def frozen_parts(network: nn.Module, trunk: str, names: Sequence[str]) -> list[nn.Module]:
     """The parts of a network's backbone that have these names, such as layer1 or blocks.0.
 
     Raises:
         ValueError: if there is none of a name.
     """
-    parts = []
+    parts, inner = [], trained_part(network, trunk)
     for name in names:
-        body = network.get_submodule(trunk)
-        inner = next(body.children(), body)
         try:
             parts.append(inner.get_submodule(name))
         except AttributeError:

@@ -17,7 +17,8 @@ class TaskOptions:
         out: folder of the run.
         backbone: a timm model; the default needs no download.
         backbone_weights: a safetensors file in timm's layout, instead of the usual weights.
-        strides: of the backbone's features, in pixels.
+        strides: of the backbone's features, in pixels; a plain vision transformer has one, of which
+            others are made.
         pretrained: start from trained weights of the backbone.
         freeze_norms: leave the backbone's batch statistics as they are.
         freeze: parts of the backbone that stay as they are, such as [conv1, bn1, layer1].
@@ -28,7 +29,8 @@ class TaskOptions:
         batch_size: photographs in a step, on each device.
         optimizer: sgd with momentum 0.9, or adamw.
         learning_rate: at its highest.
-        backbone_rate: of the backbone, as a share of the learning rate.
+        backbone_rate: of the backbone, as a share of the learning rate; what is put on a plain
+            vision transformer has the full one.
         weight_decay: of what has more than one dimension.
         schedule: how the rate falls: poly, a power of 0.9; cosine; steps, by 10 at each milestone;
             constant.
