@@ -105,8 +105,9 @@ def frozen_parts(network: nn.Module, trunk: str, names: Sequence[str]) -> list[n
     Raises:
         ValueError: if there is none of a name.
     """
-    parts, inner = [], trained_part(network, trunk)
+    parts = []
     for name in names:
+        inner = trained_part(network, trunk)
         try:
             parts.append(inner.get_submodule(name))
         except AttributeError:
