@@ -2,9 +2,7 @@
 
 Ren et al., "Faster R-CNN", NeurIPS 2015, arXiv:1506.01497; He et al., "Mask R-CNN", ICCV 2017,
 arXiv:1703.06870; Lin et al., "Focal Loss" (RetinaNet), ICCV 2017, arXiv:1708.02002; Tian et al.,
-"FCOS", ICCV 2019, arXiv:1904.01355. The heads and losses are torchvision's, whose checkpoints fit;
-those of its version 2 are from Li et al., "Benchmarking Detection Transfer Learning with Vision
-Transformers", 2021, arXiv:2111.11429, section 3.
+"FCOS", ICCV 2019, arXiv:1904.01355. The heads and losses are torchvision's, whose checkpoints fit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,7 +50,8 @@ def create_detector(
 
     Args:
         kind: "faster_rcnn", "mask_rcnn", "fcos" or "retinanet".
-        pyramid: with strides from 4 (R-CNN) or 8 (the others); finer ones are not used.
+        pyramid: with strides from 4 (R-CNN) or 8 (the others); finer ones are not used,
+            and a plain vision transformer's pyramid no longer makes them.
         classes: of objects, without the background.
         fpn_upsampler: of the FPN, see `FPN`.
         mask_upsampler: in the place of the mask head's deconvolution and its ReLU, called as
