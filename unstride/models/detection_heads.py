@@ -1,9 +1,10 @@
 """torchvision's heads at any width, and those of its version 2, for which it has no name.
 
 Li et al., "Benchmarking Detection Transfer Learning with Vision Transformers", 2021,
-arXiv:2111.11429: two convolutions in the region proposals' head, four with batch norms
-before the box's vector and in the mask head. RetinaNet's: Zhang et al., "Bridging the Gap Between
-Anchor-based and Anchor-free Detection" (ATSS), CVPR 2020, arXiv:1912.02424: group norms, and the generalised IoU of boxes in the loss.
+arXiv:2111.11429: two convolutions in the region proposals' head, four with batch norms before the
+box's vector and in the mask head. RetinaNet's: Zhang et al., "Bridging the Gap Between
+Anchor-based and Anchor-free Detection" (ATSS), CVPR 2020, arXiv:1912.02424: group norms, and the
+generalised IoU of boxes in the loss.
 """
 
 from functools import partial
