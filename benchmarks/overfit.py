@@ -72,8 +72,8 @@ PROOFS = {
         {"width": 64, "branch_width": 64, "merging": {"min_area": 64}, **FEW},
     ),
     "panoptic_deeplab": Proof(
-        panoptic, MIDDLES, 1200, SMALL | {"crop": (SIDE, SIDE), "learning_rate": 2e-3},
-        {"width": 64, "merging": {"min_area": 64}},
+        panoptic, MIDDLES, 900, SMALL | {"crop": (SIDE, SIDE), "learning_rate": 2e-3},
+        {"width": 128, "merging": {"min_area": 64}},
     ),
     "supervised": Proof(depth, "depth/redkitchen", 400, ROOM, {"width": 64}),
     "multitask": Proof(multitask, "depth/redkitchen", 400, ROOM, {"width": 64}),

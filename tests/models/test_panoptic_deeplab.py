@@ -81,6 +81,12 @@ def test_surroundings_are_as_wide_at_every_stride(stride, rates):
     assert found == [1, rates, *(max(n // stride, 1) for n in (192, 288))]
 
 
+def test_wide_convolutions_see_one_channel_at_a_time():
+    model = PanopticDeepLab(Tiny(), CLASSES, width=16)
+    wide = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (5, 5)]
+    assert [m.groups for m in wide] == [m.in_channels for m in wide] == [20, 10, 16, 8, 8]
+
+
 def test_half_types_inside_leave_the_fields_whole():
     model = PanopticDeepLab(Tiny(), CLASSES, width=16).eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):

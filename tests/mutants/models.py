@@ -263,6 +263,7 @@ MUTANTS = [
         ("offsets everywhere", "[is_object & is_known]", "[is_known]"),
         ("one axis only", ".abs().sum(1)[", ".abs()[:, 0]["),
         ("skips unused", "torch.cat([wide, finer], 1)", "torch.cat([wide, 0 * finer], 1)"),
+        ("channels mixed at once", "5, groups=before)", "5)"),
         ("not cut to the image", "[:, :, :height, :width] for m in maps", "for m in maps"),
     ),
     *family(

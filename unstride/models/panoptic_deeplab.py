@@ -98,6 +98,8 @@ class PanopticDeepLab(nn.Module):
 class Decoder(nn.Module):
     """Context by dilated convolutions on the coarsest grid, enlarged step by step past the skips.
 
+    A 5 x 5 convolution of each channel by itself, then one of 1 x 1, follow each step.
+
     Args:
         channels: of the features, by stride.
         width: of the result.
@@ -114,7 +116,7 @@ class Decoder(nn.Module):
             skip = max(width // 4, 1)
             self.skips.append(_block(channels[fine], skip, 1))
             self.ups.append(built_upsampler(upsampler, width, coarse // fine, guide_channels=skip))
-            self.fuse.append(_block(width + skip, width, 5))
+            self.fuse.append(_separable(width + skip, width))
 
     def forward(
         self, features: dict[int, Tensor], image: Float[Tensor, "b 3 H W"]
@@ -173,12 +175,17 @@ def panoptic_loss(
     return {name: WEIGHTS[name] * loss.sum() / max(len(loss), 1) for name, loss in losses.items()}
 
 
-def _block(before: int, after: int, side: int, rate: int = 1) -> nn.Sequential:
+def _block(before: int, after: int, side: int, rate: int = 1, groups: int = 1) -> nn.Sequential:
+    reach = rate * (side // 2)
     convolution = nn.Conv2d(
-        before, after, side, padding=rate * (side // 2), dilation=rate, bias=False
+        before, after, side, padding=reach, dilation=rate, groups=groups, bias=False
     )
     return nn.Sequential(convolution, group_norm(after), nn.ReLU())
 
 
+def _separable(before: int, after: int) -> nn.Sequential:
+    return nn.Sequential(_block(before, before, 5, groups=before), _block(before, after, 1))
+
+
 def _head(width: int, channels: int) -> nn.Sequential:
-    return nn.Sequential(_block(width, width, 5), nn.Conv2d(width, channels, 1))
+    return nn.Sequential(_separable(width, width), nn.Conv2d(width, channels, 1))
