@@ -64,14 +64,14 @@ def test_fields_have_the_images_size_with_any_operator(name):
     assert ids.shape == (46, 61)
 
 
-def test_offsets_are_said_in_cells_of_the_finest_grid():
+def test_offsets_are_said_in_cells_of_the_coarsest_grid():
     model = PanopticDeepLab(Tiny(), CLASSES, width=16).eval()
     last = model.offset_head[-1]
     nn.init.zeros_(last.weight)
     last.bias.data = torch.tensor([1.0, -0.5])
     with torch.no_grad():
         offsets = model(scene()[0]).offsets
-    assert torch.equal(offsets[0, :, 20, 20], torch.tensor([4.0, -2.0]))
+    assert torch.equal(offsets[0, :, 20, 20], torch.tensor([8.0, -4.0]))
 
 
 @pytest.mark.parametrize(("stride", "rates"), [(8, 12), (16, 6), (32, 3), (256, 1)])

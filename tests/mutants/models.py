@@ -255,7 +255,7 @@ MUTANTS = [
     ),
     *family(
         "unstride/models/panoptic_deeplab.py", ("tests/models/test_panoptic_deeplab.py",),
-        ("offsets in pixels of the grid", "self.offset_head(instance) * stride", "self.offset_head(instance) * 1"),
+        ("offsets in finest cells", "unit = max(", "unit = min("),
         ("rates in cells", "max(rate // self.strides[0], 1)", "rate // 16"),
         ("half types", "interpolate(widened(m)", "interpolate((m)"),
         ("all pixels are hard", "HARDEST = 0.2", "HARDEST = 1.0"),

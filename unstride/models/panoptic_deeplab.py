@@ -3,7 +3,8 @@
 Cheng et al., "Panoptic-DeepLab", CVPR 2020, arXiv:1911.10194, section 3. Group normalisation
 stands in the place of batch normalisation, so that small batches train; the semantic loss takes the
 hardest pixels, without the extra weight of small objects, and of crowds too, which the authors'
-code leaves out of it.
+code leaves out of it. The offset head counts in cells of the coarsest grid, theirs in those of the
+finest, for which Adam's steps of one size take long to grow its weights.
 """
 
 from collections.abc import Sequence
@@ -78,11 +79,11 @@ class PanopticDeepLab(nn.Module):
         features = self.pyramid(padded)
         semantic = self.semantic_decoder(features, padded)
         instance = self.instance_decoder(features, padded)
-        stride = min(self.pyramid.channels)
+        unit = max(self.pyramid.channels)  # of offsets, in pixels: what is learned stays near 1
         maps = (
             self.semantic_head(semantic),
             self.heat_head(instance),
-            self.offset_head(instance) * stride,  # said in cells, meant in pixels
+            self.offset_head(instance) * unit,
         )
         full = [interpolate(widened(m), size, mode="bilinear")[:, :, :height, :width] for m in maps]
         return Fields(full[0], full[1][:, 0], full[2])
