@@ -87,3 +87,22 @@ def test_it_is_nan_of_nothing():
     found = metric.compute()
     assert found["map"].isnan()
     assert found["map_50"].isnan()
+
+
+def test_photographs_of_all_processes_count_one_of_each_in_turn(monkeypatch):
+    mine, other = average_precision(), average_precision()
+    photographs = [
+        [{"boxes": torch.tensor([[0.0, 0.0, n, n]]), "labels": torch.tensor([1])}]
+        for n in (4.0, 8.0, 9.0)
+    ]
+    for metric, seen in ((mine, photographs[::2]), (other, photographs[1:2])):
+        for (target,) in seen:
+            metric.update([{**target, "scores": torch.ones(1)}], [target])
+
+    def gathered(every, states, group):
+        every[:] = states, {name: getattr(other, name) for name in states}
+
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda group: 2)
+    monkeypatch.setattr(torch.distributed, "all_gather_object", gathered)
+    mine._sync_dist()
+    assert [float(boxes[0, 2]) for boxes in mine.groundtruth_box] == [4.0, 8.0, 9.0]

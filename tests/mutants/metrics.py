@@ -96,7 +96,7 @@ MUTANTS = [
         ("recalls in float32", "rec_thresholds=np.linspace(0, 1, 101).tolist()", "rec_thresholds=None"),
     ),
     *family(
-        "unstride/metrics/average_precision.py", ("tests/recipes/test_processes.py", "-k", "two and mask"),
+        "unstride/metrics/average_precision.py", ("tests/metrics/test_average_precision.py", "-k", "in_turn"),
         ("as many as who has least", "turns = zip_longest(", "turns = zip("),
         ("the others' are lost", "for turn in turns for item in turn if", "for turn in turns for item in turn[:1] if"),
     ),
