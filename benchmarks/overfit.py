@@ -72,7 +72,7 @@ PROOFS = {
         {"width": 64, "branch_width": 64, "merging": {"min_area": 64}, **FEW},
     ),
     "panoptic_deeplab": Proof(
-        panoptic, MIDDLES, 1400, SMALL | {"crop": (SIDE, SIDE)},
+        panoptic, MIDDLES, 2800, SMALL | {"crop": (SIDE, SIDE)},
         {"width": 128, "merging": {"min_area": 64}},
     ),
     "supervised": Proof(depth, "depth/redkitchen", 400, ROOM, {"width": 64}),

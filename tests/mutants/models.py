@@ -235,7 +235,6 @@ MUTANTS = [
         ("one's own head is lost", "in heads.keys() - options.keys():", "in heads.keys():"),
         ("frozen norms of another type", "            frozen.to(norm.running_mean)\n", ""),
         ("answers in half types", "says.register_forward_hook(_widen_answer)", "pass"),
-        ("boxes pooled from the extra level", "[str(s) for s in trunk.strides]", "[str(s) for s in trunk.levels]"),
         ("larger anchors", "[(8 * s,) for s in trunk.levels]", "[(9 * s,) for s in trunk.levels]"),
         ("other octaves", "2 ** (n / 3)", "2 ** (n / 2)"),
         ("another scale of FCOS", "[(s,) for s in trunk.levels]", "[(2 * s,) for s in trunk.levels]"),

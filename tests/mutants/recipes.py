@@ -89,6 +89,8 @@ MUTANTS = [
         ("norms learn", "whole = self.options.freeze_norms", "whole = False"),
         ("norms never learn", "whole = self.options.freeze_norms", "whole = True"),
         ("one of the losses", "torch.stack(list(losses.values())).sum()", "list(losses.values())[0]"),
+        ("the same in every step", "world = self.trainer.world_size * self.global_step +", "world ="),
+        ("the same on every device", "self.global_step + self.trainer.global_rank", "self.global_step"),
     ),
     *family(
         "unstride/recipes/task.py", ("tests/recipes/test_task.py", "tests/recipes/test_segmentation.py", "-k", "not two_processes and not learns_the"),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -224,5 +225,24 @@ def test_help_tells_of_every_option(capsys):
         assert name in told
 
 
-def test_losses_are_seeded_by_their_step():
-    assert torch.initial_seed() == 0  # of conftest; importing recipes seeds nothing
+class Drawn(TaskLearner):
+    """Two losses, one of which is drawn."""
+
+    def losses(self, batch):
+        """The batch, and what chance says."""
+        return {"given": batch, "drawn": torch.rand(())}
+
+
+def test_what_is_minimised_is_the_sum_of_all_losses_drawn_anew_in_each_step(monkeypatch):
+    pyramid = TinyPyramid()
+    learner = Drawn(SemanticFPN(pyramid, 2, width=8, branch_width=8), BASE)
+    monkeypatch.setattr(learner, "log", lambda *_, **__: None)
+    monkeypatch.setattr(learner, "log_dict", lambda *_: None)
+    drawn = {}
+    for step, rank in [(0, 0), (0, 1), (1, 0), (1, 0)]:
+        learner.trainer = SimpleNamespace(world_size=2, global_rank=rank, global_step=step)
+        torch.rand(17)  # whatever was drawn before
+        drawn[step, rank] = learner.training_step(torch.tensor(3.0), 0) - 3
+        seeds = torch.Generator().manual_seed(BASE.seed * 1_000_003 + 2 * step + rank)
+        torch.testing.assert_close(drawn[step, rank], torch.rand((), generator=seeds))
+    assert len({float(value) for value in drawn.values()}) == 3
