@@ -12,7 +12,7 @@ from unstride.data.panoptic_file import Segment
 from unstride.data.panoptic_targets import Centres, Classes, centres, class_map
 from unstride.metrics import PanopticQuality
 from unstride.models.panoptic_deeplab import Decoder, Fields, PanopticDeepLab, panoptic_loss
-from unstride.upsamplers import create_upsampler
+from unstride.upsamplers import Bilinear, create_upsampler
 
 CLASSES = Classes(things=(1, 18), stuff=(100, 200))
 
@@ -76,15 +76,29 @@ def test_offsets_are_said_in_cells_of_the_coarsest_grid():
 
 @pytest.mark.parametrize(("stride", "rates"), [(8, 12), (16, 6), (32, 3), (256, 1)])
 def test_surroundings_are_as_wide_at_every_stride(stride, rates):
-    decoder = Decoder({4: 8, stride: 8}, 8, partial(create_upsampler, "bilinear"))
+    decoder = Decoder({4: 8, stride: 8}, 8, 8, partial(create_upsampler, "bilinear"))
     found = [block[0].dilation[0] for block in decoder.context.near]
     assert found == [1, rates, *(max(n // stride, 1) for n in (192, 288))]
+
+
+def test_channels_are_those_of_the_paper():
+    channels = {4: 24, 8: 40, 16: 320}
+    decoders = [Decoder(channels, 256, width, Bilinear) for width in (256, 128)]
+    inside = [[skip[0].out_channels for skip in decoder.skips] for decoder in decoders]
+    assert inside == [[64, 32], [32, 16]]
+    mixed = [[fuse[1][0].in_channels for fuse in decoder.fuse] for decoder in decoders]
+    assert mixed == [[256 + 64, 256 + 32], [256 + 32, 128 + 16]]
+    model = PanopticDeepLab(Tiny(), CLASSES)
+    parts = model.semantic_head, model.heat_head, model.offset_head
+    heads = [(head[0][0][0].in_channels, head[1].in_channels) for head in parts]
+    assert heads == [(256, 256), (128, 32), (128, 32)]
+    assert model.instance_decoder.context.join[0].out_channels == 256
 
 
 def test_wide_convolutions_see_one_channel_at_a_time():
     model = PanopticDeepLab(Tiny(), CLASSES, width=16)
     wide = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (5, 5)]
-    assert [m.groups for m in wide] == [m.in_channels for m in wide] == [20, 10, 16, 8, 8]
+    assert [m.groups for m in wide] == [m.in_channels for m in wide] == [18, 17, 16, 8, 8]
 
 
 def test_half_types_inside_leave_the_fields_whole():

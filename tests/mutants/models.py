@@ -263,6 +263,9 @@ MUTANTS = [
         ("one axis only", ".abs().sum(1)[", ".abs()[:, 0]["),
         ("skips unused", "torch.cat([wide, finer], 1)", "torch.cat([wide, 0 * finer], 1)"),
         ("channels mixed at once", "5, groups=before)", "5)"),
+        ("wide heads of objects", "narrow = max(width // 2, 1), max(width // 8, 1)", "narrow = max(width // 2, 1), max(width // 2, 1)"),
+        ("skips all as wide", "max(width * fine // 32, 1)", "max(width // 4, 1)"),
+        ("half the context of objects", "Decoder(pyramid.channels, width, half,", "Decoder(pyramid.channels, half, half,"),
         ("not cut to the image", "[:, :, :height, :width] for m in maps", "for m in maps"),
     ),
     *family(

@@ -2,12 +2,15 @@
 
 Cheng et al., "Panoptic-DeepLab", CVPR 2020, arXiv:1911.10194, section 3. Group normalisation
 stands in the place of batch normalisation, so that small batches train; the semantic loss takes the
-hardest pixels, without the extra weight of small objects, and of crowds too, which the authors'
-code leaves out of it. The offset head counts in cells of the coarsest grid, theirs in those of the
-finest, for which Adam's steps of one size take long to grow its weights.
+hardest fifth of the pixels, as the authors' code in detectron2, without the extra weight of small
+objects, and of crowds too, which that code leaves out of it. The paper's skips have strides 8 and
+4, before a context on a grid of 16; here all strides of the pyramid but the coarsest are skips. The
+offset head counts in cells of the coarsest grid, theirs in those of the finest, for which Adam's
+steps of one size take long to grow its weights.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -50,7 +53,8 @@ class PanopticDeepLab(nn.Module):
         classes: category ids of things and of stuff.
         upsampler: in both decoders, from each stride to the next finer, called as
             `factory(channels, scale=...)`; its guide is the skip connection.
-        width: channels of the semantic decoder; the other has half.
+        width: channels of the semantic decoder and of the context of both. The other decoder has
+            half as many, its heads an eighth.
         merging: options of `group_pixels`.
     """
 
@@ -66,10 +70,11 @@ class PanopticDeepLab(nn.Module):
         super().__init__()
         self.pyramid, self.classes, self.merging = pyramid, classes, merging or {}
         number = len(classes.things) + len(classes.stuff)
-        self.semantic_decoder = Decoder(pyramid.channels, width, upsampler)
-        self.instance_decoder = Decoder(pyramid.channels, width // 2, upsampler)
-        self.semantic_head = _head(width, number)
-        self.heat_head, self.offset_head = _head(width // 2, 1), _head(width // 2, 2)
+        half, narrow = max(width // 2, 1), max(width // 8, 1)
+        self.semantic_decoder = Decoder(pyramid.channels, width, width, upsampler)
+        self.instance_decoder = Decoder(pyramid.channels, width, half, upsampler)
+        self.semantic_head = _head(width, width, number)
+        self.heat_head, self.offset_head = _head(half, narrow, 1), _head(half, narrow, 2)
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Fields:
         """The fields at the size of the image, RGB in [0, 1]."""
@@ -99,25 +104,29 @@ class PanopticDeepLab(nn.Module):
 class Decoder(nn.Module):
     """Context by dilated convolutions on the coarsest grid, enlarged step by step past the skips.
 
-    A 5 x 5 convolution of each channel by itself, then one of 1 x 1, follow each step.
+    A 5 x 5 convolution of each channel by itself, then one of 1 x 1, follow each step. A skip is
+    narrowed to a channel for every 32 of `width` and every pixel of its stride.
 
     Args:
         channels: of the features, by stride.
-        width: of the result.
+        context: channels of what the coarsest grid becomes.
+        width: channels of the result.
         upsampler: a factory.
     """
 
-    def __init__(self, channels: dict[int, int], width: int, upsampler: Factory):
+    def __init__(self, channels: dict[int, int], context: int, width: int, upsampler: Factory):
         super().__init__()
         self.strides = sorted(channels, reverse=True)
         rates = [max(rate // self.strides[0], 1) for rate in RATES]
-        self.context = Context(channels[self.strides[0]], width, rates)
+        self.context = Context(channels[self.strides[0]], context, rates)
         self.skips, self.ups, self.fuse = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
-        for coarse, fine in zip(self.strides, self.strides[1:], strict=False):
-            skip = max(width // 4, 1)
+        before = context
+        for coarse, fine in pairwise(self.strides):
+            skip = max(width * fine // 32, 1)
             self.skips.append(_block(channels[fine], skip, 1))
-            self.ups.append(built_upsampler(upsampler, width, coarse // fine, guide_channels=skip))
-            self.fuse.append(_separable(width + skip, width))
+            self.ups.append(built_upsampler(upsampler, before, coarse // fine, guide_channels=skip))
+            self.fuse.append(_separable(before + skip, width))
+            before = width
 
     def forward(
         self, features: dict[int, Tensor], image: Float[Tensor, "b 3 H W"]
@@ -188,5 +197,5 @@ def _separable(before: int, after: int) -> nn.Sequential:
     return nn.Sequential(_block(before, before, 5, groups=before), _block(before, after, 1))
 
 
-def _head(width: int, channels: int) -> nn.Sequential:
-    return nn.Sequential(_separable(width, width), nn.Conv2d(width, channels, 1))
+def _head(before: int, inside: int, channels: int) -> nn.Sequential:
+    return nn.Sequential(_separable(before, inside), nn.Conv2d(inside, channels, 1))
