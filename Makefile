@@ -15,12 +15,15 @@ demo: $(VENV)/.demo
 
 test: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q $(JOBS) $(SHAPES) tests/upsamplers tests/data tests/viz tests/test_dots.py -k "not compiles and not onnx"
-	$(BIN)/python -m pytest $(JOBS)
+	$(BIN)/python -m pytest -q $(JOBS) $(SHAPES) $(TYPED) -k "not ($(TRACED))"
+	$(BIN)/python -m pytest -q $(JOBS) $(TYPED) -k "$(TRACED)"
+	$(BIN)/python -m pytest -q $(JOBS) $(TYPED:%=--ignore=%)
 
 JOBS := -n 2 --dist worksteal  # two processes; each is given one thread
 
-# Shapes in the types, checked at run time; dynamo cannot see through the checker.
+# Shapes in the types, checked at run time in these tests; dynamo cannot see through the checker.
+TYPED := tests/upsamplers tests/data tests/viz tests/test_dots.py
+TRACED := compiles or onnx
 CHECKED := unstride.ops.border,unstride.ops.reference,unstride.ops.window,unstride.upsamplers
 SHAPES := --jaxtyping-packages=$(CHECKED),unstride.viz,unstride.dots,unstride.data,beartype.beartype
 
