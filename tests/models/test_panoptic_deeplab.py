@@ -95,6 +95,13 @@ def test_channels_are_those_of_the_paper():
     assert model.instance_decoder.context.join[0].out_channels == 256
 
 
+def test_a_pyramid_of_one_stride_is_refused():
+    pyramid = Tiny()
+    pyramid.channels = {16: 12}
+    with pytest.raises(ValueError, match=r"strides \[16\]: two are needed"):
+        PanopticDeepLab(pyramid, CLASSES)
+
+
 def test_wide_convolutions_see_one_channel_at_a_time():
     model = PanopticDeepLab(Tiny(), CLASSES, width=16)
     wide = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (5, 5)]

@@ -56,6 +56,9 @@ class PanopticDeepLab(nn.Module):
         width: channels of the semantic decoder and of the context of both. The other decoder has
             half as many, its heads an eighth.
         merging: options of `group_pixels`.
+
+    Raises:
+        ValueError: if the pyramid has one stride only.
     """
 
     def __init__(
@@ -68,6 +71,8 @@ class PanopticDeepLab(nn.Module):
         merging: dict[str, Any] | None = None,
     ):
         super().__init__()
+        if len(pyramid.channels) < 2:
+            raise ValueError(f"pyramid of strides {list(pyramid.channels)}: two are needed")
         self.pyramid, self.classes, self.merging = pyramid, classes, merging or {}
         number = len(classes.things) + len(classes.stuff)
         half, narrow = max(width // 2, 1), max(width // 8, 1)
