@@ -109,8 +109,8 @@ class PanopticDeepLab(nn.Module):
 class Decoder(nn.Module):
     """Context by dilated convolutions on the coarsest grid, enlarged step by step past the skips.
 
-    A 5 x 5 convolution of each channel by itself, then one of 1 x 1, follow each step. A skip is
-    narrowed to a channel for every 32 of `width` and every pixel of its stride.
+    A 5 x 5 convolution of each channel by itself, then one of 1 x 1, follow each step. A skip has
+    width * stride / 32 channels: at the paper's width of 256, 64 at stride 8 and 32 at 4.
 
     Args:
         channels: of the features, by stride.
