@@ -22,10 +22,10 @@ test: $(VENV)/.dev
 JOBS := -n 2 --dist worksteal  # two processes; each is given one thread
 
 # Shapes in the types, checked at run time in these tests; dynamo cannot see through the checker.
-TYPED := tests/upsamplers tests/data tests/viz tests/test_dots.py
+TYPED := tests/upsamplers tests/data tests/viz tests/viz/test_footprint.py
 TRACED := compiles or onnx
 CHECKED := unstride.ops.border,unstride.ops.reference,unstride.ops.window,unstride.upsamplers
-SHAPES := --jaxtyping-packages=$(CHECKED),unstride.viz,unstride.dots,unstride.data,beartype.beartype
+SHAPES := --jaxtyping-packages=$(CHECKED),unstride.viz,unstride.viz.footprint,unstride.data,beartype.beartype
 
 # make lint   style, types, spelling, import directions
 lint: $(VENV)/.dev
@@ -41,7 +41,7 @@ mutants: $(VENV)/.dev
 
 # make bench  the speed and memory table of the README
 bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.bench
+	$(BIN)/python -m benchmarks.reassembly
 
 # make bench-operators  every operator's cost, time and memory: docs/operators.md
 bench-operators: $(VENV)/.dev
@@ -49,7 +49,7 @@ bench-operators: $(VENV)/.dev
 
 # make reconstruct TRAIN=... TEST=...  images through every pair: docs/reconstruction.md
 reconstruct: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.reconstruct --train $(TRAIN) --test $(TEST)
+	$(BIN)/python -m benchmarks.reconstruction --train $(TRAIN) --test $(TEST)
 
 # make depth DATA=.../redkitchen  depth from video, against constants: docs/geometry.md
 depth: $(VENV)/.dev
@@ -57,7 +57,7 @@ depth: $(VENV)/.dev
 
 # make featup-choices DATA=...  what each choice of the published stack is worth: docs/featup.md
 featup-choices: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.featup_choices --data $(DATA)
+	$(BIN)/python -m benchmarks.featup_ablation --data $(DATA)
 
 # make implicit  featup_implicit on two photographs: docs/featup_implicit.md
 implicit: $(VENV)/.dev
@@ -65,7 +65,7 @@ implicit: $(VENV)/.dev
 
 # make implicit-choices DATA=...  what its defaults were chosen by; DATA holds camvid/
 implicit-choices: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.implicit_choices --data $(DATA)
+	$(BIN)/python -m benchmarks.implicit_ablation --data $(DATA)
 
 # make gallery  a photograph through every upsampler behind three backbones: docs/featup_rows.jpg
 gallery: $(VENV)/.dev
@@ -73,7 +73,7 @@ gallery: $(VENV)/.dev
 
 # make large  a photograph of 2048 x 1536 pixels at full size, in bounded memory: docs/memory.md
 large: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.large
+	$(BIN)/python -m benchmarks.large_image
 
 # make tasks DATA=...  what each operator is worth inside a network: docs/tasks.md (hours)
 tasks: $(VENV)/.dev

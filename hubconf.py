@@ -51,8 +51,8 @@ def dense_features(
         pretrained: with the backbone's trained weights; timm fetches most on first use.
         options: of the upsampler.
     """
-    from unstride.backbones import create_backbone
-    from unstride.models.dense_features import DenseFeatures
+    from unstride.backbones.timm_backbone import create_backbone
+    from unstride.features.dense_features import DenseFeatures
     from unstride.upsamplers import create_upsampler
 
     trunk = create_backbone(backbone, pretrained, stride=stride)
@@ -67,6 +67,6 @@ def from_pretrained(where: str, **options):
         where: a folder, or a repository USER/NAME of the Hugging Face Hub.
         options: as of `unstride.from_pretrained`.
     """
-    from unstride.models.pretrained import from_pretrained
+    from unstride.features.pretrained import from_pretrained
 
     return from_pretrained(where, **options)

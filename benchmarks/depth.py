@@ -16,12 +16,12 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from unstride.data.labelled import create_labelled
-from unstride.data.metric import at_size
+from unstride.datasets.by_name import create_labelled
+from unstride.transforms.metric_depth import at_size
 from unstride.metrics import DepthErrors
-from unstride.models.saved_task import create_task, read_task
+from unstride.models.task_network import create_task, read_task
 from unstride.recipes import depth
-from unstride.recipes.command import parsed
+from unstride.cli.fit import parsed
 from unstride.recipes.depth import Options
 
 MEASURES = ("abs_rel", "rmse", "delta1")

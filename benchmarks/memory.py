@@ -8,7 +8,7 @@ prints two numbers of bytes: the growth of the resident peak during the call, an
 import subprocess
 import sys
 
-from unstride.evaluation.memory import peak_of
+from unstride.evaluation.process_memory import peak_of
 
 
 def peak_memory(table: str, row: str) -> tuple[int, int]:
@@ -23,7 +23,7 @@ def main(table: str, row: str) -> None:
     """Measure one call, after one that compiles and loads what it needs."""
     import torch
 
-    from benchmarks.bench import TABLES
+    from benchmarks.reassembly import TABLES
 
     torch.set_num_threads(2)
     peak, result = peak_of(TABLES[table]()[row]())

@@ -24,8 +24,9 @@ import torch
 from rich.progress import Progress
 from torch import Tensor
 
-from unstride.evaluation.memory import peak_of
-from unstride.upsamplers import Upsampler, cost, create_upsampler, list_upsamplers
+from unstride.evaluation.process_memory import peak_of
+from unstride.upsamplers import (Upsampler, create_upsampler, list_upsamplers)
+from unstride.analysis import cost
 
 AT_ANY_SCALE = {
     "nearest", "bilinear", "bicubic", "nearest_conv", "bilinear_conv", "guided_filter",

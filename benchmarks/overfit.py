@@ -19,9 +19,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from unstride.data.base import subset
-from unstride.data.coco_panoptic_objects import COCOPanopticObjects, present
-from unstride.data.panoptic_file import write_panoptic
+from unstride.datasets.base import subset
+from unstride.datasets.coco_panoptic import COCOPanopticObjects, present
+from unstride.formats.coco_panoptic import write_panoptic
 from unstride.recipes import depth, detection, multitask, panoptic, segmentation
 from unstride.viz import save_png
 

@@ -24,15 +24,15 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.data import default_collate
 
-from benchmarks.task_pictures import boundaries
+from benchmarks.task_figures import boundaries
 from benchmarks.task_tables import STUDENT, draw, table
-from unstride.data.instances import collate_instances
-from unstride.models.saved_task import read_task
-from unstride.models.segmenters import factory
+from unstride.datasets.instances import collate_instances
+from unstride.models.task_network import read_task
+from unstride.models.segmentation.by_name import factory
 from unstride.recipes import detection, segmentation
-from unstride.recipes.command import parsed
-from unstride.recipes.task import samples
-from unstride.recipes.task_learner import TaskLearner
+from unstride.cli.fit import parsed
+from unstride.training.task_run import samples
+from unstride.training.task_learner import TaskLearner
 
 OPERATORS = [
     "nearest", "bilinear", "nearest_conv", "deconv", "pixel_shuffle", "carafe", "a2u", "sapa",

@@ -42,7 +42,7 @@ def test_import_changes_no_seed_and_no_flag_and_prints_nothing():
 def test_help_answers_without_torch():
     code = (
         "import sys\n"
-        "from unstride.cli import main\n"
+        "from unstride.cli.main import main\n"
         "try:\n    main({arguments})\n"
         "except SystemExit as stop:\n    assert stop.code in (0, None)"
     )

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import unstride
-from unstride.models.dense_features import DenseFeatures
+from unstride.features.dense_features import DenseFeatures
 from unstride.upsamplers import CarafeUpsample, FeatUpStack
 
 ROOT = Path(__file__).parent.parent

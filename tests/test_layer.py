@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import mse_loss
 
 import unstride
-from unstride.backbones import pad_image
+from unstride.backbones.timm_backbone import pad_image
 from unstride.upsamplers.featup import IMAGENET_MEAN, IMAGENET_STD
 
 STRIDE = 32

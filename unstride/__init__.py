@@ -7,56 +7,56 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unstride.backbones import create_backbone as create_backbone
-    from unstride.data import load_image as load_image
-    from unstride.export import export_onnx as export_onnx
-    from unstride.models.dense_features import DenseFeatures as DenseFeatures
-    from unstride.models.hrnet_ocr import HRNetOCR as HRNetOCR
-    from unstride.models.implicit import ImplicitFeatures as ImplicitFeatures
-    from unstride.models.implicit import fit_implicit as fit_implicit
-    from unstride.models.monodepth import Monodepth as Monodepth
-    from unstride.models.multi_task import MultiTask as MultiTask
-    from unstride.models.pretrained import from_pretrained as from_pretrained
-    from unstride.models.saved_task import read_task as read_task
-    from unstride.models.semantic_fpn import SemanticFPN as SemanticFPN
-    from unstride.models.upernet import UPerNet as UPerNet
+    from unstride.backbones.timm_backbone import create_backbone as create_backbone
+    from unstride.formats.images import load_image as load_image
+    from unstride.export.onnx import export_onnx as export_onnx
+    from unstride.features.dense_features import DenseFeatures as DenseFeatures
+    from unstride.models.segmentation.hrnet_ocr import HRNetOCR as HRNetOCR
+    from unstride.features.implicit import ImplicitFeatures as ImplicitFeatures
+    from unstride.features.implicit import fit_implicit as fit_implicit
+    from unstride.models.depth.monodepth import Monodepth as Monodepth
+    from unstride.models.multitask.multi_task import MultiTask as MultiTask
+    from unstride.features.pretrained import from_pretrained as from_pretrained
+    from unstride.models.task_network import read_task as read_task
+    from unstride.models.segmentation.semantic_fpn import SemanticFPN as SemanticFPN
+    from unstride.models.segmentation.upernet import UPerNet as UPerNet
     from unstride.ops import correlate as correlate
     from unstride.ops import fold_border as fold_border
     from unstride.ops import reassemble as reassemble
     from unstride.ops import scatter as scatter
     from unstride.ops import spread_border as spread_border
-    from unstride.pyramid import create_pyramid as create_pyramid
+    from unstride.backbones.pyramid import create_pyramid as create_pyramid
     from unstride.swapping import find_places as find_places
     from unstride.swapping import swap as swap
     from unstride.swapping import unswap as unswap
     from unstride.upsamplers import create_downsampler as create_downsampler
     from unstride.upsamplers import create_pair as create_pair
     from unstride.upsamplers import create_upsampler as create_upsampler
-    from unstride.upsamplers import footprint as footprint
+    from unstride.analysis.footprint import footprint as footprint
     from unstride.upsamplers import list_downsamplers as list_downsamplers
     from unstride.upsamplers import list_upsamplers as list_upsamplers
     from unstride.upsamplers import load_published as load_published
 
 HOMES = {
-    "create_backbone": "unstride.backbones",
-    "load_image": "unstride.data",
-    "export_onnx": "unstride.export",
-    "DenseFeatures": "unstride.models.dense_features",
-    "HRNetOCR": "unstride.models.hrnet_ocr",
-    "ImplicitFeatures": "unstride.models.implicit",
-    "fit_implicit": "unstride.models.implicit",
-    "Monodepth": "unstride.models.monodepth",
-    "MultiTask": "unstride.models.multi_task",
-    "from_pretrained": "unstride.models.pretrained",
-    "read_task": "unstride.models.saved_task",
-    "SemanticFPN": "unstride.models.semantic_fpn",
-    "UPerNet": "unstride.models.upernet",
+    "create_backbone": "unstride.backbones.timm_backbone",
+    "load_image": "unstride.formats.images",
+    "export_onnx": "unstride.export.onnx",
+    "DenseFeatures": "unstride.features.dense_features",
+    "HRNetOCR": "unstride.models.segmentation.hrnet_ocr",
+    "ImplicitFeatures": "unstride.features.implicit",
+    "fit_implicit": "unstride.features.implicit",
+    "Monodepth": "unstride.models.depth.monodepth",
+    "MultiTask": "unstride.models.multitask.multi_task",
+    "from_pretrained": "unstride.features.pretrained",
+    "read_task": "unstride.models.task_network",
+    "SemanticFPN": "unstride.models.segmentation.semantic_fpn",
+    "UPerNet": "unstride.models.segmentation.upernet",
     "correlate": "unstride.ops",
     "fold_border": "unstride.ops",
     "reassemble": "unstride.ops",
     "scatter": "unstride.ops",
     "spread_border": "unstride.ops",
-    "create_pyramid": "unstride.pyramid",
+    "create_pyramid": "unstride.backbones.pyramid",
     "find_places": "unstride.swapping",
     "swap": "unstride.swapping",
     "unswap": "unstride.swapping",

@@ -7,16 +7,16 @@ import pytest
 import torch
 from torch import nn
 
-from tests.evaluation.small import CLASSES, Answers, Hungry, Knows, KnowsNothing, bench
+from tests.evaluation.toy_data import CLASSES, Answers, Hungry, Knows, KnowsNothing, bench
 from unstride import list_upsamplers
 from unstride.evaluation import Row
 from unstride.evaluation.cam import activation_map, cam
 from unstride.evaluation.consistency import consistency
 from unstride.evaluation.cost import Call, cost, interleaved
-from unstride.evaluation.memory import peak_in_child
-from unstride.evaluation.probing import probe, transfer
-from unstride.evaluation.rows import create_row
-from unstride.evaluation.segments import segments
+from unstride.evaluation.process_memory import peak_in_child
+from unstride.evaluation.probe_measures import probe, transfer
+from unstride.evaluation.candidates import create_row
+from unstride.evaluation.segment_measure import segments
 from unstride.upsamplers import Bilinear, Nearest
 
 

@@ -5,14 +5,14 @@ import json
 import pytest
 import torch
 
-from tests.evaluation.small import CLASSES, Knows, bench
+from tests.evaluation.toy_data import CLASSES, Knows, bench
 from unstride.evaluation import Row, measures, runner
 from unstride.evaluation.report import as_lists, cell, number, provenance, write
-from unstride.evaluation.rows import create_row
+from unstride.evaluation.candidates import create_row
 from unstride.evaluation.runner import run
-from unstride.evaluation.store import Store
+from unstride.evaluation.results import Store
 from unstride.upsamplers import Upsampler
-from unstride.whole_file import write_whole
+from unstride.formats.atomic_write import write_whole
 
 ROWS = [create_row(name, CLASSES, 4) for name in ("nearest", "bilinear")]
 

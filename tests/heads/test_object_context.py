@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tests.necks.guides import wake, without_gradient
+from tests.necks.factories import wake, without_gradient
 from unstride.heads.object_context import ObjectContext, attended, class_means
 
 

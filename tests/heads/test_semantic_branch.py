@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.necks.guides import FACTORIES, Own, wake, without_gradient
+from tests.necks.factories import FACTORIES, Own, wake, without_gradient
 from unstride.heads.semantic_branch import SemanticBranch
 from unstride.upsamplers import Nearest
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from tests.data.layouts import shared_data
-from unstride.data.posed_rgbd import PosedRGBD
+from tests.datasets.layouts import shared_data
+from unstride.datasets.posed_rgbd import PosedRGBD
 from unstride.geometry import is_inside, pose_matrix, relative_pose, reproject
 from unstride.losses.photometric import (
     NOISE,

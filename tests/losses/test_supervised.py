@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from unstride.data.labels import UNLABELLED
+from unstride.formats.labels import UNLABELLED
 from unstride.losses.supervised import cosine_error, pixel_cross_entropy, scale_invariant_error
 
 

@@ -6,10 +6,10 @@ import io
 import pytest
 import torch
 
-from tests.data.layouts import shared_data
+from tests.datasets.layouts import shared_data
 from tests.recipes import scenes
-from unstride.data.coco_detection import COCODetection
-from unstride.data.coco_results import write_detections
+from unstride.datasets.coco_detection import COCODetection
+from unstride.formats.coco_results import write_detections
 from unstride.metrics import average_precision
 
 

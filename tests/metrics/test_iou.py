@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from unstride.data.labelled import UNLABELLED
+from unstride.datasets.by_name import UNLABELLED
 from unstride.metrics import BoundaryIoU, boundary_band, mean_iou
 
 CLASSES = 4

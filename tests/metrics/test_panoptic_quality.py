@@ -6,8 +6,8 @@ from collections import defaultdict
 import pytest
 import torch
 
-from tests.data.layouts import shared_data
-from unstride.data.panoptic_file import Segment, read_ids, read_segments, write_panoptic
+from tests.datasets.layouts import shared_data
+from unstride.formats.coco_panoptic import Segment, read_ids, read_segments, write_panoptic
 from unstride.metrics import PanopticQuality
 
 THINGS, STUFF = (1, 2), (7, 9)

@@ -4,21 +4,21 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/data/views.py", ("tests/recipes/test_featup.py",),
+        "unstride/transforms/views.py", ("tests/recipes/test_featup.py",),
         ("no flip", "torch.where(flip[:, None] > 0, x.flip(0), x)", "x"),
         ("rows by the columns", "y = y * side[:, None] + top[:, None]", "y = y * side[:, None] + left[:, None]"),
         ("never beyond the edge", "+ 2 * pad)[:, None] - pad", ")[:, None]"),
         ("crops of the same place", "self.seed * 1_000_003 + index", "self.seed"),
     ),
     *family(
-        "unstride/data/labels.py", ("tests/data/test_labelled.py",),
+        "unstride/formats/labels.py", ("tests/datasets/test_labelled.py",),
         ("size not compared", "if size is not None and", "if False and size is not None and"),
         ("colour taken for labels", "if image.mode not in modes:", "if False:"),
         ("eight bits taken for depth", 'DEPTH_MODES = (', 'DEPTH_MODES = ("L", '),
         ("centimetres", "unit: float = 0.001", "unit: float = 0.01"),
     ),
     *family(
-        "unstride/data/base.py", ("tests/data/test_labelled.py",),
+        "unstride/datasets/base.py", ("tests/datasets/test_labelled.py",),
         ("missing labels go unnoticed", "self._check_complete()", "pass"),
         ("out of the table is clamped", "wrong = (labels < 0) | (inside != numbers)", "wrong = labels < 0"),
         ("no class is a class", "wrong = (labels < 0) | (inside != numbers)", "wrong = inside != numbers"),
@@ -26,22 +26,22 @@ MUTANTS = [
         ("an empty split passes", "if not items:", "if False:"),
     ),
     *family(
-        "unstride/data/camvid.py", ("tests/data/test_labelled.py",),
+        "unstride/datasets/camvid.py", ("tests/datasets/test_labelled.py",),
         ("void is a class", "unlabelled=(11, 255)", "unlabelled=(255,)"),
     ),
     *family(
-        "unstride/data/cityscapes.py", ("tests/data/test_labelled.py",),
+        "unstride/datasets/cityscapes.py", ("tests/datasets/test_labelled.py",),
         ("ids taken for train ids", "enumerate(CLASSES)}, unlabelled=(*VOID, 255)",
          "enumerate(range(19))}, unlabelled=(*VOID, 255)"),
         ("train ids read as ids", "self.train_table if path", "self.table if path"),
         ("two classes swapped", '26: "car", 27: "truck"', '27: "car", 26: "truck"'),
     ),
     *family(
-        "unstride/data/ade20k.py", ("tests/data/test_labelled.py",),
+        "unstride/datasets/ade20k.py", ("tests/datasets/test_labelled.py",),
         ("classes count from 0", "{i + 1: i for i", "{i: i for i"),
     ),
     *family(
-        "unstride/data/coco_stuff.py", ("tests/data/test_labelled.py",),
+        "unstride/datasets/coco_stuff.py", ("tests/datasets/test_labelled.py",),
         ("ids count from 1", "for i in range(182) if", "for i in range(1, 183) if"),
         ("an absent id is a class", "ABSENT = (11, 25,", "ABSENT = (12, 25,"),
         ("coarse: absent ids count", "for i in ids if i not in ABSENT", "for i in ids"),
@@ -49,22 +49,22 @@ MUTANTS = [
          '"sky": (126, 134, 149, 159, 161, 181),\n    "solid": (105, 156),'),
     ),
     *family(
-        "unstride/data/bsds.py", ("tests/data/test_labelled.py",),
+        "unstride/datasets/bsds.py", ("tests/datasets/test_labelled.py",),
         ("regions count from 1", "load_labels(path, size) - 1", "load_labels(path, size)"),
         ("annotator 10 before 2", "key=lambda p: (len(p.stem), p.stem)", "key=lambda p: p.stem"),
     ),
     *family(
-        "unstride/data/posed_rgbd.py", ("tests/data/test_labelled.py",),
+        "unstride/datasets/posed_rgbd.py", ("tests/datasets/test_labelled.py",),
         ("frame 800 is not trained on", "number <= LAST_TRAIN", "number < LAST_TRAIN"),
         ("frame 840 is not validated on", "number >= FIRST_VAL", "number > FIRST_VAL"),
         ("every frame has the first pose", "poses[image.stem])", "next(iter(poses.values())))"),
     ),
     *family(
-        "unstride/data/voc.py", ("tests/data/test_labelled.py",),
+        "unstride/datasets/voc.py", ("tests/datasets/test_labelled.py",),
         ("outlines are a class", "unlabelled=(255,)", "unlabelled=(0,)"),
     ),
     *family(
-        "unstride/data/map_file.py", ("tests/data/test_map_file.py",),
+        "unstride/formats/label_png.py", ("tests/formats/test_label_png.py",),
         ("no palette", "image.putpalette((255 * shown", "image.putpalette((0 * shown"),
         ("any label", "if wrong.any():", "if False:"),
         ("any number of classes", "if len(colours) > UNLABELLED:", "if False:"),
@@ -73,7 +73,7 @@ MUTANTS = [
         ("wraps", ".clamp(1, 65535)", ".clamp(min=1)"),
     ),
     *family(
-        "unstride/data/views.py", ("tests/data/test_views.py",),
+        "unstride/transforms/views.py", ("tests/transforms/test_views.py",),
         ("nothing beyond the edges", "at = edge - (edge - at.remainder(2 * edge)).abs()", "at = at.clamp(0, edge)"),
         ("mirrors at the last pixel's centre", "at = edge - (edge - at.remainder(2 * edge)).abs()", "at = edge - 1 - (edge - 1 - at.remainder(2 * edge - 2)).abs()"),
         ("no flips", "flipped[:, None] < 0.5", "flipped[:, None] < 0"),
@@ -84,7 +84,7 @@ MUTANTS = [
         ("views interleaved", "unflatten(1, (len(views), size[0])).movedim(1, 0)", "unflatten(1, (size[0], len(views))).movedim(2, 0)"),
     ),
     *family(
-        "unstride/data/panoptic_file.py", ("tests/data/test_panoptic_file.py", "tests/metrics/test_panoptic_quality.py", "-k", "bytes or read or numbers or coco_infos or written or broken or whole or named or disagree"),
+        "unstride/formats/coco_panoptic.py", ("tests/formats/test_coco_panoptic.py", "tests/metrics/test_panoptic_quality.py", "-k", "bytes or read or numbers or coco_infos or written or broken or whole or named or disagree"),
         ("blue for red", "torch.tensor([1, 256, 65536])", "torch.tensor([65536, 256, 1])"),
         ("two bytes", "ids // 65536], -1)", "ids // 65536 * 0], -1)"),
         ("boxes one short", "int(columns.max()) + 1 - left", "int(columns.max()) - left"),
@@ -97,7 +97,7 @@ MUTANTS = [
         ("ids too large", "if ids.numel() and not 0 <=", "if False and not 0 <="),
     ),
     *family(
-        "unstride/data/masks.py", ("tests/data/test_masks.py",),
+        "unstride/formats/coco_masks.py", ("tests/formats/test_coco_masks.py",),
         ("sums unchecked", "if sum(counts) != size[0] * size[1]:", "if False:"),
         ("negative runs", "isinstance(n, int) and n >= 0 for", "isinstance(n, int) for"),
         ("half polygons", "or len(points) % 2:", ":"),
@@ -105,7 +105,7 @@ MUTANTS = [
         ("any size", "segmentation.get(\"size\") != list(size)", "False"),
     ),
     *family(
-        "unstride/data/instances.py", ("tests/data/test_instances.py", "-k", "not real"),
+        "unstride/datasets/instances.py", ("tests/datasets/test_instances.py", "-k", "not real"),
         ("boxes end at a pixel's start", "last = size - within", "last = size - 1 - within"),
         ("rows for columns", "(masks.any(1), masks.any(2))", "(masks.any(2), masks.any(1))"),
         ("boxes beyond the border", "boxes.clamp(torch.zeros(4), torch.tensor([width, height, width, height]))", "boxes"),
@@ -114,7 +114,7 @@ MUTANTS = [
         ("moves the image only", "else self.transforms(image, target)", "else (self.transforms(image), target)"),
     ),
     *family(
-        "unstride/data/coco_detection.py", ("tests/data/test_instances.py", "-k", "not real"),
+        "unstride/datasets/coco_detection.py", ("tests/datasets/test_instances.py", "-k", "not real"),
         ("a crowd is an object", "if any(not e.get(\"iscrowd\", 0) for e in each)", "if each"),
         ("boxes by their other corner", "left + width, top + height", "width, height"),
         ("labels from 0", "self.categories.index(entry[\"category_id\"]) + 1", "self.categories.index(entry[\"category_id\"])"),
@@ -124,12 +124,12 @@ MUTANTS = [
         ("missing photographs", "if not path.is_file():\n                raise", "if False:\n                raise"),
     ),
     *family(
-        "unstride/data/pennfudan.py", ("tests/data/test_instances.py", "-k", "pedestrian"),
+        "unstride/datasets/pennfudan.py", ("tests/datasets/test_instances.py", "-k", "pedestrian"),
         ("every fourth", "place % 5", "place % 4"),
         ("background is a pedestrian", "if n > 0]", "]"),
     ),
     *family(
-        "unstride/data/panoptic_targets.py", ("tests/models/test_panoptic_merge.py", "-k", "targets or centres_of"),
+        "unstride/transforms/panoptic_targets.py", ("tests/models/panoptic/test_postprocess.py", "-k", "targets or centres_of"),
         ("to the pixel's corner", "axis.float().mean() + 0.5", "axis.float().mean()"),
         ("rows for columns", "y, x = (axis", "x, y = (axis"),
         ("offsets the other way", "x - columns, offsets[0]", "columns - x, offsets[0]"),
@@ -139,13 +139,13 @@ MUTANTS = [
         ("void is a thing", "painted = torch.full_like(ids, UNLABELLED)", "painted = torch.zeros_like(ids)"),
     ),
     *family(
-        "unstride/data/coco_results.py", ("tests/data/test_coco_results.py",),
+        "unstride/formats/coco_results.py", ("tests/formats/test_coco_results.py",),
         ("corners", "right - left, bottom - top", "right, bottom"),
         ("labels are categories", "categories[label - 1]", "label"),
         ("half is outside", ">= 0.5", "> 0.5"),
     ),
     *family(
-        "unstride/data/spatial.py", ("tests/data/test_spatial.py",),
+        "unstride/transforms/spatial.py", ("tests/transforms/test_spatial.py",),
         ("a flip leaves normals", "sign[axis] = -1", "sign[axis] = 1"),
         ("a flip over negates x", "_values(maps).flip(-2), 1)", "_values(maps).flip(-2), 0)"),
         ("turned the other way", "[cos * x + sin * y, cos * y - sin * x, z]", "[cos * x - sin * y, cos * y + sin * x, z]"),
@@ -165,7 +165,7 @@ MUTANTS = [
         ("the largest side is ignored", "max_size=max_size).shape", "max_size=None if size else max_size + 1).shape"),
     ),
     *family(
-        "unstride/data/normals.py", ("tests/data/test_normals.py",),
+        "unstride/transforms/normals.py", ("tests/transforms/test_normals.py",),
         ("away from the camera", ".sum(1, keepdim=True) > 0", ".sum(1, keepdim=True) < 0"),
         ("the border wraps", ".zero_()", ".clone()"),
         ("across an edge", "<= jump * depth", "<= jump * depth + 9"),
@@ -176,17 +176,17 @@ MUTANTS = [
         ("a border of one pixel", "min(reach, size)).zero_()", "1).zero_()"),
     ),
     *family(
-        "unstride/data/cameras.py", ("tests/data/test_labelled.py", "tests/data/test_kitti.py", "-k", "posed or kitti or sentence or poses or frame or sequences"),
+        "unstride/formats/cameras.py", ("tests/datasets/test_labelled.py", "tests/datasets/test_kitti.py", "-k", "posed or kitti or sentence or poses or frame or sequences"),
         ("centres at whole numbers", "return half_pixel(torch.tensor(", "return (torch.tensor("),
         ("poses transposed", ".view(3, 4)", ".view(4, 3).mT"),
     ),
     *family(
-        "unstride/data/cameras.py", ("tests/data/test_kitti.py", "tests/data/test_kitti_depth.py", "-k", "not_there or calibration"),
+        "unstride/formats/cameras.py", ("tests/datasets/test_kitti.py", "tests/datasets/test_kitti_depth.py", "-k", "not_there or calibration"),
         ("any line", "if name not in rows:", "if False:"),
         ("any number of numbers", "if len(rows[name]) != count:", "if False:"),
     ),
     *family(
-        "unstride/data/kitti.py", ("tests/data/test_kitti.py", "-k", "not road and not mirror"),
+        "unstride/datasets/kitti.py", ("tests/datasets/test_kitti.py", "-k", "not road and not mirror"),
         ("test in train", 'VAL = ("09", "10")', 'VAL = ("10",)'),
         ("the camera on the other side", "ours[:3, 3] = -torch", "ours[:3, 3] = torch"),
         ("the pose of camera 0", "matrix, pose @ ours", "matrix, pose"),
@@ -195,7 +195,7 @@ MUTANTS = [
         ("poses counted from 1", "rows[int(image.stem)], poses", "rows[int(image.stem) - 1], poses"),
     ),
     *family(
-        "unstride/data/kitti_depth.py", ("tests/data/test_kitti_depth.py", "tests/data/test_labelled.py", "-k", "test_kitti_depth or kitti_depth"),
+        "unstride/datasets/kitti_depth.py", ("tests/datasets/test_kitti_depth.py", "tests/datasets/test_labelled.py", "-k", "test_kitti_depth or kitti_depth"),
         ("millimetres", "unit=1 / 256", "unit=0.001"),
         ("centres at whole numbers", "half_pixel(projection[:, :3])", "projection[:, :3]"),
         ("one camera for both", "number = camera[-2:]", 'number = "02"'),
@@ -217,7 +217,7 @@ MUTANTS = [
         ("the calibration besides raw", 'folder("raw", "") / drive[:10] / "calib', 'folder("") / drive[:10] / "calib'),
     ),
     *family(
-        "unstride/data/neighbours.py", ("tests/data/test_kitti_depth.py", "-k", "neighbours"),
+        "unstride/datasets/frame_triplets.py", ("tests/datasets/test_kitti_depth.py", "-k", "neighbours"),
         ("only frames of the list", "if not isinstance(frames, KITTIDepth):", "if True:"),
         ("after before", "load_image(path) for path in (before, after)", "load_image(path) for path in (after, before)"),
         ("what has no number", " if p.stem.isdigit()]", "]"),
@@ -225,7 +225,7 @@ MUTANTS = [
         ("the mirror needs motion", '    if "poses" in sample:\n', "    if True:\n"),
     ),
     *family(
-        "unstride/data/neighbours.py", ("tests/data/test_kitti.py",),
+        "unstride/datasets/frame_triplets.py", ("tests/datasets/test_kitti.py",),
         ("the pose of the other", "others = self.frames.poses, [self.places[path] for path in (before, after)]", "others = self.frames.poses, [self.places[path] for path in (after, before)]"),
         ("poses the other way", "relative_pose(pose[frame], pose[i])", "relative_pose(pose[i], pose[frame])"),
         ("the first intrinsics of another size", 'resized_intrinsics(sample["intrinsics"], before, size)', 'sample["intrinsics"]'),
@@ -234,12 +234,12 @@ MUTANTS = [
         ("the principal point not mirrored", "width - intrinsics[..., 0, 2]", "intrinsics[..., 0, 2]"),
     ),
     *family(
-        "unstride/data/neighbours.py", ("tests/recipes/test_depth.py", "-k", "other_colours"),
+        "unstride/datasets/frame_triplets.py", ("tests/recipes/test_depth.py", "-k", "other_colours"),
         ("what is compared is recoloured", 'return sample | {"shown": recolour(frames)}', 'return sample | {"shown": (new := recolour(frames)), "image": new[1]}'),
         ("each in its own colours", "recolour(frames)}", "torch.stack([recolour(f) for f in frames])}"),
     ),
     *family(
-        "unstride/data/samples.py", ("tests/data/test_samples.py",),
+        "unstride/datasets/shuffled.py", ("tests/datasets/test_shuffled.py",),
         ("one order for all rounds", "self.seed * 1_000_003 + turn", "self.seed * 1_000_003"),
         ("as the files lie", "self.source[int(order[place])]", "self.source[place]"),
         ("one draw for a round", "self.seed * 1_000_003 + index", "self.seed * 1_000_003 + turn"),
@@ -247,7 +247,7 @@ MUTANTS = [
         ("the caller's numbers are taken", "with torch.random.fork_rng(devices=[]):", "if True:"),
     ),
     *family(
-        "unstride/data/augment.py", ("tests/data/test_augment.py", "tests/recipes/test_segmentation.py", "-k", "augment or beyond"),
+        "unstride/transforms/augment.py", ("tests/transforms/test_augment.py", "tests/recipes/test_segmentation.py", "-k", "augment or beyond"),
         ("the longer side for the shorter", "zip(sorted(self.base), sorted(size), strict=True)", "zip(sorted(self.base)[::-1], sorted(size), strict=True)"),
         ("upright is across", "zip(sorted(self.base), sorted(size), strict=True)", "zip(self.base, size, strict=True)"),
         ("covers its base", "fitting = min(", "fitting = max("),
@@ -265,7 +265,7 @@ MUTANTS = [
         ("still wrapped in lists", "if isinstance(sample, tuple | list):", "if isinstance(sample, tuple):"),
     ),
     *family(
-        "unstride/data/augment.py", ("tests/data/test_scale_jitter.py",),
+        "unstride/transforms/augment.py", ("tests/transforms/test_scale_jitter.py",),
         ("void is unlabelled", "beyond={tv_tensors.Mask: 0.0}", "beyond=None"),
         ("no canvas", "crop = self.canvas or", "crop ="),
         ("always mirrored or never", "flip=self.flip", "flip=not self.flip"),
@@ -273,33 +273,33 @@ MUTANTS = [
         ("named tuples by one argument", 'hasattr(sample, "_fields")', "False"),
     ),
     *family(
-        "unstride/data/instances.py", ("tests/data/test_scale_jitter.py",),
+        "unstride/datasets/instances.py", ("tests/transforms/test_scale_jitter.py",),
         ("boxes as they were", "image_id=target[\"image_id\"],\n", "image_id=target[\"image_id\"], boxes=torch.as_tensor(target[\"boxes\"]),\n"),
         ("with their rules", "return plain(list(images)), plain(list(targets))", "return list(images), plain(list(targets))"),
     ),
     *family(
-        "unstride/data/metric.py", ("tests/recipes/test_depth.py", "tests/recipes/test_multitask.py", "-k", "mirrored or flip or size_of or line"),
+        "unstride/transforms/metric_depth.py", ("tests/recipes/test_depth.py", "tests/recipes/test_multitask.py", "-k", "mirrored or flip or size_of or line"),
         ("zoomed", "[v2.Resize(size, antialias=True)]", "[v2.Resize(size, antialias=True), v2.ScaleJitter(size)]"),
         ("not cropped", "if crop is not None:\n        steps", "if False:\n        steps"),
         ("never mirrored", "    if flip:\n", "    if False:\n"),
         ("at its own size", "return at_size(image[None], self.size)[0], labels", "return image, labels"),
     ),
     *family(
-        "unstride/data/multi_task.py", ("tests/recipes/test_multitask.py", "-k", "labels or normals or camera or line"),
+        "unstride/datasets/multi_task.py", ("tests/recipes/test_multitask.py", "-k", "labels or normals or camera or line"),
         ("the nearest neighbours", "camera, reach=REACH)", "camera)"),
         ("the camera of another frame", "self.source.camera(index, size)[None]", "3 * self.source.camera(index, size)[None]"),
         ("all labels that there are", "{task: known[task] for task in self.tasks}", "known"),
         ("labels that there are not", "if task not in offered:", "if False:"),
     ),
     *family(
-        "unstride/data/nyuv2_tasks.py", ("tests/recipes/test_multitask.py", "-k", "labels or camera or names"),
+        "unstride/datasets/nyuv2_tasks.py", ("tests/recipes/test_multitask.py", "-k", "labels or camera or names"),
         ("void is a class", "(numbers >= 0) & (numbers", "(numbers >= -1) & (numbers"),
         ("a photograph on its side", "_array(self.images[index], 3).movedim(-1, 0)", "_array(self.images[index], 3).movedim(-1, 0).mT"),
         ("the camera of another size", "SIZE, size)", "SIZE, SIZE)"),
         ("any array", "if numbers.ndim != dims or", "if False and"),
     ),
     *family(
-        "unstride/data/panoptic_file.py", ("tests/models/test_predict.py", "tests/data/test_panoptic_file.py", "-k", "number"),
+        "unstride/formats/coco_panoptic.py", ("tests/inference/test_predict.py", "tests/formats/test_coco_panoptic.py", "-k", "number"),
         ("two with one number", "len(set(map(int, names))) == len(names)", "True"),
         ("always places", "return [int(name) for name in names]", "pass"),
     ),

@@ -4,7 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/evaluation/probe.py", ("tests/evaluation/test_probe.py",),
+        "unstride/evaluation/linear_probe.py", ("tests/evaluation/test_linear_probe.py",),
         ("the schedule is not stepped", "        cosine.step()", "        pass"),
         ("the schedule is stepped twice", "        cosine.step()", "        cosine.step(); cosine.step()"),
         ("the seed does not choose pixels", "manual_seed(seed * 1_000_003 + place)", "manual_seed(place)"),
@@ -19,7 +19,7 @@ MUTANTS = [
         ("large splits are not subset", "min(self.pixels, self.most // max(images, 1))", "self.pixels"),
     ),
     *family(
-        "unstride/evaluation/frozen.py", ("tests/evaluation/test_frozen.py", "tests/evaluation/test_probe.py"),
+        "unstride/evaluation/frozen_features.py", ("tests/evaluation/test_frozen_features.py", "tests/evaluation/test_linear_probe.py"),
         ("labels at corners", "+ 0.5) * self.step).long()", ") * self.step).long()"),
         ("cells outside the image", "rows[rows < size[0]], columns[columns < size[1]]", "rows, columns"),
         ("statistics of one image", "total, squares = total + cells.sum(1), squares + cells.square().sum(1)", "total, squares = cells.sum(1), cells.square().sum(1)"),
@@ -28,7 +28,7 @@ MUTANTS = [
         ("answers not cropped", "maps[:, :, : size[0], : size[1]]", "maps"),
     ),
     *family(
-        "unstride/evaluation/tasks.py", ("tests/evaluation/test_probe.py",),
+        "unstride/evaluation/probe_tasks.py", ("tests/evaluation/test_linear_probe.py",),
         ("the worst class", "answers.max(0)", "answers.min(0)"),
         ("depth without its logarithm", "- labels.log()).abs()", "- labels).abs()"),
         ("far depth is known", "& (labels < self.caps[1])", ""),
@@ -36,7 +36,7 @@ MUTANTS = [
         ("scored as deep as usual", "DepthErrors(caps)", "DepthErrors()"),
     ),
     *family(
-        "unstride/evaluation/probing.py", ("tests/evaluation/test_measures.py", "-k", "transfer"),
+        "unstride/evaluation/probe_measures.py", ("tests/evaluation/test_measures.py", "-k", "transfer"),
         ("transfer learns from the row", "Row(\"cells\", AsTheyAre()), missing, cells)", "row, missing, bench.grid)"),
         ("transfer trains again", "if seed not in bench.cell_probes", ""),
         ("transfer mixes seeds", "[bench.cell_probes[seed] for seed in seeds]", "list(bench.cell_probes.values())[: len(seeds)][::-1]"),
@@ -57,7 +57,7 @@ MUTANTS = [
         ("a band too few", "for band in pixels.split(BAND)]", "for band in pixels.split(BAND)][::-1]"),
     ),
     *family(
-        "unstride/evaluation/rows.py", ("tests/evaluation/test_rows.py",),
+        "unstride/evaluation/candidates.py", ("tests/evaluation/test_candidates.py",),
         ("untrained rows are random", "torch.manual_seed(0)", "pass"),
         ("the caller's random numbers", "with torch.random.fork_rng():", "if True:"),
         ("no repeated doublings", "return stride.bit_length() - 1 if learns else 1", "return 1"),
@@ -78,7 +78,7 @@ MUTANTS = [
         ("any data set will do", "[bench for bench in benches if bench.kind in kinds]", "list(benches)"),
     ),
     *family(
-        "unstride/evaluation/store.py", ("tests/evaluation/test_runner.py",),
+        "unstride/evaluation/results.py", ("tests/evaluation/test_runner.py",),
         ("one file for all options", "hashlib.sha256(text.encode())", "hashlib.sha256(b'')"),
     ),
     *family(
@@ -87,11 +87,11 @@ MUTANTS = [
         ("population deviation", "statistics.stdev", "statistics.pstdev"),
     ),
     *family(
-        "unstride/evaluation/segments.py", ("tests/evaluation/test_measures.py", "-k", "segments"),
+        "unstride/evaluation/segment_measure.py", ("tests/evaluation/test_measures.py", "-k", "segments"),
         ("no features", "at_every_pixel(bench.frozen, up, features, image)[0]", "at_every_pixel(bench.frozen, up, 0 * features, image)[0]"),
     ),
     *family(
-        "unstride/evaluation/features.py", ("tests/evaluation/test_features.py",),
+        "unstride/evaluation/feature_evaluation.py", ("tests/evaluation/test_feature_evaluation.py",),
         ("labels may repeat", "if labels.count(label) > 1", "if labels.count(label) > 9"),
         ("a measure without data", "if kinds and not any(", "if False and any("),
         ("no folder by name", "self.data / name if (self.data / name).is_dir() else self.data", "self.data"),
@@ -102,7 +102,7 @@ MUTANTS = [
         ("bilinear over the row", "own / bilinear", "bilinear / own"),
     ),
     *family(
-        "unstride/whole_file.py", ("tests/evaluation/test_runner.py", "tests/test_cli.py", "-k", "whole or fails or half or stopped"),
+        "unstride/formats/atomic_write.py", ("tests/evaluation/test_runner.py", "tests/cli/test_main.py", "-k", "whole or fails or half or stopped"),
         ("written in place", 'path.with_name(f"{path.name}.{os.getpid()}.tmp")', "path"),
         ("leftovers", "beside.unlink(missing_ok=True)", "pass"),
         ("never there", "beside.replace(path)", "pass"),

@@ -43,7 +43,7 @@ MUTANTS = [
         ("any crop", "if crop is not None and crop not in CROPS:", "if False:"),
     ),
     *family(
-        "unstride/metrics/cam.py", ("tests/metrics/test_cam.py",),
+        "unstride/metrics/cam_faithfulness.py", ("tests/metrics/test_cam_faithfulness.py",),
         ("drop relative to the masked", "/ whole.clamp(", "/ masked.clamp("),
         ("drop not cut off", "(-change).clamp(min=0)", "(-change)"),
         ("equal is an increase", "(change > 0)", "(change >= 0)"),
@@ -51,7 +51,7 @@ MUTANTS = [
         ("zero over zero", "whole.clamp(min=tiny)", "whole"),
     ),
     *family(
-        "unstride/metrics/separation.py", ("tests/metrics/test_separation.py",),
+        "unstride/metrics/segment_separation.py", ("tests/metrics/test_segment_separation.py",),
         ("ties count for one", "(counts - 1) / 2", "0"),
         ("only the first annotator", "scores.append(auc.nanmean())", "scores.append(auc[0])"),
         ("an annotator without boundary spoils all", "auc.nanmean()", "auc.mean()"),

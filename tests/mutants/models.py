@@ -2,11 +2,11 @@
 
 from tests.mutants.mutant import family
 
-PREDICTED = "tests/models/test_predict.py", "-k", "not folder_that_fit"
+PREDICTED = "tests/inference/test_predict.py", "-k", "not folder_that_fit"
 
 MUTANTS = [
     *family(
-        "unstride/models/pieces.py", ("tests/models/test_pieces.py",),
+        "unstride/tiling/padded_tiles.py", ("tests/tiling/test_padded_tiles.py",),
         ("pieces: the padding stays", "slice(min(s.start, n), min(s.stop, n))\n            for", "s\n            for"),
         ("pieces: empty ones too", "if piece.features.numel():", "if True:"),
         ("pieces: too small a margin", "ceil(1.5 * max(1, *shrink) + 1)", "0"),
@@ -18,7 +18,7 @@ MUTANTS = [
         ("covering: never cropped alone", "if all(n.is_integer() for n in scaled):", "if False:"),
     ),
     *family(
-        "unstride/models/memory.py", ("tests/models/test_memory.py",),
+        "unstride/tiling/memory_budget.py", ("tests/tiling/test_memory_budget.py",),
         ("memory: GiB is GB", "1024 ** ", "1000 ** "),
         ("memory: nothing is a size", "if size := int(float(number) * step):", "if (size := int(float(number) * step)) >= 0:"),
         ("memory: what is in use is free", "else resident_memory())", "else 0)"),
@@ -30,7 +30,7 @@ MUTANTS = [
         ("memory: another controller's group", 'number != "0" and "memory" not in controllers.split(",")', "False"),
     ),
     *family(
-        "unstride/models/feature_file.py", ("tests/models/test_feature_file.py",),
+        "unstride/formats/features.py", ("tests/formats/test_features.py",),
         ("for the owner alone", "file.chmod(usual)", "pass"),
         ("file: rows for columns", "(c * height + rows.start) * width", "(c * width + rows.start) * height"),
         ("file: columns all at the left", "width + columns.start", "width"),
@@ -39,7 +39,7 @@ MUTANTS = [
         ("file: any disk will do", "< size:", "< 0:"),
     ),
     *family(
-        "unstride/models/explain.py", ("tests/models/test_explain.py",),
+        "unstride/inference/explain.py", ("tests/inference/test_explain.py",),
         ("explain: x by the height", "int((x + 0.5) * columns / w)", "int((x + 0.5) * rows / h)"),
         ("explain: no half pixel", "int((y + 0.5) * rows / h)", "int(y * rows / h)"),
         ("explain: points outside", "if not (0 <= x < w and 0 <= y < h):", "if False:"),
@@ -55,18 +55,18 @@ MUTANTS = [
         ("explain: stages are not written", '{"features": one} | one.stages', '{"features": one}'),
     ),
     *family(
-        "unstride/models/cached.py", ("tests/recipes/test_featup.py",),
+        "unstride/backbones/cached.py", ("tests/recipes/test_featup.py",),
         ("every image the same", "digest.update(image", "digest.copy().update(image"),
         ("nothing is kept", "        if missing:", "        missing = list(range(len(image)))\n        if missing:"),
     ),
     *family(
-        "unstride/classifier.py", ("tests/test_classifier.py",),
+        "unstride/backbones/classifier.py", ("tests/backbones/test_classifier.py",),
         ("no bias", " + linear.bias[label]", ""),
         ("any head", "        if not alike:", "        if False:"),
         ("no normalisation", "self.model((image - self.mean.to(image)) / self.std.to(image))", "self.model(image)"),
     ),
     *family(
-        "unstride/models/pretrained.py", ("tests/models/test_pretrained.py", "-k", "not upsample and not main"),
+        "unstride/features/pretrained.py", ("tests/features/test_pretrained.py", "-k", "not upsample and not main"),
         ("the stride is forgotten", '"stride": trunk.stride}', '"stride": None}'),
         ("weights stay fresh", '    load_weights(model, folder / WEIGHTS, "model")\n', ""),
         ("in training mode", "return model.eval()", "return model.train()"),
@@ -76,7 +76,7 @@ MUTANTS = [
         ("a wrong backbone is a traceback", "    with refusing(folder / CONFIG):\n", "    if True:\n"),
     ),
     *family(
-        "unstride/models/answers.py", PREDICTED,
+        "unstride/inference/predictors.py", PREDICTED,
         ("metres of all", "\"m\" if known else \"\"", "\"m\""),
         ("at its own size", "tuple(model.described.get(\"size\") or image.shape[2:])", "tuple(image.shape[2:])"),
         ("stuff is countable", "[False] * len(stuff)", "[True] * len(stuff)"),
@@ -84,14 +84,14 @@ MUTANTS = [
         ("one picture for all tasks", "f\"pictures/{name}\" if", "\"pictures\" if"),
     ),
     *family(
-        "unstride/models/answer_files.py", PREDICTED,
+        "unstride/inference/outputs.py", PREDICTED,
         ("the first class is left out", "logits.argmax(0)", "logits[1:].argmax(0)"),
         ("all objects are shown", "value[good]", "value[good | True]"),
         ("the file lacks bad objects", "entries(0, here,", "entries(0, shown,"),
         ("clipping is not said", "f\"{clipped} pixels", "\"\" and f\"{clipped} pixels"),
     ),
     *family(
-        "unstride/models/predict.py", PREDICTED,
+        "unstride/inference/predict.py", PREDICTED,
         ("any weights", "digest(model / CONFIG, model / WEIGHTS)", "digest(model / CONFIG)"),
         ("any photograph", "\"photograph\": digest(path), ", ""),
         ("never done", "if (told := self._done(name, made_with)) is not None:", "if (told := None) is not None:"),
@@ -105,11 +105,11 @@ MUTANTS = [
         ("any task", "if described[\"task\"] not in ANSWERS:", "if False:"),
     ),
     *family(
-        "unstride/models/joined.py", PREDICTED,
+        "unstride/inference/coco_documents.py", PREDICTED,
         ("one number for all", "entry | {\"image_id\": number}", "entry"),
     ),
     *family(
-        "unstride/models/each_image.py", (*PREDICTED[:1], "tests/test_cli.py", "-k", "broken or beyond or mistakes or names or shorter or sizes"),
+        "unstride/inference/batch_job.py", (*PREDICTED[:1], "tests/cli/test_main.py", "-k", "broken or beyond or mistakes or names or shorter or sizes"),
         ("success after failure", "return 1 if failed else 0", "return 0"),
         ("the longer side", "shorter = min(h, w)", "shorter = max(h, w)"),
         ("names clash", "if len(set(named)) == len(named):", "if named:"),
@@ -117,12 +117,12 @@ MUTANTS = [
         ("nothing is joined", "job.finish(done)", "pass"),
     ),
     *family(
-        "unstride/models/batch.py", ("tests/models/test_pretrained.py", "-k", "upsample"),
+        "unstride/inference/upsample.py", ("tests/features/test_pretrained.py", "-k", "upsample"),
         ("upsample: weights ignored", "stride, weights=weights, backbone_weights=backbone_weights,", "stride, backbone_weights=backbone_weights,"),
         ("upsample: the backbone's usual weights", "weights=weights, backbone_weights=backbone_weights,", "weights=weights,"),
     ),
     *family(
-        "unstride/models/chosen.py", ("tests/models/test_chosen.py", "tests/models/test_pretrained.py", "-k", "main or upsample or weights or chosen"),
+        "unstride/inference/from_names.py", ("tests/inference/test_from_names.py", "tests/features/test_pretrained.py", "-k", "main or upsample or weights or chosen"),
         ("another upsampler", "    if held != {name}:", "    if not held & {name}:"),
         ("any guide", "if up.guide_channels not in (None, 3):", "if False:"),
         ("the folder's channels", "Upsampler.from_pretrained(folder, channels=channels)", "Upsampler.from_pretrained(folder)"),
@@ -137,7 +137,7 @@ MUTANTS = [
         ("no number is a number", "    for kind in (int, float):", "    for kind in ():"),
     ),
     *family(
-        "unstride/models/implicit.py", ("tests/models/test_implicit.py", "tests/models/test_implicit_fit.py", "-k", "given or depends or backbone or resumed"),
+        "unstride/features/implicit.py", ("tests/features/test_implicit.py", "tests/features/test_implicit_fit.py", "-k", "given or depends or backbone or resumed"),
         ("the seed moves on", "torch.manual_seed(seed)", "torch.manual_seed(seed + i)"),
         ("one network for all", "for one, pair in zip(self.images, pairs, strict=True)", "for one, pair in zip([self.images[0]] * len(features), pairs, strict=True)"),
         ("the mean twice", "centred=self.adds", "centred=False"),
@@ -146,7 +146,7 @@ MUTANTS = [
         ("all parts go on training", "module.training = mode", "module.training = True"),
     ),
     *family(
-        "unstride/models/implicit_fit.py", ("tests/models/test_implicit_fit.py",),
+        "unstride/features/implicit_fit.py", ("tests/features/test_implicit_fit.py",),
         ("keeps the last", "if error < lowest:", "if True:"),
         ("never out of patience", "waited = 0 if error < GAIN * lowest else waited + 1", "waited = 0"),
         ("any gain is enough", "if error < GAIN * lowest", "if error < lowest"),
@@ -161,14 +161,14 @@ MUTANTS = [
         ("comb off the frame", "if stride % n == 0 and n >= wanted", "if n >= wanted"),
     ),
     *family(
-        "unstride/models/components.py", ("tests/models/test_implicit_fit.py", "-k", "components"),
+        "unstride/features/components.py", ("tests/features/test_implicit_fit.py", "-k", "components"),
         ("not standardised", "cells = (cells - mean) / std", "cells = cells - mean"),
         ("the least components", "variances.flip(0)[:most], axes.flip(1)[:, :most]", "variances[:most], axes[:, :most]"),
         ("not scaled", "unit = variances.mean().clamp(min=1e-12).sqrt()", "unit = variances.new_ones(())"),
         ("never the mean", "return features if centred else features + self.mean", "return features"),
     ),
     *family(
-        "unstride/models/segmenter.py", ("tests/models/test_segmenters.py", "-k", "not operator_at_any"),
+        "unstride/models/segmentation/segmenter.py", ("tests/models/segmentation/test_by_name.py", "-k", "not operator_at_any"),
         ("not padded", "image = pad_image(image, size)\n", ""),
         ("not cropped", "size, image=image)[:, :, :height, :width]", "size, image=image)"),
         ("cropped at the other end", "size, image=image)[:, :, :height, :width]", "size, image=image)[:, :, -height:, -width:]"),
@@ -178,13 +178,13 @@ MUTANTS = [
         ("always four", "last_upsampler, classes, pyramid.strides[0]", "last_upsampler, classes, 2"),
     ),
     *family(
-        "unstride/models/semantic_fpn.py", ("tests/models/test_segmenters.py", "-k", "places or needs_the_image"),
+        "unstride/models/segmentation/semantic_fpn.py", ("tests/models/segmentation/test_by_name.py", "-k", "places or needs_the_image"),
         ("one operator for both", "width, fpn_upsampler)", "width, branch_upsampler)"),
         ("no image in the branch", "self.branch(levels, image)", "self.branch(levels)"),
         ("no image in the neck", "self.fpn(features, image)", "self.fpn(features)"),
     ),
     *family(
-        "unstride/models/upernet.py", ("tests/models/test_segmenters.py", "-k", "places or needs_the_image or upernet"),
+        "unstride/models/segmentation/upernet.py", ("tests/models/segmentation/test_by_name.py", "-k", "places or needs_the_image or upernet"),
         ("pooling has the fusion's", "width, pooling_upsampler)", "width, fusion_upsampler)"),
         ("the pooled level counts nothing", "{coarsest: pooled}, image)", "{coarsest: 0 * pooled}, image)"),
         ("only the finest is fused", "self.fusion(levels, image)", "self.fusion({s: v * (s == 4) for s, v in levels.items()}, image)"),
@@ -196,13 +196,13 @@ MUTANTS = [
         ("no batch normalisation", "norm=nn.BatchNorm2d", "norm=None"),
     ),
     *family(
-        "unstride/models/hrnet_ocr.py", ("tests/models/test_segmenters.py", "-k", "places or needs_the_image or hrnet"),
+        "unstride/models/segmentation/hrnet_ocr.py", ("tests/models/segmentation/test_by_name.py", "-k", "places or needs_the_image or hrnet"),
         ("always bilinear", "Fusion(pyramid.channels, fusion_upsampler)", "Fusion(pyramid.channels)"),
         ("no image", "self.fusion(features, image)", "self.fusion(features)"),
         ("widths swapped", "width=width, key_width=key_width", "width=key_width, key_width=width"),
     ),
     *family(
-        "unstride/models/panoptic_merge.py", ("tests/models/test_panoptic_merge.py", "-k", "not truth"),
+        "unstride/models/panoptic/postprocess.py", ("tests/models/panoptic/test_postprocess.py", "-k", "not truth"),
         ("the worse above", "scores.argsort(descending=True, stable=True).tolist()", "scores.argsort(stable=True).tolist()"),
         ("objects overwrite", "seen = masks[i] & (ids == 0)", "seen = masks[i]"),
         ("hidden ones stay", "area - left > max_overlap * area", "False"),
@@ -220,7 +220,7 @@ MUTANTS = [
         ("empty centres", "if vote.any():", "if True:"),
     ),
     *family(
-        "unstride/models/detection_parts.py", ("tests/models/test_detection.py", "-k", "batch or refused or deconvolution or frozen or (numbers and 90) or no_object or nothing or pooled or kept or rounded or draws"),
+        "unstride/models/detection/torchvision_parts.py", ("tests/models/detection/test_detector.py", "-k", "batch or refused or deconvolution or frozen or (numbers and 90) or no_object or nothing or pooled or kept or rounded or draws"),
         ("no masks of nothing", "if not len(features):", "if False:"),
         ("boxes in half types", "widened(levels[stride])", "levels[stride]"),
         ("padded with black", "colour.expand(len(images), 3, height, width).clone()", "0 * colour.expand(len(images), 3, height, width)"),
@@ -228,7 +228,7 @@ MUTANTS = [
         ("guided mask heads", "if self.conv5_mask.guide_channels is not None:", "if False:"),
     ),
     *family(
-        "unstride/models/detection.py", ("tests/models/test_detection.py", "-k", "batch or refused or deconvolution or frozen or (numbers and 90) or no_object or nothing or pooled or kept or rounded"),
+        "unstride/models/detection/detector.py", ("tests/models/detection/test_detector.py", "-k", "batch or refused or deconvolution or frozen or (numbers and 90) or no_object or nothing or pooled or kept or rounded"),
         ("scales guessed", "    pool.scales = [1 / s", "    scales = [1 / s"),
         ("levels of other strides", "initLevelMapper(first, last)", "initLevelMapper(first + 1, last + 1)"),
         ("gaps", "if any(coarse != 2 * fine", "if any(coarse < 2 * fine"),
@@ -241,7 +241,7 @@ MUTANTS = [
         ("epsilon unused", "norm.eps if epsilon is None else epsilon", "norm.eps"),
     ),
     *family(
-        "unstride/models/panoptic_fpn.py", ("tests/models/test_panoptic_fpn.py",),
+        "unstride/models/panoptic/panoptic_fpn.py", ("tests/models/panoptic/test_panoptic_fpn.py",),
         ("crowds are learned", "[without_crowds(t) for t in targets]", "list(targets)"),
         ("void is learned", "ignore_index=UNLABELLED", "ignore_index=-1"),
         ("the padding is learned", "part = one[None, :, :height, :width]", "part = interpolate(one[None], (height, width))"),
@@ -253,7 +253,7 @@ MUTANTS = [
         ("of the padded size", "interpolate(part, size, mode=\"bilinear\")[0]", "part[0]"),
     ),
     *family(
-        "unstride/models/panoptic_deeplab.py", ("tests/models/test_panoptic_deeplab.py",),
+        "unstride/models/panoptic/panoptic_deeplab.py", ("tests/models/panoptic/test_panoptic_deeplab.py",),
         ("offsets in finest cells", "unit = max(", "unit = min("),
         ("rates in cells", "max(rate // self.strides[0], 1)", "rate // 16"),
         ("half types", "interpolate(widened(m)", "interpolate((m)"),
@@ -269,13 +269,13 @@ MUTANTS = [
         ("not cut to the image", "[:, :, :height, :width] for m in maps", "for m in maps"),
     ),
     *family(
-        "unstride/models/pixel_decoder.py", ("tests/models/test_multi_task.py", "tests/models/test_monodepth.py", "-k", "learns or disparities or answers"),
+        "unstride/heads/pixel_decoder.py", ("tests/models/multitask/test_multi_task.py", "tests/models/depth/test_monodepth.py", "-k", "learns or disparities or answers"),
         ("what nobody reads learns nothing", "nn.Identity()  #", "self.neck.layer_blocks[i]  #"),
         ("what is read is not smoothed", "range(max(levels - 1, 1), len(channels))", "range(0, len(channels))"),
         ("the coarsest enlarged", "levels[self.finest]", "levels[max(levels)]"),
     ),
     *family(
-        "unstride/models/task.py", ("tests/models/test_multi_task.py", "-k", "not every"),
+        "unstride/models/multitask/task.py", ("tests/models/multitask/test_multi_task.py", "-k", "not every"),
         ("answers of half types", "raw = widened(self.head(", "raw = (self.head("),
         ("linear depth", "self.near * (log(self.far / self.near) * raw[:, 0].sigmoid()).exp()", "self.near + (self.far - self.near) * raw[:, 0].sigmoid()"),
         ("not unit", "return normalize(raw, dim=1)", "return raw"),
@@ -285,17 +285,17 @@ MUTANTS = [
         ("regression for classes", "is_classification = True", "is_classification = False"),
     ),
     *family(
-        "unstride/models/multi_task.py", ("tests/models/test_multi_task.py", "-k", "part or said"),
+        "unstride/models/multitask/multi_task.py", ("tests/models/multitask/test_multi_task.py", "-k", "part or said"),
         ("the unlabelled takes part", "if self.tasks[name].known(target).any()", "if True"),
         ("all are the same", "return self.weighting(losses), losses", "return sum(losses.values()), losses"),
     ),
     *family(
-        "unstride/models/pose.py", ("tests/models/test_monodepth.py", "-k", "motion or learns"),
+        "unstride/models/depth/pose_network.py", ("tests/models/depth/test_monodepth.py", "-k", "motion or learns"),
         ("starts anywhere", "UNIT = 0.01", "UNIT = 10.0"),
         ("turn for shift", "pose_matrix(motion[:, :3], motion[:, 3:])", "pose_matrix(motion[:, :3], motion[:, :3])"),
     ),
     *family(
-        "unstride/models/segmenters.py", ("tests/recipes/test_segmentation.py", "tests/models/test_detectors.py", "-k", "folder_holds or what_is_wrong or not_is_named"),
+        "unstride/models/segmentation/by_name.py", ("tests/recipes/test_segmentation.py", "tests/models/detection/test_by_name.py", "-k", "folder_holds or what_is_wrong or not_is_named"),
         ("options of a word are lost", "partial(create_upsampler, name, **options)", "partial(create_upsampler, name)"),
         ("at no place", "elif upsampler is not None and", "elif False and"),
         ("any option", "unknown = options.keys() - known.keys()", "unknown = known.keys() - known.keys()"),
@@ -303,13 +303,13 @@ MUTANTS = [
         ("a wrong option is a traceback", "    except TypeError as error:", "    except KeyError as error:"),
     ),
     *family(
-        "unstride/models/saved_task.py", ("tests/recipes/test_segmentation.py", "-k", "folder_holds"),
+        "unstride/models/task_network.py", ("tests/recipes/test_segmentation.py", "-k", "folder_holds"),
         ("weights stay fresh", '    load_weights(network, folder / WEIGHTS, "network")\n', ""),
         ("in training mode", "return network.eval(), described", "return network.train(), described"),
         ("the word is lost", 'upsampler=described["upsampler"]', "upsampler=None"),
     ),
     *family(
-        "unstride/models/monodepth.py", ("tests/models/test_monodepth.py",),
+        "unstride/models/depth/monodepth.py", ("tests/models/depth/test_monodepth.py",),
         ("disparities of half types", "widened(self.heads[str(n)](levels[n]))", "self.heads[str(n)](levels[n])"),
         ("depth for disparity", "1 / (1 / far + (1 / near - 1 / far) * disparity)", "near + (far - near) * disparity"),
         ("never inverted", "before = torch.linalg.inv(self.pose(sources[:, 0], image))", "before = self.pose(sources[:, 0], image)"),
@@ -323,7 +323,7 @@ MUTANTS = [
         ("smoothness forgotten", 'parts["photometric"] + parts["smoothness"]', 'parts["photometric"]'),
     ),
     *family(
-        "unstride/models/detectors.py", ("tests/models/test_detectors.py",),
+        "unstride/models/detection/by_name.py", ("tests/models/detection/test_by_name.py",),
         ("never in the mask head", "return (MASK_HEAD,) if needs_guide else ()", "return (MASK_HEAD,)"),
         ("always in the mask head", "return (MASK_HEAD,) if needs_guide else ()", "return ()"),
         ("in mask heads that are not there", 'if name == "mask_rcnn" else (MASK_HEAD,)', 'if name == "mask_rcnn" else ()'),
@@ -331,46 +331,46 @@ MUTANTS = [
         ("any detector", "if name not in KINDS:", "if False:"),
     ),
     *family(
-        "unstride/models/detection.py", ("tests/models/test_detectors.py", "tests/models/test_detection.py", "-k", "wide or named or refused"),
+        "unstride/models/detection/detector.py", ("tests/models/detection/test_by_name.py", "tests/models/detection/test_detector.py", "-k", "wide or named or refused"),
         ("any option", "if unknown := sorted(options.keys() - known):", "if unknown := []:"),
         ("heads of the usual width", "if version == 2 or trunk.out_channels != WIDTH:", "if version == 2:"),
         ("any width", "if grouped and (width % 32 or width < 64):", "if False:"),
         ("any version", "if version not in ((1, 2) if kind in SECOND else (1,)):", "if False:"),
     ),
     *family(
-        "unstride/models/detection.py", ("tests/models/test_detection.py", "-k", "version_2"),
+        "unstride/models/detection/detector.py", ("tests/models/detection/test_detector.py", "-k", "version_2"),
         ("no norms in the FPN", "norm=nn.BatchNorm2d if version == 2 and", "norm=nn.BatchNorm2d if False and"),
         ("P6 of the level", "p6_of_features=version == 2", "p6_of_features=False"),
         ("one head for proposals", 'heads.keys() - options.keys():', 'heads.keys() - {"rpn_head"}:'),
         ("the first head of RetinaNet", 'if version == 2 and "head" not in options:', "if False:"),
     ),
     *family(
-        "unstride/models/detection_heads.py", ("tests/models/test_detectors.py", "tests/models/test_detection.py", "-k", "wide or version_2"),
+        "unstride/models/detection/heads.py", ("tests/models/detection/test_by_name.py", "tests/models/detection/test_detector.py", "-k", "wide or version_2"),
         ("a narrow vector", "FastRCNNPredictor(4 * width, classes)", "FastRCNNPredictor(width, classes)"),
         ("absolute differences of boxes", '_loss_type = "giou"', '_loss_type = "l1"'),
         ("no norms in the mask head", "[width] * DEPTH, 1, norm_layer=norm", "[width] * DEPTH, 1"),
     ),
     *family(
-        "unstride/models/task_networks.py", ("tests/recipes/test_depth.py", "tests/recipes/test_multitask.py", "-k", "outputs or line or folder"),
+        "unstride/models/multitask/by_name.py", ("tests/recipes/test_depth.py", "tests/recipes/test_multitask.py", "-k", "outputs or line or folder"),
         ("the usual depths", "LogDepth(near, far)),", "LogDepth()),"),
         ("all tasks", "for task in tasks}", "for task in TASKS}"),
         ("a stack trace", "except TypeError as error:", "except KeyError as error:"),
         ("no upsampler", "placed(make, options, upsampler)", "placed(make, options)"),
     ),
     *family(
-        "unstride/models/need.py", ("tests/models/test_predict.py", "-k", "memory"),
+        "unstride/inference/memory_check.py", ("tests/inference/test_predict.py", "-k", "memory"),
         ("all images are tried", "if pixels <= HARMLESS:", "if False:"),
         ("nothing is there anyway", "less - slope * few", "0"),
         ("a small one's need", "self.line[1] * pixels", "self.line[1]"),
         ("there is always room", "wanted > free", "wanted < 0"),
     ),
     *family(
-        "unstride/models/each_image.py", ("tests/models/test_predict.py", "-k", "stopped"),
+        "unstride/inference/batch_job.py", ("tests/inference/test_predict.py", "-k", "stopped"),
         ("done as ever", "return STOPPED", "return 0"),
         ("on with the next", "                stopped = True\n                break", "                stopped = True"),
     ),
     *family(
-        "unstride/models/predict.py", ("tests/models/test_predict.py", "-k", "score"),
+        "unstride/inference/predict.py", ("tests/inference/test_predict.py", "-k", "score"),
         ("the score is all tasks'", 'if self.model.described["task"] in SCORED else None', ""),
     ),
 ]  # fmt: skip

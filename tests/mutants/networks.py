@@ -4,7 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/losses/consistency.py", ("tests/losses/test_consistency.py",),
+        "unstride/losses/featup.py", ("tests/losses/test_featup.py",),
         ("likelihood: doubt is a variance", "2 * sigma.square()", "2 * sigma"),
         ("likelihood: doubt is free", " + sigma.log()", ""),
         ("variation: rows alone", "return down + (maps", "return down + 0 * (maps"),
@@ -15,7 +15,7 @@ MUTANTS = [
         ("crf: channels are summed", " / found.shape[2]", ""),
     ),
     *family(
-        "unstride/pyramid.py", ("tests/test_pyramid.py",),
+        "unstride/backbones/pyramid.py", ("tests/backbones/test_pyramid.py",),
         ("parameters that change", "if before != [id(parameter)", "if False and before != [id(parameter)"),
         ("strides as they come", "tuple(sorted(set(strides)))", "tuple(strides)"),
         ("channels of another layer", "stride: self.layers[index][1]", "stride: self.layers[index - 1][1]"),
@@ -40,7 +40,7 @@ MUTANTS = [
         ("strides as they come", "tuple(sorted(set(strides)))", "tuple(strides)"),
     ),
     *family(
-        "unstride/models/saved_task.py", ("tests/models/test_saved_task.py",),
+        "unstride/models/task_network.py", ("tests/models/test_task_network.py",),
         ("the option is lost in the file", 'options = dict(described["options"])', 'options = described["options"]'),
         ("no word of its own", 'word = own or described["upsampler"]', 'word = described["upsampler"]'),
         ("never the word", "**more, **backbone", "**backbone"),
@@ -70,7 +70,7 @@ MUTANTS = [
         ("P7 at three times", "4 * stride: self.p7", "3 * stride: self.p7"),
     ),
     *family(
-        "unstride/blocks.py", ("tests/heads/test_semantic_branch.py",),
+        "unstride/necks/conv_block.py", ("tests/heads/test_semantic_branch.py",),
         ("another norm", "convolution, norm(after), nn.ReLU()", "convolution, nn.BatchNorm2d(after), nn.ReLU()"),
         ("another number of groups", "NORM_GROUPS = 32", "NORM_GROUPS = 16"),
     ),
@@ -87,7 +87,7 @@ MUTANTS = [
         ("no image", "finer=features, image=image", "finer=features"),
     ),
     *family(
-        "unstride/necks/fusion.py", ("tests/necks/test_fusion.py",),
+        "unstride/necks/level_fusion.py", ("tests/necks/test_level_fusion.py",),
         ("coarse first", "torch.cat([finest, *rest], 1)", "torch.cat([*rest, finest], 1)"),
         ("nearest by default", 'whole, mode="bilinear"', 'whole, mode="nearest"'),
         ("from level to level: coarse first", "torch.cat([fine, maps], 1)", "torch.cat([maps, fine], 1)"),
@@ -117,7 +117,7 @@ MUTANTS = [
         ("rough for final", "return self.predict(mixed), rough", "return rough, rough"),
     ),
     *family(
-        "unstride/geometry.py", ("tests/test_geometry.py", "tests/data/test_spatial.py", "-k", "geometry or centre"),
+        "unstride/geometry.py", ("tests/test_geometry.py", "tests/transforms/test_spatial.py", "-k", "geometry or centre"),
         ("centres at whole numbers", "torch.arange(width, device=like.device, dtype=like.dtype) + 0.5", "torch.arange(width, device=like.device, dtype=like.dtype)"),
         ("half a pixel the other way", "shift[..., :2, 2] = 0.5", "shift[..., :2, 2] = -0.5"),
         ("intrinsics resized by the other side", "[new_size[1] / size[1], new_size[0] / size[0], 1.0]", "[new_size[0] / size[0], new_size[1] / size[1], 1.0]"),
@@ -161,7 +161,7 @@ MUTANTS = [
         ("the wrong sign", "(1 - cosine_similarity", "(1 + cosine_similarity"),
     ),
     *family(
-        "unstride/losses/uncertainty.py", ("tests/losses/test_uncertainty.py",),
+        "unstride/losses/uncertainty_weighting.py", ("tests/losses/test_uncertainty_weighting.py",),
         ("kinds exchanged", "1.0 if is_classification[name] else 0.5", "0.5 if is_classification[name] else 1.0"),
         ("variance for its inverse", "torch.exp(-log_variance)", "torch.exp(log_variance)"),
         ("no price", " + log_variance / 2).sum()", ").sum()"),

@@ -76,7 +76,7 @@ MUTANTS = [
         ("dots: queries one pixel off", "_stage(queries, plan, y, xa, xb - xa, line)", "_stage(queries, plan, y, xa + 1, xb - xa, line)"),
     ),
     *family(
-        "unstride/ops/jobs.py", ("tests/ops/test_backends.py", "tests/ops/test_processes.py", "-k", "numba or wider or processes or threads or forked"),
+        "unstride/ops/cpu_jobs.py", ("tests/ops/test_backends.py", "tests/ops/test_processes.py", "-k", "numba or wider or processes or threads or forked"),
         ("second image takes the first's", "first = image * step_b + channels", "first = channels"),
         ("a group takes the next one's channels", "for channels in _blocks(j * c, (j + 1) * c)", "for channels in _blocks((g - 1 - j) * c, (g - j) * c)"),
         ("a job is skipped", "while (ticket := next(tickets)) < len(jobs):", "while (ticket := next(tickets)) < len(jobs) - (len(jobs) > 1):"),
@@ -114,7 +114,7 @@ MUTANTS = [
         ("second image takes the first's", "source = features + b * fb +", "source = features +"),
     ),
     *family(
-        "unstride/ops/by_rows.py", ("tests/ops/test_by_rows.py",),
+        "unstride/ops/portable.py", ("tests/ops/test_portable.py",),
         ("rows not moved on", "index_select(2, first + p)", "index_select(2, first)"),
         ("the first group for all", "weights[:, :, p].movedim(2, -1)", "weights[:, :1, p].movedim(2, -1).expand(-1, g, -1, -1, -1)"),
         ("margin one short", "width, k, device)[:, None] + torch.arange(k, device=device) + margin", "width, k, device)[:, None] + torch.arange(k, device=device) + max(margin - 1, 0)"),

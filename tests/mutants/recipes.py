@@ -4,27 +4,27 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/recipes/run.py", ("tests/recipes/test_featup.py", "-k", "same_seed or folder"),
+        "unstride/training/run.py", ("tests/recipes/test_featup.py", "-k", "same_seed or folder"),
         ("starts again", "return path if path.exists() else None", "return None"),
         ("the curve is lost", "self.curve = checkpoint[\"curve\"]", "pass"),
     ),
     *family(
-        "unstride/recipes/run.py", ("tests/recipes/test_segmentation.py", "-k", "again or broken"),
+        "unstride/training/run.py", ("tests/recipes/test_segmentation.py", "-k", "again or broken"),
         ("broken is no matter", "not zipfile.is_zipfile(path)", "False"),
         ("of the step before", "self.latest = self.global_step, scores", "self.latest = self.global_step - 1, scores"),
     ),
     *family(
-        "unstride/recipes/task.py", ("tests/recipes/test_segmentation.py", "-k", "measures_again or best"),
+        "unstride/training/task_run.py", ("tests/recipes/test_segmentation.py", "-k", "measures_again or best"),
         ("measured twice", "run.patience or step != learner.global_step", "True"),
         ("the last's scores with the best weights", "run.patience or step", "step"),
     ),
     *family(
-        "unstride/recipes/command.py", ("tests/recipes/test_task.py", "-k", "sentence"),
+        "unstride/cli/fit.py", ("tests/training/test_task_run.py", "-k", "sentence"),
         ("the whole traceback", 'said.startswith("Caught ")', "False"),
         ("with its type", '.partition(": ")[2]', ""),
     ),
     *family(
-        "unstride/recipes/task_options.py", ("tests/recipes/test_task.py", "-k", "refused"),
+        "unstride/training/options.py", ("tests/training/test_task_run.py", "-k", "refused"),
         ("no sizes", "not value or min(value) < 1", "min(value, default=1) < 1"),
         ("no pixels", "min(value) < 1)", "min(value) < 0)"),
         ("falling ranges", "0 < value[0] <= value[1]", "0 < value[0]"),
@@ -39,7 +39,7 @@ MUTANTS = [
         ("flipped image, straight segments", "segments.flip(2)) if", "segments) if"),
     ),
     *family(
-        "unstride/recipes/task_learner.py", ("tests/recipes/test_pictures.py",),
+        "unstride/training/task_learner.py", ("tests/recipes/test_pictures.py",),
         ("all are shown", "if index < SHOWN and", "if"),
         ("one name for all", 'f"{name}/{index}"', 'f"validation/{index}"'),
     ),
@@ -59,7 +59,7 @@ MUTANTS = [
         ("what was cut off is shown", 'target["ids"][0], present(target)', 'target["ids"][0], target["segments"]'),
     ),
     *family(
-        "unstride/recipes/depth_learners.py", ("tests/recipes/test_pictures.py",),
+        "unstride/recipes/depth_learner.py", ("tests/recipes/test_pictures.py",),
         ("a scale of its own", '== "none" else None', '== "median" else None'),
     ),
     *family(
@@ -69,12 +69,12 @@ MUTANTS = [
         ("a scale of its own", "found, depth_span(truth))", "found)"),
     ),
     *family(
-        "unstride/recipes/task.py", ("tests/recipes/test_detection.py", "tests/recipes/test_depth.py", "-k", "the_run_leaves or same_outputs or two_steps"),
+        "unstride/training/task_run.py", ("tests/recipes/test_detection.py", "tests/recipes/test_depth.py", "-k", "the_run_leaves or same_outputs or two_steps"),
         ("no options of its own", "**(inside or {}), ", ""),
         ("nothing besides", "        **more,\n", ""),
     ),
     *family(
-        "unstride/recipes/task_learner.py", ("tests/recipes/test_task.py", "tests/recipes/test_segmentation.py", "-k", "not two_processes and not learns_the"),
+        "unstride/training/task_learner.py", ("tests/training/test_task_run.py", "tests/recipes/test_segmentation.py", "-k", "not two_processes and not learns_the"),
         ("all of a pyramid came with weights", 'return getattr(body, "model", body)', "return body"),
         ("frozen parts learn", "part.requires_grad_(False)", "pass"),
         ("frozen statistics move", "if whole else self.frozen:", "if whole else []:"),
@@ -93,13 +93,13 @@ MUTANTS = [
         ("the same on every device", "self.global_step + self.trainer.global_rank", "self.global_step"),
     ),
     *family(
-        "unstride/recipes/task.py", ("tests/recipes/test_task.py", "tests/recipes/test_segmentation.py", "-k", "not two_processes and not learns_the"),
+        "unstride/training/task_run.py", ("tests/training/test_task_run.py", "tests/recipes/test_segmentation.py", "-k", "not two_processes and not learns_the"),
         ("the last weights, not the best", "    run.take_best(learner)\n", ""),
         ("the curve is not written", "curve=learner.curve)", "curve=[])"),
         ("measured under another name", 'f"{split}.json"', '"val.json"'),
     ),
     *family(
-        "unstride/recipes/task.py", ("tests/recipes/test_segmentation.py", "-k", "two_processes"),
+        "unstride/training/task_run.py", ("tests/recipes/test_segmentation.py", "-k", "two_processes"),
         ("everyone sees all", "range(rank, len(dataset), world)", "range(0, len(dataset))"),
     ),
     *family(
@@ -111,7 +111,7 @@ MUTANTS = [
         ("boundaries of the last photographs only", "            metric.reset()", "            self.area.reset()"),
     ),
     *family(
-        "unstride/recipes/command.py", ("tests/recipes/test_task.py", "-k", "config or validated or option"),
+        "unstride/cli/fit.py", ("tests/training/test_task_run.py", "-k", "config or validated or option"),
         ("names are paths", "        if not Path(given).is_file() and not packaged.is_file():", "        if not Path(given).is_file():"),
         ("any name", "        if not Path(given).is_file() and not packaged.is_file():", "        if False:"),
         ("anything can be validated", "    if act is None:", "    if False:"),
@@ -144,7 +144,7 @@ MUTANTS = [
         ("no centres", "return panoptic_loss(fields", "fields = fields._replace(offsets=fields.offsets.detach())\n        return panoptic_loss(fields"),
     ),
     *family(
-        "unstride/recipes/depth_learners.py", ("tests/recipes/test_depth.py", "-k", "not killed and not every_config"),
+        "unstride/recipes/depth_learner.py", ("tests/recipes/test_depth.py", "-k", "not killed and not every_config"),
         ("the true poses are not taken", "parts = self.network.loss(batch, known_motion=self.options.known_motion)\n        return", "parts = self.network.loss(batch, known_motion=not self.options.known_motion)\n        return"),
         ("the scale is always aligned", '("median" if moving else "none")', '"median"'),
         ("caps forgotten", "DepthErrors(options.caps, alignment, crop", "DepthErrors(alignment=alignment, crop"),
@@ -177,12 +177,12 @@ MUTANTS = [
         ("near for far", '"near": options.near,', '"near": options.far,'),
     ),
     *family(
-        "unstride/recipes/callbacks.py", ("tests/recipes/test_segmentation.py", "-k", "again"),
+        "unstride/training/callbacks.py", ("tests/recipes/test_segmentation.py", "-k", "again"),
         ("saved before it is measured", "% self.every and not measured:", "% self.every:"),
         ("not saved after it is measured", 'if trainer.state.fn == "fit":', "if False:"),
     ),
     *family(
-        "unstride/recipes/callbacks.py", ("tests/recipes/test_callbacks.py",),
+        "unstride/training/callbacks.py", ("tests/training/test_callbacks.py",),
         ("more is always better", '1 if mode == "max" else -1', "1"),
         ("equals are better", "score > self.best", "score >= self.best"),
         ("waits for ever", "self.waited += 1", "pass"),
@@ -193,7 +193,7 @@ MUTANTS = [
         ("activations are lost", "return sync_norms(model)", "return nn.SyncBatchNorm.convert_sync_batchnorm(model)"),
     ),
     *family(
-        "unstride/recipes/card.py", ("tests/recipes/test_card.py", "tests/recipes/test_featup.py", "-k", "test_card or folder or json or word or halved or else"),
+        "unstride/training/run_card.py", ("tests/training/test_run_card.py", "tests/recipes/test_featup.py", "-k", "test_card or folder or json or word or halved or else"),
         ("the folder is for the trained channels", "describe(upsampler) | {\"channels\": channels}", "describe(upsampler)"),
         ("NaN", "not isfinite(content) else content", "False else content"),
         ("an address", 'if callable(value) and hasattr(value, "__qualname__"):', "if False:"),
@@ -202,7 +202,7 @@ MUTANTS = [
         ("anybody's commit", 'if git("ls-files", "--error-unmatch", here.name, folder=here.parent) is None:', "if False:"),
     ),
     *family(
-        "unstride/recipes/task.py", ("tests/recipes/test_segmentation.py", "-k", "devices"),
+        "unstride/training/task_run.py", ("tests/recipes/test_segmentation.py", "-k", "devices"),
         ("waits for the others", "if few < devices:", "if False:"),
     ),
 ]  # fmt: skip

@@ -11,7 +11,7 @@ SWAPPING = (
 
 MUTANTS = [
     *family(
-        "unstride/swapping/frames.py", SWAPPING,
+        "unstride/swapping/swapped_module.py", SWAPPING,
         ("a child's calls are its caller's", "        outer.depth += 1\n", "        outer.depth += 0\n"),
         ("the depth is not taken back", "        outer.depth -= 1\n", "        pass\n"),
         ("every call is the first", "self.counts[signature] += 1", "pass"),
@@ -38,7 +38,7 @@ MUTANTS = [
         ("every scale is 2", "max(place.scale, 1)", "2"),
     ),
     *family(
-        "unstride/swapping/descent.py", SWAPPING,
+        "unstride/swapping/origin_tracking.py", SWAPPING,
         ("weights end no mark", "marks = frozenset({INPUT, LEARNED})", "pass"),
         ("what is learned is forgotten", "frozenset({INPUT, LEARNED})", "frozenset({INPUT})"),
     ),

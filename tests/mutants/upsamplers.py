@@ -4,7 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/upsamplers/attention.py",
+        "unstride/upsamplers/layers.py",
         ("tests/upsamplers/test_naf.py", "tests/upsamplers/test_anyup.py"),
         ("rotated the other way", "torch.cat([-second, first], 1)", "torch.cat([second, -first], 1)"),
         ("one cell too many", "(taps >= end)", "(taps > end)"),
@@ -48,7 +48,7 @@ MUTANTS = [
         ("half a pixel off", "(pixels / samples) - 0.5", "(pixels / samples)"),
     ),
     *family(
-        "unstride/upsamplers/cost.py", ("tests/test_cli.py",),
+        "unstride/analysis/cost.py", ("tests/cli/test_main.py",),
         ("biases are free", "(2 * prod(out_shape) if bias is not None else 0)", "0"),
         ("taps of a row", "2 * weights[2] ** 2 * prod(out_shape)", "2 * weights[2] * prod(out_shape)"),
     ),
@@ -131,7 +131,7 @@ MUTANTS = [
         ("table enlarged by repetition", "mode=\"bilinear\", align_corners=False", "mode=\"nearest\""),
     ),
     *family(
-        "unstride/upsamplers/pooling.py", ("tests/upsamplers/test_pooling.py",),
+        "unstride/upsamplers/featup_downsample.py", ("tests/upsamplers/test_featup_downsample.py",),
         ("blur: border counts as zero", "return fold_border(weights, (features.shape[2], features.shape[3]), \"replicate\")", "return weights"),
         ("blur: squared kernel", "self.kernel.abs() / self.kernel.abs().sum()", "self.kernel**2 / (self.kernel**2).sum()"),
         ("attention: bias before gain", "scores * self.gain[:, :, None, None] + self.bias[:, :, None, None]", "(scores + self.bias[:, :, None, None]) * self.gain[:, :, None, None]"),
@@ -153,7 +153,7 @@ MUTANTS = [
         ("guided by what is coarse", "guide = fine if", "guide = coarse if"),
     ),
     *family(
-        "unstride/upsamplers/tracing.py", ("tests/upsamplers/test_tracing.py",),
+        "unstride/analysis/footprint.py", ("tests/analysis/test_footprint.py",),
         ("trace: x and y exchanged", "trace(out[0, :, y, x], maps)", "trace(out[0, :, x, y], maps)"),
         ("trace: predictions not frozen", "with frozen_predictions(upsampler), recorded",
          "with recorded"),
@@ -176,7 +176,7 @@ MUTANTS = [
         ("recorded: hooks stay", "            hook.remove()", "            pass"),
     ),
     *family(
-        "unstride/upsamplers/jacobian.py", ("tests/upsamplers/test_tracing.py",),
+        "unstride/analysis/jacobian.py", ("tests/analysis/test_footprint.py",),
         ("rows: what a cut-out says is not checked", "if patch and adds_up(",
          "if patch or adds_up("),
         ("rows: the check always agrees", "            return False", "            pass"),
@@ -187,7 +187,7 @@ MUTANTS = [
         ("rows: the whole map forgotten", "found[name] += row.square()", "found[name] += 0 * row"),
     ),
     *family(
-        "unstride/upsamplers/cut.py", ("tests/upsamplers/test_tiles.py", "-k", "whole or way or room"),
+        "unstride/tiling/tile_axis.py", ("tests/tiling/test_tiles.py", "-k", "whole or way or room"),
         ("cut: the guide's pixels may be cut", "for n in (self.pixels, self.seen)", "for n in (self.pixels,)"),
         ("cut: the result's pixels may be cut", "for n in (self.pixels, self.seen)", "for n in (self.seen,)"),
         ("cut: a tile without its halo", "max(a - margin, 0), min(b + margin, self.cells)", "a, b"),
@@ -199,8 +199,8 @@ MUTANTS = [
         ("cut: the largest is the total", "return sum(span.end", "return max(span.end"),
     ),
     *family(
-        "unstride/upsamplers/tiles.py",
-        ("tests/upsamplers/test_tiles.py", "tests/models/test_pieces.py", "-k", "not resident"),
+        "unstride/tiling/tiles.py",
+        ("tests/tiling/test_tiles.py", "tests/tiling/test_padded_tiles.py", "-k", "not resident"),
         ("tiles: the halo stays", "y.start - top : y.stop - top", "0 : y.stop - y.start"),
         ("tiles: margins beyond the map", "max(axis.pixel(s.start) - margin, 0)", "axis.pixel(s.start) - margin"),
         ("tiles: no halo for the margin", "halo += cells_under(margin, grid, size)", "halo += 0"),
@@ -216,7 +216,7 @@ MUTANTS = [
         ("tiles: any module is cut", "if not isinstance(upsampler, Upsampler):", "if False:"),
     ),
     *family(
-        "unstride/upsamplers/peak.py", ("tests/upsamplers/test_tiles.py", "-k", "counted"),
+        "unstride/tiling/peak_memory.py", ("tests/tiling/test_tiles.py", "-k", "counted"),
         ("peak: what was given counts", "self.known[tensor.untyped_storage()] = True", "pass"),
         ("peak: views count", "        if storage in self.known:\n            return\n", ""),
         ("peak: nothing ends", "self.now -= size", "pass"),
@@ -257,7 +257,7 @@ MUTANTS = [
         ("any name for the default", "elif pretrained is not True:", "elif False:"),
     ),
     *family(
-        "unstride/upsamplers/configuration.py", ("tests/upsamplers/test_folder.py", "-k", "not every_upsampler"),
+        "unstride/saving/configuration.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
         ("describe: defaults are not written", "    given.apply_defaults()\n", ""),
         ("describe: the package's weights win", '"pretrained": False}', '"pretrained": True}'),
         ("describe: the variant is forgotten", '{"variant": WORD_OF_VARIANT[kind], "pretrained": False}', '{"pretrained": False}'),
@@ -273,7 +273,7 @@ MUTANTS = [
         ("unnamed arguments are dropped", "(Parameter.VAR_POSITIONAL, Parameter.POSITIONAL_ONLY)", "()"),
     ),
     *family(
-        "unstride/upsamplers/saving.py", ("tests/upsamplers/test_folder.py", "-k", "not every_upsampler"),
+        "unstride/saving/mixin.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
         ("remembers the parent's arguments", 'vars(self).setdefault("made_with", (args, options))', 'self.made_with = args, options'),
         ("signatures are lost", "    @wraps(init)\n", ""),
         ("any class will do", "if not isinstance(up, cls):", "if False:"),
@@ -281,7 +281,7 @@ MUTANTS = [
         ("channels are not passed on", "known, channels=channels", "known, channels=None"),
     ),
     *family(
-        "unstride/upsamplers/folder.py", ("tests/upsamplers/test_folder.py", "-k", "not every_upsampler"),
+        "unstride/saving/folder.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
         ("the card is written again", "    if not (folder / CARD).exists():\n", "    if True:\n"),
         ("tensors share memory", ".contiguous().clone()", ".contiguous()"),
         ("in training mode", "return upsampler.eval()", "return upsampler.train()"),
@@ -294,7 +294,7 @@ MUTANTS = [
         ("the card does not name your class", 'classes = f", classes=[{own}]" if own else ""', 'classes = ""'),
     ),
     *family(
-        "unstride/upsamplers/hub.py", ("tests/upsamplers/test_hub.py",),
+        "unstride/saving/huggingface.py", ("tests/saving/test_huggingface.py",),
         ("everything is fetched", ", allow_patterns=[CONFIG, WEIGHTS]", ""),
         ("the card is overwritten", "kept = [CARD] if", "kept = None if"),
         ("always public", "private=private, exist_ok", "private=False, exist_ok"),
@@ -304,7 +304,7 @@ MUTANTS = [
         ("no second push", "exist_ok=True", "exist_ok=False"),
     ),
     *family(
-        "unstride/upsamplers/inside.py", ("tests/necks/test_fpn.py",),
+        "unstride/upsamplers/factory.py", ("tests/necks/test_fpn.py",),
         ("a bound guide overruled", 'or "guide_channels" in getattr(factory, "keywords", {})', ""),
         ("the guide's channels not told", "if guide_channels is None or not takes", "if True or not takes"),
         ("the image never at hand", "for guide in (finer, image):", "for guide in (finer,):"),

@@ -4,7 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/dots.py", ("tests/test_dots.py",),
+        "unstride/viz/footprint.py", ("tests/viz/test_footprint.py",),
         ("dots: at the cell's corner", "((x + 0.5) * cw - left)", "(x * cw - left)"),
         ("dots: rows for columns", "for y, x in (weights", "for x, y in (weights"),
         ("dots: the radius is the share", "full * math.sqrt(abs(share))", "full * abs(share)"),
@@ -36,7 +36,7 @@ MUTANTS = [
         ("the first is a shade", "+ 0.5) % 1 * 2 - 1", "+ 0.7) % 1 * 2 - 1"),
     ),
     *family(
-        "unstride/viz/paint.py", ("tests/viz/test_overlays.py",),
+        "unstride/viz/label_overlay.py", ("tests/viz/test_overlays.py",),
         ("the other way round", "torch.lerp(image, chosen, opacity)", "torch.lerp(chosen, image, opacity)"),
         ("the last colour for all others", "torch.where(inside, torch.lerp", "torch.where(inside | True, torch.lerp"),
         ("255 is the last class", "& (numbers < len(colours))", ""),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchvision.ops import FeaturePyramidNetwork, feature_pyramid_network
 
-from tests.necks.guides import FACTORIES, Own, wake, without_gradient
+from tests.necks.factories import FACTORIES, Own, wake, without_gradient
 from unstride.necks.extra_levels import LastLevelMaxPool, LastLevelP6P7
 from unstride.necks.fpn import FPN
 from unstride.upsamplers import CarafeUpsample, Nearest, create_upsampler

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from tests.necks.guides import FACTORIES, wake, without_gradient
+from tests.necks.factories import FACTORIES, wake, without_gradient
 from unstride.necks.pyramid_pooling import PyramidPooling
 from unstride.upsamplers import Nearest, Upsampler, create_upsampler
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.ops.cases import CASES, REFERENCES, inputs, rounding_bound
+from tests.ops.size_cases import CASES, REFERENCES, inputs, rounding_bound
 from unstride.ops import gpu, jobs
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]

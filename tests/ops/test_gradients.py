@@ -8,7 +8,7 @@ no gradient, and gradients are never looked at: here each tap of each case is.
 import pytest
 import torch
 
-from tests.ops.cases import CASES, REFERENCES, inputs, rounding_bound
+from tests.ops.size_cases import CASES, REFERENCES, inputs, rounding_bound
 from unstride.ops import correlate, reassemble, scatter
 
 PUBLIC = {

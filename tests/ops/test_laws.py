@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
-from tests.ops.cases import CASES, inputs
+from tests.ops.size_cases import CASES, inputs
 from unstride.ops import correlate, fold_border, reassemble, scatter
 from unstride.ops.window import window_holders, window_start
 

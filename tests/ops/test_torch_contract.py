@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import unstride
-from tests.ops.cases import REFERENCES, inputs
+from tests.ops.size_cases import REFERENCES, inputs
 from unstride.ops import correlate, reassemble, scatter
 
 OPS = torch.ops.unstride

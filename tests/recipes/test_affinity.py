@@ -9,8 +9,9 @@ from PIL import Image
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from unstride.data.labelled import create_labelled
-from unstride.recipes import affinity, run
+from unstride.datasets.by_name import create_labelled
+from unstride.recipes import affinity
+from unstride.training import run
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ import torch
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from tests.recipes.tiny_rooms import TINY, H, W, drives, kitchen, nyuv2, road, same
-from unstride.cli import main
-from unstride.data.augment import colour_jitter
-from unstride.data.neighbours import Neighbours, recoloured
-from unstride.data.posed_rgbd import PosedRGBD
-from unstride.models.saved_task import create_task, read_task
+from tests.recipes.tiny_depth import TINY, H, W, drives, kitchen, nyuv2, road, same
+from unstride.cli.main import main
+from unstride.transforms.augment import colour_jitter
+from unstride.datasets.frame_triplets import Neighbours, recoloured
+from unstride.datasets.posed_rgbd import PosedRGBD
+from unstride.models.task_network import create_task, read_task
 from unstride.recipes import depth
-from unstride.recipes.command import configs, parsed
+from unstride.cli.fit import configs, parsed
 from unstride.recipes.depth import Options
 
 LEARNING = {

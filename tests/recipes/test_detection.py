@@ -11,11 +11,12 @@ pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not instal
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
 from tests.recipes import scenes
-from unstride import cli
-from unstride.data.instances import collate_instances
-from unstride.data.pennfudan import PennFudan
-from unstride.models.saved_task import create_task, read_task
-from unstride.recipes import detection, task
+from unstride.cli.main import main as cli
+from unstride.datasets.instances import collate_instances
+from unstride.datasets.pennfudan import PennFudan
+from unstride.models.task_network import create_task, read_task
+from unstride.recipes import detection
+from unstride.training import task_run as task
 
 TINY = {"width": 16, "rpn_post_nms_top_n_train": 40, "rpn_pre_nms_top_n_train": 60}
 TINY |= {"rpn_post_nms_top_n_test": 20, "box_batch_size_per_image": 16, "box_score_thresh": 0.0}

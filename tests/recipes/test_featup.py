@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from unstride.backbones import Backbone
-from unstride.data import views
-from unstride.recipes import featup, run
+from unstride.backbones.timm_backbone import Backbone
+from unstride.transforms import views
+from unstride.recipes import featup
+from unstride.training import run
 from unstride.upsamplers import Upsampler
 
 ROOT = Path(__file__).parents[2]

@@ -10,13 +10,13 @@ import torch
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from tests.recipes.tiny_rooms import TINY, H, W, kitchen, nyuv2, nyuv2_tasks, same
-from unstride.cli import main
-from unstride.data.labels import UNLABELLED
-from unstride.data.multi_task import REACH, MultiTaskLabels
-from unstride.data.normals import normals_from_depth
-from unstride.data.nyuv2_tasks import NYUv2Tasks
-from unstride.models.saved_task import create_task, read_task
+from tests.recipes.tiny_depth import TINY, H, W, kitchen, nyuv2, nyuv2_tasks, same
+from unstride.cli.main import main
+from unstride.formats.labels import UNLABELLED
+from unstride.datasets.multi_task import REACH, MultiTaskLabels
+from unstride.transforms.normals import normals_from_depth
+from unstride.datasets.nyuv2_tasks import NYUv2Tasks
+from unstride.models.task_network import create_task, read_task
 from unstride.recipes import multitask
 from unstride.recipes.multitask import Options
 

@@ -11,13 +11,14 @@ pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not instal
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
 from tests.recipes import scenes
-from unstride import cli
-from unstride.data.augment import GREY
-from unstride.data.coco_panoptic_objects import COCOPanopticObjects
-from unstride.data.instances import collate_instances
-from unstride.data.panoptic_file import Category
-from unstride.models.saved_task import create_task, read_task
-from unstride.recipes import panoptic, panoptic_learner, task
+from unstride.cli.main import main as cli
+from unstride.transforms.augment import GREY
+from unstride.datasets.coco_panoptic import COCOPanopticObjects
+from unstride.datasets.instances import collate_instances
+from unstride.formats.coco_panoptic import Category
+from unstride.models.task_network import create_task, read_task
+from unstride.recipes import (panoptic, panoptic_learner)
+from unstride.training import task_run as task
 
 TINY = {
     "panoptic_fpn": {

@@ -9,16 +9,16 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import nn
 
 from tests.models.tiny_pyramid import TinyPyramid
-from unstride.data.metric import at_size
-from unstride.data.panoptic_file import Segment
-from unstride.data.panoptic_targets import Classes
-from unstride.models.multi_task import MultiTask
-from unstride.models.semantic_fpn import SemanticFPN
-from unstride.models.task import LogDepth, Segmentation, SingleTask, SurfaceNormals
+from unstride.transforms.metric_depth import at_size
+from unstride.formats.coco_panoptic import Segment
+from unstride.transforms.panoptic_targets import Classes
+from unstride.models.multitask.multi_task import MultiTask
+from unstride.models.segmentation.semantic_fpn import SemanticFPN
+from unstride.models.multitask.task import LogDepth, Segmentation, SingleTask, SurfaceNormals
 from unstride.recipes import depth, detection, multitask, segmentation
 from unstride.recipes.panoptic_learner import learner as panoptic_learner
-from unstride.recipes.task_learner import TaskLearner
-from unstride.recipes.task_options import TaskOptions
+from unstride.training.task_learner import TaskLearner
+from unstride.training.options import TaskOptions
 from unstride.viz import (
     beside,
     compared,

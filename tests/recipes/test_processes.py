@@ -22,8 +22,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders
 
 from tests.recipes import scenes, test_detection, test_multitask, test_panoptic, test_segmentation
 from tests.recipes import test_depth as depth
-from tests.recipes.streets import streets
-from tests.recipes.tiny_rooms import kitchen
+from tests.recipes.tiny_camvid import streets
+from tests.recipes.tiny_depth import kitchen
 
 ROOT = Path(__file__).parents[2]
 FIT = """

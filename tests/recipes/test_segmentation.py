@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from tests.recipes.streets import streets
-from unstride.models.saved_task import read_task
+from tests.recipes.tiny_camvid import streets
+from unstride.models.task_network import read_task
 from unstride.recipes import depth, segmentation
 from unstride.recipes.segmentation import Options, fit, validate
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.swapping.operators import Guided, Own
+from tests.swapping.custom_upsamplers import Guided, Own
 from unstride import find_places, swap, unswap
 
 pytestmark = [

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.ops import FeaturePyramidNetwork
 
-from tests.swapping.nets import Net
+from tests.swapping.toy_networks import Net
 from unstride import find_places, list_upsamplers, swap, unswap
 
 FIXED = {"nearest", "bilinear", "bicubic", "guided_filter", "joint_bilateral", "max_unpool"}

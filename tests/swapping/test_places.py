@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from tests.swapping.nets import PLACES, Net
+from tests.swapping.toy_networks import PLACES, Net
 from unstride import find_places
 
 

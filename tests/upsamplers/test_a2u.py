@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.upsamplers.naive import (
+from tests.upsamplers.pixel_reference import (
     assert_same,
     count,
     dense,

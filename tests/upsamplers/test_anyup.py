@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import pad
 
-from tests.upsamplers.naive import (
+from tests.upsamplers.pixel_reference import (
     activated,
     convolved,
     normalised,

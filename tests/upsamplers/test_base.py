@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.upsamplers.naive import drawn, holder, lively, sub_pixel
+from tests.upsamplers.pixel_reference import drawn, holder, lively, sub_pixel
 from unstride.upsamplers import (
     FADE,
     CarafeUpsample,

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from tests.upsamplers.naive import (
+from tests.upsamplers.pixel_reference import (
     around,
     assert_same,
     count,

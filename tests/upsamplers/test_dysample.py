@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from tests.upsamplers.naive import (
+from tests.upsamplers.pixel_reference import (
     assert_same,
     bilinear,
     count,

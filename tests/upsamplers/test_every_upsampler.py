@@ -8,7 +8,7 @@ import torch
 from unstride import create_upsampler, list_upsamplers
 from unstride.ops.window import window_start
 from unstride.upsamplers import Reassembly, frozen_predictions
-from unstride.upsamplers.tiles import Tiles
+from unstride.tiling.tiles import Tiles
 
 CONVEX = {
     "nearest", "bilinear", "joint_bilateral", "featup_jbu", "dysample", "gum", "sapa", "naf",

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.upsamplers.naive import (
+from tests.upsamplers.pixel_reference import (
     around,
     assert_same,
     count,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from benchmarks.formulations import PublishedStack
+from benchmarks.torch_baselines import PublishedStack
 from unstride.ops import fold_border, reassemble
 from unstride.upsamplers import FeatUpStack
 from unstride.upsamplers.featup import DOUBLINGS, after_doubling, away_from_zero, taps_after

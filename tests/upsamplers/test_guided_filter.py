@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
-from tests.upsamplers.naive import assert_same, drawn, pooled, resized
+from tests.upsamplers.pixel_reference import assert_same, drawn, pooled, resized
 from unstride.upsamplers import GuidedFilter
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from tests.upsamplers.naive import around, assert_same, bilinear, drawn, place, resized
+from tests.upsamplers.pixel_reference import around, assert_same, bilinear, drawn, place, resized
 from unstride.upsamplers import GuidedUpsamplingModule
 
 

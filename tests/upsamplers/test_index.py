@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import max_pool2d
 
-from tests.upsamplers.naive import assert_same, count, drawn, holder, patch, sub_pixel
+from tests.upsamplers.pixel_reference import assert_same, count, drawn, holder, patch, sub_pixel
 from unstride.ops.window import window_start
 from unstride.upsamplers import (
     IndexDownsample,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.upsamplers.naive import lively
+from tests.upsamplers.pixel_reference import lively
 from unstride.upsamplers import A2UPair, IndexPair, Pair, create_pair
 
 PAIRS = [

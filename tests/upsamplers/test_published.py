@@ -18,7 +18,7 @@ from torch.nn.functional import (
 )  # fmt: skip
 
 from tests.upsamplers import test_anyup, test_naf
-from tests.upsamplers.naive import random_state
+from tests.upsamplers.pixel_reference import random_state
 from unstride.upsamplers import NAF, AnyUp, load_published
 
 MEAN, STD = (torch.tensor(v).view(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))

@@ -6,7 +6,7 @@ from unstride.viz import beside, class_overlay, compared, object_overlay, panopt
 from unstride.viz.boxes import _overlap, _tag
 from unstride.viz.classes import class_entries
 from unstride.viz.legend import Entry, legend, with_legend
-from unstride.viz.paint import edges, painted
+from unstride.viz.label_overlay import edges, painted
 from unstride.viz.palette import palette
 from unstride.viz.panoptic import panoptic_entries, ranks, segment_colours
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from unstride.data.camvid import CLASSES as CAMVID_CLASSES
-from unstride.data.cityscapes import Cityscapes
+from unstride.datasets.camvid import CLASSES as CAMVID_CLASSES
+from unstride.datasets.cityscapes import Cityscapes
 from unstride.viz.oklab import from_oklab, to_oklab
 from unstride.viz.palette import distinct, palette, shades
 

@@ -7,14 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unstride.evaluation.features import Setting as Setting
-    from unstride.evaluation.features import evaluate as evaluate
-    from unstride.evaluation.rows import Row as Row
+    from unstride.evaluation.feature_evaluation import Setting as Setting
+    from unstride.evaluation.feature_evaluation import evaluate as evaluate
+    from unstride.evaluation.candidates import Row as Row
 
 HOMES = {
-    "Setting": "unstride.evaluation.features",
-    "evaluate": "unstride.evaluation.features",
-    "Row": "unstride.evaluation.rows",
+    "Setting": "unstride.evaluation.feature_evaluation",
+    "evaluate": "unstride.evaluation.feature_evaluation",
+    "Row": "unstride.evaluation.candidates",
 }
 __all__ = list(HOMES)
 

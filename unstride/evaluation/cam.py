@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unstride.classifier import Classifier
-from unstride.evaluation.bench import Bench
-from unstride.evaluation.frozen import at_every_pixel
-from unstride.evaluation.rows import Row
+from unstride.backbones.classifier import Classifier
+from unstride.evaluation.benchmark import Bench
+from unstride.evaluation.frozen_features import at_every_pixel
+from unstride.evaluation.candidates import Row
 from unstride.metrics import cam_scores
 
 BAND = 4096  # pixels whose scores are computed at once

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from unstride.data.square import square
-from unstride.data.views import random_view, through
-from unstride.evaluation.bench import Bench
-from unstride.evaluation.rows import Row
+from unstride.transforms.center_crop import square
+from unstride.transforms.views import random_view, through
+from unstride.evaluation.benchmark import Bench
+from unstride.evaluation.candidates import Row
 from unstride.upsamplers import create_upsampler
 
 SIDE = 384  # of the photographs' squares, in pixels; less where the backbone's cells do not fit

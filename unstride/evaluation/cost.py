@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unstride.evaluation.bench import Bench
-from unstride.evaluation.frozen import Frozen
-from unstride.evaluation.memory import peak_in_child
-from unstride.evaluation.rows import Row
+from unstride.evaluation.benchmark import Bench
+from unstride.evaluation.frozen_features import Frozen
+from unstride.evaluation.process_memory import peak_in_child
+from unstride.evaluation.candidates import Row
 from unstride.upsamplers import create_upsampler
 
 SIDE = 448  # of the image, in pixels, and of the result

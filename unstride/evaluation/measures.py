@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from unstride.evaluation.bench import Bench
+from unstride.evaluation.benchmark import Bench
 from unstride.evaluation.cam import cam
 from unstride.evaluation.consistency import consistency
 from unstride.evaluation.cost import cost
-from unstride.evaluation.probing import probe, transfer
-from unstride.evaluation.rows import Row
-from unstride.evaluation.segments import segments
+from unstride.evaluation.probe_measures import probe, transfer
+from unstride.evaluation.candidates import Row
+from unstride.evaluation.segment_measure import segments
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from unstride.evaluation.measures import MEASURES
-from unstride.evaluation.rows import Row
+from unstride.evaluation.candidates import Row
 from unstride.evaluation.runner import Outcome
-from unstride.whole_file import write_whole
+from unstride.formats.atomic_write import write_whole
 
 BASE = "bilinear"
 

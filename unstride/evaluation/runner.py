@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unstride.evaluation.bench import Bench
+from unstride.evaluation.benchmark import Bench
 from unstride.evaluation.measures import MEASURES, Measure
-from unstride.evaluation.rows import Row
-from unstride.evaluation.store import Store
-from unstride.models.chosen import fingerprint
+from unstride.evaluation.candidates import Row
+from unstride.evaluation.results import Store
+from unstride.inference.from_names import fingerprint
 
 VERSION = 1  # of the protocol; results of another are computed again
 

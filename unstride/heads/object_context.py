@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.blocks import conv_norm_relu
+from unstride.necks.conv_block import conv_norm_relu
 
 
 class ObjectContext(nn.Module):

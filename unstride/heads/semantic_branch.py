@@ -10,9 +10,9 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.blocks import conv_norm_relu, group_norm
+from unstride.necks.conv_block import conv_norm_relu, group_norm
 from unstride.upsamplers import Bilinear
-from unstride.upsamplers.inside import Factory, built_upsampler, enlarged
+from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
 
 
 class Stage(nn.Module):

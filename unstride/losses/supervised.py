@@ -4,7 +4,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy
 
-from unstride.data.labels import UNLABELLED
+from unstride.formats.labels import UNLABELLED
 
 
 def pixel_cross_entropy(

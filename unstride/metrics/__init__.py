@@ -1,7 +1,7 @@
 """Scores that torchmetrics lacks, as its `Metric`; what it has is only set up here."""
 
 from unstride.metrics.average_precision import average_precision as average_precision
-from unstride.metrics.cam import cam_scores as cam_scores
+from unstride.metrics.cam_faithfulness import cam_scores as cam_scores
 from unstride.metrics.depth import DepthErrors as DepthErrors
 from unstride.metrics.depth import depth_errors as depth_errors
 from unstride.metrics.iou import BoundaryIoU as BoundaryIoU
@@ -10,6 +10,6 @@ from unstride.metrics.iou import mean_iou as mean_iou
 from unstride.metrics.normals import NormalErrors as NormalErrors
 from unstride.metrics.normals import angles_between as angles_between
 from unstride.metrics.panoptic_quality import PanopticQuality as PanopticQuality
-from unstride.metrics.separation import SegmentSeparation as SegmentSeparation
-from unstride.metrics.separation import roc_auc as roc_auc
-from unstride.metrics.separation import segment_separation as segment_separation
+from unstride.metrics.segment_separation import SegmentSeparation as SegmentSeparation
+from unstride.metrics.segment_separation import roc_auc as roc_auc
+from unstride.metrics.segment_separation import segment_separation as segment_separation

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassJaccardIndex
 
-from unstride.data.labels import UNLABELLED
+from unstride.formats.labels import UNLABELLED
 
 
 def mean_iou(classes: int) -> Metric:

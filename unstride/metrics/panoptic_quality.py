@@ -12,7 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torchmetrics import Metric
 
-from unstride.data.panoptic_file import Segment, check_segments
+from unstride.formats.coco_panoptic import Segment, check_segments
 
 
 class PanopticQuality(Metric):

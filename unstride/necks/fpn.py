@@ -13,7 +13,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from unstride.necks.extra_levels import ExtraLevels
-from unstride.upsamplers.inside import Factory, built_upsampler, enlarged
+from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
 from unstride.upsamplers.interpolation import Nearest
 
 Norm = Callable[[int], nn.Module]

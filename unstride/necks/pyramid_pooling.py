@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
-from unstride.blocks import conv_norm_relu
-from unstride.upsamplers.inside import Factory, built_upsampler, enlarged
+from unstride.necks.conv_block import conv_norm_relu
+from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
 
 SIZES = (1, 2, 3, 6)
 

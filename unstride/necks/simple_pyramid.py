@@ -17,7 +17,7 @@ from torch.nn.functional import gelu, max_pool2d
 
 from unstride.upsamplers import Deconvolution
 from unstride.upsamplers.base import ChannelNorm
-from unstride.upsamplers.inside import Factory, built_upsampler, enlarged
+from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
 
 
 class SimpleFeaturePyramid(nn.Module):

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.library import custom_op, register_autograd, register_vmap
 
-from unstride.ops.by_rows import correlate_by_rows, reassemble_by_rows
+from unstride.ops.portable import correlate_by_rows, reassemble_by_rows
 from unstride.ops.checks import check_correlate, check_reassemble, check_scatter
 from unstride.ops.reference import (
     correlate_reference,

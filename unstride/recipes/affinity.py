@@ -24,11 +24,11 @@ from torch.nn.functional import interpolate, pad
 from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from unstride.backbones import create_backbone
-from unstride.data.base import Labelled, subset
-from unstride.data.labelled import create_labelled
-from unstride.packaged_weights import load_image_encoder
-from unstride.recipes.run import Learner, Run
+from unstride.backbones.timm_backbone import create_backbone
+from unstride.datasets.base import Labelled, subset
+from unstride.datasets.by_name import create_labelled
+from unstride.backbones.packaged_weights import load_image_encoder
+from unstride.training.run import Learner, Run
 from unstride.upsamplers.base import resized_guide
 from unstride.upsamplers.bilateral_stack import BilateralStack
 from unstride.upsamplers.joint_bilateral import colour_logits

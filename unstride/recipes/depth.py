@@ -19,16 +19,16 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from unstride.data.augment import colour_jitter, plain
-from unstride.data.base import subset
-from unstride.data.labelled import create_labelled
-from unstride.data.metric import AtSize, metric_augmentation
-from unstride.data.neighbours import Neighbours, Sample, mirrored, recoloured
-from unstride.data.spatial import Depth
-from unstride.recipes.depth_learners import SelfSupervised, Supervised, Unlabelled
+from unstride.transforms.augment import colour_jitter, plain
+from unstride.datasets.base import subset
+from unstride.datasets.by_name import create_labelled
+from unstride.transforms.metric_depth import AtSize, metric_augmentation
+from unstride.datasets.frame_triplets import Neighbours, Sample, mirrored, recoloured
+from unstride.transforms.spatial import Depth
+from unstride.recipes.depth_learner import SelfSupervised, Supervised, Unlabelled
 from unstride.recipes.depth_options import VIDEO, Video
 from unstride.recipes.depth_options import Options as Options
-from unstride.recipes.task import create, measure, samples, start, train, trained
+from unstride.training.task_run import create, measure, samples, start, train, trained
 
 
 def fit(options: Options) -> dict[str, float]:

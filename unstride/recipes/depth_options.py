@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from unstride.data.kitti import KITTIOdometry
-from unstride.data.kitti_depth import KITTIDepth
-from unstride.data.posed_rgbd import PosedRGBD
-from unstride.recipes.task_options import TaskOptions
+from unstride.datasets.kitti import KITTIOdometry
+from unstride.datasets.kitti_depth import KITTIDepth
+from unstride.datasets.posed_rgbd import PosedRGBD
+from unstride.training.options import TaskOptions
 
 Video = PosedRGBD | KITTIOdometry | KITTIDepth
 VIDEO: dict[str, type[Video]] = {

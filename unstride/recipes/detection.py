@@ -15,13 +15,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Subset
 
-from unstride.data.augment import ScaleJitter
-from unstride.data.base import subset
-from unstride.data.coco_detection import COCODetection
-from unstride.data.instances import Target, collate_instances, trimmed, without_crowds
-from unstride.data.pennfudan import PennFudan
+from unstride.transforms.augment import ScaleJitter
+from unstride.datasets.base import subset
+from unstride.datasets.coco_detection import COCODetection
+from unstride.datasets.instances import Target, collate_instances, trimmed, without_crowds
+from unstride.datasets.pennfudan import PennFudan
 from unstride.metrics import average_precision
-from unstride.recipes.task import (
+from unstride.training.task_run import (
     create,
     measure,
     samples,
@@ -29,8 +29,8 @@ from unstride.recipes.task import (
     train,
     trained,
 )
-from unstride.recipes.task_learner import TaskLearner
-from unstride.recipes.task_options import TaskOptions
+from unstride.training.task_learner import TaskLearner
+from unstride.training.options import TaskOptions
 from unstride.viz import beside, object_overlay
 
 SURE = 0.5  # score from which TensorBoard shows an object

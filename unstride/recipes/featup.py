@@ -22,12 +22,12 @@ from typing import Any, Literal
 from torch import nn
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from unstride.backbones import Backbone, create_backbone
-from unstride.data import find_images
-from unstride.data.views import Crops
-from unstride.models.cached import CachedBackbone
-from unstride.recipes.consistency import FeatUp, Projection
-from unstride.recipes.run import Run
+from unstride.backbones.timm_backbone import Backbone, create_backbone
+from unstride.formats.images import find_images
+from unstride.transforms.views import Crops
+from unstride.backbones.cached import CachedBackbone
+from unstride.recipes.featup_learner import FeatUp, Projection
+from unstride.training.run import Run
 
 
 def fit(

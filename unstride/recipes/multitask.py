@@ -15,14 +15,14 @@ from typing import Any, Literal
 from torch import Tensor
 from torchvision import tv_tensors
 
-from unstride.data.augment import colour_jitter, plain
-from unstride.data.base import subset
-from unstride.data.metric import AtSize, at_size, metric_augmentation
-from unstride.data.multi_task import MultiTaskLabels
-from unstride.data.spatial import Depth, Normals
+from unstride.transforms.augment import colour_jitter, plain
+from unstride.datasets.base import subset
+from unstride.transforms.metric_depth import AtSize, at_size, metric_augmentation
+from unstride.datasets.multi_task import MultiTaskLabels
+from unstride.transforms.spatial import Depth, Normals
 from unstride.metrics import DepthErrors, NormalErrors, mean_iou
-from unstride.models.multi_task import MultiTask
-from unstride.recipes.task import (
+from unstride.models.multitask.multi_task import MultiTask
+from unstride.training.task_run import (
     create,
     measure,
     samples,
@@ -30,8 +30,8 @@ from unstride.recipes.task import (
     train,
     trained,
 )
-from unstride.recipes.task_learner import TaskLearner
-from unstride.recipes.task_options import TaskOptions
+from unstride.training.task_learner import TaskLearner
+from unstride.training.options import TaskOptions
 from unstride.viz import beside, compared, compared_depth, normal_colours
 from unstride.viz.depth import depth_span
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from torch import Tensor
 
-from unstride.data.augment import ScaleJitter
-from unstride.data.base import subset
-from unstride.data.coco_panoptic_objects import COCOPanopticObjects
-from unstride.data.instances import Target, collate_instances
-from unstride.data.panoptic_targets import Classes
+from unstride.transforms.augment import ScaleJitter
+from unstride.datasets.base import subset
+from unstride.datasets.coco_panoptic import COCOPanopticObjects
+from unstride.datasets.instances import Target, collate_instances
+from unstride.transforms.panoptic_targets import Classes
 from unstride.recipes.panoptic_learner import PanopticLearner, learner
-from unstride.recipes.task import create, measure, samples, start, train, trained
-from unstride.recipes.task_options import TaskOptions
+from unstride.training.task_run import create, measure, samples, start, train, trained
+from unstride.training.options import TaskOptions
 
 DATASETS = {"coco_panoptic": COCOPanopticObjects}
 

@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.data.coco_panoptic_objects import present
-from unstride.data.instances import Target
-from unstride.data.panoptic_targets import Classes, object_target, pixel_target
+from unstride.datasets.coco_panoptic import present
+from unstride.datasets.instances import Target
+from unstride.transforms.panoptic_targets import Classes, object_target, pixel_target
 from unstride.metrics import PanopticQuality
-from unstride.models.panoptic_deeplab import panoptic_loss
-from unstride.models.panoptic_merge import Panoptic
-from unstride.recipes.task_learner import TaskLearner
-from unstride.recipes.task_options import TaskOptions
+from unstride.models.panoptic.panoptic_deeplab import panoptic_loss
+from unstride.models.panoptic.postprocess import Panoptic
+from unstride.training.task_learner import TaskLearner
+from unstride.training.options import TaskOptions
 from unstride.viz import beside, panoptic_overlay
 
 Batch = tuple[list[Tensor], list[Target]]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.overrides import TorchFunctionMode
 
-from unstride.swapping.descent import INPUT, LEARNED, Descent, leaves
+from unstride.swapping.origin_tracking import INPUT, LEARNED, Descent, leaves
 from unstride.swapping.places import (
     Guide,
     Place,

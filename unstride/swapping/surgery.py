@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from unstride.swapping.dry_run import find_places
-from unstride.swapping.frames import HELD, Role, Slot, Swapped, base_of, swapped_class
+from unstride.swapping.swapped_module import HELD, Role, Slot, Swapped, base_of, swapped_class
 from unstride.swapping.places import Guide, Place, Places
 from unstride.upsamplers import Upsampler, create_upsampler
 

@@ -20,8 +20,8 @@ from unstride.upsamplers.convolution import BilinearConvolution as BilinearConvo
 from unstride.upsamplers.convolution import Deconvolution as Deconvolution
 from unstride.upsamplers.convolution import NearestConvolution as NearestConvolution
 from unstride.upsamplers.convolution import PixelShuffle as PixelShuffle
-from unstride.upsamplers.cost import Cost as Cost
-from unstride.upsamplers.cost import cost as cost
+from unstride.analysis.cost import Cost as Cost
+from unstride.analysis.cost import cost as cost
 from unstride.upsamplers.dysample import DySample as DySample
 from unstride.upsamplers.fade import FADE as FADE
 from unstride.upsamplers.featup import FeatUpStack as FeatUpStack
@@ -40,15 +40,15 @@ from unstride.upsamplers.interpolation import Nearest as Nearest
 from unstride.upsamplers.joint_bilateral import JointBilateral as JointBilateral
 from unstride.upsamplers.naf import NAF as NAF
 from unstride.upsamplers.pair import Pair as Pair
-from unstride.upsamplers.pooling import AttentionPool as AttentionPool
-from unstride.upsamplers.pooling import Blur as Blur
+from unstride.upsamplers.featup_downsample import AttentionPool as AttentionPool
+from unstride.upsamplers.featup_downsample import Blur as Blur
 from unstride.upsamplers.published import load_published as load_published
 from unstride.upsamplers.sapa import SAPA as SAPA
 from unstride.upsamplers.spatial_attention import SpatialAttention as SpatialAttention
-from unstride.upsamplers.tracing import Footprint as Footprint
-from unstride.upsamplers.tracing import footprint as footprint
-from unstride.upsamplers.tracing import recorded as recorded
-from unstride.upsamplers.tracing import trace as trace
+from unstride.analysis.footprint import Footprint as Footprint
+from unstride.analysis.footprint import footprint as footprint
+from unstride.analysis.footprint import recorded as recorded
+from unstride.analysis.footprint import trace as trace
 
 UPSAMPLERS: dict[str, Callable[..., Upsampler]] = {
     "nearest": Nearest,

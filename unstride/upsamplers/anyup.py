@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, conv2d, normalize
 
 from unstride.ops import correlate
-from unstride.upsamplers.attention import (
+from unstride.upsamplers.layers import (
     Block,
     check_published,
     imagenet_normalised,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, pixel_shuffle
 
 from unstride.ops import reassemble
-from unstride.upsamplers.saving import Saving
+from unstride.saving.mixin import Saving
 
 
 class Upsampler(Saving):

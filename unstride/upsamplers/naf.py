@@ -22,7 +22,7 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from unstride.ops import correlate, reassemble
 from unstride.ops.window import window_start
-from unstride.upsamplers.attention import (
+from unstride.upsamplers.layers import (
     Block,
     check_published,
     imagenet_normalised,

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from unstride.upsamplers import anyup, naf
-from unstride.upsamplers.attention import check_published
+from unstride.upsamplers.layers import check_published
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.carafe import CarafeUpsample
 from unstride.upsamplers.dysample import DySample

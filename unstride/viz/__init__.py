@@ -10,5 +10,5 @@ from unstride.viz.legend import beside as beside
 from unstride.viz.normals import normal_colours as normal_colours
 from unstride.viz.palette import palette as palette
 from unstride.viz.panoptic import panoptic_overlay as panoptic_overlay
-from unstride.viz.row import save_png as save_png
-from unstride.viz.row import side_by_side as side_by_side
+from unstride.viz.rows import save_png as save_png
+from unstride.viz.rows import side_by_side as side_by_side

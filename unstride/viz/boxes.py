@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unstride.viz.legend import as_bytes
-from unstride.viz.paint import OPACITY, outlined, painted
+from unstride.viz.label_overlay import OPACITY, outlined, painted
 from unstride.viz.panoptic import segment_colours
-from unstride.viz.pixels import as_image, as_tensor, font, letters, line
+from unstride.viz.pillow import as_image, as_tensor, font, letters, line
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw

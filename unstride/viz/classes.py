@@ -7,9 +7,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from unstride.viz.legend import Entry, beside, with_legend
-from unstride.viz.paint import OPACITY, outlined, painted
+from unstride.viz.label_overlay import OPACITY, outlined, painted
 from unstride.viz.palette import palette
-from unstride.viz.pixels import line
+from unstride.viz.pillow import line
 
 
 def class_overlay(

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from unstride.viz.pixels import as_tensor, font, letters
+from unstride.viz.pillow import as_tensor, font, letters
 
 
 class Entry(NamedTuple):

@@ -7,9 +7,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from unstride.viz.legend import Entry, with_legend
-from unstride.viz.paint import outlined, painted
+from unstride.viz.label_overlay import outlined, painted
 from unstride.viz.palette import palette, shades
-from unstride.viz.pixels import line
+from unstride.viz.pillow import line
 
 
 def panoptic_overlay(

@@ -1,0 +1,158 @@
+"""`make reconstruct`: images through one learned step down and up again, by every pair.
+
+The toy experiment of Dai et al., "Learning Affinity-Aware Upsampling for Deep Image Matting",
+CVPR 2021, arXiv:2011.14288: which operators keep what a step down loses? One small network,
+a convolution before, between and after the two steps; no skip connection but what an operator
+itself lets through. All pairs see the same crops in the same order; three seeds. The learning
+rate was not tuned for any of them. It is not their setting: their images and network are not
+known here.
+
+    python -m benchmarks.reconstruction --train 'bsds/train/**/*.jpg' --test kodak
+"""
+
+import argparse
+import math
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+import torch
+from rich.progress import Progress
+from torch import Tensor, nn
+
+from unstride.formats.images import (find_images, load_image)
+from unstride.upsamplers import create_pair
+
+CHANNELS, SIDE, BATCH, STEPS, RATE = 32, 32, 8, 500, 3e-3
+PAIRS = [
+    ("blur", "nearest"), ("blur", "bilinear"), ("max_pool", "nearest"), ("max_pool", "bilinear"),
+    ("max_pool", "bilinear_conv"), ("max_pool", "deconv"), ("max_pool", "pixel_shuffle"),
+    ("max_pool", "carafe"), ("carafe_down", "carafe"), ("max_pool", "spatial_attention"),
+    ("max_pool", "dysample"), ("max_pool", "gum"),
+    ("max_pool", "joint_bilateral"), ("max_pool", "sapa"), ("max_pool", "fade"),
+    ("max_pool", "a2u"), ("a2u_down", "a2u"), ("max_pool", "max_unpool"), ("max_pool", "index"),
+    ("index_down", "index"),
+]  # fmt: skip
+OPTIONS = {"fade": {"gated": False}}  # its gate would hand the fine features over as they are
+
+
+class Reconstruction(nn.Module):
+    """Image in, image out, through half the resolution.
+
+    Args:
+        down: name of the downsampler.
+        up: name of the upsampler.
+    """
+
+    def __init__(self, down: str, up: str):
+        super().__init__()
+        self.before, self.between, self.after = block(3), block(CHANNELS), block(CHANNELS)
+        self.pair = create_pair(down, up, CHANNELS, **OPTIONS.get(up, {}))
+        self.last = nn.Conv2d(CHANNELS, 3, 3, padding=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The reconstruction, in [0, 1] where it succeeds."""
+        return self.last(self.after(self.pair(self.before(image), self.between)))
+
+
+def block(channels: int) -> nn.Module:
+    """A convolution, a norm and a ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(channels, CHANNELS, 3, padding=1), nn.BatchNorm2d(CHANNELS), nn.ReLU()
+    )
+
+
+def crops(images: list[Tensor], seed: int, count: int, side: int = SIDE) -> Tensor:
+    """Random squares of random images."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def below(n: int) -> int:
+        return int(torch.randint(n, (), generator=generator))
+
+    found = []
+    for _ in range(count):
+        image = images[below(len(images))]
+        y, x = below(image.shape[2] - side + 1), below(image.shape[3] - side + 1)
+        found.append(image[:, :, y : y + side, x : x + side])
+    return torch.cat(found)
+
+
+def psnr_after_training(pair: tuple[str, str], seed: int, train: list, test: Tensor) -> float:
+    """Mean over the test crops, in dB."""
+    torch.manual_seed(seed)
+    model = Reconstruction(*pair)
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS)
+    for step in range(STEPS):
+        images = crops(train, seed * STEPS + step, BATCH)
+        loss = (model(images) - images).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    model.eval()
+    with torch.no_grad():
+        errors = torch.cat(
+            [(model(part) - part).square().mean((1, 2, 3)) for part in test.split(64)]
+        )
+    return (-10 * errors.log10()).mean().item()
+
+
+def main() -> None:
+    """Train every pair with every seed, and write the page."""
+    parser = argparse.ArgumentParser(prog="make reconstruct", description=__doc__)
+    parser.add_argument("--train", required=True, help="photographs: a folder or a quoted glob")
+    parser.add_argument("--test", required=True, help="others, never trained on")
+    parser.add_argument("--write", type=Path, default=Path("docs/reconstruction.md"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    start = time.time()
+    train = [load_image(path) for path in find_images([options.train])]
+    test = crops([load_image(path) for path in find_images([options.test])], 10**6, 320, 64)
+    found: dict[tuple[str, str], list[float]] = {pair: [] for pair in PAIRS}
+    with Progress() as progress:
+        for seed in progress.track(range(options.seeds), description="seeds"):
+            for pair in progress.track(PAIRS, description=f"seed {seed}"):
+                found[pair].append(psnr_after_training(pair, seed, train, test))
+    base = found["max_pool", "bilinear"]
+    rows = []
+    for pair, values in sorted(found.items(), key=lambda item: -statistics.mean(item[1])):
+        parameters = sum(p.numel() for p in create_pair(*pair, CHANNELS).parameters())
+        gains = [value - other for value, other in zip(values, base, strict=True)]
+        rows.append(
+            f"| {pair[0]} | {pair[1]} | {parameters:,} | {spread(values)} | {spread(gains)} |"
+        )
+    commit = subprocess.run(["git", "describe", "--always"], capture_output=True, text=True).stdout
+    options.write.write_text(
+        PAGE.format(
+            train=len(train), steps=STEPS, batch=BATCH, side=SIDE, channels=CHANNELS, rate=RATE,
+            seeds=options.seeds, commit=commit.strip(), threads=options.threads,
+            minutes=math.ceil((time.time() - start) / 60), rows="\n".join(rows),
+        )
+    )  # fmt: skip
+
+
+def spread(values: list[float]) -> str:
+    """Mean and standard deviation over the seeds."""
+    return f"{statistics.mean(values):.2f} +- {statistics.stdev(values):.2f}"
+
+
+PAGE = """# Images through one step down and up
+
+Written by `make reconstruct` (commit {commit}, {minutes} minutes on {threads} thread(s), CPU).
+{train} photographs to learn from, crops of {side} x {side}; 320 crops of 64 x 64 of others to
+measure on. One network, {channels} channels: a convolution before, between and after the two
+steps, no skip connection. Adam at {rate}, one cycle, {steps} steps of {batch}, mean squared
+error. Mean and standard deviation of PSNR over {seeds} seeds; the gain is against max_pool and
+bilinear, seed by seed.
+
+| down | up | parameters of both | PSNR, dB | gain, dB |
+|---|---|---|---|---|
+{rows}
+"""
+
+if __name__ == "__main__":
+    main()

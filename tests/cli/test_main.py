@@ -1,0 +1,207 @@
+"""The main job from the shell: whole files, resumed, and one bad image spoils nothing."""
+
+import sys
+
+import pytest
+import torch
+from PIL import Image, ImageChops
+from safetensors import safe_open
+
+from unstride.cli.main import main
+from unstride.inference import (upsample as batch, batch_job as each_image)
+from unstride.formats.features import FeatureWriter
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i, size in enumerate([(70, 50), (64, 64)]):
+        Image.effect_noise(size, 80).convert("RGB").save(folder / f"{i}.png")
+    (folder / "bad.jpg").write_bytes(b"\xff\xd8\xff\xe0 but no more")
+    return folder
+
+
+def run(photos, out, *options):
+    return main(["upsample", str(photos), "--out", str(out), "--upsampler", "bilinear", *options])
+
+
+def test_files_with_their_description_and_a_picture(photos, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(photos, out) == 1
+    assert "not done" in (message := capsys.readouterr().err)
+    assert "bad.jpg: " in message
+    assert "2 of 3 images" in message
+    assert sorted(p.name for p in out.iterdir()) == [
+        "0.png",
+        "0.safetensors",
+        "1.png",
+        "1.safetensors",
+    ]
+    with safe_open(out / "0.safetensors", framework="pt") as file:
+        features, metadata = file.get_tensor("features"), file.metadata()
+    assert features.shape == (320, 50, 70)
+    assert features.dtype == torch.float16
+    assert metadata["backbone"] == "tf_efficientnet_lite0"
+    assert metadata["size"] == "50x70"
+    assert metadata["upsampler"] == "bilinear"
+    assert len(metadata["weights"]) == 16
+    assert metadata["unstride"]
+    with Image.open(out / "0.png") as picture:
+        assert picture.width > 2 * picture.height
+
+
+def written(out):
+    return {p.name: p.stat().st_mtime_ns for p in out.iterdir()}
+
+
+def test_a_second_run_computes_nothing_and_a_changed_option_everything(photos, tmp_path):
+    out = tmp_path / "out"
+    run(photos, out)
+    first = written(out)
+    run(photos, out, "--memory", "2GB")  # changes no number, so nothing is to be done
+    assert written(out) == first
+    run(photos, out, "--size", "32")
+    assert all(time > first[name] for name, time in written(out).items())
+
+
+def test_a_batch_that_was_stopped_goes_on(photos, tmp_path, monkeypatch):
+    out, real = tmp_path / "out", FeatureWriter.write
+
+    def stopped(writer, rows, columns, features):
+        if "1.safetensors" in writer.file.name:
+            raise KeyboardInterrupt
+        real(writer, rows, columns, features)
+
+    monkeypatch.setattr(FeatureWriter, "write", stopped)
+    assert run(photos, out) == each_image.STOPPED
+    assert [p.name for p in out.glob("*.safetensors*")] == ["0.safetensors"]
+    monkeypatch.setattr(FeatureWriter, "write", real)
+    first = written(out)
+    run(photos, out)
+    assert (out / "1.safetensors").exists()
+    assert written(out).items() >= first.items()
+
+
+def test_a_write_that_fails_leaves_nothing_behind(photos, tmp_path, monkeypatch, capsys):
+    def full(writer, rows, columns, features):
+        writer.file.write(b"half a file")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(FeatureWriter, "write", full)
+    assert run(photos, tmp_path / "out") == 1
+    assert "0.png: No space left on device" in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_tiles_give_the_same_files(photos, tmp_path, monkeypatch):
+    writes, real = [], FeatureWriter.write
+
+    def counted(writer, rows, columns, features):
+        writes.append(features.shape)
+        real(writer, rows, columns, features)
+
+    monkeypatch.setattr(FeatureWriter, "write", counted)
+    options = "--dtype", "float32", "--stride", "8"
+    run(photos, whole := tmp_path / "whole", *options)
+    assert len(writes) == 2
+    monkeypatch.setattr(batch, "room", lambda memory, device: memory)
+    run(photos, tiled := tmp_path / "tiled", *options, "--memory", "4MB")
+    assert len(writes) > 2 + 2  # as many again, if both were written whole
+    for name in ("0.safetensors", "1.safetensors"):
+        with (
+            safe_open(whole / name, framework="pt") as one,
+            safe_open(tiled / name, framework="pt") as other,
+        ):
+            assert one.metadata() == other.metadata()
+            torch.testing.assert_close(one.get_tensor("features"), other.get_tensor("features"))
+    for name in ("0.png", "1.png"):
+        with Image.open(whole / name) as one, Image.open(tiled / name) as other:
+            assert ImageChops.difference(one, other).getextrema()[0][1] <= 1
+
+
+@pytest.mark.parametrize("text", ["8", "GB", "0GB", "-1GB", "8 Go", "8GBs"])
+def test_memory_that_is_none(text, photos, capsys):
+    assert main(["upsample", str(photos / "0.png"), f"--memory={text}"]) == 1
+    assert f"memory must be a size such as 8GB or 500MB, got '{text}'" in capsys.readouterr().err
+
+
+def test_too_little_memory_is_one_line_that_says_how_much_is_needed(photos, tmp_path, capsys):
+    assert run(photos / "0.png", tmp_path / "out", "--memory", "1MB") == 1
+    error = capsys.readouterr().err
+    assert "0.png: memory must leave " in error
+    assert " MB for Bilinear at 64 x 96 pixels in the smallest tiles, but leaves 0.00 MB" in error
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("text", "size"), [(None, None), ("480", 480), ("48x64", (48, 64))])
+def test_sizes(text, size):
+    assert batch.parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["0", "48x", "x", "-3", "48x0", "1e3"])
+def test_sizes_that_are_none(text, tmp_path, capsys):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    assert main(["upsample", str(tmp_path / "a.png"), f"--size={text}"]) == 1
+    assert "size must be" in capsys.readouterr().err
+
+
+def test_one_number_is_the_shorter_side():
+    image = torch.zeros(1, 3, 60, 90)
+    assert batch.output_size(image, 30) == (30, 45)
+    assert batch.output_size(image, None) == (60, 90)
+    assert batch.output_size(image, (5, 6)) == (5, 6)
+
+
+def test_names_that_clash_keep_their_folders(tmp_path):
+    paths = [tmp_path / "a" / "x.png", tmp_path / "b" / "x.png", tmp_path / "b" / "x.jpg"]
+    targets = each_image._targets(paths, tmp_path / "out")
+    assert len(set(targets)) == 3
+    assert each_image._targets(paths[:1], tmp_path / "out") == [tmp_path / "out" / "x"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["upsample", "nowhere.jpg"], "no image found at nowhere.jpg"),
+        (["upsample", "{photo}", "--backbone", "resnot"], "backbone must be a timm model"),
+        (["upsample", "{photo}", "--upsampler", "none"], "upsampler must be one of"),
+        (["upsample", "{photo}", "--stride", "5"], "stride must be one of"),
+    ],
+)
+def test_mistakes_get_one_sentence(arguments, message, photos, capsys):
+    code = main([a.format(photo=photos / "0.png") for a in arguments])
+    assert code == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_training_without_its_extra_says_what_to_install(monkeypatch, capsys):
+    for name in [name for name in sys.modules if name.startswith("unstride.recipes.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pytorch_lightning", None)
+    assert main(["fit", "featup", "--help"]) == 1
+    assert "pip install 'unstride[train]'" in capsys.readouterr().err
+
+
+def test_costs_are_the_published_ones(capsys):
+    assert main(["list", "--cost", "--channels", "256"]) == 0
+    rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
+    costs = {row[1].strip(): tuple(cell.strip() for cell in row[3:5]) for row in rows}
+    assert costs["carafe"] == ("74,148", "199,496")  # CARAFE, section 5.3
+    assert costs["dysample"][0] == "8,224"
+    assert costs["sapa"][0] == "33,920"
+    assert costs["fade"][0] == "47,514"
+    assert costs["deconv"][0] == f"{9 * 256**2 + 256:,}"
+    assert costs["naf"][0] == "662,528"
+
+
+def test_list_and_help_teach(capsys):
+    assert main(["list"]) == 0
+    assert "featup_jbu" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["upsample", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "by default that of each image" in text
+    assert "the default needs no download" in text

@@ -1,0 +1,175 @@
+"""KITTI's frames with their cameras, in both layouts, and frames with their neighbours."""
+
+import pytest
+import torch
+
+from tests.datasets.layouts import photo, posed_rgbd, shared_data
+from tests.losses.test_photometric import WRONG
+from unstride.datasets.kitti import KITTIOdometry
+from unstride.datasets.frame_triplets import Neighbours, mirrored
+from unstride.datasets.posed_rgbd import PosedRGBD
+from unstride.geometry import is_inside, reproject
+from unstride.losses.photometric import photometric_error
+
+POSES = [f"1 0 0 {n} 0 1 0 0 0 0 1 {2 * n}" for n in range(4)]
+
+
+def prepared(root, sequences=("a", "b")):
+    for name in sequences:
+        for n in range(4):
+            photo(root / name / "images" / f"{n:06d}.jpg")
+        (root / name / "intrinsics.txt").write_text("9 0 4\n0 8 3\n0 0 1\n")
+        (root / name / "poses.txt").write_text("\n".join(POSES))
+
+
+def published(root, camera="image_2"):
+    for name in ("00", "09", "11"):
+        for n in range(4):
+            photo(root / "sequences" / name / camera / f"{n:06d}.png")
+        calibration = "P0: 9 0 4 0 0 8 3 0 0 0 1 0\nP2: 9 0 4 18.5 0 8 3 0.375 0 0 1 0.125\n"
+        (root / "sequences" / name / "calib.txt").write_text(calibration)
+        if name != "11":  # test sequences have no poses
+            (root / "poses").mkdir(exist_ok=True)
+            (root / "poses" / f"{name}.txt").write_text("\n".join(POSES))
+
+
+def test_prepared_sequences_one_after_the_other(tmp_path):
+    prepared(tmp_path)
+    frames = KITTIOdometry(tmp_path)
+    assert frames.names == [f"{s}/{n:06d}" for s in "ab" for n in range(4)]
+    assert frames[0].shape == (3, 6, 8)
+    assert frames.intrinsics[5].tolist() == [[9, 0, 4.5], [0, 8, 3.5], [0, 0, 1]]
+    assert frames.poses[5, :3, 3].tolist() == [1, 0, 2]
+    assert len(KITTIOdometry(tmp_path / "a")) == 4
+
+
+@pytest.mark.parametrize(
+    ("split", "names"), [("train", ["00"]), ("val", ["09"]), ("all", ["00", "09"])]
+)
+@pytest.mark.parametrize("below", ["", "dataset"])
+def test_sequences_as_they_are_unpacked(tmp_path, split, names, below):
+    (tmp_path / below).mkdir(exist_ok=True)
+    published(tmp_path / below)
+    frames = KITTIOdometry(tmp_path, split)
+    assert frames.names == [f"{s}/{n:06d}" for s in names for n in range(4)]
+    assert frames.intrinsics[0].tolist() == [[9, 0, 4.5], [0, 8, 3.5], [0, 0, 1]]
+
+
+def test_the_pose_is_that_of_the_camera_that_took_the_frame(tmp_path):
+    published(tmp_path)
+    frames = KITTIOdometry(tmp_path, "val")
+    # What lies at the origin of our camera projects to 0: P2 (x, 1) = 0 for x of camera 0.
+    origin = frames.poses[0, :3, 3]
+    projection = torch.tensor([[9.0, 0, 4, 18.5], [0, 8, 3, 0.375], [0, 0, 1, 0.125]])
+    torch.testing.assert_close(projection[:, :3] @ origin + projection[:, 3], torch.zeros(3))
+    assert origin[0] == -2
+    for camera in tmp_path.glob("sequences/*/image_2"):
+        camera.rename(camera.with_name("image_0"))
+    assert KITTIOdometry(tmp_path, "val").poses[0, :3, 3].tolist() == [0, 0, 0]
+
+
+BROKEN = {
+    "no intrinsics": ("a/intrinsics.txt", None, FileNotFoundError, "intrinsics.txt: no such file"),
+    "no poses": ("a/poses.txt", None, FileNotFoundError, "poses.txt: no such file"),
+    "a word": ("a/poses.txt", "1 0 0 x 0 1 0 0 0 0 1 0\n" * 4, ValueError, "poses.txt: .*'x'"),
+    "11 numbers": ("a/poses.txt", "1 0 0 0 0 1 0 0 0 0 1\n" * 4, ValueError, "11 numbers"),
+    "too few": ("a/poses.txt", POSES[0], ValueError, "1 poses, none of frame 000001"),
+    "not by number": ("a/images/x.jpg", "", ValueError, "none of frame x"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_sentence_names_the_file(tmp_path, kind):
+    prepared(tmp_path)
+    file, text, error, words = BROKEN[kind]
+    (tmp_path / file).unlink(missing_ok=True)
+    if text is not None:
+        (tmp_path / file).write_text(text)
+    with pytest.raises(error, match=words):
+        KITTIOdometry(tmp_path)
+
+
+def test_what_is_not_there_is_said(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no photograph of all; expected is"):
+        KITTIOdometry(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        KITTIOdometry(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="there are train, val, all"):
+        KITTIOdometry(tmp_path, "test")
+    published(tmp_path)
+    (tmp_path / "sequences/00/calib.txt").write_text("P0: 1 2\n")
+    with pytest.raises(ValueError, match=r"calib.txt: no line P2:"):
+        KITTIOdometry(tmp_path)
+    (tmp_path / "sequences/00/calib.txt").write_text("P2: 1 2\n")
+    with pytest.raises(ValueError, match=r"calib.txt: P2: and 2 numbers"):
+        KITTIOdometry(tmp_path)
+
+
+def test_neighbours_are_of_the_same_sequence(tmp_path):
+    prepared(tmp_path)
+    triples = Neighbours(KITTIOdometry(tmp_path))
+    assert triples.names == ["a/000001", "a/000002", "b/000001", "b/000002"]
+    sample = triples[2]
+    assert sample["sources"].shape == (2, 3, 6, 8)
+    assert "depth" not in sample
+    # The point 5 m before the frame is seen 2 m farther by the one before, 2 m nearer after.
+    point = torch.tensor([0.0, 0, 5, 1])
+    assert (sample["poses"] @ point).tolist() == [[1, 0, 7, 1], [-1, 0, 3, 1]]
+    with pytest.raises(ValueError, match=r"neighbours 2 before.*000000.jpg"):
+        Neighbours(KITTIOdometry(tmp_path), spacing=2)
+
+
+def test_the_spacing_counts_frame_numbers(tmp_path):
+    posed_rgbd(tmp_path)
+    frames = PosedRGBD(tmp_path / "kitchen", "all")  # 0, 800, 801, 839, 840
+    with pytest.raises(ValueError, match="no frame has neighbours 1"):
+        Neighbours(frames)
+    for n in (799, 802):
+        frames.images[0] = frames.images[0].with_name(f"{n:06d}.jpg")
+        assert Neighbours(frames).names == [f"000{800 if n == 799 else 801}"]
+
+
+def test_a_smaller_sample_has_the_camera_of_its_size(tmp_path):
+    prepared(tmp_path)
+    sample = Neighbours(KITTIOdometry(tmp_path), size=(3, 2))[0]
+    assert sample["image"].shape == (3, 3, 2)
+    assert sample["sources"].shape == (2, 3, 3, 2)
+    assert sample["intrinsics"].tolist() == [[2.25, 0, 1.125], [0, 4, 1.75], [0, 0, 1]]
+
+
+def test_in_the_mirror_everything_still_fits():
+    frames = PosedRGBD(shared_data("depth") / "shelf", "all")
+    sample = Neighbours(frames, spacing=4, size=(60, 80))[10]
+    errors = []
+    for given in (sample, mirrored(sample), sample | {"image": sample["image"].flip(-1)}):
+        depth = given["depth"][None].expand(2, -1, -1)
+        k = given["intrinsics"].expand(2, -1, -1)
+        warped, places = reproject(given["sources"], depth.clamp(min=0.1), given["poses"], k)
+        seen = (depth > 0) & is_inside(places, depth.shape[1:])
+        errors.append(photometric_error(warped, given["image"].expand_as(warped))[seen].mean())
+    torch.testing.assert_close(errors[0], errors[1], atol=1e-4, rtol=0)
+    assert errors[2] > 2 * errors[0]
+    double = mirrored(mirrored(sample))
+    assert all(torch.allclose(double[key], sample[key]) for key in sample)
+
+
+MOTIONS = ["right", "left", "down", "up", "forward", "backward", "tilt", "pan", "no motion",
+           "the motion back"]  # fmt: skip
+HEIGHT = 1.45  # metres, at which a level road fits both sequences; the camera is at 1.65, tilted
+
+
+@pytest.mark.parametrize("sequence", ["seq1", "seq2"])
+def test_the_road_moves_as_the_poses_of_kitti_say(sequence):
+    """There is no depth, but the road before the car is a plane: its depth is known."""
+    triples = Neighbours(KITTIOdometry(shared_data("kitti_gray") / sequence))
+    errors = dict.fromkeys(["truth", *MOTIONS], 0.0)
+    for sample in (triples[i] for i in range(0, len(triples), 8)):
+        k = sample["intrinsics"][None]
+        rows = torch.arange(192) + 0.5 - k[0, 1, 2]
+        depth = (HEIGHT * k[0, 1, 1] / rows.clamp(min=3))[:, None].expand(1, 192, 640)
+        for name in errors:
+            change = WRONG.get(name, lambda *given: given)
+            warped, _ = reproject(sample["sources"][1:], *change(depth, sample["poses"][1:], k))
+            error = photometric_error(warped, sample["image"][None])
+            errors[name] += error[0, 130:, 220:420].mean().item()
+    assert all(errors[name] > 1.05 * errors["truth"] for name in MOTIONS), errors

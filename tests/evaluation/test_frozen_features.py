@@ -1,0 +1,80 @@
+"""Features are standardised by the training images, kept once, and aligned to the pixel."""
+
+import pytest
+import torch
+
+from tests.evaluation.toy_data import Knows, Patches, bench
+from unstride.datasets.base import spread
+from unstride.evaluation.frozen_features import Frozen, Grid, Split, standardise
+from unstride.upsamplers import Nearest
+
+
+class Skewed(Knows):
+    """Features of another mean and size; one channel never changes."""
+
+    def forward(self, image):
+        features = super().forward(image) * 0.3 + 7
+        features[:, 0] = 5
+        return features
+
+
+def test_standardised_features_have_mean_0_and_deviation_1_over_all_cells():
+    split = Split(Patches(5), Skewed())
+    frozen = standardise(Skewed(), split)
+    cells = torch.cat([frozen.standardised(f).flatten(2)[0] for _, _, f in split], 1)
+    torch.testing.assert_close(cells.mean(1), torch.zeros(4), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        cells.std(1, correction=0), torch.tensor([0.0, 1, 1, 1]), atol=1e-5, rtol=0
+    )
+    image, _, _ = split[0]
+    torch.testing.assert_close(frozen.raw(frozen(image)), Skewed()(image))
+
+
+def test_the_training_images_standardise_the_scored_ones_too():
+    made = bench(Skewed())
+    assert torch.equal(made.frozen.mean, standardise(Skewed(), made.training).mean)
+    assert not torch.equal(made.frozen.mean, standardise(Skewed(), made.scoring).mean)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_the_backbone_sees_each_image_once(on_disk, tmp_path):
+    seen = []
+
+    class Counting(Knows):
+        def forward(self, image):
+            seen.append(1)
+            return super().forward(image)
+
+    cache = tmp_path / "cache" if on_disk else None
+    split = Split(Patches(3), Counting(), cache=cache)
+    first, second = ([f for _, _, f in split] for _ in range(2))
+    assert len(seen) == 3
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    if on_disk:
+        Split(Patches(3), Counting(), cache=cache)[1]
+        assert len(seen) == 3
+        assert not list(cache.glob("*.tmp"))
+        assert not split.kept
+
+
+def test_a_limit_spreads_over_the_split():
+    assert spread(10, None) == spread(10, 12) == list(range(10))
+    assert spread(10, 2) == [2, 7]
+    assert spread(3, 1) == [1]
+    assert len(set(spread(227, 20))) == 20
+
+
+@pytest.mark.parametrize("size", [(16, 24), (18, 21), (5, 7)])
+@pytest.mark.parametrize("stride", [4, 2, 1])
+def test_the_label_of_a_cell_is_at_its_centre(size, stride):
+    """Nearest features, one-hot by the pixel's cell, agree with the labels that are drawn."""
+    image, labels = torch.zeros(3, *size), torch.arange(size[0] * size[1]).view(size)
+    image[0] = (labels // size[1] // 4 % 2 + labels % size[1] // 4) % 2
+    frozen = Frozen(Knows())
+    grid = Grid(frozen, stride)
+    coarse = frozen(image[:1].expand(1, 3, -1, -1))
+    fine = grid.upsample(Nearest(4, 4), coarse, image[None])
+    rows, columns = grid.centres(size)
+    found = fine[0, :, : len(rows), : len(columns)].argmax(0)
+    assert torch.equal(found, (image[0] * 3).long()[rows[:, None], columns])
+    assert grid.in_pixels(fine, size).shape == (1, 4, *size)

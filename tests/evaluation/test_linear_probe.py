@@ -1,0 +1,136 @@
+"""A probe learns what the features know, no more, and the same from the same seed."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from tests.evaluation.toy_data import CLASSES, SHORT, Knows, KnowsNothing, Patches, bench
+from unstride.evaluation import Row
+from unstride.evaluation.frozen_features import Grid
+from unstride.evaluation.linear_probe import Schedule, draw, train
+from unstride.evaluation.probe_measures import probe
+from unstride.evaluation.candidates import create_row
+from unstride.evaluation.probe_tasks import Segmentation, task_of
+
+NEAREST = create_row("nearest", CLASSES, 4)
+
+
+@pytest.mark.parametrize("stride", [4, 2, 1])
+def test_features_that_are_the_labels_score_all(stride):
+    for values in probe(bench(stride=stride), NEAREST, [0, 1]):
+        assert values["mIoU"] == 100 or stride == 4  # between cells, answers are interpolated
+        assert values["mIoU"] > 60
+        assert values["boundary mIoU"] > 60
+
+
+def test_features_that_know_nothing_score_the_commonest_class():
+    made = bench(KnowsNothing())
+    for source in (made.train, made.scored):
+        for _, labels in source.images:
+            labels[labels == 3] = 1
+    truth = torch.cat([labels.flatten() for _, labels in made.scored.images])
+    share = (truth == 1).double().mean().item()
+    (values,) = probe(made, NEAREST, [0])
+    assert values["mIoU"] == pytest.approx(100 * share / 3, abs=1e-4)  # of classes that occur
+
+
+def test_depth_that_is_linear_in_the_features_is_found():
+    (values,) = probe(bench(kind="depth", stride=1), NEAREST, [0])
+    assert values["abs rel"] < 0.05  # the labels are 1, 1.65, 2.72 and 4.48 m
+    assert values["delta1"] == 100
+    (blind,) = probe(bench(KnowsNothing(), kind="depth", stride=1), NEAREST, [0])
+    assert blind["abs rel"] > 0.2
+
+
+def test_a_seed_decides_all_and_seeds_differ():
+    made = bench()
+    once, again = (probe(made, NEAREST, seeds) for seeds in ([0, 1], [1]))
+    assert once[1] == again[0]
+    pixels = draw(
+        Segmentation(CLASSES), made.training, made.grid, NEAREST, seeds=[0, 1], schedule=SHORT
+    )
+    assert not torch.equal(pixels[0][0], pixels[1][0])
+    first, second = (train(Segmentation(CLASSES), pixels[0], seed, SHORT) for seed in (0, 1))
+    assert not torch.equal(first.weight, second.weight)
+    torch.manual_seed(5)
+    assert torch.equal(train(Segmentation(CLASSES), pixels[0], 0, SHORT).weight, first.weight)
+
+
+def test_the_rate_falls_by_a_cosine_stepped_once_in_each_iteration_to_zero(monkeypatch):
+    rates, real = [], torch.optim.Adam.step
+
+    def step(self, *arguments, **options):
+        rates.append(self.param_groups[0]["lr"])
+        made.append(self)
+        return real(self, *arguments, **options)
+
+    made = []
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    schedule = Schedule(iterations=20, batch=4)
+    train(Segmentation(3), (torch.randn(9, 5), torch.randint(0, 3, (9,))), 0, schedule)
+    expected = [schedule.rate * (1 + math.cos(math.pi * t / 20)) / 2 for t in range(20)]
+    assert rates == pytest.approx(expected)
+    assert made[-1].param_groups[0]["lr"] == pytest.approx(0, abs=1e-15)
+
+
+def test_only_known_pixels_are_drawn_and_an_image_without_labels_gives_none():
+    made = bench()
+    for index, (_, labels) in enumerate(made.train.images):
+        labels[labels >= 2] = 255
+        if index == 0:
+            labels.fill_(255)
+    ((features, labels),) = draw(
+        Segmentation(CLASSES), made.training, made.grid, NEAREST, seeds=[0], schedule=SHORT
+    )
+    assert len(features) == 5 * SHORT.pixels
+    assert set(labels.tolist()) == {0, 1}
+    for _, labels in made.train.images:
+        labels.fill_(255)
+    with pytest.raises(ValueError, match="no labelled pixel in the training images"):
+        draw(Segmentation(CLASSES), made.training, made.grid, NEAREST, seeds=[0], schedule=SHORT)
+
+
+def test_large_splits_give_fewer_pixels_of_each_image():
+    assert Schedule(pixels=600, most=1_000_000).pixels_of(367) == 600
+    assert Schedule(pixels=600, most=1_000_000).pixels_of(20_000) == 50
+    assert Schedule(pixels=600, most=10).pixels_of(20_000) == 1
+
+
+def test_depth_is_known_and_scored_within_the_caps_of_its_data_set():
+    labels = torch.tensor([[0.0, 0.0005, 0.8, 9.9, 12.0]])
+    for most, known in ((10.0, [2, 3]), (80.0, [2, 3, 4])):
+        patches = Patches(kind="depth")
+        patches.caps = (0.001, most)
+        task = task_of(patches)
+        assert task.known(labels)[0].nonzero().flatten().tolist() == known
+        score = task.score()
+        score.update(torch.full((1, 1, 5), 5.0).log(), labels)
+        truth = labels[0, known]
+        assert score.compute()["RMSE"] == pytest.approx((truth - 5).square().mean().sqrt().item())
+
+
+class Shifted(nn.Module):
+    """Adds to every feature: neither its weights' sum is one nor do they commute with a probe."""
+
+    def forward(self, features, guide=None, size=None):
+        return nn.functional.interpolate(features, size, mode="nearest-exact").square() + 3
+
+
+def test_the_probe_reads_upsampled_features_whatever_the_operator_does():
+    (values,) = probe(bench(stride=2), Row("shifted", Shifted()), [0])
+    assert values["mIoU"] == 100
+
+
+@pytest.mark.parametrize(
+    ("stride", "wanted", "step"), [(32, 4, 4), (14, 4, 3.5), (4, 4, 4), (4, 8, 4)]
+)
+def test_cells_of_the_grid_are_whole_parts_of_the_backbones(stride, wanted, step):
+    backbone = Knows()
+    backbone.stride = stride
+    grid = Grid(backbone, wanted)
+    assert grid.step == step
+    rows, columns = grid.centres((30, 7))
+    assert rows.tolist() == [y for i in range(30) if (y := int((i + 0.5) * step)) < 30]
+    assert columns.max() < 7

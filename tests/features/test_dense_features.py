@@ -1,0 +1,64 @@
+"""Aligned to the pixel: whatever the image's size and the padding, a place stays where it is."""
+
+import pytest
+import torch
+from torch import nn
+
+from unstride import DenseFeatures
+from unstride.backbones.timm_backbone import pad_image
+from unstride.upsamplers import Bilinear
+
+
+class Coordinates(nn.Module):
+    """A backbone whose features are the coordinates of its cells' centres, in image pixels."""
+
+    channels = 2
+
+    def __init__(self, stride, multiple):
+        super().__init__()
+        self.stride, self.multiple = stride, multiple
+
+    def padded_size(self, size):
+        return tuple(-(-n // self.multiple) * self.multiple for n in size)
+
+    def forward(self, image):
+        h, w = self.padded_size(image.shape[2:])
+        rows = torch.arange(h // self.stride) * self.stride + self.stride / 2
+        columns = torch.arange(w // self.stride) * self.stride + self.stride / 2
+        return torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None]
+
+
+@pytest.mark.parametrize(("stride", "multiple"), [(8, 8), (14, 14), (8, 32), (16, 16)])
+@pytest.mark.parametrize("image_size", [(64, 80), (61, 77), (113, 65), (97, 200)], ids=str)
+def test_a_coordinate_ramp_comes_back_exact(image_size, stride, multiple):
+    h, w = image_size
+    model = DenseFeatures(Coordinates(stride, multiple), Bilinear(2))
+    out = model(torch.zeros(1, 3, h, w))
+    assert out.shape == (1, 2, h, w)
+    rows, columns = (torch.arange(n) + 0.5 for n in (h, w))
+    half = stride // 2  # within half a cell of the first centre bilinear repeats it
+    padded = model.backbone.padded_size(image_size)
+    last_row, last_column = min(h, padded[0] - half), min(w, padded[1] - half)
+    torch.testing.assert_close(out[0, 0, half:last_row, 0], rows[half:last_row])
+    torch.testing.assert_close(out[0, 1, 0, half:last_column], columns[half:last_column])
+
+
+@pytest.mark.parametrize("factor", [0.5, 2, 0.37], ids=str)
+def test_at_another_size_too(factor):
+    h, w = 96, 100  # 100 is padded to 112: half of that is whole, 0.37 of it is not
+    size = round(h * factor), round(w * factor)
+    out = DenseFeatures(Coordinates(16, 16), Bilinear(2))(torch.zeros(1, 3, h, w), size)
+    assert out.shape == (1, 2, *size)
+    columns = (torch.arange(size[1]) + 0.5) * w / size[1]
+    inner = (columns > 12) & (columns < 88)
+    # By way of the image's resolution an antialiased kernel is sampled: a tenth of a pixel.
+    atol = 0.1 if factor == 0.37 else 1e-4
+    torch.testing.assert_close(out[0, 1, 0][inner], columns[inner], rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("size", [(3, 5), (40, 2), (31, 33)], ids=str)
+def test_tiny_images_are_padded_too(size):
+    image = torch.rand(1, 3, *size)
+    padded = pad_image(image, (64, 64))
+    assert padded.shape == (1, 3, 64, 64)
+    assert torch.equal(padded[..., : size[0], : size[1]], image)

@@ -1,0 +1,126 @@
+"""Images are found once and read upright; what is hostile is refused with a sentence."""
+
+import struct
+import zlib
+
+import pytest
+import torch
+from PIL import Image
+
+from unstride.formats.images import (find_images, load_image)
+from unstride.formats import images
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (30, 20), (255, 0, 51)).save(path)
+    return path
+
+
+def test_rgb_between_zero_and_one(photo):
+    image = load_image(photo)
+    assert image.shape == (1, 3, 20, 30)
+    torch.testing.assert_close(image[0, :, 0, 0], torch.tensor([1, 0, 0.2]))
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "1", "I;16", "I", "F", "YCbCr"])
+def test_any_mode_becomes_rgb(mode, tmp_path):
+    suffix = "tif" if mode in ("F", "CMYK", "YCbCr", "I") else "png"
+    Image.new(mode, (8, 6)).save(tmp_path / f"a.{suffix}")
+    assert load_image(tmp_path / f"a.{suffix}").shape == (1, 3, 6, 8)
+
+
+def test_transparent_is_white(tmp_path):
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "a.png")
+    assert load_image(tmp_path / "a.png").eq(1).all()
+
+
+def test_sixteen_bits_keep_their_range(tmp_path):
+    Image.new("I;16", (4, 4), 32768).save(tmp_path / "a.png")
+    torch.testing.assert_close(load_image(tmp_path / "a.png").mean().item(), 32768 / 65535)
+
+
+def test_floating_point_keeps_its_range_and_has_one(tmp_path):
+    Image.new("F", (4, 4), 0.25).save(tmp_path / "a.tif")
+    assert load_image(tmp_path / "a.tif").eq(0.25).all()
+    for value in (1.5, -0.1, float("nan")):
+        Image.new("F", (4, 4), value).save(tmp_path / "b.tif")
+        with pytest.raises(
+            ValueError, match=r"b.tif: floating point pixels are expected in \[0, 1\]"
+        ):
+            load_image(tmp_path / "b.tif")
+
+
+def test_exif_orientation_is_obeyed(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.jpg", exif=exif)
+    assert load_image(tmp_path / "a.jpg").shape == (1, 3, 30, 20)
+
+
+def truncated(path):
+    Image.effect_noise((64, 64), 50).save(path)
+    path.write_bytes(path.read_bytes()[:900])
+
+
+def claims_to_be_huge(path):
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n"
+    for chunk in (b"IHDR" + header, b"IDAT" + zlib.compress(bytes(1000))):
+        data += struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path.write_bytes(data)
+
+
+HOSTILE = {
+    "truncated": (truncated, "damaged"),
+    "huge": (claims_to_be_huge, "pixels"),
+    "text": (lambda path: path.write_text("not an image"), "not an image"),
+    "empty": (lambda path: path.touch(), "not an image"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_files_are_refused_in_a_sentence(kind, tmp_path):
+    write, message = HOSTILE[kind]
+    path = tmp_path / "bad.png"
+    write(path)
+    with pytest.raises(ValueError, match=message) as error:
+        load_image(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_more_pixels_than_accepted(photo, monkeypatch):
+    monkeypatch.setattr(images, "MAX_PIXELS", 599)
+    with pytest.raises(ValueError, match="30 x 20 pixels"):
+        load_image(photo)
+
+
+def test_no_such_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        load_image(tmp_path / "none.png")
+
+
+def test_a_folder_spelt_twice_is_searched_once_and_results_are_left_out(tmp_path):
+    for name in ("a.png", "out/b.png", "other/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (2, 2)).save(tmp_path / name)
+    found = find_images([tmp_path, f"{tmp_path}/other/.."], without=tmp_path / "out")
+    assert sorted(p.name for p in found) == ["a.png", "c.png"]
+    assert len(find_images([tmp_path], without=tmp_path)) == 3  # it is no folder inside
+    assert [p.name for p in find_images([tmp_path / "out"], without=tmp_path / "out")] == ["b.png"]
+
+
+def test_one_source_may_stand_alone(photo):
+    assert find_images(str(photo.parent)) == find_images([photo.parent]) != []
+
+
+def test_files_folders_and_globs_each_once(tmp_path):
+    for name in ("b.jpg", "a.png", "sub/c.JPG", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_images([tmp_path / "b.jpg", tmp_path, str(tmp_path / "*.png")])
+    assert [p.relative_to(tmp_path).as_posix() for p in found] == ["b.jpg", "a.png", "sub/c.JPG"]
+    with pytest.raises(FileNotFoundError, match=r"nothing\*"):
+        find_images([tmp_path / "nothing*"])

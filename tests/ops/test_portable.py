@@ -1,0 +1,26 @@
+"""What exporters get in place of the operations computes the same."""
+
+import pytest
+import torch
+
+from tests.ops.size_cases import CASES
+from unstride.ops import correlate_reference, reassemble_reference
+from unstride.ops.functional import decompositions
+
+ops = torch.ops.unstride
+
+
+@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), CASES)
+def test_a_row_at_a_time_is_the_definition(input_size, output_size, k, g):
+    features = torch.randn(2, 6, *input_size, dtype=torch.float64)
+    queries = torch.randn(2, 6, *output_size, dtype=torch.float64)
+    weights = torch.randn(2, g, k, k, *output_size, dtype=torch.float64)
+    written_out = decompositions()
+    torch.testing.assert_close(
+        written_out[ops.reassemble.default](features, weights),
+        reassemble_reference(features, weights),
+    )
+    torch.testing.assert_close(
+        written_out[ops.correlate.default](queries, features, k, g),
+        correlate_reference(queries, features, k, g),
+    )

@@ -1,0 +1,247 @@
+"""An upsampler in a folder: all that it was made with comes back, and nothing runs on the way."""
+
+import copy
+import inspect
+import json
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from tests.upsamplers.test_every_upsampler import NAMES, Box, built, lively
+from unstride import create_upsampler
+from unstride.upsamplers import (
+    Bilinear,
+    CarafeUpsample,
+    Cascade,
+    FeatUpImplicit,
+    FeatUpStack,
+    Upsampler,
+)
+from unstride.saving.configuration import describe, make
+from unstride.saving.folder import CARD, CONFIG, WEIGHTS
+
+UNUSUAL = {
+    "carafe": {"kernel_size": 3, "encoder_size": 1, "groups": 2, "normaliser": "sigmoid"},
+    "a2u": {"guide_channels": 3, "rank": 2, "dynamic": False},
+    "sapa": {"guide_channels": 5, "embedding": 16, "gated": True},
+    "dysample": {"style": "pl", "groups": 2},
+    "joint_bilateral": {"kernel_size": 3, "sigma_space": 0.123456789012345, "sigma_range": 1e-3},
+    "featup_jbu": {"variant": "paper", "pretrained": False, "radius": 2, "norm": True},
+    "anyup": {"released_order": True},
+    "fade": {"stages": 2, "guide_channels": 3, "kernel_size": 3},
+}
+
+
+class Own(Upsampler):
+    """Not convex: somebody's own, with a parameter and options of its own."""
+
+    def __init__(self, channels, scale=2, *, amounts=None, **more):
+        super().__init__(channels, scale)
+        self.amounts, self.more = amounts, more
+        self.gain = nn.Parameter(torch.rand(channels, 1, 1))
+
+    def forward(self, features, guide=None, size=None):
+        """Bilinear, times a gain."""
+        return self.gain * Bilinear(self.channels, self.scale)(features, guide, size)
+
+
+def same(one, other, channels=8):
+    guide = torch.rand(2, one.guide_channels or 3, 20, 28)
+    features = torch.randn(2, channels, 5, 7)
+    return torch.equal(one(features, guide, (20, 28)), other(features, guide, (20, 28)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_upsampler_comes_back_from_a_folder(name, tmp_path):
+    up = lively(built(name)).eval()
+    up.save_pretrained(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {CARD, CONFIG, WEIGHTS}
+    kind = Box if name == "box" else Upsampler
+    again = kind.from_pretrained(tmp_path)
+    assert type(again) is type(up)
+    assert not again.training
+    assert describe(again) == describe(up)
+    held, expected = again.state_dict(), up.state_dict()
+    assert held.keys() == expected.keys()
+    assert all(torch.equal(held[key], expected[key]) for key in expected)
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_every_option_comes_back_exactly(name, tmp_path):
+    up = create_upsampler(name, 16, 4, **UNUSUAL[name]).eval()
+    up.save_pretrained(tmp_path)
+    held = json.loads((tmp_path / CONFIG).read_text())
+    for stage in held.get("stages", [held]):
+        options = dict(UNUSUAL[name])
+        assert stage["scale"] ** options.pop("stages", 1) == 4
+        assert stage["upsampler"] == name
+        assert options.items() <= stage["options"].items()
+    assert same(Upsampler.from_pretrained(tmp_path), up, channels=16)
+
+
+def test_defaults_are_written_too_so_that_they_may_change():
+    assert describe(CarafeUpsample(8))["options"]["kernel_size"] == 5
+    stack = FeatUpStack(8, 4, key_channels=16)
+    held = describe(stack)
+    assert held["upsampler"] == "featup_jbu"
+    assert held["options"]["variant"] == "paper"
+    assert held["options"]["pretrained"] is False
+    assert describe(make(held)) == held
+
+
+def test_a_class_of_ones_own_works_alone_and_within_a_cascade(tmp_path):
+    own = Own(8, 2, amounts=[1, 2.5, None], flavour="mild")
+    own.save_pretrained(tmp_path / "own")
+    again = Own.from_pretrained(tmp_path / "own")
+    assert (again.amounts, again.more) == ([1, 2.5, None], {"flavour": "mild"})
+    assert same(again, own)
+    cascade = Cascade(own, CarafeUpsample(8, 2)).eval()
+    cascade.save_pretrained(tmp_path / "both")
+    assert same(Upsampler.from_pretrained(tmp_path / "both", classes=[Own]), cascade)
+    assert "classes=[Own]" in (tmp_path / "both" / CARD).read_text()
+    with pytest.raises(ValueError, match="names 'Own', which is no upsampler of this library"):
+        Upsampler.from_pretrained(tmp_path / "own")
+
+
+def test_a_class_made_for_something_else_than_channels():
+    class Wide(Bilinear):
+        """Weights are convex: with one argument of its own."""
+
+        def __init__(self, words: str):
+            super().__init__(len(words), 3)
+
+    held = describe(Wide("eight"))
+    assert held == {"upsampler": "Wide", "channels": 5, "scale": 3, "options": {"words": "eight"}}
+    assert make(held, [Wide]).channels == 5
+
+
+def test_a_copy_and_an_unpickled_one_can_be_saved_and_signatures_stay():
+    up = CarafeUpsample(8, 4, kernel_size=3)
+    for other in (copy.deepcopy(up), pickle.loads(pickle.dumps(up))):
+        assert describe(other) == describe(up)
+    assert list(inspect.signature(CarafeUpsample).parameters)[:2] == ["channels", "scale"]
+    assert list(inspect.signature(Bilinear).parameters) == ["channels", "scale"]
+
+
+def test_weights_of_half_precision_and_shared_ones(tmp_path):
+    up = Own(8)
+    up.twin = up.gain
+    up.half().save_pretrained(tmp_path)
+    (tmp_path / CARD).write_text("mine")
+    up.save_pretrained(tmp_path)
+    assert (tmp_path / CARD).read_text() == "mine"
+
+    class Twins(Own):
+        """Not convex: two names for one tensor."""
+
+        def __init__(self, channels, scale=2, **more):
+            super().__init__(channels, scale, **more)
+            self.twin = self.gain
+
+    config = json.loads((tmp_path / CONFIG).read_text()) | {"upsampler": "Twins"}
+    (tmp_path / CONFIG).write_text(json.dumps(config))
+    again = Twins.from_pretrained(tmp_path)
+    assert again.gain.dtype == torch.float32
+    assert torch.equal(again.gain, up.gain.float())
+
+
+def test_weights_that_fit_any_features(tmp_path):
+    up = create_upsampler("featup_jbu", 8, 4)
+    up.save_pretrained(tmp_path)
+    again = Upsampler.from_pretrained(tmp_path, channels=20)
+    assert again.channels == 20
+    assert again(torch.rand(1, 20, 4, 4), torch.rand(1, 3, 16, 16)).shape == (1, 20, 16, 16)
+    create_upsampler("deconv", 8, 4).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"weights must be those of this deconv, but .*size mism"):
+        Upsampler.from_pretrained(tmp_path, channels=20)
+
+
+def test_the_network_for_one_image_is_loaded_too(tmp_path):
+    FeatUpImplicit(8, 4).save_pretrained(tmp_path)
+    assert isinstance(Upsampler.from_pretrained(tmp_path), FeatUpImplicit)
+
+
+@pytest.mark.parametrize("value", [(1, 2), torch.float16, len, float("nan"), {1: 2}], ids=str)
+def test_what_json_cannot_give_back_is_refused_when_saving(value, tmp_path):
+    with pytest.raises(ValueError, match=r"Own cannot be saved: amounts=.* is no number"):
+        Own(8, amounts=value).save_pretrained(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_only_upsamplers_with_named_arguments_can_be_saved():
+    class Loose(Bilinear):
+        """Weights are convex: its arguments have no names."""
+
+        def __init__(self, *args):
+            super().__init__(*args)
+
+    with pytest.raises(ValueError, match="Loose cannot be saved: its argument args has no name"):
+        describe(Loose(8))
+    with pytest.raises(ValueError, match="only an Upsampler can be saved, got a Conv2d"):
+        describe(nn.Conv2d(1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (None, "has no config.json"),
+        ("{", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ("[]", "must hold an object, got a list"),
+        ("{}", "it names None"),
+        ('{"upsampler": "os.system", "channels": 1, "scale": 1}', "it names 'os.system'"),
+        ('{"upsampler": ["carafe"]}', "it names .'carafe'."),
+        ('{"upsampler": "carafe", "scale": 2}', "channels"),
+        ('{"upsampler": "carafe", "channels": "8", "scale": 2}', "config.json: "),
+        ('{"upsampler": "carafe", "channels": -8, "scale": 2}', "config.json: "),
+        ('{"upsampler": "carafe", "channels": 8, "scale": 2, "options": {"k": 1}}', "'k'"),
+        ('{"upsampler": "carafe", "channels": 8, "scale": 2, "options": 5}', "config.json: "),
+        ('{"upsampler": "cascade", "stages": []}', "config.json: "),
+        ('{"upsampler": "cascade", "stages": [3]}', "it names None"),
+        ('{"upsampler": "carafe", "channels": 9, "scale": 2}', "weights must be those of this car"),
+        ('{"upsampler": "fade", "channels": 8, "scale": 2}', "weights must be those of this fade"),
+        ('{"backbone": {}}', "holds a backbone too: load it with unstride.from_pretrained"),
+    ],
+)
+def test_a_broken_description_gets_one_sentence(config, message, tmp_path):
+    CarafeUpsample(8).save_pretrained(tmp_path)
+    (tmp_path / CONFIG).unlink()
+    if config is not None:
+        (tmp_path / CONFIG).write_text(config)
+    with pytest.raises(ValueError, match=message) as caught:
+        Upsampler.from_pretrained(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_weights_that_are_none_are_refused(tmp_path):
+    CarafeUpsample(8).save_pretrained(tmp_path)
+    torch.save(CarafeUpsample(8).state_dict(), tmp_path / WEIGHTS)
+    with pytest.raises(ValueError, match="weights must be a safetensors file"):
+        Upsampler.from_pretrained(tmp_path)
+    (tmp_path / WEIGHTS).rename(tmp_path / "pytorch_model.bin")  # pickles are not looked for
+    with pytest.raises(ValueError, match=r"model\.safetensors: no such file"):
+        Upsampler.from_pretrained(tmp_path)
+
+
+def test_another_class_than_the_one_asked(tmp_path):
+    Bilinear(8).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="holds a Bilinear, not a CarafeUpsample"):
+        CarafeUpsample.from_pretrained(tmp_path)
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
+    CarafeUpsample(8).save_pretrained(tmp_path)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+
+    def full(path, data):
+        with path.open("wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        CarafeUpsample(8).save_pretrained(tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before

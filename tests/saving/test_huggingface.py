@@ -1,0 +1,108 @@
+"""The Hub's own client, against a server on loopback: what is pushed, and what comes back."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load
+
+import unstride
+from tests.saving.hub_server import serving
+from unstride.upsamplers import Upsampler
+from unstride.saving import huggingface as hub
+from unstride.saving.folder import CARD, CONFIG, WEIGHTS
+
+ROOT = Path(__file__).parents[2]
+START = "import torch, unstride\nfrom unstride.upsamplers import Upsampler\ntorch.manual_seed(3)\n"
+
+
+def run(code, endpoint, folder):
+    """In a process of its own, whose Hub is `endpoint` and whose cache is empty."""
+    own = {
+        "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "home"), "HF_TOKEN": "hf_nobody",
+        "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(ROOT),
+        "HF_HUB_OFFLINE": "0",
+    }  # fmt: skip
+    command = [sys.executable, "-c", START + code]
+    environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()} | own
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300
+    )
+
+
+def test_what_is_pushed_loads_back_and_the_card_is_left_alone(tmp_path):
+    code = (
+        "up = unstride.create_upsampler('carafe', 8, kernel_size=3)\n"
+        "print(up.push_to_hub('me/carafe', private=True, message='mine'))\n"
+        "again = Upsampler.from_pretrained('me/carafe')\n"
+        "assert all(torch.equal(p, q) for p, q in zip(up.parameters(), again.parameters()))\n"
+        "assert type(unstride.from_pretrained('me/carafe')) is type(up)\n"
+        "up.channel_compressor.bias.data.fill_(7)\n"
+        "up.push_to_hub('me/carafe')\n"
+    )
+    with serving() as server:
+        done = run(code, server.address, tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"{server.address}/me/carafe\n"
+        files, created = server.repositories["me/carafe"], server.created["me/carafe"]
+    assert set(files) == {CARD, CONFIG, WEIGHTS}
+    assert created.get("private") or created.get("visibility") == "private"
+    assert server.messages == ["mine", "Upload with unstride"]
+    held = json.loads(files[CONFIG])
+    assert (held["upsampler"], held["options"]["kernel_size"]) == ("carafe", 3)
+    assert (load(files[WEIGHTS])["channel_compressor.bias"] == 7).all()
+    assert b"library_name: unstride" in files[CARD]
+    assert server.uploaded == [[CARD, CONFIG, WEIGHTS], [CONFIG, WEIGHTS]]
+
+
+def test_what_cannot_be_fetched_gets_one_sentence(tmp_path):
+    code = (
+        "for where in ['me/nothing', 'me/other']:\n"
+        "    try:\n        unstride.from_pretrained(where)\n"
+        "    except (OSError, ValueError) as error:\n"
+        "        print(f'{type(error).__name__}: {error}')\n"
+        "try:\n    unstride.create_upsampler('bilinear', 8).push_to_hub('no good')\n"
+        "except OSError as error:\n    print(error)\n"
+    )
+    with serving() as server:
+        server.repositories["me/other"] = {"pytorch_model.bin": b"pickled", CONFIG: b"{}"}
+        done = run(code, server.address, tmp_path)
+        fetched = [path for _, path in server.asked if "pytorch_model" in path]
+    assert done.returncode == 0, done.stderr
+    missing, other, pushed = done.stdout.splitlines()
+    assert missing.startswith("OSError: me/nothing is no folder here, and no repository that")
+    assert other.startswith("ValueError: ")
+    assert "names None" in other
+    assert pushed.startswith("no good could not be uploaded to the Hub (")
+    assert not fetched  # a pickle is not even asked for
+
+
+def test_without_a_network_it_says_so(tmp_path):
+    code = (
+        "up = unstride.create_upsampler('nearest', 1)\n"
+        "for act in (unstride.from_pretrained, up.push_to_hub):\n"
+        "    try:\n        act('me/x')\n"
+        "    except OSError as error:\n        print(error)\n"
+    )
+    done = run(code, "http://127.0.0.1:9", tmp_path)
+    assert done.returncode == 0, done.stderr
+    fetched, pushed = done.stdout.splitlines()
+    assert fetched.startswith("me/x is no folder here, and no repository that could be fetched")
+    assert pushed.startswith("me/x could not be uploaded to the Hub (")
+
+
+@pytest.mark.parametrize("where", ["nowhere", "/a/b", "a/b/c", "../a", "me/", "C:\\a", "a b/c"])
+def test_neither_folder_nor_repository(where):
+    with pytest.raises(ValueError, match="where must be a folder, or a repository USER/NAME"):
+        hub.fetched(where)
+
+
+def test_a_folder_comes_before_a_repository_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    up = unstride.create_upsampler("deconv", 3)
+    up.save_pretrained("me/local")
+    assert torch.equal(Upsampler.from_pretrained("me/local").conv.weight, up.conv.weight)

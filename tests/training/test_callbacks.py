@@ -1,0 +1,91 @@
+"""What happens beside the steps: the best weights, an early end, statistics of all devices."""
+
+from math import nan
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
+
+from tests.recipes.tiny_camvid import streets
+from tests.recipes.test_segmentation import card, options
+from unstride.backbones.timm_backbone import create_backbone
+from unstride.recipes import segmentation
+from unstride.training.callbacks import Best, NormSync
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
+
+
+class Trainer:
+    """What a callback sees of a trainer."""
+
+    def __init__(self):
+        self.state, self.should_stop = SimpleNamespace(fn="fit"), False
+        self.callback_metrics, self.saved = {}, []
+
+    def save_checkpoint(self, path, weights_only=False):
+        self.saved.append((path, weights_only))
+
+
+def measured(best, trainer, *scores):
+    for score in scores:
+        trainer.callback_metrics["score"] = torch.tensor(score)
+        best.on_validation_end(trainer, None)
+
+
+@pytest.mark.parametrize(("mode", "sign"), [("max", 1), ("min", -1)])
+def test_weights_are_kept_while_they_get_better(mode, sign):
+    best, trainer = Best("best.ckpt", "score", mode, 2), Trainer()
+    measured(best, trainer, *(sign * score for score in (-3.0, -1.0, -2.0, 0.5)))
+    assert trainer.saved == [("best.ckpt", True)] * 3
+    assert not trainer.should_stop
+    measured(best, trainer, sign * 0.5, nan)
+    assert len(trainer.saved) == 3
+    assert trainer.should_stop
+
+
+def test_a_measurement_after_training_counts_nothing():
+    best, trainer = Best("best.ckpt", "score", "max", 1), Trainer()
+    trainer.state.fn = "validate"
+    measured(best, trainer, 1.0, 0.0, 0.0)
+    assert trainer.saved == []
+    assert not trainer.should_stop
+
+
+def test_what_was_ended_stays_ended_and_the_best_is_remembered():
+    best, trainer = Best("best.ckpt", "score", "max", 1), Trainer()
+    measured(best, trainer, 2.0, 1.0)
+    again, later = Best("elsewhere/best.ckpt", "score", "max", 1), Trainer()
+    again.load_state_dict(best.state_dict())
+    again.on_train_start(later, None)
+    assert later.should_stop
+    measured(again, later, 1.5)
+    assert later.saved == []
+
+
+def test_an_ended_run_that_is_started_again_trains_no_more(tmp_path, monkeypatch):
+    data, made = streets(tmp_path / "data"), {"steps": 8, "check_every": 2, "patience": 1}
+    scores = iter([0.5, 0.4, 0.9, 0.9])
+
+    def falling(self):
+        score = 100 * next(scores) if self.trainer.state.fn == "fit" else 1.0
+        self.log("miou", score)
+        self.log("boundary_miou", score)
+
+    monkeypatch.setattr(segmentation.Segmentation, "on_validation_epoch_end", falling)
+    for _ in range(2):
+        segmentation.fit(options(data, tmp_path / "run", **made))
+        assert len(card(tmp_path / "run")["curve"]) == 4
+
+
+def test_statistics_of_all_devices_keep_the_activations():
+    """Lightning's own conversion makes plain norms of timm's, whose ReLU6 is then gone."""
+    whole = create_backbone("tf_efficientnet_lite0", pretrained=False).eval()
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        before = whole(image)
+        synced = NormSync().apply(whole)
+        assert any(isinstance(module, nn.SyncBatchNorm) for module in synced.modules())
+        assert torch.equal(synced(image), before)

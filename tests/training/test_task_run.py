@@ -1,0 +1,249 @@
+"""What all recipes of tasks share: rates, groups of parameters, configs by name."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
+
+from tests.models.tiny_pyramid import TinyPyramid
+from unstride.cli.main import RECIPES, main
+from unstride.models.segmentation.semantic_fpn import SemanticFPN
+from unstride.backbones.pyramid import create_pyramid
+from unstride.cli.main import fit as command
+from unstride.recipes import (detection, segmentation)
+from unstride.training.task_learner import TaskLearner, rate
+from unstride.training.options import TaskOptions
+from unstride.upsamplers import create_upsampler
+
+BASE = TaskOptions(data=Path(), steps=100)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "step", "expected"),
+    [
+        ("poly", 0, 1.0), ("poly", 50, 0.5**0.9), ("poly", 100, 0.0), ("cosine", 0, 1.0),
+        ("cosine", 50, 0.5), ("cosine", 100, 0.0), ("steps", 66, 1.0), ("steps", 67, 0.1),
+        ("steps", 89, 0.01), ("constant", 99, 1.0),
+    ],
+)  # fmt: skip
+def test_the_rate_falls_as_its_schedule_says(schedule, step, expected):
+    assert rate(step, replace(BASE, schedule=schedule)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_rate_rises_first():
+    warm = replace(BASE, schedule="constant", warmup=10)
+    assert [rate(step, warm) for step in (0, 5, 10, 50)] == pytest.approx([0.001, 0.501, 1, 1])
+
+
+def test_what_is_put_on_a_plain_transformer_learns_as_the_rest():
+    index = partial(create_upsampler, "index")
+    pyramid = create_pyramid("test_vit", pretrained=False, upsampler=index)
+    network = SemanticFPN(pyramid, 3, width=8, branch_width=8)
+    learner = TaskLearner(network, replace(BASE, learning_rate=0.5, freeze=("blocks.0",)))
+    [made], _ = learner.configure_optimizers()
+    slow = {id(p) for group in made.param_groups if group["lr"] < 0.4 for p in group["params"]}
+    assert slow == {id(p) for p in pyramid.model.parameters() if p.requires_grad}
+    norms = [part for part in pyramid.neck.modules() if isinstance(part, nn.BatchNorm2d)]
+    assert norms
+    assert all(norm.training for norm in norms)
+    frozen = {n for n, p in pyramid.named_parameters() if not p.requires_grad}
+    assert frozen == {f"model.blocks.0.{n}" for n, _ in pyramid.model.blocks[0].named_parameters()}
+
+
+@pytest.mark.parametrize(("optimizer", "kind"), [("sgd", "SGD"), ("adamw", "AdamW")])
+def test_the_backbone_has_a_rate_of_its_own_and_vectors_do_not_decay(optimizer, kind):
+    options = replace(BASE, optimizer=optimizer, learning_rate=0.5, weight_decay=0.25)
+    network = SemanticFPN(TinyPyramid(), 3, width=8, branch_width=8)
+    [made], [schedule] = TaskLearner(network, options).configure_optimizers()
+    assert type(made).__name__ == kind
+    assert schedule["interval"] == "step"
+    of = {id(p): name for name, p in network.named_parameters()}
+    seen = set()
+    for group in made.param_groups:
+        for parameter in group["params"]:
+            name = of[id(parameter)]
+            seen.add(name)
+            inner = name.startswith("pyramid.")
+            assert group["initial_lr"] == pytest.approx(0.05 if inner else 0.5)
+            assert group["weight_decay"] == (0.25 if parameter.ndim > 1 else 0.0)
+    assert seen == set(of.values())
+    assert all(group.get("momentum", 0.9) == 0.9 for group in made.param_groups)
+
+
+class Deep(nn.Module):
+    """A trunk whose parts have the names of a ResNet's."""
+
+    def __init__(self):
+        super().__init__()
+        body = {"conv1": nn.Conv2d(3, 4, 1), "bn1": nn.BatchNorm2d(4), "layer1": nn.Sequential()}
+        body["layer1"].append(
+            nn.ModuleDict({"conv1": nn.Conv2d(4, 4, 1), "bn1": nn.BatchNorm2d(4)})
+        )
+        self.pyramid = nn.ModuleDict({"model": nn.ModuleDict(body)})
+
+
+@pytest.mark.parametrize("norms", [True, False])
+def test_frozen_parts_have_no_gradient_and_keep_their_statistics(norms):
+    network = Deep()
+    learner = TaskLearner(network, replace(BASE, freeze=("conv1", "bn1"), freeze_norms=norms))
+    learning = [n for n, p in network.named_parameters() if p.requires_grad]
+    inner = "pyramid.model.layer1.0"
+    assert learning == [
+        f"{inner}.{n}" for n in ("conv1.weight", "conv1.bias", "bn1.weight", "bn1.bias")
+    ]
+    training = {
+        n for n, m in network.named_modules() if isinstance(m, nn.BatchNorm2d) and m.training
+    }
+    assert training == (set() if norms else {f"{inner}.bn1"})
+    [made], _ = learner.configure_optimizers()
+    assert sum(len(group["params"]) for group in made.param_groups) == 4
+
+
+def test_a_part_that_the_backbone_lacks_is_named_with_those_it_has():
+    with pytest.raises(ValueError, match=r"freeze 'stem': the backbone has conv1, bn1, layer1"):
+        TaskLearner(Deep(), replace(BASE, freeze=("stem",)))
+
+
+def test_a_part_may_lie_deeper():
+    network = Deep()
+    TaskLearner(network, replace(BASE, freeze=("layer1.0",)))
+    frozen = {n.rpartition(".")[0] for n, p in network.named_parameters() if not p.requires_grad}
+    assert frozen == {f"pyramid.model.layer1.0.{n}" for n in ("conv1", "bn1")}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("steps", 0), ("batch_size", -1), ("limit", 0), ("patience", 0), ("seed", -1), ("devices", 0)],
+)
+def test_what_no_run_could_be_made_with_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} {value}: at least"):
+        replace(BASE, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("crop", (0, 32), "numbers of pixels"),
+        ("base", (32, -1), "numbers of pixels"),
+        ("scales", (2.0, 1.0), "the least, then the greatest"),
+        ("scales", (0.0, 1.0), "the least, then the greatest"),
+        ("colour", -0.1, "0 to 1 is possible"),
+        ("colour", 1.5, "0 to 1 is possible"),
+    ],
+)
+def test_sides_and_ranges_that_are_none_are_refused(name, value, message):
+    with pytest.raises(ValueError, match=rf"{name} .*: {message}"):
+        segmentation.Options(data=Path("x"), **{name: value})
+
+
+def test_no_sizes_are_refused():
+    with pytest.raises(ValueError, match=r"min_size \[\]: numbers of pixels"):
+        detection.Options(data=Path("x"), min_size=())
+
+
+def test_what_a_loaders_process_met_is_one_sentence():
+    with pytest.raises(ValueError, match="Caught") as met:
+        next(iter(DataLoader([0], collate_fn=refuse, num_workers=1)))
+    assert command.sentence(met.value) == "a.png: damaged (it ends too early)"
+    assert command.sentence(OSError("a.png: no such file")) == "a.png: no such file"
+
+
+def refuse(items):
+    raise ValueError("a.png: damaged (it ends too early)")
+
+
+def test_every_config_is_one_of_a_recipe():
+    for name in command.configs():
+        text = (command.CONFIGS / f"{name}.yaml").read_text()
+        recipe = text.splitlines()[0].partition("unstride fit ")[2].split()[0]
+        assert recipe in RECIPES["fit"], name
+        chosen = command.parsed("fit", recipe, ["--config", name, *required(recipe)])
+        assert chosen, name
+
+
+def test_the_first_line_of_a_config_is_a_command():
+    for name in command.configs():
+        line = (command.CONFIGS / f"{name}.yaml").read_text().splitlines()[0]
+        _, _, _, recipe, *words = line.split()
+        assert command.parsed("fit", recipe, words), line
+
+
+def required(recipe):
+    return {"featup": ["--images", "[]"], "affinity": ["--bsds", "x"]}.get(recipe, ["--data", "x"])
+
+
+def test_a_config_that_is_not_there_is_named(capsys):
+    assert main(["fit", "segmentation", "--config", "nix", "--data", "x"]) == 1
+    assert "config nix: no such file, and of the names " in capsys.readouterr().err
+
+
+def test_what_cannot_be_validated_says_so(capsys):
+    assert main(["validate", "featup"]) == 2
+    assert "featup has nothing to validate" in capsys.readouterr().err
+
+
+def test_a_wrong_option_is_one_line(capsys):
+    words = ["--data", "nowhere", "--model", "upernet"]
+    assert main(["fit", "segmentation", "--config", "camvid_semantic_fpn_small", *words]) == 1
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("unstride fit segmentation: nowhere: no such folder")
+    assert "\n" not in error
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("--config", "pennfudan_mask_rcnn_small"),
+            "config: min_size is no option of segmentation",
+        ),
+        (("--min_size", "3"), "unrecognized arguments: --min_size 3"),
+        (("--steps", "abc"), 'Parser key "steps": Expected'),
+        ((), "the following arguments are required: data"),
+    ],
+)
+def test_an_option_that_is_not_one_is_one_line_too(words, told, capsys):
+    assert main(["fit", "segmentation", *words]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith(f"unstride fit segmentation: {told}")
+    assert error.endswith("(--help has all options)")
+    assert "\n" not in error
+
+
+def test_help_tells_of_every_option(capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "segmentation", "--help"])
+    told = capsys.readouterr().out
+    assert "Train a network for semantic segmentation." in told
+    for name in ("--upsampler", "--crop", "--patience", "--config"):
+        assert name in told
+
+
+class Drawn(TaskLearner):
+    """Two losses, one of which is drawn."""
+
+    def losses(self, batch):
+        """The batch, and what chance says."""
+        return {"given": batch, "drawn": torch.rand(())}
+
+
+def test_what_is_minimised_is_the_sum_of_all_losses_drawn_anew_in_each_step(monkeypatch):
+    pyramid = TinyPyramid()
+    learner = Drawn(SemanticFPN(pyramid, 2, width=8, branch_width=8), BASE)
+    monkeypatch.setattr(learner, "log", lambda *_, **__: None)
+    monkeypatch.setattr(learner, "log_dict", lambda *_: None)
+    drawn = {}
+    for step, rank in [(0, 0), (0, 1), (1, 0), (1, 0)]:
+        learner.trainer = SimpleNamespace(world_size=2, global_rank=rank, global_step=step)
+        torch.rand(17)  # whatever was drawn before
+        drawn[step, rank] = learner.training_step(torch.tensor(3.0), 0) - 3
+        seeds = torch.Generator().manual_seed(BASE.seed * 1_000_003 + 2 * step + rank)
+        torch.testing.assert_close(drawn[step, rank], torch.rand((), generator=seeds))
+    assert len({float(value) for value in drawn.values()}) == 3

@@ -1,0 +1,50 @@
+"""Cityscapes: streets of 50 cities, 19 classes. Cordts et al., CVPR 2016."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from jaxtyping import Int64
+from torch import Tensor
+
+from unstride.datasets.base import Item, Semantic, class_table, photographs, through_table
+from unstride.formats.labels import load_labels
+
+CLASSES = {
+    7: "road", 8: "sidewalk", 11: "building", 12: "wall", 13: "fence", 17: "pole",
+    19: "traffic light", 20: "traffic sign", 21: "vegetation", 22: "terrain", 23: "sky",
+    24: "person", 25: "rider", 26: "car", 27: "truck", 28: "bus", 31: "train", 32: "motorcycle",
+    33: "bicycle",
+}  # fmt: skip
+VOID = tuple(i for i in range(34) if i not in CLASSES)
+
+
+class Cityscapes(Semantic):
+    """Cityscapes, fine annotations; its train ids, the others unlabelled.
+
+    `*_labelTrainIds.png` is read where it has been made, `*_labelIds.png` otherwise.
+    """
+
+    classes = tuple(CLASSES.values())
+    splits = ("train", "val")  # the labels of test are not published
+    layout = "leftImg8bit/{train,val}/CITY/*_leftImg8bit.png and gtFine/{train,val}/CITY"
+    table = class_table({i: n for n, i in enumerate(CLASSES)}, unlabelled=(*VOID, 255))
+    train_table = class_table({i: i for i in range(19)}, unlabelled=(255,))
+
+    def find(self) -> Iterator[Item]:
+        """Photographs of every city and their labels."""
+        labels = self.folder(f"gtFine/{self.split}")
+        images = self.folder(f"leftImg8bit/{self.split}")
+        for image in photographs(images, "*/*_leftImg8bit.png"):
+            name = image.stem.removesuffix("_leftImg8bit")
+            yield name, image, [_label(labels / image.parent.name, name)]
+
+    def read(self, index: int, size: tuple[int, int]) -> Int64[Tensor, "h w"]:
+        """Classes from 0, or UNLABELLED."""
+        path = self.labels[index][0]
+        table = self.train_table if path.stem.endswith("TrainIds") else self.table
+        return through_table(load_labels(path, size), table, path)
+
+
+def _label(folder: Path, name: str) -> Path:
+    made = folder / f"{name}_gtFine_labelTrainIds.png"
+    return made if made.is_file() else folder / f"{name}_gtFine_labelIds.png"

@@ -1,0 +1,141 @@
+"""A frame with those before and after it: what depth is learned from without labels."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import interpolate
+from torch.utils.data import Dataset
+from torchvision.transforms import v2
+
+from unstride.datasets.base import Depth, photographs
+from unstride.formats.images import load_image
+from unstride.datasets.kitti import KITTIOdometry
+from unstride.datasets.kitti_depth import KITTIDepth
+from unstride.datasets.posed_rgbd import PosedRGBD
+from unstride.geometry import relative_pose, resized_intrinsics
+
+Sample = dict[str, Any]
+
+
+class Neighbours(Dataset):
+    """The frames of a sequence that have both neighbours.
+
+    An item has `image` "3 h w", `sources` "2 3 h w" (before, after), `intrinsics` "3 3", and, where
+    the data set has them, `poses` "2 4 4" from the frame's camera to each source's and `depth`
+    "h w". `KITTIDepth` has no poses; its neighbours need no depth, nor be in the split's list.
+
+    Args:
+        frames: of one or more sequences, numbered by their files' names.
+        spacing: to the neighbours, in frame numbers: 3 is next where every third frame was kept.
+        size: rows and columns to which all is resized; depth to the value at the nearest centre.
+        depth: whether it is read, where there is any.
+
+    Raises:
+        ValueError: if no frame has neighbours there.
+    """
+
+    def __init__(
+        self,
+        frames: PosedRGBD | KITTIOdometry | KITTIDepth,
+        spacing: int = 1,
+        size: tuple[int, int] | None = None,
+        *,
+        depth: bool = True,
+    ):
+        self.frames, self.size, self.depth = frames, size, depth
+        self.places = {path: i for i, path in enumerate(frames.images)}
+        around = {_numbered(path): path for path in _around(frames)}
+        self.triples = [
+            (around[folder, n - spacing], i, around[folder, n + spacing])
+            for i, (folder, n) in enumerate(map(_numbered, frames.images))
+            if (folder, n - spacing) in around and (folder, n + spacing) in around
+        ]
+        self.names = [frames.names[i] for _, i, _ in self.triples]
+        if not self.triples or spacing == 0:
+            raise ValueError(
+                f"{frames.root}: no frame has neighbours {spacing} before and after it; "
+                f"the first frames are {', '.join(path.name for path in frames.images[:3])}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.triples)
+
+    def __getitem__(self, index: int) -> Sample:
+        before, frame, after = self.triples[index]
+        image = load_image(self.frames.images[frame])
+        sources = torch.cat([load_image(path) for path in (before, after)])
+        size = image.shape[2], image.shape[3]
+        sample: Sample = {"image": image[0], "sources": sources}
+        if isinstance(self.frames, KITTIDepth):
+            sample["intrinsics"] = self.frames.camera(frame, size)
+        else:
+            pose, others = self.frames.poses, [self.places[path] for path in (before, after)]
+            sample["intrinsics"] = self.frames.intrinsics[frame]
+            sample["poses"] = torch.stack([relative_pose(pose[frame], pose[i]) for i in others])
+        if self.depth and isinstance(self.frames, Depth):
+            sample["depth"] = self.frames.read(frame, size)
+        return sample if self.size in (None, size) else resized(sample, self.size)
+
+
+def resized(sample: Sample, size: tuple[int, int]) -> Sample:
+    """A sample of `Neighbours` at another size; depth takes the value at the nearest centre."""
+    before = sample["image"].shape[1], sample["image"].shape[2]
+    images = torch.cat([sample["image"][None], sample["sources"]])
+    images = interpolate(images, size, mode="bilinear", antialias=True).clamp(0, 1)
+    moved = {"image": images[0], "sources": images[1:]}
+    moved["intrinsics"] = resized_intrinsics(sample["intrinsics"], before, size)
+    if "depth" in sample:
+        depth = sample["depth"][None, None]
+        moved["depth"] = interpolate(depth, size, mode="nearest-exact")[0, 0]
+    return sample | moved
+
+
+def mirrored(sample: Sample) -> Sample:
+    """A sample of `Neighbours` in the world seen in a mirror: left is right, for motion too."""
+    moved: Sample = {
+        key: sample[key].flip(-1) for key in ("image", "sources", "depth") if key in sample
+    }
+    moved["intrinsics"] = _mirrored_intrinsics(sample["intrinsics"], sample["image"].shape[-1])
+    if "poses" in sample:
+        mirror = torch.diag(sample["poses"].new_tensor([-1.0, 1.0, 1.0, 1.0]))
+        moved["poses"] = mirror @ sample["poses"] @ mirror
+    return sample | moved
+
+
+def recoloured(sample: Sample, recolour: v2.Transform) -> Sample:
+    """A sample of `Neighbours` with `shown` "3 3 h w" besides: what networks shall be shown.
+
+    These are the frames before, here and after, in other colours, the same for the three. What is
+    compared stays as it was (Godard et al., arXiv:1806.01260, section 4).
+
+    Args:
+        sample: of `Neighbours`.
+        recolour: what changes the colours of frames.
+    """
+    before, after = sample["sources"]
+    frames = torch.stack([before, sample["image"], after])
+    return sample | {"shown": recolour(frames)}
+
+
+def _around(frames: PosedRGBD | KITTIOdometry | KITTIDepth) -> list[Path]:
+    """The photographs among which there are neighbours: frames with known poses, or all."""
+    if not isinstance(frames, KITTIDepth):
+        return frames.images
+    folders = sorted({path.parent for path in frames.images})
+    return [p for folder in folders for p in photographs(folder) if p.stem.isdigit()]
+
+
+def _numbered(path: Path) -> tuple[Path, int]:
+    return path.parent, int(path.stem)
+
+
+def _mirrored_intrinsics(
+    intrinsics: Float[Tensor, "*b 3 3"], width: int
+) -> Float[Tensor, "*b 3 3"]:
+    moved = intrinsics.clone()
+    moved[..., 0, 2] = width - intrinsics[..., 0, 2]
+    moved[..., 0, 1] = -intrinsics[..., 0, 1]
+    return moved

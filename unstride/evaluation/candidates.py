@@ -1,0 +1,127 @@
+"""Rows of the table: a word and its options, an upsampler, or a fit for each image."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unstride.evaluation.frozen_features import Frozen
+from unstride.inference.from_names import chosen_upsampler, comes_trained, fingerprint, parse_word
+from unstride.features.implicit import chosen, fit_by
+from unstride.features.implicit_options import Recipe
+from unstride.upsamplers import UPSAMPLERS, create_upsampler
+
+Fit = Callable[[Frozen, Tensor, Tensor], nn.Module]
+
+
+@dataclass
+class Row:
+    """What the evaluation calls an upsampler, and how it comes by it.
+
+    Args:
+        label: in the table.
+        module: called as an upsampler is; or
+        fit: makes such a module for one image: fit(backbone, image, features), where the
+            backbone's answers are standardised as the features are.
+        state: "untrained", "shipped", the name of a file of weights, or "" without parameters.
+    """
+
+    label: str
+    module: nn.Module | None = None
+    fit: Fit | None = None
+    state: str = ""
+    fitted: dict[str, nn.Module] = field(default_factory=dict, repr=False)
+
+    def upsampler(self, frozen: Frozen, image: Tensor, features: Tensor) -> nn.Module:
+        """The upsampler for this image; one that was fitted before is not fitted again."""
+        if self.module is not None:
+            return self.module
+        assert self.fit is not None
+        seen = (t.detach().cpu().numpy().tobytes() for t in (image, features))
+        digest = hashlib.sha256(b"".join(seen)).hexdigest()
+        if digest not in self.fitted:
+            with torch.inference_mode(False), torch.enable_grad():
+                made = self.fit(frozen, image.clone(), features.clone())
+            self.fitted[digest] = made.eval()
+        return self.fitted[digest]
+
+    def described(self) -> dict[str, str]:
+        """What its results depend on."""
+        if self.module is None:
+            return {"row": self.label, "fit": getattr(self.fit, "__qualname__", repr(self.fit))}
+        return {"row": self.label, "module": repr(self.module), "tensors": fingerprint(self.module)}
+
+
+@dataclass(frozen=True)
+class ImplicitFit:
+    """FeatUp's implicit network, fitted to the image.
+
+    Args:
+        recipe: how.
+    """
+
+    recipe: Recipe
+
+    def __call__(self, frozen: Any, image: Tensor, features: Tensor) -> nn.Module:
+        """The fitted network; the features are what the backbone says of the image."""
+        del features
+        return fit_by(self.recipe, frozen, image)
+
+
+def create_row(given: "str | nn.Module | Row", channels: int, stride: int) -> Row:
+    """A row from what a user wrote: "joint_bilateral:kernel_size=3,label=small", or a module.
+
+    Args:
+        given: a word of `unstride list`, with options after a colon, separated by commas;
+            or an upsampler; or a row.
+        channels: of the features.
+        stride: of the features, which the upsampler undoes.
+
+    Raises:
+        ValueError: if there is no such upsampler or option, or it cannot take an image.
+    """
+    if isinstance(given, Row):
+        return given
+    if isinstance(given, nn.Module):
+        return Row(type(given).__name__, given.eval())
+    name, options = parse_word(given)
+    label = str(options.pop("label", given))
+    if name == "featup_implicit":
+        recipe = chosen(str(options.pop("variant", "default")), options)
+        return Row(label, fit=ImplicitFit(recipe), state="fitted to each image")
+    path = Path(str(options.pop("weights"))) if "weights" in options else None
+    given_whole = path is not None and path.is_dir()
+    if "stages" not in options and name in UPSAMPLERS and not given_whole:
+        options["stages"] = stages_of(name, channels, stride)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # untrained rows are the same in every run
+        module = chosen_upsampler(name, options, channels, stride, path)
+    state = _state(name, module, options) if path is None else path.name
+    return Row(label, module.eval(), state=state)
+
+
+def stages_of(name: str, channels: int, stride: int) -> int:
+    """In how many doublings an operator reaches the stride, 1 if it does so in one step.
+
+    An operator that learns and was published for scale 2 is repeated: at 32 in one step some
+    would need billions of parameters.
+    """
+    scale = signature(UPSAMPLERS[name]).parameters.get("scale")
+    power_of_two = stride > 1 and stride & (stride - 1) == 0
+    if scale is None or scale.default != 2 or not power_of_two:
+        return 1
+    with torch.device("meta"):
+        probe = create_upsampler(name, channels, 2, guide_channels=3)
+    learns = next(probe.parameters(), None) is not None
+    return stride.bit_length() - 1 if learns else 1
+
+
+def _state(name: str, module: nn.Module, options: dict[str, Any]) -> str:
+    if next(module.parameters(), None) is None:
+        return ""
+    return "shipped" if comes_trained(name, options) else "untrained"

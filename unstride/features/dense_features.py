@@ -1,0 +1,147 @@
+"""Photo in, pixel-resolution features out: a backbone and an upsampler, aligned to the pixel."""
+
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from unstride.backbones.timm_backbone import Backbone, pad_image
+from unstride.tiling.memory_budget import room
+from unstride.tiling.padded_tiles import Pieces, covering
+from unstride.upsamplers import Upsampler
+
+
+class DenseFeatures(nn.Module):
+    """Features of an image at any size: pad to the backbone's grid, upsample, crop.
+
+    A feature of pixel (y, x) of the result describes the same place of the image, whatever the
+    image's size: the padding that the backbone needed is upsampled too and then cropped away.
+
+    Args:
+        backbone: of `create_backbone`.
+        upsampler: of `create_upsampler`, or any module called in the same way.
+    """
+
+    backbone: Any
+
+    def __init__(self, backbone: Backbone | nn.Module, upsampler: Upsampler | nn.Module):
+        super().__init__()
+        self.backbone, self.upsampler = backbone, upsampler
+
+    def forward(
+        self,
+        image: Float[Tensor, "b 3 h w"],
+        size: tuple[int, int] | None = None,
+        *,
+        memory: int | None = None,
+    ) -> Float[Tensor, "b c H W"]:
+        """Features at `size`, by default one for each pixel.
+
+        Args:
+            image: RGB in [0, 1], of any size.
+            size: rows and columns of the result.
+            memory: as for `upsample`; the backbone takes what it takes.
+        """
+        return self.upsample(self.backbone(image), image, size, memory=memory)
+
+    def upsample(
+        self,
+        features: Float[Tensor, "b c gh gw"],
+        image: Float[Tensor, "b 3 h w"],
+        size: tuple[int, int] | None = None,
+        *,
+        memory: int | None = None,
+    ) -> Float[Tensor, "b c H W"]:
+        """What `forward` does once the backbone has answered with `features`.
+
+        Args:
+            features: of the padded image.
+            image: RGB in [0, 1].
+            size: rows and columns of the result.
+            memory: bytes that the process may have in all, the result among them; the upsampler
+                then runs in tiles, without gradients. By default it runs in one piece.
+
+        Raises:
+            ValueError: if that is too little.
+        """
+        real = image.shape[2], image.shape[3]
+        size = real if size is None else size
+        if memory is not None:
+            shape = (*features.shape[:2], *size)
+            left = room(memory, features.device) - prod(shape) * features.itemsize
+            pieces, result = self.pieces(features, image, size, left), features.new_empty(shape)
+            for piece in pieces:
+                result[:, :, piece.rows, piece.columns] = piece.features
+            return result
+        padded = self.backbone.padded_size(real)
+        reach, direct = covering(padded, real, size)
+        fine = self.upsampler(features, pad_image(image, padded), reach)
+        if direct:
+            return fine[:, :, : size[0], : size[1]]
+        return interpolate(fine[:, :, : real[0], : real[1]], size, mode="bilinear", antialias=True)
+
+    def pieces(
+        self,
+        features: Float[Tensor, "b c gh gw"],
+        image: Float[Tensor, "b 3 h w"],
+        size: tuple[int, int],
+        left: int | None = None,
+    ) -> Pieces:
+        """The same, to iterate over: each piece has its rows, its columns and its features.
+
+        Args:
+            features: of the padded image.
+            image: RGB in [0, 1].
+            size: rows and columns of the result.
+            left: bytes that a piece may take, with all that is needed to compute it.
+
+        Raises:
+            ValueError: if no piece is that small.
+        """
+        real = image.shape[2], image.shape[3]
+        padded = self.backbone.padded_size(real)
+        return Pieces(
+            self.upsampler, features, pad_image(image, padded), covering(padded, real, size),
+            real=real, size=size, room=left,
+        )  # fmt: skip
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json, all tensors as model.safetensors and a model card into a folder.
+
+        Args:
+            folder: made if need be; a README.md that is there stays.
+
+        Raises:
+            ValueError: if the backbone is not of `create_backbone`.
+        """
+        from unstride.features.pretrained import write_dense_features
+
+        write_dense_features(self, folder)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        where: str | Path,
+        *,
+        revision: str | None = None,
+        classes: Sequence[type[Upsampler]] = (),
+    ) -> "DenseFeatures":
+        """The model that `save_pretrained` wrote; arguments as of `unstride.from_pretrained`."""
+        from unstride.features.pretrained import from_pretrained
+
+        model = from_pretrained(where, revision=revision, classes=classes)
+        if not isinstance(model, DenseFeatures):
+            raise ValueError(f"{where} holds a {type(model).__name__} without a backbone")
+        return model
+
+    def push_to_hub(
+        self, repository: str, *, private: bool | None = None, message: str = "Upload with unstride"
+    ) -> str:
+        """Upload what `save_pretrained` writes; arguments and errors as of `Upsampler`'s."""
+        from unstride.saving.huggingface import push
+
+        return push(self.save_pretrained, repository, private=private, message=message)

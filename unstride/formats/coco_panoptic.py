@@ -1,0 +1,218 @@
+"""COCO's panoptic format: a PNG of segment ids, and JSON that says what each segment is.
+
+https://cocodataset.org/#format-data, section 4. A pixel's id is R + 256 G + 65536 B; 0 is void.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from unstride.datasets.base import Labelled
+from unstride.formats.images import opened
+from unstride.formats.json import field, listed, read_json
+from unstride.formats.atomic_write import unfinished, write_whole
+
+MOST = 256**3 - 1  # the largest id that three bytes hold
+
+
+class Segment(NamedTuple):
+    """One segment of an image: its id in the map, its category, and whether it is a crowd."""
+
+    id: int
+    category: int
+    is_crowd: bool = False
+
+
+class Category(NamedTuple):
+    """What a category's number stands for; things are countable, stuff is not."""
+
+    id: int
+    name: str
+    is_thing: bool
+
+
+def read_ids(path: str | Path, size: tuple[int, int] | None = None) -> Int64[Tensor, "h w"]:
+    """The segment ids in a panoptic PNG; 0 is void.
+
+    Args:
+        path: of the PNG.
+        size: (height, width) of the photograph it belongs to; None for any.
+
+    Raises:
+        ValueError: if it is damaged, not RGB, or of another size.
+        FileNotFoundError: if there is no such file.
+    """
+    with opened(path) as image:
+        if image.mode != "RGB" or (size is not None and image.size != (size[1], size[0])):
+            wanted = "" if size is None else f" of {size[1]} x {size[0]} pixels"
+            raise ValueError(
+                f"{path}: a panoptic PNG is RGB{wanted}; this one is {image.mode}, "
+                f"{image.size[0]} x {image.size[1]}"
+            )
+        colours = torch.from_numpy(np.array(image).astype(np.int64))
+    return colours @ torch.tensor([1, 256, 65536])
+
+
+def write_ids(path: str | Path, ids: Int64[Tensor, "h w"]) -> None:
+    """Writes a panoptic PNG, whole or not at all.
+
+    Raises:
+        ValueError: if an id is below 0 or does not fit into three bytes.
+    """
+    from PIL import Image
+
+    if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) <= MOST:
+        raise ValueError(f"{path}: ids {int(ids.min())} to {int(ids.max())}, outside 0..{MOST}")
+    bytes_ = torch.stack([ids % 256, ids // 256 % 256, ids // 65536], -1)
+    with unfinished(Path(path)) as beside:
+        Image.fromarray(bytes_.cpu().numpy().astype(np.uint8)).save(beside, format="PNG")
+
+
+def read_categories(path: Path, document: Mapping[str, Any]) -> list[Category]:
+    """The categories of a COCO file, in its order; without `isthing` all are things.
+
+    Raises:
+        ValueError: if one lacks its id or name, or two have the same id.
+    """
+    found = []
+    for entry in listed(path, document, "categories"):
+        is_thing = bool(field(path, {"isthing": 1, **entry}, "isthing", int))
+        number, name = field(path, entry, "id", int), field(path, entry, "name", str)
+        found.append(Category(number, name, is_thing))
+    if len({c.id for c in found}) != len(found):
+        raise ValueError(f"{path}: two categories have the same id")
+    return found
+
+
+def read_segments(path: Path) -> tuple[dict[str, list[Segment]], list[Category]]:
+    """The segments of each PNG that a panoptic JSON names, and its categories.
+
+    Raises:
+        ValueError: if the file is no such JSON, or a segment is of no category.
+        FileNotFoundError: if there is no such file.
+    """
+    document = read_json(path)
+    categories = read_categories(path, document)
+    known = {c.id for c in categories}
+    found: dict[str, list[Segment]] = {}
+    for annotation in listed(path, document, "annotations"):
+        name = field(path, annotation, "file_name", str)
+        found[name] = [
+            Segment(
+                field(path, s, "id", int),
+                field(path, s, "category_id", int),
+                bool(field(path, {"iscrowd": 0, **s}, "iscrowd", int)),
+            )
+            for s in listed(path, annotation, "segments_info")
+        ]
+        for segment in found[name]:
+            if segment.category not in known:
+                raise ValueError(f"{path}: {segment.category} in {name} is no category of the file")
+    return found, categories
+
+
+def write_panoptic(
+    folder: str | Path,
+    results: Mapping[str, tuple[Int64[Tensor, "h w"], Sequence[Segment]]],
+    categories: Sequence[Category],
+) -> None:
+    """Writes FOLDER/NAME.png for each image and FOLDER.json beside the folder.
+
+    An image's number is that of `image_numbers`.
+
+    Args:
+        folder: made if need be.
+        results: segment ids and segments of each image, by its name without suffix.
+        categories: that the segments may be of.
+
+    Raises:
+        ValueError: if the ids of a map and of its segments differ, or an id does not fit.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    images, annotations = [], []
+    numbers = image_numbers(list(results))
+    for number, (name, (ids, segments)) in zip(numbers, results.items(), strict=True):
+        check_segments(ids, segments, name)
+        write_ids(folder / f"{name}.png", ids)
+        height, width = ids.shape
+        images.append({"id": number, "file_name": name, "height": height, "width": width})
+        written = segment_infos(ids, segments)
+        annotations.append(
+            {"image_id": number, "file_name": f"{name}.png", "segments_info": written}
+        )
+    document = panoptic_document(images, annotations, categories)
+    write_whole(Path(f"{folder}.json"), json.dumps(document))
+
+
+def image_numbers(names: Sequence[str]) -> list[int]:
+    """The names as numbers, if they are as COCO's are: different ones; else places from 1."""
+    if all(name.isdecimal() for name in names) and len(set(map(int, names))) == len(names):
+        return [int(name) for name in names]
+    return list(range(1, len(names) + 1))
+
+
+def panoptic_labels(dataset: Labelled, part: str) -> Path:
+    """The folder of a part's PNGs, such as train2017: COCO's own, or one beside the photographs."""
+    return dataset.folder(f"annotations/panoptic_{part}", f"{part}/panoptic")
+
+
+def panoptic_document(
+    images: Sequence[Mapping[str, Any]],
+    annotations: Sequence[Mapping[str, Any]],
+    categories: Sequence[Category],
+) -> dict[str, Any]:
+    """What COCO's panoptic JSON holds.
+
+    Args:
+        images: `id`, `file_name`, `height` and `width` of each.
+        annotations: `image_id`, `file_name` of the PNG and `segments_info` of each.
+        categories: that the segments may be of.
+    """
+    named = [{"id": c.id, "name": c.name, "isthing": int(c.is_thing)} for c in categories]
+    return {"images": images, "annotations": annotations, "categories": named}
+
+
+def check_segments(ids: Int64[Tensor, "h w"], segments: Sequence[Segment], name: str) -> None:
+    """Refuses segments that are not exactly those of the map.
+
+    Args:
+        ids: of the map's pixels; 0 is void and no segment.
+        segments: each id once.
+        name: of the map, for the error.
+
+    Raises:
+        ValueError: if an id is named twice, has no pixel, or is not named.
+    """
+    named = [s.id for s in segments]
+    if len(set(named)) != len(named):
+        raise ValueError(f"{name}: a segment is named twice")
+    drawn = set(ids.unique().tolist()) - {0}
+    if missing := sorted(drawn - set(named)):
+        raise ValueError(f"{name}: pixels of segment {missing[0]}, which is not named")
+    if empty := sorted(set(named) - drawn):
+        raise ValueError(f"{name}: segment {empty[0]} has no pixel")
+
+
+def segment_infos(ids: Int64[Tensor, "h w"], segments: Sequence[Segment]) -> list[dict[str, Any]]:
+    """What the JSON says of each segment: category, area in pixels, and box (XYWH in pixels)."""
+    return [_segment_info(ids, segment) for segment in segments]
+
+
+def _segment_info(ids: Int64[Tensor, "h w"], segment: Segment) -> dict[str, Any]:
+    rows, columns = (ids == segment.id).nonzero(as_tuple=True)
+    left, top = int(columns.min()), int(rows.min())
+    box = [left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top]
+    return {
+        "id": segment.id,
+        "category_id": segment.category,
+        "iscrowd": int(segment.is_crowd),
+        "area": len(rows),
+        "bbox": box,
+    }

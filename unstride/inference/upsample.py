@@ -1,0 +1,133 @@
+"""Features of many images as files, and pictures of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from unstride.formats.images import load_image
+from unstride.inference.from_names import build
+from unstride.features.dense_features import DenseFeatures
+from unstride.inference.batch_job import Job, Size, digest, each_image, output_size, parse_size
+from unstride.formats.features import feature_file
+from unstride.features.implicit import ImplicitFeatures, bar_of_fit
+from unstride.tiling.memory_budget import parse_memory, room
+from unstride.inference.feature_picture import Picture
+from unstride.tiling.padded_tiles import Pieces
+from unstride.tiling.tiles import Piece
+from unstride.viz import save_png
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+def upsample_files(
+    images: list[str],
+    out: Path,
+    *,
+    size: str | None,
+    backbone: str,
+    upsampler: str,
+    stride: int | None,
+    dtype: str,
+    device: str | None,
+    picture: bool,
+    weights: Path | None = None,
+    backbone_weights: Path | None = None,
+    steps: int | None = None,
+    memory: str | None = None,
+) -> int:
+    """What `unstride upsample` does; see there. Returns 1 if any image could not be done."""
+
+    def prepare() -> Upsampling:
+        wanted, allowed = parse_size(size), parse_memory(memory)
+        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        model, described = build(
+            backbone, upsampler, stride, weights=weights, backbone_weights=backbone_weights,
+            steps=steps,
+        )  # fmt: skip
+        described |= {"dtype": dtype}
+        return Upsampling(model.to(chosen), described, wanted, allowed, picture)
+
+    return each_image("upsample", images, out, prepare)
+
+
+@dataclass
+class Upsampling(Job):
+    """Writes an image's features and a picture of them.
+
+    Args:
+        model: backbone and upsampler.
+        described: what they are, and the file's dtype.
+        wanted: size of the result.
+        memory: that the process may take, in bytes.
+        picture: write one.
+    """
+
+    model: DenseFeatures
+    described: dict[str, str]
+    wanted: Size
+    memory: int | None
+    picture: bool
+
+    @torch.inference_mode()
+    def one(self, path: Path, target: Path, progress: Progress) -> None:
+        """Write TARGET.safetensors and TARGET.png."""
+        model, image = self.model, load_image(path)
+        if isinstance(model, ImplicitFeatures):
+            model.watch = bar_of_fit(progress)
+        size = output_size(image, self.wanted)
+        metadata = self.described | {"image": path.name, "size": f"{size[0]}x{size[1]}"}
+        metadata["photograph"] = digest(path)
+        if _is_done(target, metadata, self.picture):
+            return
+        image = image.to(next(iter(model.parameters())).device)
+        coarse = model.backbone(image)
+        shown = Picture(coarse, size) if self.picture else None
+        pieces = model.pieces(coarse, image, size, room(self.memory, image.device))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shape, dtype = (coarse.shape[1], *size), getattr(torch, self.described["dtype"])
+        with feature_file(_beside(target, "safetensors"), shape, dtype, metadata) as file:
+            for piece in followed(pieces, path.name, progress):
+                file.write(piece.rows, piece.columns, piece.features[0])
+                if shown is not None:
+                    shown.add(piece)
+            if shown is not None:
+                padded = model.backbone.padded_size((image.shape[2], image.shape[3]))
+                names = f"features, stride {model.backbone.stride}", self.described["upsampler"]
+                save_png(shown.beside(image, padded, *names), _beside(target, "png"))
+
+
+def followed(pieces: Pieces, name: str, progress: Progress) -> Iterator[Piece]:
+    """The pieces, with a bar of their own if there are several."""
+    if len(pieces) == 1:
+        yield from pieces
+        return
+    task = progress.add_task(name, total=len(pieces))
+    try:
+        for piece in pieces:
+            yield piece
+            progress.advance(task)
+    finally:
+        progress.remove_task(task)
+
+
+def _is_done(target: Path, metadata: dict[str, str], picture: bool) -> bool:
+    if picture and not _beside(target, "png").is_file():
+        return False
+    with (
+        contextlib.suppress(OSError, SafetensorError),
+        safe_open(_beside(target, "safetensors"), framework="pt") as file,
+    ):
+        return file.metadata() == metadata
+    return False
+
+
+def _beside(target: Path, suffix: str) -> Path:
+    return target.with_name(f"{target.name}.{suffix}")

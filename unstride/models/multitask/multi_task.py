@@ -1,0 +1,84 @@
+"""One encoder, a decoder for each task, and losses that weigh themselves."""
+
+from collections.abc import Mapping
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from unstride.backbones.timm_backbone import pad_image
+from unstride.losses.uncertainty_weighting import UncertaintyWeighting
+from unstride.heads.pixel_decoder import WIDTH
+from unstride.models.multitask.task import Task, TaskDecoder
+from unstride.backbones.pyramid import Pyramid
+from unstride.upsamplers.factory import Factory
+from unstride.upsamplers.interpolation import Bilinear
+
+
+class MultiTask(nn.Module):
+    """Answers to several tasks at each pixel, such as segmentation, depth and normals.
+
+    Args:
+        pyramid: the encoder, which all share.
+        tasks: by name; letters, digits and underscores.
+        upsampler: makes the operators, see `PixelDecoder`.
+        width: channels of each decoder.
+
+    Raises:
+        ValueError: if there are no tasks.
+    """
+
+    def __init__(
+        self,
+        pyramid: Pyramid,
+        tasks: Mapping[str, Task],
+        upsampler: Factory = Bilinear,
+        *,
+        width: int = WIDTH,
+    ):
+        super().__init__()
+        if not tasks:
+            raise ValueError("tasks must name at least one task, got none")
+        self.pyramid, self.tasks = pyramid, dict(tasks)
+        self.decoders = nn.ModuleDict(
+            {
+                name: TaskDecoder(pyramid.channels, task, upsampler, width=width)
+                for name, task in tasks.items()
+            }
+        )
+        self.weighting = UncertaintyWeighting(
+            {name: task.is_classification for name, task in tasks.items()}
+        )
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
+        """Every task's answer at each pixel of an image, RGB in [0, 1] and of any size."""
+        size = image.shape[2], image.shape[3]
+        features = self.pyramid(image)
+        padded = pad_image(image, self.pyramid.padded_size(size))
+        return {name: decode(features, padded, size) for name, decode in self.decoders.items()}
+
+    def loss(
+        self, answers: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+    ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+        """The weighted sum, and each task's own loss.
+
+        Tasks without a label in the batch take no part; without any the sum is 0.
+
+        Args:
+            answers: of `forward`.
+            targets: by the same names; a task that is not labelled may be missing.
+
+        Raises:
+            ValueError: if a target is of no task.
+        """
+        unknown = [name for name in targets if name not in self.tasks]
+        if unknown:
+            offered = ", ".join(self.tasks)
+            raise ValueError(f"targets of {', '.join(unknown)}: the tasks are {offered}")
+        losses = {
+            name: self.tasks[name].loss(answers[name], target)
+            for name, target in targets.items()
+            if self.tasks[name].known(target).any()
+        }
+        if not losses:
+            return 0 * self.weighting.log_variance.sum(), {}
+        return self.weighting(losses), losses

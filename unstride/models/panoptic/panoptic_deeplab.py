@@ -1,0 +1,206 @@
+"""Panoptic-DeepLab: classes, centres and the way to them, whose every enlargement is any operator.
+
+Cheng et al., "Panoptic-DeepLab", CVPR 2020, arXiv:1911.10194, section 3. Group normalisation
+stands in the place of batch normalisation, so that small batches train; the semantic loss takes the
+hardest fifth of the pixels, as the authors' code in detectron2, without the extra weight of small
+objects, and of crowds too, which that code leaves out of it. The paper's skips have strides 8 and
+4, before a context on a grid of 16; here all strides of the pyramid but the coarsest are skips. The
+offset head counts in cells of the coarsest grid, theirs in those of the finest, for which Adam's
+steps of one size take long to grow its weights.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, interpolate, relu
+
+from unstride.backbones.timm_backbone import pad_image
+from unstride.necks.conv_block import group_norm
+from unstride.formats.labels import UNLABELLED
+from unstride.transforms.panoptic_targets import Centres, Classes
+from unstride.models.panoptic.postprocess import Panoptic, group_pixels
+from unstride.precision import widened
+from unstride.backbones.pyramid import Pyramid
+from unstride.upsamplers import Bilinear
+from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
+
+RATES = (96, 192, 288)  # of the dilated convolutions, in pixels: 6, 12, 18 cells at stride 16
+HARDEST = 0.2  # the share of pixels that the semantic loss takes
+WEIGHTS = {"semantic": 1.0, "heat": 200.0, "offset": 0.01}  # of the losses; offsets in pixels
+
+
+class Fields(NamedTuple):
+    """What the network says of each pixel of the image.
+
+    `semantic`: logits of the classes, things first. `heat`: of object centres, 1 at one.
+    `offsets`: from the pixel to the centre of its object, (x, y) in pixels.
+    """
+
+    semantic: Float[Tensor, "b n h w"]
+    heat: Float[Tensor, "b h w"]
+    offsets: Float[Tensor, "b 2 h w"]
+
+
+class PanopticDeepLab(nn.Module):
+    """Two decoders on one pyramid: one for classes, one for centres and offsets.
+
+    Args:
+        pyramid: with two strides at least.
+        classes: category ids of things and of stuff.
+        upsampler: in both decoders, from each stride to the next finer, called as
+            `factory(channels, scale=...)`; its guide is the skip connection.
+        width: channels of the semantic decoder and of the context of both. The other decoder has
+            half as many, its heads an eighth.
+        merging: options of `group_pixels`.
+
+    Raises:
+        ValueError: if the pyramid has one stride only.
+    """
+
+    def __init__(
+        self,
+        pyramid: Pyramid,
+        classes: Classes,
+        *,
+        upsampler: Factory = Bilinear,
+        width: int = 256,
+        merging: dict[str, Any] | None = None,
+    ):
+        super().__init__()
+        if len(pyramid.channels) < 2:
+            raise ValueError(f"pyramid of strides {list(pyramid.channels)}: two are needed")
+        self.pyramid, self.classes, self.merging = pyramid, classes, merging or {}
+        number = len(classes.things) + len(classes.stuff)
+        half, narrow = max(width // 2, 1), max(width // 8, 1)
+        self.semantic_decoder = Decoder(pyramid.channels, width, width, upsampler)
+        self.instance_decoder = Decoder(pyramid.channels, width, half, upsampler)
+        self.semantic_head = _head(width, width, number)
+        self.heat_head, self.offset_head = _head(half, narrow, 1), _head(half, narrow, 2)
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Fields:
+        """The fields at the size of the image, RGB in [0, 1]."""
+        height, width = image.shape[2:]
+        size = self.pyramid.padded_size((height, width))
+        padded = pad_image(image, size)
+        features = self.pyramid(padded)
+        semantic = self.semantic_decoder(features, padded)
+        instance = self.instance_decoder(features, padded)
+        unit = max(self.pyramid.channels)  # of offsets, in pixels: what is learned stays near 1
+        maps = (
+            self.semantic_head(semantic),
+            self.heat_head(instance),
+            self.offset_head(instance) * unit,
+        )
+        full = [interpolate(widened(m), size, mode="bilinear")[:, :, :height, :width] for m in maps]
+        return Fields(full[0], full[1][:, 0], full[2])
+
+    @torch.no_grad()
+    def segments(self, image: Float[Tensor, "b 3 h w"], **options: float) -> list[Panoptic]:
+        """Segment ids and segments of each image; `options` of `group_pixels`, before `merging`."""
+        fields, options = self(image), self.merging | options
+        each = zip(fields.semantic.argmax(1), fields.heat, fields.offsets, strict=True)
+        return [group_pixels(*f, self.classes, **options) for f in each]  # type: ignore[arg-type]
+
+
+class Decoder(nn.Module):
+    """Context by dilated convolutions on the coarsest grid, enlarged step by step past the skips.
+
+    A 5 x 5 convolution of each channel by itself, then one of 1 x 1, follow each step. A skip has
+    width * stride / 32 channels: at the paper's width of 256, 64 at stride 8 and 32 at 4.
+
+    Args:
+        channels: of the features, by stride.
+        context: channels of what the coarsest grid becomes.
+        width: channels of the result.
+        upsampler: a factory.
+    """
+
+    def __init__(self, channels: dict[int, int], context: int, width: int, upsampler: Factory):
+        super().__init__()
+        self.strides = sorted(channels, reverse=True)
+        rates = [max(rate // self.strides[0], 1) for rate in RATES]
+        self.context = Context(channels[self.strides[0]], context, rates)
+        self.skips, self.ups, self.fuse = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        before = context
+        for coarse, fine in pairwise(self.strides):
+            skip = max(width * fine // 32, 1)
+            self.skips.append(_block(channels[fine], skip, 1))
+            self.ups.append(built_upsampler(upsampler, before, coarse // fine, guide_channels=skip))
+            self.fuse.append(_separable(before + skip, width))
+            before = width
+
+    def forward(
+        self, features: dict[int, Tensor], image: Float[Tensor, "b 3 H W"]
+    ) -> Float[Tensor, "b c h w"]:
+        """On the finest grid."""
+        maps = self.context(features[self.strides[0]])
+        steps = zip(self.strides[1:], self.skips, self.ups, self.fuse, strict=True)
+        for stride, skip, up, fuse in steps:
+            finer = skip(features[stride])
+            size = finer.shape[2], finer.shape[3]
+            wide = enlarged(maps, up, size, finer=finer, image=image)
+            maps = fuse(torch.cat([wide, finer], 1))
+        return maps
+
+
+class Context(nn.Module):
+    """Atrous spatial pyramid pooling: a pixel, its wider surroundings, and the whole image.
+
+    Args:
+        channels: of the features.
+        width: of the result.
+        rates: of the dilated convolutions, in cells.
+    """
+
+    def __init__(self, channels: int, width: int, rates: Sequence[int]):
+        super().__init__()
+        self.near = nn.ModuleList([_block(channels, width, 1)])
+        self.near.extend(_block(channels, width, 3, rate) for rate in rates)
+        self.whole = nn.Conv2d(channels, width, 1)
+        self.join = _block(width * (len(rates) + 2), width, 1)
+
+    def forward(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
+        """On the same grid."""
+        near = [block(features) for block in self.near]
+        whole = relu(self.whole(features.mean((2, 3), keepdim=True)))
+        return self.join(torch.cat([*near, whole.expand_as(near[0])], 1))
+
+
+def panoptic_loss(
+    fields: Fields, semantic: Int64[Tensor, "b h w"], centres: Sequence[Centres]
+) -> dict[str, Float[Tensor, ""]]:
+    """The three losses, weighted as in the paper: `semantic`, `heat`, `offset`; 0 of nothing.
+
+    Args:
+        fields: of the network.
+        semantic: classes, things first, or UNLABELLED.
+        centres: of each image.
+    """
+    heat, offsets, is_known, is_object = (torch.stack(part) for part in zip(*centres, strict=True))
+    each = cross_entropy(fields.semantic, semantic, ignore_index=UNLABELLED, reduction="none")
+    hard = each[semantic != UNLABELLED]
+    hard = hard.topk(max(round(HARDEST * len(hard)), min(len(hard), 1))).values
+    squares = (fields.heat - heat).square()[is_known]
+    away = (fields.offsets - offsets).abs().sum(1)[is_object & is_known]
+    losses = {"semantic": hard, "heat": squares, "offset": away}
+    return {name: WEIGHTS[name] * loss.sum() / max(len(loss), 1) for name, loss in losses.items()}
+
+
+def _block(before: int, after: int, side: int, rate: int = 1, groups: int = 1) -> nn.Sequential:
+    reach = rate * (side // 2)
+    convolution = nn.Conv2d(
+        before, after, side, padding=reach, dilation=rate, groups=groups, bias=False
+    )
+    return nn.Sequential(convolution, group_norm(after), nn.ReLU())
+
+
+def _separable(before: int, after: int) -> nn.Sequential:
+    return nn.Sequential(_block(before, before, 5, groups=before), _block(before, after, 1))
+
+
+def _head(before: int, inside: int, channels: int) -> nn.Sequential:
+    return nn.Sequential(_separable(before, inside), nn.Conv2d(inside, channels, 1))

@@ -1,0 +1,50 @@
+"""Semantic FPN: a feature pyramid network and the semantic branch of Panoptic FPN.
+
+Kirillov et al., "Panoptic Feature Pyramid Networks", CVPR 2019, arXiv:1901.02446, section 3.1.
+"""
+
+from torch import nn
+
+from unstride.heads.semantic_branch import SemanticBranch
+from unstride.models.segmentation.segmenter import Segmenter
+from unstride.necks.fpn import FPN, TorchNearest
+from unstride.backbones.pyramid import Pyramid
+from unstride.upsamplers import Bilinear
+from unstride.upsamplers.factory import Factory
+
+
+class SemanticFPN(Segmenter):
+    """Logits of each pixel; a factory makes the operators of each of three places.
+
+    Args:
+        pyramid: features of the image.
+        classes: number n of classes.
+        width: channels of the feature pyramid network.
+        branch_width: channels of the semantic branch.
+        branch_upsampler: of the branch, from each stride to the next finer.
+        fpn_upsampler: of the feature pyramid network's top-down path.
+        last_upsampler: of the logits, from the finest stride to the image.
+    """
+
+    def __init__(
+        self,
+        pyramid: Pyramid,
+        classes: int,
+        *,
+        width: int = 256,
+        branch_width: int = 128,
+        branch_upsampler: Factory = Bilinear,
+        fpn_upsampler: Factory = TorchNearest,
+        last_upsampler: Factory = Bilinear,
+    ):
+        super().__init__(pyramid, classes, last_upsampler)
+        self.fpn = FPN(pyramid.channels, width, fpn_upsampler)
+        self.branch = SemanticBranch(
+            pyramid.strides, width, branch_width, upsampler=branch_upsampler
+        )
+        self.predict = nn.Conv2d(branch_width, classes, 1)
+
+    def coarse(self, features, image):
+        """No auxiliary logits."""
+        levels = self.fpn(features, image)
+        return self.predict(self.branch(levels, image)), None

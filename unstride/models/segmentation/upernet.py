@@ -1,0 +1,61 @@
+"""UPerNet, and the three places where CARAFE's authors put their operator into it.
+
+Xiao et al., "Unified Perceptual Parsing for Scene Understanding", ECCV 2018, arXiv:1807.10221,
+section 3, with the head for objects alone; Wang et al., "CARAFE", ICCV 2019, arXiv:1905.02188,
+section 4.2 and table 6. The feature pyramid network is that of Lin et al. with batch
+normalisation; the pooled level passes through it like the others.
+"""
+
+from torch import nn
+
+from unstride.necks.conv_block import conv_norm_relu
+from unstride.models.segmentation.segmenter import Segmenter
+from unstride.necks.fpn import FPN
+from unstride.necks.level_fusion import Fusion
+from unstride.necks.pyramid_pooling import PyramidPooling
+from unstride.backbones.pyramid import Pyramid
+from unstride.upsamplers import Bilinear
+from unstride.upsamplers.factory import Factory
+
+
+class UPerNet(Segmenter):
+    """Logits of each pixel; a factory makes the operators of each of four places.
+
+    Args:
+        pyramid: features of the image.
+        classes: number n of classes.
+        width: channels of every level.
+        pooling_upsampler: of the pooled maps, from half the coarsest grid to all of it (PPM).
+            By default they are enlarged in one step, bilinear.
+        fpn_upsampler: of the feature pyramid network's top-down path (FPN).
+        fusion_upsampler: of the levels, from each to the next finer (FUSE). By default all are
+            enlarged to the finest in one step, bilinear.
+        last_upsampler: of the logits, from the finest stride to the image.
+    """
+
+    def __init__(
+        self,
+        pyramid: Pyramid,
+        classes: int,
+        *,
+        width: int = 512,
+        pooling_upsampler: Factory | None = None,
+        fpn_upsampler: Factory = Bilinear,
+        fusion_upsampler: Factory | None = None,
+        last_upsampler: Factory = Bilinear,
+    ):
+        super().__init__(pyramid, classes, last_upsampler)
+        coarsest = pyramid.strides[-1]
+        channels = pyramid.channels | {coarsest: width}
+        self.pooling = PyramidPooling(pyramid.channels[coarsest], width, pooling_upsampler)
+        self.fpn = FPN(channels, width, fpn_upsampler, norm=nn.BatchNorm2d)
+        self.fusion = Fusion(dict.fromkeys(pyramid.strides, width), fusion_upsampler)
+        self.mix = conv_norm_relu(self.fusion.width, width, 3)
+        self.predict = nn.Conv2d(width, classes, 1)
+
+    def coarse(self, features, image):
+        """No auxiliary logits."""
+        coarsest = self.pyramid.strides[-1]
+        pooled = self.pooling(features[coarsest], image)
+        levels = self.fpn(features | {coarsest: pooled}, image)
+        return self.predict(self.mix(self.fusion(levels, image))), None

@@ -1,0 +1,216 @@
+"""What the runs of all recipes have: a trainer that goes on, and a folder of what came of it."""
+
+import json
+import logging
+import time
+import warnings
+import zipfile
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from unstride.training.callbacks import Best, Mode, NormSync, Progress, Saving
+from unstride.training.run_card import commit, save_upsampler, without_nan, worded
+from unstride.formats.atomic_write import write_whole
+
+CHECKPOINT_STEPS = 20  # between two checkpoints
+CHECKPOINT, BEST, BEGUN = "last.ckpt", "best.ckpt", "begun.json"
+FREE = {  # may change on the way
+    "out", "data", "bsds", "coco", "cache", "device", "save_every", "check_every", "limit",
+}  # fmt: skip
+FALSE_ALARMS = (
+    "Checkpoint directory .* exists and is not empty", r"Found \d+ module\(s\) in eval mode",
+    "'set_vital' is deprecated", r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+)  # fmt: skip
+
+TALKERS = ("utilities.rank_zero", "trainer.connectors.checkpoint_connector")
+
+
+class Learner(pl.LightningModule):
+    """A module that keeps the curve of its loss, which goes with its checkpoints."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.curve: list[list[float]] = []
+        self.latest: tuple[int, dict[str, float]] = (-1, {})  # step and scores of a measurement
+
+    def noted(self, loss: Tensor) -> Tensor:
+        """The loss, which the progress bar, the log and the curve show.
+
+        Raises:
+            ValueError: if it is no number any more.
+        """
+        value = loss.item()
+        if not isfinite(value):
+            raise ValueError(f"loss is {value} at step {self.global_step}: lower learning_rate")
+        self.log("loss", loss, prog_bar=True)
+        self.curve.append([self.global_step, round(value, 4)])
+        return loss
+
+    def on_validation_end(self) -> None:
+        """Remember what was measured, for a run that ends there."""
+        told = self.trainer.callback_metrics.items()
+        scores = {name: value.item() for name, value in told if not name.startswith("loss")}
+        self.latest = self.global_step, scores
+
+    @staticmethod
+    def falling(optimizer: torch.optim.Optimizer, steps: int):
+        """The optimiser with its rates falling to zero by a cosine, for Lightning."""
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        """The curve goes with the run."""
+        checkpoint["curve"] = self.curve
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        """And comes back."""
+        self.curve = checkpoint["curve"]
+
+
+class Run:
+    """A run of a recipe in a folder, which goes on where it was stopped.
+
+    Args:
+        out: the folder; made if need be.
+        options: the recipe's, for the card.
+        seed: of everything random, which is set here.
+        devices: how many; several share the steps, each with photographs of its own.
+        save_every: steps between two checkpoints.
+        better: a measure, and whether its "max" or "min" is the best.
+        patience: measurements without a better one after which training stops.
+        trainer: of Lightning's trainer, besides what is the same for all.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        options: dict[str, Any],
+        *,
+        seed: int,
+        devices: int,
+        save_every: int | None = None,
+        better: tuple[str, Mode] | None = None,
+        patience: int | None = None,
+        **trainer: Any,
+    ):
+        self.out, self.options, self.patience = out, options, patience
+        self.commit, self.start = commit(), time.time()
+        out.mkdir(parents=True, exist_ok=True)
+        pl.seed_everything(seed, verbose=False)
+        for talker in TALKERS:
+            logging.getLogger(f"pytorch_lightning.{talker}").addFilter(is_news)
+        for alarm in FALSE_ALARMS:
+            warnings.filterwarnings("ignore", alarm)
+        saving = Saving(out / CHECKPOINT, save_every or CHECKPOINT_STEPS)
+        best = [Best(out / BEST, *better, patience)] if better and patience else []
+        synced = devices > 1 and torch.cuda.is_available() and trainer.get("accelerator") != "cpu"
+        # Not every parameter is in every loss: a stage with nothing to do is left out.
+        several = "ddp_find_unused_parameters_true" if devices > 1 else "auto"
+        usual: dict[str, Any] = {
+            "logger": pl.loggers.TensorBoardLogger(out),
+            "gradient_clip_val": 1.0,
+        }
+        self.trainer = pl.Trainer(
+            devices=devices, strategy=several, plugins=[NormSync()] if synced else None,
+            callbacks=[Progress(), *best, saving], enable_model_summary=False,
+            num_sanity_val_steps=0, **(usual | trainer),
+        )  # fmt: skip
+        if options:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Remember the options, so that the run goes on with the same.
+
+        Raises:
+            ValueError: if it was begun with others.
+        """
+        path = self.out / BEGUN
+        chosen = json.loads(json.dumps(self.options, default=worded))
+        chosen = {name: value for name, value in chosen.items() if name not in FREE}
+        if self.checkpoint and path.exists():
+            begun = json.loads(path.read_text())
+            for name, value in chosen.items():
+                if begun.get(name) != value:
+                    raise ValueError(
+                        f"{self.checkpoint}: was made with {name} {begun.get(name)}, not {value}; "
+                        "choose another --out, or delete it"
+                    )
+        if self.trainer.is_global_zero:
+            self.write_json(BEGUN, chosen)
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Where an earlier run was stopped, if there was one.
+
+        Raises:
+            ValueError: if the file is damaged.
+        """
+        path = self.out / CHECKPOINT
+        if path.exists() and not zipfile.is_zipfile(path):
+            raise ValueError(f"{path}: damaged; delete it to begin anew")
+        return path if path.exists() else None
+
+    def fit(self, module: Learner, training: Any, checking: Any = None) -> None:
+        """Train from where an earlier run was stopped.
+
+        Args:
+            module: what is trained.
+            training: a loader, or a data module that has both.
+            checking: a loader of what is measured.
+        """
+        self.trainer.fit(module, training, checking, ckpt_path=self.checkpoint, weights_only=True)
+
+    def take_best(self, module: Learner) -> None:
+        """Give the module the best weights, if they were looked for."""
+        if self.patience and (path := self.out / BEST).exists():
+            state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+            module.load_state_dict(state)
+
+    def validated(self, module: Learner, loader: Any) -> dict[str, float]:
+        """What `validation_step` logs, over a loader or a data module's."""
+        return dict(self.trainer.validate(module, loader, verbose=False)[0])
+
+    def finish(self, method: str, upsampler: nn.Module, channels: int, **card: Any) -> None:
+        """Write the upsampler and the card, from the first process alone.
+
+        Args:
+            method: what was done.
+            upsampler: what was trained.
+            channels: of the features that it is for.
+            card: what it should say besides.
+        """
+        if not self.trainer.is_global_zero:
+            return
+        save_upsampler(upsampler, channels, self.out)
+        self.write_card(method, **card)
+
+    def write_card(self, method: str, **card: Any) -> None:
+        """Write OUT/card.json: what was done, with what, how long it took.
+
+        Args:
+            method: what was done.
+            card: what it should say besides.
+        """
+        told = {
+            "method": method,
+            "options": self.options,
+            "commit": self.commit,
+            "seconds": round(time.time() - self.start),
+            "threads": torch.get_num_threads(),
+            **card,
+        }
+        self.write_json("card.json", told)
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Write a file of the run, whole or not at all."""
+        write_whole(self.out / name, json.dumps(without_nan(content), indent=1, default=worded))
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of Lightning's is more than an advertisement, or true."""
+    return not any(word in record.getMessage() for word in ("Tip: ", "`weights_only` was not set"))

@@ -1,0 +1,61 @@
+"""What is written of a run besides weights: JSON, and which code it was."""
+
+import subprocess
+from contextlib import suppress
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from unstride.formats.features import save_tensors
+from unstride.saving.configuration import describe
+from unstride.saving.folder import write_folder
+
+
+def without_nan(content: Any) -> Any:
+    """With None in the place of what JSON has no number for."""
+    if isinstance(content, dict):
+        return {name: without_nan(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [without_nan(value) for value in content]
+    return None if isinstance(content, float) and not isfinite(content) else content
+
+
+def worded(value: Any) -> str:
+    """What JSON has no kind for: a class or a function by its name, which stays from run to run."""
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}:{value.__qualname__}"
+    return type(value).__qualname__ if callable(value) else str(value)
+
+
+def save_upsampler(upsampler: nn.Module, channels: int, out: Path) -> None:
+    """Write OUT/upsampler.safetensors, float16, and OUT/upsampler, as `save_pretrained` does.
+
+    What its arguments do not describe, such as a class of yours that is no `Upsampler`, is written
+    to the file alone.
+    """
+    tensors = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in upsampler.state_dict().items()
+    }
+    save_tensors(tensors, out / "upsampler.safetensors", {})
+    with suppress(ValueError):
+        write_folder(out / "upsampler", describe(upsampler) | {"channels": channels}, upsampler)
+
+
+def commit() -> str:
+    """Of the code that runs, if it lies in a repository that knows it."""
+    here = Path(__file__)
+    if git("ls-files", "--error-unmatch", here.name, folder=here.parent) is None:
+        return "unknown"  # installed, perhaps inside of somebody else's
+    return git("describe", "--always", "--dirty", folder=here.parent) or "unknown"
+
+
+def git(*words: str, folder: Path) -> str | None:
+    """What it says, or None if it fails or is not there."""
+    try:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, cwd=folder)
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
