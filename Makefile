@@ -22,10 +22,10 @@ test: $(VENV)/.dev
 JOBS := -n 2 --dist worksteal  # two processes; each is given one thread
 
 # Shapes in the types, checked at run time in these tests; dynamo cannot see through the checker.
-TYPED := tests/upsamplers tests/data tests/viz tests/viz/test_footprint.py
+TYPED := tests/upsamplers tests/analysis tests/tiling tests/saving tests/datasets tests/formats tests/transforms tests/viz
 TRACED := compiles or onnx
-CHECKED := unstride.ops.border,unstride.ops.reference,unstride.ops.window,unstride.upsamplers
-SHAPES := --jaxtyping-packages=$(CHECKED),unstride.viz,unstride.viz.footprint,unstride.data,beartype.beartype
+CHECKED := unstride.ops.border,unstride.ops.reference,unstride.ops.window,unstride.ops.softmax,unstride.upsamplers,unstride.analysis,unstride.tiling,unstride.saving
+SHAPES := --jaxtyping-packages=$(CHECKED),unstride.viz,unstride.datasets,unstride.formats,unstride.transforms,beartype.beartype
 
 # make lint   style, types, spelling, import directions
 lint: $(VENV)/.dev

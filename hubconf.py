@@ -15,7 +15,7 @@ def upsampler(name: str, channels: int, scale: int = 2, **options):
         scale: output pixels per input pixel, along each axis, where no size is given.
         options: guide_channels, stages, and those of that upsampler.
     """
-    from unstride.upsamplers import create_upsampler
+    from unstride.upsamplers.by_name import create_upsampler
 
     return create_upsampler(name, channels, scale, **options)
 
@@ -53,7 +53,7 @@ def dense_features(
     """
     from unstride.backbones.timm_backbone import create_backbone
     from unstride.features.dense_features import DenseFeatures
-    from unstride.upsamplers import create_upsampler
+    from unstride.upsamplers.by_name import create_upsampler
 
     trunk = create_backbone(backbone, pretrained, stride=stride)
     up = create_upsampler(upsampler, trunk.channels, trunk.stride, guide_channels=3, **options)

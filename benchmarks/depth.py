@@ -16,13 +16,13 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from unstride.cli.fit import parsed
 from unstride.datasets.by_name import create_labelled
-from unstride.transforms.metric_depth import at_size
 from unstride.metrics import DepthErrors
 from unstride.models.task_network import create_task, read_task
 from unstride.recipes import depth
-from unstride.cli.fit import parsed
 from unstride.recipes.depth import Options
+from unstride.transforms.resize import at_size
 
 MEASURES = ("abs_rel", "rmse", "delta1")
 

@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from unstride import DenseFeatures, create_backbone, load_image
-from unstride.viz.footprint import titled
 from unstride.evaluation.candidates import create_row
 from unstride.viz import ColourSpace, side_by_side
 from unstride.viz.pillow import as_image
+from unstride.viz.rows import titled
 
 BACKBONES = [
     "tf_efficientnet_lite0/32", "tf_efficientnet_lite0/16", "tf_efficientnet_lite2/32",

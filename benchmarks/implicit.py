@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from benchmarks.gallery import save_jpeg
 from unstride import DenseFeatures, create_backbone, create_upsampler, fit_implicit
-from unstride.features.implicit import bar_of_fit
+from unstride.inference.progress import bar_of_fit
 from unstride.viz import ColourSpace, side_by_side
 
 PHOTOS = {"astronaut": (0, 40), "chelsea": (0, 110)}  # top and left of what is shown

@@ -19,7 +19,10 @@ from torch.nn.functional import avg_pool2d, one_hot
 from torchvision.transforms.functional import normalize
 
 from unstride import create_upsampler, load_image
-from unstride.upsamplers.featup import IMAGENET_MEAN, IMAGENET_STD
+from unstride.transforms.imagenet import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+)
 
 CLASSES, STRIDES, EVERY = 11, (8, 16, 32), 5
 NAMES = "nearest", "bilinear", "joint_bilateral", "guided_filter", "featup_jbu"
@@ -27,7 +30,9 @@ NAMES = "nearest", "bilinear", "joint_bilateral", "guided_filter", "featup_jbu"
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.logit_upsampling", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.logit_upsampling", description=__doc__
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder with camvid/")
     root = parser.parse_args().data / "camvid" / "val"
     images = sorted((root / "images").iterdir())[::EVERY]

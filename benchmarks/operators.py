@@ -24,9 +24,13 @@ import torch
 from rich.progress import Progress
 from torch import Tensor
 
-from unstride.evaluation.process_memory import peak_of
-from unstride.upsamplers import (Upsampler, create_upsampler, list_upsamplers)
 from unstride.analysis import cost
+from unstride.evaluation.process_memory import peak_of
+from unstride.upsamplers import Upsampler
+from unstride.upsamplers.by_name import (
+    create_upsampler,
+    list_upsamplers,
+)
 
 AT_ANY_SCALE = {
     "nearest", "bilinear", "bicubic", "nearest_conv", "bilinear_conv", "guided_filter",

@@ -20,9 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from unstride.datasets.base import subset
-from unstride.datasets.coco_panoptic import COCOPanopticObjects, present
+from unstride.datasets.coco_panoptic import COCOPanopticObjects
 from unstride.formats.coco_panoptic import write_panoptic
 from unstride.recipes import depth, detection, multitask, panoptic, segmentation
+from unstride.transforms.panoptic_targets import present
 from unstride.viz import save_png
 
 PHOTOGRAPHS = 8

@@ -20,15 +20,16 @@ from rich.table import Table
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.memory import peak_memory
 from benchmarks.torch_baselines import (
     PublishedStack,
     tap_loop,
     unfold_low_einsum,
     upsample_unfold_einsum,
 )
-from benchmarks.memory import peak_memory
 from unstride.ops import reassemble
-from unstride.upsamplers import FeatUpStack, create_upsampler
+from unstride.upsamplers import FeatUpStack
+from unstride.upsamplers.by_name import create_upsampler
 
 CONSOLE = Console(highlight=False, width=110)
 FORMULATIONS = {

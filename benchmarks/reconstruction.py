@@ -21,8 +21,8 @@ import torch
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from unstride.formats.images import (find_images, load_image)
-from unstride.upsamplers import create_pair
+from unstride.formats.images import find_images, load_image
+from unstride.upsamplers.by_name import create_pair
 
 CHANNELS, SIDE, BATCH, STEPS, RATE = 32, 32, 8, 500, 3e-3
 PAIRS = [

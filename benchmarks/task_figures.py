@@ -12,8 +12,8 @@ from unstride.formats.labels import UNLABELLED
 from unstride.models.task_network import read_task
 from unstride.viz import side_by_side
 from unstride.viz.classes import class_entries
-from unstride.viz.legend import with_legend
 from unstride.viz.label_overlay import edges, painted
+from unstride.viz.legend import with_legend
 from unstride.viz.palette import palette
 
 PHOTOGRAPHS = 3

@@ -26,13 +26,13 @@ from torch.utils.data import default_collate
 
 from benchmarks.task_figures import boundaries
 from benchmarks.task_tables import STUDENT, draw, table
+from unstride.cli.fit import parsed
 from unstride.datasets.instances import collate_instances
 from unstride.models.task_network import read_task
-from unstride.models.segmentation.by_name import factory
 from unstride.recipes import detection, segmentation
-from unstride.cli.fit import parsed
-from unstride.training.task_run import samples
 from unstride.training.task_learner import TaskLearner
+from unstride.training.task_run import samples
+from unstride.upsamplers.from_words import factory
 
 OPERATORS = [
     "nearest", "bilinear", "nearest_conv", "deconv", "pixel_shuffle", "carafe", "a2u", "sapa",

@@ -9,8 +9,11 @@ from torch import nn
 from torch.nn.functional import mse_loss
 
 import unstride
-from unstride.backbones.timm_backbone import pad_image
-from unstride.upsamplers.featup import IMAGENET_MEAN, IMAGENET_STD
+from unstride.backbones.padding import pad_image
+from unstride.transforms.imagenet import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+)
 
 STRIDE = 32
 

@@ -7,35 +7,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from unstride.analysis.footprint import footprint as footprint
+    from unstride.backbones.pyramid import create_pyramid as create_pyramid
     from unstride.backbones.timm_backbone import create_backbone as create_backbone
-    from unstride.formats.images import load_image as load_image
     from unstride.export.onnx import export_onnx as export_onnx
     from unstride.features.dense_features import DenseFeatures as DenseFeatures
-    from unstride.models.segmentation.hrnet_ocr import HRNetOCR as HRNetOCR
     from unstride.features.implicit import ImplicitFeatures as ImplicitFeatures
     from unstride.features.implicit import fit_implicit as fit_implicit
+    from unstride.features.pretrained import from_pretrained as from_pretrained
+    from unstride.formats.images import load_image as load_image
     from unstride.models.depth.monodepth import Monodepth as Monodepth
     from unstride.models.multitask.multi_task import MultiTask as MultiTask
-    from unstride.features.pretrained import from_pretrained as from_pretrained
-    from unstride.models.task_network import read_task as read_task
+    from unstride.models.segmentation.hrnet_ocr import HRNetOCR as HRNetOCR
     from unstride.models.segmentation.semantic_fpn import SemanticFPN as SemanticFPN
     from unstride.models.segmentation.upernet import UPerNet as UPerNet
+    from unstride.models.task_network import read_task as read_task
     from unstride.ops import correlate as correlate
     from unstride.ops import fold_border as fold_border
     from unstride.ops import reassemble as reassemble
     from unstride.ops import scatter as scatter
     from unstride.ops import spread_border as spread_border
-    from unstride.backbones.pyramid import create_pyramid as create_pyramid
     from unstride.swapping import find_places as find_places
     from unstride.swapping import swap as swap
     from unstride.swapping import unswap as unswap
-    from unstride.upsamplers import create_downsampler as create_downsampler
-    from unstride.upsamplers import create_pair as create_pair
-    from unstride.upsamplers import create_upsampler as create_upsampler
-    from unstride.analysis.footprint import footprint as footprint
-    from unstride.upsamplers import list_downsamplers as list_downsamplers
-    from unstride.upsamplers import list_upsamplers as list_upsamplers
     from unstride.upsamplers import load_published as load_published
+    from unstride.upsamplers.by_name import create_downsampler as create_downsampler
+    from unstride.upsamplers.by_name import create_pair as create_pair
+    from unstride.upsamplers.by_name import create_upsampler as create_upsampler
+    from unstride.upsamplers.by_name import list_downsamplers as list_downsamplers
+    from unstride.upsamplers.by_name import list_upsamplers as list_upsamplers
 
 HOMES = {
     "create_backbone": "unstride.backbones.timm_backbone",
@@ -63,7 +63,7 @@ HOMES = {
     "create_downsampler": "unstride.upsamplers",
     "create_pair": "unstride.upsamplers",
     "create_upsampler": "unstride.upsamplers",
-    "footprint": "unstride.upsamplers",
+    "footprint": "unstride.analysis.footprint",
     "list_downsamplers": "unstride.upsamplers",
     "list_upsamplers": "unstride.upsamplers",
     "load_published": "unstride.upsamplers",

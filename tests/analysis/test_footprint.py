@@ -6,9 +6,10 @@ from torch import nn
 
 from tests.upsamplers.test_every_upsampler import CHANNELS, VARIANTS, built, lively
 from unstride import create_upsampler, footprint, list_upsamplers
-from unstride.upsamplers import CarafeUpsample, Cascade, Upsampler, featup_jbu, frozen_predictions
 from unstride.analysis import jacobian as jacobian_rows
 from unstride.analysis.footprint import recorded, trace
+from unstride.analysis.freeze import frozen_predictions
+from unstride.upsamplers import CarafeUpsample, Cascade, Upsampler, featup_jbu
 
 MIX = {"nearest_conv", "bilinear_conv", "deconv", "pixel_shuffle", "featup_jbu paper"}
 GROUPS = {

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from unstride import create_backbone
-from unstride.backbones.timm_backbone import pad_image
+from unstride.backbones.padding import pad_image
 from unstride.backbones.pyramid import PlainPyramid, Pyramid, create_pyramid
 
 KNOWN = {

@@ -8,8 +8,9 @@ from PIL import Image, ImageChops
 from safetensors import safe_open
 
 from unstride.cli.main import main
-from unstride.inference import (upsample as batch, batch_job as each_image)
 from unstride.formats.features import FeatureWriter
+from unstride.inference import batch_job as each_image
+from unstride.inference import upsample as batch
 
 
 @pytest.fixture

@@ -11,10 +11,22 @@ from torchvision.transforms import v2
 
 from tests.datasets.layouts import label, photo, shared_data
 from unstride.datasets.coco_detection import COCODetection
-from unstride.datasets.coco_panoptic import COCOPanopticObjects, present
-from unstride.datasets.instances import boxes_around, make_target, without_crowds
-from unstride.formats.coco_panoptic import Category, Segment, read_ids, write_panoptic
+from unstride.datasets.coco_panoptic import COCOPanopticObjects
 from unstride.datasets.pennfudan import PennFudan
+from unstride.formats.coco_panoptic import (
+    read_ids,
+    write_panoptic,
+)
+from unstride.formats.segments import (
+    Category,
+    Segment,
+)
+from unstride.transforms.detection_target import (
+    boxes_around,
+    make_target,
+    without_crowds,
+)
+from unstride.transforms.panoptic_targets import present
 
 HEIGHT, WIDTH = 6, 8
 

@@ -5,8 +5,8 @@ import torch
 
 from tests.datasets.layouts import photo, posed_rgbd, shared_data
 from tests.losses.test_photometric import WRONG
-from unstride.datasets.kitti import KITTIOdometry
 from unstride.datasets.frame_triplets import Neighbours, mirrored
+from unstride.datasets.kitti import KITTIOdometry
 from unstride.datasets.posed_rgbd import PosedRGBD
 from unstride.geometry import is_inside, reproject
 from unstride.losses.photometric import photometric_error

@@ -7,9 +7,8 @@ import torch
 
 from tests.evaluation.toy_data import CLASSES, Answers, Knows, bench
 from unstride import create_upsampler
-from unstride.evaluation import Row
+from unstride.evaluation.candidates import Row, create_row
 from unstride.evaluation.probe_measures import probe
-from unstride.evaluation.candidates import create_row
 from unstride.upsamplers import Bilinear, Nearest
 
 

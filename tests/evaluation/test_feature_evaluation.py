@@ -8,7 +8,8 @@ from PIL import Image
 
 from unstride.backbones.timm_backbone import create_backbone
 from unstride.cli.main import main
-from unstride.evaluation import Setting, evaluate, probe
+from unstride.evaluation import linear_probe as probe
+from unstride.evaluation.feature_evaluation import Setting, evaluate
 from unstride.upsamplers import Bilinear
 
 

@@ -5,7 +5,12 @@ import torch
 
 from tests.evaluation.toy_data import Knows, Patches, bench
 from unstride.datasets.base import spread
-from unstride.evaluation.frozen_features import Frozen, Grid, Split, standardise
+from unstride.evaluation.feature_dataset import Split
+from unstride.evaluation.feature_grid import Grid
+from unstride.evaluation.frozen_features import (
+    Frozen,
+    standardise,
+)
 from unstride.upsamplers import Nearest
 
 

@@ -7,11 +7,10 @@ import torch
 from torch import nn
 
 from tests.evaluation.toy_data import CLASSES, SHORT, Knows, KnowsNothing, Patches, bench
-from unstride.evaluation import Row
-from unstride.evaluation.frozen_features import Grid
+from unstride.evaluation.candidates import Row, create_row
+from unstride.evaluation.feature_grid import Grid
 from unstride.evaluation.linear_probe import Schedule, draw, train
 from unstride.evaluation.probe_measures import probe
-from unstride.evaluation.candidates import create_row
 from unstride.evaluation.probe_tasks import Segmentation, task_of
 
 NEAREST = create_row("nearest", CLASSES, 4)

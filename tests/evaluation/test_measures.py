@@ -9,13 +9,12 @@ from torch import nn
 
 from tests.evaluation.toy_data import CLASSES, Answers, Hungry, Knows, KnowsNothing, bench
 from unstride import list_upsamplers
-from unstride.evaluation import Row
 from unstride.evaluation.cam import activation_map, cam
+from unstride.evaluation.candidates import Row, create_row
 from unstride.evaluation.consistency import consistency
 from unstride.evaluation.cost import Call, cost, interleaved
-from unstride.evaluation.process_memory import peak_in_child
 from unstride.evaluation.probe_measures import probe, transfer
-from unstride.evaluation.candidates import create_row
+from unstride.evaluation.process_memory import peak_in_child
 from unstride.evaluation.segment_measure import segments
 from unstride.upsamplers import Bilinear, Nearest
 
@@ -39,7 +38,7 @@ def test_nearest_transfers_exactly_and_an_operator_that_leaves_the_space_does_no
 
 
 def test_transfer_trains_a_seed_once_for_all_rows(monkeypatch):
-    from unstride.evaluation import probing
+    from unstride.evaluation import probe_measures as probing
 
     trained, real = [], probing.train
     monkeypatch.setattr(probing, "train", lambda *a: trained.append(a[2]) or real(*a))

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from tests.evaluation.toy_data import CLASSES, Knows, bench
-from unstride.evaluation import Row, measures, runner
+from unstride.evaluation import measures, runner
+from unstride.evaluation.candidates import Row, create_row
 from unstride.evaluation.report import as_lists, cell, number, provenance, write
-from unstride.evaluation.candidates import create_row
-from unstride.evaluation.runner import run
 from unstride.evaluation.results import Store
-from unstride.upsamplers import Upsampler
+from unstride.evaluation.runner import run
 from unstride.formats.atomic_write import write_whole
+from unstride.upsamplers import Upsampler
 
 ROWS = [create_row(name, CLASSES, 4) for name in ("nearest", "bilinear")]
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from unstride.backbones.timm_backbone import pad_image
+from unstride.backbones.padding import pad_image
 
 TINY = {"steps": 40, "views": 12, "held_out": 4, "drawn": 3, "fineness": 4, "components": 6}
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from unstride import DenseFeatures
-from unstride.backbones.timm_backbone import pad_image
+from unstride.backbones.padding import pad_image
 from unstride.upsamplers import Bilinear
 
 

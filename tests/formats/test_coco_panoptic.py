@@ -9,12 +9,14 @@ from PIL import Image
 
 from tests.datasets.layouts import shared_data
 from unstride.formats.coco_panoptic import (
-    Category,
-    Segment,
     read_ids,
     read_segments,
     write_ids,
     write_panoptic,
+)
+from unstride.formats.segments import (
+    Category,
+    Segment,
 )
 
 CATEGORIES = [Category(1, "person", True), Category(200, "rug-merged", False)]

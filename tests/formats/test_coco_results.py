@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from unstride.formats.coco_results import write_detections
 from unstride.formats.coco_masks import decode_mask
+from unstride.formats.coco_results import write_detections
 
 
 def test_boxes_are_written_as_corner_and_size(tmp_path):

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from unstride.formats.images import (find_images, load_image)
 from unstride.formats import images
+from unstride.formats.images import find_images, load_image
 
 
 @pytest.fixture

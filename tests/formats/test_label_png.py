@@ -5,8 +5,12 @@ import pytest
 import torch
 from PIL import Image
 
-from unstride.formats.labels import (load_depth, load_labels)
-from unstride.formats.label_png import write_classes, write_depth
+from unstride.formats.labels import (
+    load_depth,
+    load_labels,
+    write_classes,
+    write_depth,
+)
 
 
 def test_class_numbers_come_back_and_are_shown_in_their_colours(tmp_path):

@@ -5,12 +5,12 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from unstride.backbones.timm_backbone import pad_image
+from unstride.backbones.padding import pad_image
 from unstride.cli.main import main
-from unstride.inference import explain
-from unstride.formats import features as feature_file
 from unstride.features.dense_features import DenseFeatures
-from unstride.upsamplers import create_upsampler
+from unstride.formats import features as feature_file
+from unstride.inference import explain
+from unstride.upsamplers.by_name import create_upsampler
 
 
 class BackboneWithFPN(torch.nn.Module):

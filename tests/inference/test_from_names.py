@@ -6,7 +6,12 @@ from safetensors.torch import save_file
 
 from unstride import create_upsampler
 from unstride.backbones.timm_backbone import create_backbone
-from unstride.inference.from_names import build, chosen_upsampler, comes_trained, parse_word
+from unstride.inference.from_names import build
+from unstride.upsamplers.from_words import (
+    chosen_upsampler,
+    comes_trained,
+    parse_word,
+)
 
 
 def test_chosen_options_are_numbers_booleans_and_words():

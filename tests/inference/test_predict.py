@@ -8,21 +8,34 @@ from PIL import Image
 from torch import nn
 
 from tests.models.tiny_pyramid import TinyPyramid
-from unstride.backbones.timm_backbone import pad_image
+from unstride.backbones.padding import pad_image
 from unstride.cli.main import main
-from unstride.formats.labels import (load_depth, load_labels)
-from unstride.formats.images import load_image
-from unstride.formats.coco_results import write_detections
 from unstride.formats.coco_masks import decode_mask
-from unstride.transforms.metric_depth import at_size
-from unstride.formats.coco_panoptic import Segment, read_ids, read_segments
-from unstride.transforms.panoptic_targets import Classes
-from unstride.inference import (outputs as answer_files, predictors as answers, batch_job as each_image, memory_check as need, predict)
+from unstride.formats.coco_panoptic import (
+    read_ids,
+    read_segments,
+)
+from unstride.formats.coco_results import write_detections
+from unstride.formats.images import load_image
+from unstride.formats.labels import load_depth, load_labels
+from unstride.formats.segments import Segment
+from unstride.inference import batch_job as each_image
+from unstride.inference import memory_check as need
+from unstride.inference import outputs as answer_files
+from unstride.inference import predict
+from unstride.inference import predictors as answers
 from unstride.inference.coco_documents import image_numbers
 from unstride.models.multitask.multi_task import MultiTask
+from unstride.models.multitask.single_task import SingleTask
+from unstride.models.multitask.task import (
+    LogDepth,
+    Segmentation,
+    SurfaceNormals,
+)
 from unstride.models.panoptic.panoptic_deeplab import PanopticDeepLab
 from unstride.models.task_network import create_task, write_task
-from unstride.models.multitask.task import LogDepth, Segmentation, SingleTask, SurfaceNormals
+from unstride.transforms.panoptic_targets import Classes
+from unstride.transforms.resize import at_size
 
 NAMES = ["wall", "floor", "lamp"]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.datasets.layouts import shared_data
-from tests.recipes import scenes
+from tests.recipes import tiny_coco as scenes
 from unstride.datasets.coco_detection import COCODetection
 from unstride.formats.coco_results import write_detections
 from unstride.metrics import average_precision

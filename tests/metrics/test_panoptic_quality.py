@@ -7,7 +7,12 @@ import pytest
 import torch
 
 from tests.datasets.layouts import shared_data
-from unstride.formats.coco_panoptic import Segment, read_ids, read_segments, write_panoptic
+from unstride.formats.coco_panoptic import (
+    read_ids,
+    read_segments,
+    write_panoptic,
+)
+from unstride.formats.segments import Segment
 from unstride.metrics import PanopticQuality
 
 THINGS, STUFF = (1, 2), (7, 9)

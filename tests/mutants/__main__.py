@@ -11,26 +11,20 @@ import importlib.util
 import os
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
-from tests.mutants import (
-    data,
-    evaluation,
-    metrics,
-    models,
-    networks,
-    ops,
-    recipes,
-    swapping,
-    upsamplers,
-    viz,
-)
 from tests.mutants.mutant import ROOT, Mutant
 
-PLACES = data, evaluation, metrics, models, networks, ops, recipes, swapping, upsamplers, viz
+NOT_MUTANTS = {"__main__", "mutant"}
+PLACES = [
+    import_module(f"tests.mutants.{file.stem}")
+    for file in sorted(Path(__file__).parent.glob("*.py"))
+    if file.stem not in NOT_MUTANTS | {"__init__"}
+]
 MUTANTS = [mutant for place in PLACES for mutant in place.MUTANTS]
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from unstride import create_upsampler, list_upsamplers
 from unstride.upsamplers import Upsampler
-from unstride.upsamplers.base import nearest
+from unstride.upsamplers.resize import nearest
 
 OPTIONS = {"featup_jbu": {"pretrained": False}}
 FACTORIES = {

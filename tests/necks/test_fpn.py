@@ -10,7 +10,11 @@ from torchvision.ops import FeaturePyramidNetwork, feature_pyramid_network
 from tests.necks.factories import FACTORIES, Own, wake, without_gradient
 from unstride.necks.extra_levels import LastLevelMaxPool, LastLevelP6P7
 from unstride.necks.fpn import FPN
-from unstride.upsamplers import CarafeUpsample, Nearest, create_upsampler
+from unstride.upsamplers import (
+    CarafeUpsample,
+    Nearest,
+)
+from unstride.upsamplers.by_name import create_upsampler
 
 CHANNELS = {4: 6, 8: 10, 16: 14}
 

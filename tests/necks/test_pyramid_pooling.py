@@ -8,7 +8,11 @@ from torch.nn.functional import interpolate
 
 from tests.necks.factories import FACTORIES, wake, without_gradient
 from unstride.necks.pyramid_pooling import PyramidPooling
-from unstride.upsamplers import Nearest, Upsampler, create_upsampler
+from unstride.upsamplers import (
+    Nearest,
+    Upsampler,
+)
+from unstride.upsamplers.by_name import create_upsampler
 
 
 def heard(pooling, features):

@@ -7,7 +7,8 @@ import torch
 from torch.nn.functional import max_pool2d
 
 from unstride.necks.simple_pyramid import SimpleFeaturePyramid
-from unstride.upsamplers import Nearest, create_upsampler
+from unstride.upsamplers import Nearest
+from unstride.upsamplers.by_name import create_upsampler
 
 FEATURES = torch.rand(2, 16, 4, 6, generator=torch.Generator().manual_seed(0))
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from tests.ops.size_cases import CASES, REFERENCES, inputs, rounding_bound
-from unstride.ops import gpu, jobs
+from unstride.ops import cpu_jobs as jobs
+from unstride.ops import gpu
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 LAYOUTS = [torch.contiguous_format, torch.channels_last]

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from unstride.ops import correlate, cpu, jobs, reassemble
+from unstride.ops import correlate, cpu, reassemble
+from unstride.ops import cpu_jobs as jobs
 
 
 class Upsampled(Dataset):

@@ -10,8 +10,8 @@ from torch import nn
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from tests.recipes import scenes
-from unstride.cli.main import main as cli
+from tests.recipes import tiny_coco as scenes
+from unstride.cli import main as cli
 from unstride.datasets.instances import collate_instances
 from unstride.datasets.pennfudan import PennFudan
 from unstride.models.task_network import create_task, read_task

@@ -15,9 +15,9 @@ pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not instal
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
 from unstride.backbones.timm_backbone import Backbone
-from unstride.transforms import views
 from unstride.recipes import featup
 from unstride.training import run
+from unstride.transforms import views
 from unstride.upsamplers import Upsampler
 
 ROOT = Path(__file__).parents[2]

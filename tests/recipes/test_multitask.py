@@ -12,13 +12,13 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders
 
 from tests.recipes.tiny_depth import TINY, H, W, kitchen, nyuv2, nyuv2_tasks, same
 from unstride.cli.main import main
-from unstride.formats.labels import UNLABELLED
 from unstride.datasets.multi_task import REACH, MultiTaskLabels
-from unstride.transforms.normals import normals_from_depth
 from unstride.datasets.nyuv2_tasks import NYUv2Tasks
+from unstride.formats.labels import UNLABELLED
 from unstride.models.task_network import create_task, read_task
 from unstride.recipes import multitask
 from unstride.recipes.multitask import Options
+from unstride.transforms.normals import normals_from_depth
 
 LIMITS = ("11.25", "22.5", "30")
 ALL = ("segmentation", "depth", "normals")

@@ -10,15 +10,15 @@ from torch import nn
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from tests.recipes import scenes
-from unstride.cli.main import main as cli
-from unstride.transforms.augment import GREY
+from tests.recipes import tiny_coco as scenes
+from unstride.cli import main as cli
 from unstride.datasets.coco_panoptic import COCOPanopticObjects
 from unstride.datasets.instances import collate_instances
-from unstride.formats.coco_panoptic import Category
+from unstride.formats.segments import Category
 from unstride.models.task_network import create_task, read_task
-from unstride.recipes import (panoptic, panoptic_learner)
+from unstride.recipes import panoptic, panoptic_learner
 from unstride.training import task_run as task
+from unstride.transforms.augment import GREY
 
 TINY = {
     "panoptic_fpn": {

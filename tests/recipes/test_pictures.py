@@ -9,16 +9,21 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import nn
 
 from tests.models.tiny_pyramid import TinyPyramid
-from unstride.transforms.metric_depth import at_size
-from unstride.formats.coco_panoptic import Segment
-from unstride.transforms.panoptic_targets import Classes
+from unstride.formats.segments import Segment
 from unstride.models.multitask.multi_task import MultiTask
+from unstride.models.multitask.single_task import SingleTask
+from unstride.models.multitask.task import (
+    LogDepth,
+    Segmentation,
+    SurfaceNormals,
+)
 from unstride.models.segmentation.semantic_fpn import SemanticFPN
-from unstride.models.multitask.task import LogDepth, Segmentation, SingleTask, SurfaceNormals
 from unstride.recipes import depth, detection, multitask, segmentation
 from unstride.recipes.panoptic_learner import learner as panoptic_learner
-from unstride.training.task_learner import TaskLearner
 from unstride.training.options import TaskOptions
+from unstride.training.task_learner import TaskLearner
+from unstride.transforms.panoptic_targets import Classes
+from unstride.transforms.resize import at_size
 from unstride.viz import (
     beside,
     compared,

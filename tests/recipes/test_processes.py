@@ -20,8 +20,9 @@ from safetensors.torch import load_file
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from tests.recipes import scenes, test_detection, test_multitask, test_panoptic, test_segmentation
 from tests.recipes import test_depth as depth
+from tests.recipes import test_detection, test_multitask, test_panoptic, test_segmentation
+from tests.recipes import tiny_coco as scenes
 from tests.recipes.tiny_camvid import streets
 from tests.recipes.tiny_depth import kitchen
 

@@ -7,7 +7,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from unstride.formats.coco_panoptic import Category, Segment, write_panoptic
+from unstride.formats.coco_panoptic import write_panoptic
+from unstride.formats.segments import (
+    Category,
+    Segment,
+)
 
 HEIGHT, WIDTH = 64, 80
 BOXES = ((6, 8, 40, 34), (20, 44, 60, 72))  # rows and columns of two objects: top, left, ...

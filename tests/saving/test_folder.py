@@ -11,6 +11,8 @@ from torch import nn
 
 from tests.upsamplers.test_every_upsampler import NAMES, Box, built, lively
 from unstride import create_upsampler
+from unstride.saving.configuration import build, describe
+from unstride.saving.folder import CARD, CONFIG, WEIGHTS
 from unstride.upsamplers import (
     Bilinear,
     CarafeUpsample,
@@ -19,8 +21,6 @@ from unstride.upsamplers import (
     FeatUpStack,
     Upsampler,
 )
-from unstride.saving.configuration import describe, make
-from unstride.saving.folder import CARD, CONFIG, WEIGHTS
 
 UNUSUAL = {
     "carafe": {"kernel_size": 3, "encoder_size": 1, "groups": 2, "normaliser": "sigmoid"},
@@ -88,7 +88,7 @@ def test_defaults_are_written_too_so_that_they_may_change():
     assert held["upsampler"] == "featup_jbu"
     assert held["options"]["variant"] == "paper"
     assert held["options"]["pretrained"] is False
-    assert describe(make(held)) == held
+    assert describe(build(held)) == held
 
 
 def test_a_class_of_ones_own_works_alone_and_within_a_cascade(tmp_path):
@@ -114,7 +114,7 @@ def test_a_class_made_for_something_else_than_channels():
 
     held = describe(Wide("eight"))
     assert held == {"upsampler": "Wide", "channels": 5, "scale": 3, "options": {"words": "eight"}}
-    assert make(held, [Wide]).channels == 5
+    assert build(held, [Wide]).channels == 5
 
 
 def test_a_copy_and_an_unpickled_one_can_be_saved_and_signatures_stay():

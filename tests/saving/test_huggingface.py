@@ -12,9 +12,9 @@ from safetensors.torch import load
 
 import unstride
 from tests.saving.hub_server import serving
-from unstride.upsamplers import Upsampler
 from unstride.saving import huggingface as hub
 from unstride.saving.folder import CARD, CONFIG, WEIGHTS
+from unstride.upsamplers import Upsampler
 
 ROOT = Path(__file__).parents[2]
 START = "import torch, unstride\nfrom unstride.upsamplers import Upsampler\ntorch.manual_seed(3)\n"
@@ -98,7 +98,7 @@ def test_without_a_network_it_says_so(tmp_path):
 @pytest.mark.parametrize("where", ["nowhere", "/a/b", "a/b/c", "../a", "me/", "C:\\a", "a b/c"])
 def test_neither_folder_nor_repository(where):
     with pytest.raises(ValueError, match="where must be a folder, or a repository USER/NAME"):
-        hub.fetched(where)
+        hub.download_folder(where)
 
 
 def test_a_folder_comes_before_a_repository_of_that_name(tmp_path, monkeypatch):

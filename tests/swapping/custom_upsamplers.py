@@ -4,7 +4,11 @@ from torch import nn
 
 from unstride.ops import correlate
 from unstride.upsamplers import Reassembly
-from unstride.upsamplers.base import required_guide, resized_guide, shuffled
+from unstride.upsamplers.guide import (
+    required_guide,
+    resized_guide,
+)
+from unstride.upsamplers.resize import shuffled
 
 
 def softmax(scores):

@@ -6,8 +6,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from tests.swapping.toy_networks import Net
 from tests.swapping.custom_upsamplers import Own
+from tests.swapping.toy_networks import Net
 from unstride import swap
 
 

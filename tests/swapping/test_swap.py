@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from tests.swapping.toy_networks import PLACES, Block, Net
 from tests.swapping.custom_upsamplers import Guided, Own
+from tests.swapping.toy_networks import PLACES, Block, Net
 from unstride import find_places, swap, unswap
 from unstride.upsamplers import Upsampler
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from unstride import create_upsampler
+from unstride.tiling.peak_memory import peak_bytes
+from unstride.tiling.tile_axis import Axis
+from unstride.tiling.tiles import SAFETY, Tiles
 from unstride.upsamplers import Cascade, Upsampler
 from unstride.upsamplers.bilateral_stack import BilateralStack
-from unstride.tiling.tile_axis import Axis
-from unstride.tiling.peak_memory import peak_bytes
-from unstride.tiling.tiles import SAFETY, Tiles
 
 
 def assembled(tiles, size):

@@ -9,8 +9,8 @@ from torch import nn
 
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 
-from tests.recipes.tiny_camvid import streets
 from tests.recipes.test_segmentation import card, options
+from tests.recipes.tiny_camvid import streets
 from unstride.backbones.timm_backbone import create_backbone
 from unstride.recipes import segmentation
 from unstride.training.callbacks import Best, NormSync

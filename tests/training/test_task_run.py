@@ -13,14 +13,15 @@ from torch.utils.data import DataLoader
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 
 from tests.models.tiny_pyramid import TinyPyramid
+from unstride.backbones.pyramid import create_pyramid
+from unstride.cli import fit as command
 from unstride.cli.main import RECIPES, main
 from unstride.models.segmentation.semantic_fpn import SemanticFPN
-from unstride.backbones.pyramid import create_pyramid
-from unstride.cli.main import fit as command
-from unstride.recipes import (detection, segmentation)
-from unstride.training.task_learner import TaskLearner, rate
+from unstride.recipes import detection, segmentation
+from unstride.training.lr_schedule import rate
 from unstride.training.options import TaskOptions
-from unstride.upsamplers import create_upsampler
+from unstride.training.task_learner import TaskLearner
+from unstride.upsamplers.by_name import create_upsampler
 
 BASE = TaskOptions(data=Path(), steps=100)
 

@@ -4,8 +4,15 @@ import pytest
 import torch
 from torchvision import tv_tensors
 
-from unstride.transforms.augment import augmentation, colour_jitter, plain
-from unstride.transforms.spatial import Coordinates, Depth
+from unstride.transforms.augment import (
+    augmentation,
+    colour_jitter,
+)
+from unstride.transforms.pixel_maps import (
+    Coordinates,
+    Depth,
+)
+from unstride.transforms.pure_tensors import plain
 
 SIZE = 24, 40
 

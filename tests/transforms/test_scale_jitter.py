@@ -5,8 +5,16 @@ from typing import NamedTuple
 import torch
 from torchvision import tv_tensors
 
-from unstride.transforms.augment import GREY, ScaleJitter, plain
-from unstride.datasets.instances import collate_instances, make_target, trimmed
+from unstride.datasets.instances import collate_instances
+from unstride.transforms.augment import (
+    GREY,
+    ScaleJitter,
+)
+from unstride.transforms.detection_target import (
+    make_target,
+    trimmed,
+)
+from unstride.transforms.pure_tensors import plain
 
 
 class Pair(NamedTuple):

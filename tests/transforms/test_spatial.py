@@ -8,9 +8,14 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
-from unstride.transforms.normals import normals_from_depth
-from unstride.transforms.spatial import REFUSED, Coordinates, Depth, Normals
 from unstride.geometry import half_pixel
+from unstride.transforms.normals import normals_from_depth
+from unstride.transforms.pixel_maps import (
+    Coordinates,
+    Depth,
+    Normals,
+)
+from unstride.transforms.spatial import REFUSED
 
 H, W = 9, 12
 K = torch.tensor([[11.0, 0, 5.3], [0, 11.0, 4.1], [0, 0, 1]])

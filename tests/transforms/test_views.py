@@ -2,7 +2,10 @@
 
 import torch
 
-from unstride.transforms.views import jittered_views, seen_through
+from unstride.transforms.jitter import (
+    jittered_views,
+    seen_through,
+)
 
 FRAME, SIZE = (48, 72), (30, 20)
 

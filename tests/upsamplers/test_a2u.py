@@ -17,8 +17,13 @@ from tests.upsamplers.pixel_reference import (
     sub_pixel,
     weighted,
 )
-from unstride.upsamplers import A2UDownsample, A2UPair, A2UUpsample, create_pair
+from unstride.upsamplers import (
+    A2UDownsample,
+    A2UPair,
+    A2UUpsample,
+)
 from unstride.upsamplers import a2u as module
+from unstride.upsamplers.by_name import create_pair
 
 C = 8  # channels of what is compared
 SHARINGS = {"shared": 1, "semi-shared": 4, "unshared": C}

@@ -4,17 +4,22 @@ import pytest
 import torch
 
 from tests.upsamplers.pixel_reference import drawn, holder, lively, sub_pixel
+from unstride.analysis.freeze import frozen_predictions
 from unstride.upsamplers import (
     FADE,
     CarafeUpsample,
     Cascade,
     DySample,
     SpatialAttention,
+)
+from unstride.upsamplers.by_name import (
     create_pair,
     create_upsampler,
-    frozen_predictions,
 )
-from unstride.upsamplers.base import nearest, shuffled
+from unstride.upsamplers.resize import (
+    nearest,
+    shuffled,
+)
 
 
 def test_a_cascade_is_its_stages_one_after_the_other():

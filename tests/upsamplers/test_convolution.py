@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch.nn.functional import conv2d, interpolate, pixel_shuffle
 
-from tests.upsamplers.pixel_reference import around, assert_same, count, drawn, holder, resized, sub_pixel
+from tests.upsamplers.pixel_reference import (
+    around,
+    assert_same,
+    count,
+    drawn,
+    holder,
+    resized,
+    sub_pixel,
+)
 from unstride.upsamplers import (
     BilinearConvolution,
     Deconvolution,

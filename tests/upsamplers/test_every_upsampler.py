@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from unstride import create_upsampler, list_upsamplers
+from unstride.analysis.freeze import frozen_predictions
 from unstride.ops.window import window_start
-from unstride.upsamplers import Reassembly, frozen_predictions
 from unstride.tiling.tiles import Tiles
+from unstride.upsamplers import Reassembly
 
 CONVEX = {
     "nearest", "bilinear", "joint_bilateral", "featup_jbu", "dysample", "gum", "sapa", "naf",

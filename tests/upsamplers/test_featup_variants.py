@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from unstride.upsamplers import create_upsampler
+from unstride.upsamplers.by_name import create_upsampler
 from unstride.upsamplers.featup_variants import TRAINED
 
 WEIGHTS = sorted((files("unstride") / "weights").glob("*.safetensors"))

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from unstride.backbones.encoder_weights import load_image_encoder
 from unstride.backbones.timm_backbone import create_backbone
-from unstride.backbones.packaged_weights import load_image_encoder
 from unstride.upsamplers.image_encoder import ImageEncoder, SamePadded, folded
 
 

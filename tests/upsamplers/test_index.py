@@ -15,8 +15,8 @@ from unstride.upsamplers import (
     IndexUpsample,
     MaxPool,
     MaxUnpool,
-    create_pair,
 )
+from unstride.upsamplers.by_name import create_pair
 
 
 def spoken(branch, near, kind):

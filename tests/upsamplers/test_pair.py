@@ -4,7 +4,12 @@ import pytest
 import torch
 
 from tests.upsamplers.pixel_reference import lively
-from unstride.upsamplers import A2UPair, IndexPair, Pair, create_pair
+from unstride.upsamplers import (
+    A2UPair,
+    IndexPair,
+    Pair,
+)
+from unstride.upsamplers.by_name import create_pair
 
 PAIRS = [
     ("blur", "bilinear"),

@@ -3,7 +3,16 @@
 import pytest
 import torch
 
-from tests.upsamplers.pixel_reference import assert_same, count, dense, drawn, holder, patch, pooled, resized
+from tests.upsamplers.pixel_reference import (
+    assert_same,
+    count,
+    dense,
+    drawn,
+    holder,
+    patch,
+    pooled,
+    resized,
+)
 from unstride.upsamplers import SAPA
 
 

@@ -5,7 +5,11 @@ import math
 import pytest
 import torch
 
-from unstride.viz.footprint import closer, dotted, titled
+from unstride.viz.footprint import (
+    closer,
+    dotted,
+)
+from unstride.viz.rows import titled
 
 CELL, GREY = (10.0, 10.0), 0.5
 

@@ -5,10 +5,13 @@ import torch
 from unstride.viz import beside, class_overlay, compared, object_overlay, panoptic_overlay
 from unstride.viz.boxes import _overlap, _tag
 from unstride.viz.classes import class_entries
-from unstride.viz.legend import Entry, legend, with_legend
 from unstride.viz.label_overlay import edges, painted
-from unstride.viz.palette import palette
-from unstride.viz.panoptic import panoptic_entries, ranks, segment_colours
+from unstride.viz.legend import Entry, legend, with_legend
+from unstride.viz.palette import palette, segment_colours
+from unstride.viz.panoptic import (
+    panoptic_entries,
+    ranks,
+)
 
 NAMES = ["wall", "floor", "lamp", "door"]
 SIZE = 60, 80

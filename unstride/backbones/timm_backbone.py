@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from unstride.backbones.packaged_weights import is_packaged, load_packaged
+from unstride.backbones.padding import pad_image
 
 DEFAULT = "tf_efficientnet_lite0"
 WITHOUT_NORM = (
@@ -150,15 +150,6 @@ def create_backbone(
     return Backbone(
         build_network(name, pretrained, weights, num_classes=0), stride, name=name
     ).eval()
-
-
-def pad_image(image: Float[Tensor, "b c H W"], size: tuple[int, int]) -> Float[Tensor, "b c h w"]:
-    """The image, mirrored at its right and bottom up to `size`; too small to mirror: repeated."""
-    down, right = size[0] - image.shape[2], size[1] - image.shape[3]
-    if down == right == 0:
-        return image
-    can_mirror = down < image.shape[2] and right < image.shape[3]
-    return pad(image, (0, right, 0, down), mode="reflect" if can_mirror else "replicate")
 
 
 def build_network(

@@ -190,7 +190,7 @@ def eval_features(
     from rich.console import Console
 
     try:
-        from unstride.evaluation import Setting, evaluate
+        from unstride.evaluation.feature_evaluation import Setting, evaluate
         from unstride.evaluation.report import show
     except ModuleNotFoundError as error:
         print(missing("eval", error), file=sys.stderr)
@@ -228,8 +228,12 @@ def list_command(cost: bool = False, channels: int = 256, scale: int = 2) -> int
     from rich.console import Console
     from rich.table import Table
 
-    from unstride.upsamplers import FITTED, UPSAMPLERS, create_upsampler
-    from unstride.analysis import cost as cost_of
+    from unstride.analysis.cost import cost as cost_of
+    from unstride.upsamplers.by_name import (
+        FITTED,
+        UPSAMPLERS,
+        create_upsampler,
+    )
 
     if not cost:
         table = Table("upsampler", "law")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -34,7 +33,7 @@ def run_recipe(command: str, recipe: str, arguments: list[str]) -> int:
     except ArgumentError as error:
         print(f"unstride {command} {recipe}: {_told(error, recipe)}", file=sys.stderr)
         return 2
-    except (ValueError, OSError, MisconfigurationException) as error:
+    except (ValueError, OSError) as error:
         print(f"unstride {command} {recipe}: {sentence(error)}", file=sys.stderr)
         return 1
     for name, value in (answer or {}).items():

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Data sets, one file each: photographs with labels."""

@@ -10,10 +10,10 @@ from unstride.datasets.cityscapes import Cityscapes
 from unstride.datasets.coco_regions import COCOPanoptic
 from unstride.datasets.coco_stuff import COCOStuff, COCOStuff27
 from unstride.datasets.kitti_depth import KITTIDepth
-from unstride.formats.labels import UNLABELLED as UNLABELLED
 from unstride.datasets.nyuv2 import NYUv2
 from unstride.datasets.posed_rgbd import PosedRGBD
 from unstride.datasets.voc import VOC
+from unstride.formats.labels import UNLABELLED as UNLABELLED
 
 SEMANTIC: dict[str, type[Semantic]] = {
     "camvid": CamVid,

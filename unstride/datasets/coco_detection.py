@@ -10,10 +10,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from unstride.datasets.base import Item
-from unstride.datasets.instances import Instances, Target, make_target
-from unstride.formats.json import field, listed, read_json
+from unstride.datasets.instances import Instances
 from unstride.formats.coco_masks import decode_mask
 from unstride.formats.coco_panoptic import read_categories
+from unstride.formats.json import field, listed, read_json
+from unstride.transforms.detection_target import (
+    Target,
+    make_target,
+)
 
 FILES = (
     "annotations/instances_{0}.json",

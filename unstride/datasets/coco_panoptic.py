@@ -3,20 +3,21 @@
 from collections.abc import Iterator
 from functools import cached_property
 
-import torch
 from torchvision import tv_tensors
 
 from unstride.datasets.base import Item, photographs
-from unstride.datasets.instances import Instances, Target
+from unstride.datasets.coco_folders import panoptic_labels
+from unstride.datasets.instances import Instances
 from unstride.formats.coco_panoptic import (
-    Category,
-    Segment,
-    check_segments,
     image_numbers,
-    panoptic_labels,
     read_ids,
     read_segments,
 )
+from unstride.formats.segments import (
+    Category,
+    check_segments,
+)
+from unstride.transforms.detection_target import Target
 
 
 class COCOPanopticObjects(Instances):
@@ -67,9 +68,3 @@ class COCOPanopticObjects(Instances):
             "ids": tv_tensors.Mask(ids[None]),
             "segments": segments,
         }
-
-
-def present(target: Target) -> list[Segment]:
-    """The segments that still have a pixel."""
-    left = set(torch.as_tensor(target["ids"]).unique().tolist())
-    return [s for s in target["segments"] if s.id in left]

@@ -7,7 +7,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from unstride.datasets.base import Item, Labelled, photographs
-from unstride.formats.coco_panoptic import panoptic_labels, read_ids
+from unstride.datasets.coco_folders import panoptic_labels
+from unstride.formats.coco_panoptic import read_ids
 
 
 class COCOPanoptic(Labelled):

@@ -11,10 +11,10 @@ from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 from unstride.datasets.base import Depth, photographs
-from unstride.formats.images import load_image
 from unstride.datasets.kitti import KITTIOdometry
 from unstride.datasets.kitti_depth import KITTIDepth
 from unstride.datasets.posed_rgbd import PosedRGBD
+from unstride.formats.images import load_image
 from unstride.geometry import relative_pose, resized_intrinsics
 
 Sample = dict[str, Any]

@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from unstride.transforms.normals import normals_from_depth
 from unstride.datasets.nyuv2 import NYUv2
 from unstride.datasets.nyuv2_tasks import NYUv2Tasks
 from unstride.datasets.posed_rgbd import PosedRGBD
+from unstride.transforms.normals import normals_from_depth
 
 Source = PosedRGBD | NYUv2 | NYUv2Tasks
 SEVERAL: dict[str, type[Source]] = {

@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unstride.datasets.base import Item, Labelled
-from unstride.formats.labels import UNLABELLED
 from unstride.datasets.nyuv2 import INTRINSICS, SIZE
+from unstride.formats.labels import UNLABELLED
 from unstride.geometry import half_pixel, resized_intrinsics
 
 

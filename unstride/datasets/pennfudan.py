@@ -5,8 +5,12 @@ from collections.abc import Iterator
 import torch
 
 from unstride.datasets.base import Item, photographs
-from unstride.datasets.instances import Instances, Target, make_target
+from unstride.datasets.instances import Instances
 from unstride.formats.labels import load_labels
+from unstride.transforms.detection_target import (
+    Target,
+    make_target,
+)
 
 
 class PennFudan(Instances):

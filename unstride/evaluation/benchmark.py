@@ -11,7 +11,12 @@ import torch
 from torch import nn
 
 from unstride.backbones.classifier import Classifier
-from unstride.evaluation.frozen_features import Frozen, Grid, Split, standardise
+from unstride.evaluation.feature_dataset import Split
+from unstride.evaluation.feature_grid import Grid
+from unstride.evaluation.frozen_features import (
+    Frozen,
+    standardise,
+)
 from unstride.evaluation.linear_probe import Schedule
 
 

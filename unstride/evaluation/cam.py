@@ -13,8 +13,8 @@ from torch import Tensor
 
 from unstride.backbones.classifier import Classifier
 from unstride.evaluation.benchmark import Bench
-from unstride.evaluation.frozen_features import at_every_pixel
 from unstride.evaluation.candidates import Row
+from unstride.evaluation.frozen_features import at_every_pixel
 from unstride.metrics import cam_scores
 
 BAND = 4096  # pixels whose scores are computed at once

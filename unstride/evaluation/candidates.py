@@ -11,10 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from unstride.evaluation.frozen_features import Frozen
-from unstride.inference.from_names import chosen_upsampler, comes_trained, fingerprint, parse_word
-from unstride.features.implicit import chosen, fit_by
-from unstride.features.implicit_options import Recipe
-from unstride.upsamplers import UPSAMPLERS, create_upsampler
+from unstride.features.implicit import fit_by
+from unstride.features.implicit_options import Recipe, chosen
+from unstride.saving.fingerprint import fingerprint
+from unstride.upsamplers.by_name import (
+    UPSAMPLERS,
+    create_upsampler,
+)
+from unstride.upsamplers.from_words import (
+    chosen_upsampler,
+    comes_trained,
+    parse_word,
+)
 
 Fit = Callable[[Frozen, Tensor, Tensor], nn.Module]
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from unstride.transforms.center_crop import square
-from unstride.transforms.views import random_view, through
 from unstride.evaluation.benchmark import Bench
 from unstride.evaluation.candidates import Row
-from unstride.upsamplers import create_upsampler
+from unstride.transforms.center_crop import square
+from unstride.transforms.views import random_view, through
+from unstride.upsamplers.by_name import create_upsampler
 
 SIDE = 384  # of the photographs' squares, in pixels; less where the backbone's cells do not fit
 ZOOM = 1.2, 3.2

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from unstride.evaluation.benchmark import Bench
+from unstride.evaluation.candidates import Row
 from unstride.evaluation.frozen_features import Frozen
 from unstride.evaluation.process_memory import peak_in_child
-from unstride.evaluation.candidates import Row
-from unstride.upsamplers import create_upsampler
+from unstride.upsamplers.by_name import create_upsampler
 
 SIDE = 448  # of the image, in pixels, and of the result
 ROUNDS = 3, 9  # at least, at most

@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from unstride.backbones.timm_backbone import Backbone, create_backbone
 from unstride.backbones.classifier import create_classifier
-from unstride.datasets.classification import Classified
+from unstride.backbones.timm_backbone import Backbone, create_backbone
 from unstride.datasets.by_name import DEPTH, SEGMENTS, SEMANTIC, create_labelled
+from unstride.datasets.classification import Classified
 from unstride.evaluation import report
 from unstride.evaluation.benchmark import Bench, Source
-from unstride.evaluation.measures import MEASURES
-from unstride.evaluation.linear_probe import SCHEDULES
 from unstride.evaluation.candidates import Row, create_row
+from unstride.evaluation.linear_probe import SCHEDULES
+from unstride.evaluation.measures import MEASURES
 from unstride.evaluation.runner import Outcome, run
 
 CLASSES = "imagenet_samples"  # photographs with one class each, for class-activation maps

@@ -7,14 +7,15 @@ upsampler is never applied to its answers.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.evaluation.frozen_features import Grid, Split
 from unstride.evaluation.candidates import Row
+from unstride.evaluation.feature_dataset import Split
+from unstride.evaluation.feature_grid import Grid
+from unstride.evaluation.probe_tasks import Task
 
 
 @dataclass(frozen=True)
@@ -41,21 +42,6 @@ class Schedule:
 
 
 SCHEDULES = {"short": Schedule(), "long": Schedule(iterations=6000, pixels=2400)}
-
-
-class Task(Protocol):
-    """What a probe learns to say of a pixel."""
-
-    outputs: int
-
-    def known(self, labels: Tensor) -> Tensor:
-        """True where there is something to learn."""
-
-    def loss(self, answers: Float[Tensor, "n k"], labels: Tensor) -> Tensor:
-        """The mean over pixels."""
-
-    def score(self) -> Any:
-        """What collects (answers "k h w", labels) of images by `update`; `compute` has values."""
 
 
 Pixels = tuple[Float[Tensor, "n c"], Tensor]

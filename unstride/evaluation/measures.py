@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from unstride.evaluation.benchmark import Bench
 from unstride.evaluation.cam import cam
+from unstride.evaluation.candidates import Row
 from unstride.evaluation.consistency import consistency
 from unstride.evaluation.cost import cost
 from unstride.evaluation.probe_measures import probe, transfer
-from unstride.evaluation.candidates import Row
 from unstride.evaluation.segment_measure import segments
 
 

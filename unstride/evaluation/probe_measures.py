@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from torch import nn
 
 from unstride.evaluation.benchmark import Bench
-from unstride.evaluation.frozen_features import Grid
-from unstride.evaluation.linear_probe import draw, score, train
 from unstride.evaluation.candidates import Row
+from unstride.evaluation.feature_grid import Grid
+from unstride.evaluation.linear_probe import draw, score, train
 from unstride.evaluation.probe_tasks import task_of
 
 Values = dict[str, float]

@@ -1,5 +1,7 @@
 """What probes learn: a class, or the depth, of every pixel."""
 
+from typing import Any, Protocol
+
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -103,3 +105,18 @@ class DepthScore:
 def task_of(dataset) -> Segmentation | Depth:
     """What a probe can learn from a data set: its classes, or depth if it has none."""
     return Segmentation(len(dataset.classes)) if dataset.classes else Depth(dataset.caps)
+
+
+class Task(Protocol):
+    """What a probe learns to say of a pixel."""
+
+    outputs: int
+
+    def known(self, labels: Tensor) -> Tensor:
+        """True where there is something to learn."""
+
+    def loss(self, answers: Float[Tensor, "n k"], labels: Tensor) -> Tensor:
+        """The mean over pixels."""
+
+    def score(self) -> Any:
+        """What collects (answers "k h w", labels) of images by `update`; `compute` has values."""

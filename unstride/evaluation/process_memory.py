@@ -2,7 +2,7 @@
 
 Run as a program, it measures an upsampler in a process of its own:
 
-    python -m unstride.evaluation.process_memory PICKLED   # prints the peak beyond the inputs, in bytes
+    python -m unstride.evaluation.process_memory PICKLED  # prints the peak in bytes
 """
 
 import ctypes

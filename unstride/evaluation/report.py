@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from unstride.evaluation.measures import MEASURES
 from unstride.evaluation.candidates import Row
+from unstride.evaluation.measures import MEASURES
 from unstride.evaluation.runner import Outcome
 from unstride.formats.atomic_write import write_whole
 

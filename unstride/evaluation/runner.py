@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from unstride.evaluation.benchmark import Bench
-from unstride.evaluation.measures import MEASURES, Measure
 from unstride.evaluation.candidates import Row
+from unstride.evaluation.measures import MEASURES, Measure
 from unstride.evaluation.results import Store
-from unstride.inference.from_names import fingerprint
+from unstride.saving.fingerprint import fingerprint
 
 VERSION = 1  # of the protocol; results of another are computed again
 

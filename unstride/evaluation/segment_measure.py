@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 
 from unstride.evaluation.benchmark import Bench
-from unstride.evaluation.frozen_features import at_every_pixel
 from unstride.evaluation.candidates import Row
+from unstride.evaluation.frozen_features import at_every_pixel
 from unstride.metrics import SegmentSeparation
 
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Models as files for other programs, one file a format."""

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unstride.ops import decompositions
 from unstride.formats.atomic_write import unfinished
+from unstride.ops import decompositions
 
 
 def export_onnx(

@@ -9,7 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from unstride.backbones.timm_backbone import Backbone, pad_image
+from unstride.backbones.timm_backbone import Backbone, create_backbone
+from unstride.saving.configuration import build, describe
+from unstride.saving.folder import CONFIG, WEIGHTS, load_weights, naming_file, read_config, save_model
+from unstride.saving.huggingface import download_folder, upload_folder
+from unstride.backbones.padding import pad_image
 from unstride.tiling.memory_budget import room
 from unstride.tiling.padded_tiles import Pieces, covering
 from unstride.upsamplers import Upsampler
@@ -118,9 +122,22 @@ class DenseFeatures(nn.Module):
         Raises:
             ValueError: if the backbone is not of `create_backbone`.
         """
-        from unstride.features.pretrained import write_dense_features
+        save_model(folder, self.to_config(), self)
 
-        write_dense_features(self, folder)
+    def to_config(self) -> dict[str, Any]:
+        """The content of config.json: backbone and upsampler.
+
+        Raises:
+            ValueError: if the backbone is not from `create_backbone`, or the upsampler cannot be
+                saved.
+        """
+        if not isinstance(self.backbone, Backbone) or self.backbone.name == "custom":
+            raise ValueError(
+                "backbone must come from create_backbone for the model to be saved, "
+                f"got a {type(self.backbone).__name__}; save its upsampler alone"
+            )
+        backbone = {"name": self.backbone.name, "stride": self.backbone.stride}
+        return {"backbone": backbone, "upsampler": describe(self.upsampler)}
 
     @classmethod
     def from_pretrained(
@@ -131,17 +148,19 @@ class DenseFeatures(nn.Module):
         classes: Sequence[type[Upsampler]] = (),
     ) -> "DenseFeatures":
         """The model that `save_pretrained` wrote; arguments as of `unstride.from_pretrained`."""
-        from unstride.features.pretrained import from_pretrained
-
-        model = from_pretrained(where, revision=revision, classes=classes)
-        if not isinstance(model, DenseFeatures):
-            raise ValueError(f"{where} holds a {type(model).__name__} without a backbone")
-        return model
+        folder = download_folder(where, revision)
+        config = read_config(folder)
+        if "backbone" not in config:
+            raise ValueError(f"{where} holds a {config.get('upsampler')} without a backbone")
+        with naming_file(folder / CONFIG):
+            backbone, upsampler = config["backbone"], build(config["upsampler"], classes)
+            stride = backbone["stride"]
+            model = cls(create_backbone(backbone["name"], False, stride=stride), upsampler)
+        load_weights(model, folder / WEIGHTS, "model")
+        return model.eval()
 
     def push_to_hub(
         self, repository: str, *, private: bool | None = None, message: str = "Upload with unstride"
     ) -> str:
         """Upload what `save_pretrained` writes; arguments and errors as of `Upsampler`'s."""
-        from unstride.saving.huggingface import push
-
-        return push(self.save_pretrained, repository, private=private, message=message)
+        return upload_folder(self.save_pretrained, repository, private=private, message=message)

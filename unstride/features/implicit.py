@@ -21,8 +21,9 @@ from unstride.features.dense_features import DenseFeatures
 from unstride.features.implicit_fit import ImageFit, Record
 from unstride.features.implicit_options import VARIANTS, Recipe
 from unstride.upsamplers import Bilinear, FeatUpImplicit, Upsampler
-from unstride.upsamplers.base import required_guide
+from unstride.upsamplers.guide import required_guide
 from unstride.upsamplers.featup_implicit import places_and_colours
+from unstride.features.implicit_options import chosen
 
 BAND = 1 << 16  # pixels that are evaluated at once
 Watch = Callable[[int, str, int, int, float], object]
@@ -179,28 +180,5 @@ def fit_by(
     return FittedImplicit(backbone.channels, backbone.stride, fitted).eval().requires_grad_(False)
 
 
-def chosen(variant: str, options: dict) -> Recipe:
-    """A variant with some options changed."""
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
-    known = Recipe.__dataclass_fields__
-    for name in options:
-        if name not in known:
-            raise ValueError(f"options must be of {', '.join(known)}, got {name!r}")
-    return replace(VARIANTS[variant], **options)
 
 
-def bar_of_fit(progress) -> Watch:
-    """Shows a fit below the progress of the images: views, then steps and the error."""
-    bars: dict[str, int] = {}
-
-    def watch(image: int, what: str, done: int, of: int, error: float) -> None:
-        if done == 1 or what not in bars:
-            for old in bars.values():
-                progress.remove_task(old)
-            bars.clear()
-            bars[what] = progress.add_task(what, total=of)
-        gained = "" if math.isnan(error) else f", {error:.2f} of bilinear's error"
-        progress.update(bars[what], completed=done, description=what + gained)
-
-    return watch

@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 from torch.nn.utils import clip_grad_norm_
 
-from unstride.backbones.timm_backbone import pad_image
-from unstride.transforms.views import jittered_views, seen_through
+from unstride.backbones.padding import pad_image
+from unstride.transforms.jitter import (jittered_views, seen_through,)
 from unstride.losses.featup import Uncertainty, magnitude_variation, negative_log_likelihood
 from unstride.features.components import Components
 from unstride.features.implicit_options import Recipe
-from unstride.upsamplers import FeatUpImplicit, create_downsampler
+from unstride.upsamplers import FeatUpImplicit
+from unstride.upsamplers.by_name import create_downsampler
 from unstride.upsamplers.featup_implicit import places_and_colours
 from unstride.upsamplers.featup_downsample import smoothed
 

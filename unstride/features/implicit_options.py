@@ -7,6 +7,7 @@ features, where the code fits a channel of its own to it.
 """
 
 from dataclasses import dataclass, replace
+from dataclasses import replace
 
 COUNTED = (
     "steps", "patience", "views", "held_out", "drawn", "components", "fineness", "samples",
@@ -85,3 +86,14 @@ VARIANTS = {
     "paper": PUBLISHED,
     "released": replace(PUBLISHED, dropout=0.2, pin=0.1, downsampler="attention_pool"),
 }
+
+
+def chosen(variant: str, options: dict) -> Recipe:
+    """A variant with some options changed."""
+    if variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
+    known = Recipe.__dataclass_fields__
+    for name in options:
+        if name not in known:
+            raise ValueError(f"options must be of {', '.join(known)}, got {name!r}")
+    return replace(VARIANTS[variant], **options)

@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from unstride.formats.coco_masks import encode_mask
 from unstride.formats.atomic_write import write_whole
+from unstride.formats.coco_masks import encode_mask
 
 
 def write_detections(

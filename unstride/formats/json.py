@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +55,19 @@ def listed(path: Path, entry: Mapping[str, Any], name: str) -> list[dict[str, An
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def without_nan(content: Any) -> Any:
+    """With None in the place of what JSON has no number for."""
+    if isinstance(content, dict):
+        return {name: without_nan(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [without_nan(value) for value in content]
+    return None if isinstance(content, float) and not isfinite(content) else content
+
+
+def worded(value: Any) -> str:
+    """What JSON has no kind for: a class or a function by its name, which stays from run to run."""
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}:{value.__qualname__}"
+    return type(value).__qualname__ if callable(value) else str(value)

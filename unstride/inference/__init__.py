@@ -1,1 +1,1 @@
-"""TODO."""
+"""Jobs over many images: upsample, predict, explain."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from abc import ABC, abstractmethod
@@ -91,15 +90,6 @@ def each_image(command: str, images: list[str], out: Path, prepare: Callable[[],
         console.print("stopped; the same command goes on", highlight=False)
         return STOPPED
     return 1 if failed else 0
-
-
-def digest(*paths: Path) -> str:
-    """Of the bytes of files: others have another."""
-    found = hashlib.sha256()
-    for path in paths:
-        with open(path, "rb") as file:
-            found.update(hashlib.file_digest(file, "sha256").digest())
-    return found.hexdigest()[:16]
 
 
 def parse_size(text: str | None) -> Size:

@@ -11,16 +11,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.formats.images import load_image
-from unstride.viz.footprint import closer, dotted, titled
-from unstride.inference.upsample import output_size, parse_size
-from unstride.inference.from_names import build, comes_trained, parse_word
+from unstride.analysis.footprint import Footprint, footprints
 from unstride.features.dense_features import DenseFeatures
 from unstride.formats.features import save_tensors
-from unstride.upsamplers import FITTED
-from unstride.analysis.footprint import Footprint
-from unstride.analysis.footprint import footprints
+from unstride.formats.images import load_image
+from unstride.inference.from_names import build
+from unstride.inference.upsample import output_size, parse_size
+from unstride.upsamplers.by_name import FITTED
+from unstride.upsamplers.from_words import (
+    comes_trained,
+    parse_word,
+)
 from unstride.viz import save_png, side_by_side
+from unstride.viz.footprint import (
+    closer,
+    dotted,
+)
+from unstride.viz.rows import titled
 
 HEIGHT = 400  # of each picture in a row, in pixels
 SPECK = 4  # how much smaller a stage's footprint must be to have a view of its own

@@ -9,9 +9,18 @@ from typing import Any
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from unstride.formats.coco_panoptic import write_ids
 from unstride.formats.coco_results import entries
-from unstride.formats.label_png import DEEPEST, write_classes, write_depth
-from unstride.formats.coco_panoptic import Category, Segment, segment_infos, write_ids
+from unstride.formats.labels import (
+    DEEPEST,
+    write_classes,
+    write_depth,
+)
+from unstride.formats.segments import (
+    Category,
+    Segment,
+    segment_infos,
+)
 from unstride.viz import (
     beside,
     class_overlay,

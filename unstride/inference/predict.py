@@ -13,14 +13,21 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from unstride.formats.atomic_write import unfinished, write_whole
 from unstride.formats.images import load_image
-from unstride.inference.predictors import ANSWERS, Model, answer
-from unstride.inference.batch_job import Job, Size, digest, each_image, output_size, parse_size
+from unstride.inference.batch_job import (
+    Job,
+    Size,
+    each_image,
+    output_size,
+    parse_size,
+)
 from unstride.inference.coco_documents import joined
 from unstride.inference.memory_check import Need
+from unstride.inference.predictors import ANSWERS, Model, answer
 from unstride.models.task_network import read_task
+from unstride.saving.fingerprint import digest
 from unstride.saving.folder import CONFIG, WEIGHTS, installed_version
-from unstride.formats.atomic_write import unfinished, write_whole
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -12,8 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from unstride.transforms.metric_depth import at_size
-from unstride.formats.coco_panoptic import Category
+from unstride.formats.segments import Category
 from unstride.inference.outputs import (
     Answer,
     Image,
@@ -25,8 +24,9 @@ from unstride.inference.outputs import (
     segments_answer,
 )
 from unstride.models.multitask.multi_task import MultiTask
-from unstride.models.panoptic.panoptic_deeplab import PanopticDeepLab
 from unstride.models.multitask.task import LogDepth, Segmentation, SurfaceNormals, Task
+from unstride.models.panoptic.panoptic_deeplab import PanopticDeepLab
+from unstride.transforms.resize import at_size
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,16 +10,22 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors import SafetensorError, safe_open
 
-from unstride.formats.images import load_image
-from unstride.inference.from_names import build
 from unstride.features.dense_features import DenseFeatures
-from unstride.inference.batch_job import Job, Size, digest, each_image, output_size, parse_size
+from unstride.features.implicit import ImplicitFeatures
 from unstride.formats.features import feature_file
-from unstride.features.implicit import ImplicitFeatures, bar_of_fit
-from unstride.tiling.memory_budget import parse_memory, room
+from unstride.formats.images import load_image
+from unstride.inference.batch_job import (
+    Job,
+    Size,
+    each_image,
+    output_size,
+    parse_size,
+)
 from unstride.inference.feature_picture import Picture
-from unstride.tiling.padded_tiles import Pieces
-from unstride.tiling.tiles import Piece
+from unstride.inference.from_names import build
+from unstride.inference.progress import bar_of_fit, followed
+from unstride.saving.fingerprint import digest
+from unstride.tiling.memory_budget import parse_memory, room
 from unstride.viz import save_png
 
 if TYPE_CHECKING:
@@ -102,20 +107,6 @@ class Upsampling(Job):
                 padded = model.backbone.padded_size((image.shape[2], image.shape[3]))
                 names = f"features, stride {model.backbone.stride}", self.described["upsampler"]
                 save_png(shown.beside(image, padded, *names), _beside(target, "png"))
-
-
-def followed(pieces: Pieces, name: str, progress: Progress) -> Iterator[Piece]:
-    """The pieces, with a bar of their own if there are several."""
-    if len(pieces) == 1:
-        yield from pieces
-        return
-    task = progress.add_task(name, total=len(pieces))
-    try:
-        for piece in pieces:
-            yield piece
-            progress.advance(task)
-    finally:
-        progress.remove_task(task)
 
 
 def _is_done(target: Path, metadata: dict[str, str], picture: bool) -> bool:

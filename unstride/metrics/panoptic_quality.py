@@ -12,7 +12,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torchmetrics import Metric
 
-from unstride.formats.coco_panoptic import Segment, check_segments
+from unstride.formats.segments import (
+    Segment,
+    check_segments,
+)
 
 
 class PanopticQuality(Metric):

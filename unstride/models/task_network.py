@@ -1,30 +1,25 @@
 """A task network as a folder: what makes it again, in words, and all its tensors."""
 
+from collections.abc import Callable
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 import torch
 from torch import nn
 
-from unstride.models.segmentation.by_name import factory
 from unstride.backbones.pyramid import PlainPyramid, create_pyramid
+from unstride.saving.card import HOMEPAGE, card_text
 from unstride.saving.folder import (
     CONFIG,
     WEIGHTS,
     load_weights,
+    naming_file,
     read_config,
-    refusing,
-    write_folder,
+    save_model,
 )
+from unstride.upsamplers.from_words import factory
 
-BUILDERS = {  # where each kind is made; torchvision's detectors are not loaded for depth
-    "segmentation": "unstride.models.segmentation.by_name:create_segmenter",
-    "detection": "unstride.models.detection.by_name:create_object_detector",
-    "panoptic": "unstride.models.detection.by_name:create_panoptic",
-    "depth": "unstride.models.multitask.by_name:create_depth",
-    "multitask": "unstride.models.multitask.by_name:create_multitask",
-}
+TASKS = ("segmentation", "detection", "panoptic", "depth", "multitask")
 PYRAMID = "pyramid_upsampler"  # of a plain vision transformer's pyramid
 
 
@@ -46,8 +41,8 @@ def create_task(described: dict[str, Any], *, pretrained: bool = False, **backbo
         ValueError: if it says something that there is not.
     """
     task = described["task"]
-    if task not in BUILDERS:
-        raise ValueError(f"task {task!r}: there are {', '.join(BUILDERS)}")
+    if task not in TASKS:
+        raise ValueError(f"task {task!r}: there are {', '.join(TASKS)}")
     if "upsampler" in described["options"]:
         raise ValueError("model_options: upsampler is an option of its own, --upsampler")
     options = dict(described["options"])
@@ -59,16 +54,42 @@ def create_task(described: dict[str, Any], *, pretrained: bool = False, **backbo
     )
     if own and not isinstance(pyramid, PlainPyramid):
         raise ValueError(f"{PYRAMID}: {described['backbone']} has these strides itself")
-    network = resolve_name(BUILDERS[task])(
+    network = _factory_of(task)(
         described["model"], pyramid, len(described["classes"]),
         upsampler=described["upsampler"], **options,
     )  # fmt: skip
     return network.to(memory_format=torch.channels_last)
 
 
+def _factory_of(task: str) -> Callable[..., nn.Module]:
+    """The function that builds a task's networks by name.
+
+    Each is imported when it is needed: torchvision's detectors are not loaded for depth.
+    """
+    if task == "segmentation":
+        from unstride.models.segmentation.by_name import create_segmenter
+
+        return create_segmenter
+    if task == "detection":
+        from unstride.models.detection.by_name import create_object_detector
+
+        return create_object_detector
+    if task == "panoptic":
+        from unstride.models.panoptic.by_name import create_panoptic
+
+        return create_panoptic
+    if task == "depth":
+        from unstride.models.depth.by_name import create_depth
+
+        return create_depth
+    from unstride.models.multitask.by_name import create_multitask
+
+    return create_multitask
+
+
 def write_task(folder: Path, described: dict[str, Any], network: nn.Module) -> None:
     """Write a network that `create_task` made of this description, whole or not at all."""
-    write_folder(folder, described, network, _card(described))
+    save_model(folder, described, network, _card(described))
 
 
 def read_task(folder: str | Path) -> tuple[Any, dict[str, Any]]:
@@ -86,24 +107,18 @@ def read_task(folder: str | Path) -> tuple[Any, dict[str, Any]]:
     described = read_config(folder)
     if "task" not in described:
         raise ValueError(f"{folder}: no task network, perhaps an upsampler")
-    with refusing(folder / CONFIG):
+    with naming_file(folder / CONFIG):
         network = create_task(described)
     load_weights(network, folder / WEIGHTS, "network")
     return network.eval(), described
 
 
 def _card(described: dict[str, Any]) -> str:
-    return f"""---
-library_name: unstride
-tags:
-- unstride
-- {described["task"]}
----
-# {described["model"]} on {described["backbone"]}
+    task = described["task"]
+    return card_text(
+        f"{described['model']} on {described['backbone']}",
+        f"""{task.capitalize()}, with [unstride]({HOMEPAGE}):
 
-{described["task"].capitalize()}, with [unstride](https://github.com/unstride/unstride):
-
-    unstride predict photo.jpg --model FOLDER
-
-What it was trained on, what was measured, and the licence: not written yet.
-"""
+    unstride predict photo.jpg --model FOLDER""",
+        ["unstride", task],
+    )

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, max_pool2d
 
 from unstride.upsamplers import Deconvolution
-from unstride.upsamplers.base import ChannelNorm
 from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
+from unstride.upsamplers.layers import ChannelNorm
 
 
 class SimpleFeaturePyramid(nn.Module):

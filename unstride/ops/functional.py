@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.library import custom_op, register_autograd, register_vmap
 
-from unstride.ops.portable import correlate_by_rows, reassemble_by_rows
 from unstride.ops.checks import check_correlate, check_reassemble, check_scatter
+from unstride.ops.portable import correlate_by_rows, reassemble_by_rows
 from unstride.ops.reference import (
     correlate_reference,
     reassemble_reference,
@@ -167,7 +167,9 @@ def _with_kernels(op, fake, name: str):
     """Register the Numba kernel for the CPU and the Triton kernel for CUDA."""
 
     def on_cpu(a, b, *sizes):
-        from unstride.ops import jobs  # numba and triton are loaded with their first use
+        from unstride.ops import (
+            cpu_jobs as jobs,  # numba and triton are loaded with their first use
+        )
 
         out = fake(a, b, *sizes)
         wide = widened(out)

@@ -24,13 +24,14 @@ from torch.nn.functional import interpolate, pad
 from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
+from unstride.backbones.encoder_weights import load_image_encoder
 from unstride.backbones.timm_backbone import create_backbone
 from unstride.datasets.base import Labelled, subset
 from unstride.datasets.by_name import create_labelled
-from unstride.backbones.packaged_weights import load_image_encoder
-from unstride.training.run import Learner, Run
-from unstride.upsamplers.base import resized_guide
+from unstride.training.learner import Learner
+from unstride.training.run import Run
 from unstride.upsamplers.bilateral_stack import BilateralStack
+from unstride.upsamplers.guide import resized_guide
 from unstride.upsamplers.joint_bilateral import colour_logits
 from unstride.upsamplers.pixel_keys import PixelKeys, Standardise
 

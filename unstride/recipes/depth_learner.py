@@ -5,12 +5,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from unstride.transforms.metric_depth import at_size
 from unstride.metrics import DepthErrors
 from unstride.models.depth.monodepth import Monodepth
-from unstride.models.multitask.task import SingleTask
+from unstride.models.multitask.single_task import SingleTask
 from unstride.recipes.depth_options import Options
 from unstride.training.task_learner import TaskLearner
+from unstride.transforms.resize import at_size
 from unstride.viz import compared_depth
 from unstride.viz.depth import depth_span
 

@@ -15,12 +15,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Subset
 
-from unstride.transforms.augment import ScaleJitter
 from unstride.datasets.base import subset
 from unstride.datasets.coco_detection import COCODetection
-from unstride.datasets.instances import Target, collate_instances, trimmed, without_crowds
+from unstride.datasets.instances import collate_instances
 from unstride.datasets.pennfudan import PennFudan
 from unstride.metrics import average_precision
+from unstride.training.options import TaskOptions
+from unstride.training.task_learner import TaskLearner
 from unstride.training.task_run import (
     create,
     measure,
@@ -29,8 +30,12 @@ from unstride.training.task_run import (
     train,
     trained,
 )
-from unstride.training.task_learner import TaskLearner
-from unstride.training.options import TaskOptions
+from unstride.transforms.augment import ScaleJitter
+from unstride.transforms.detection_target import (
+    Target,
+    trimmed,
+    without_crowds,
+)
 from unstride.viz import beside, object_overlay
 
 SURE = 0.5  # score from which TensorBoard shows an object

@@ -22,10 +22,10 @@ from typing import Any, Literal
 from torch import nn
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from unstride.backbones.timm_backbone import Backbone, create_backbone
-from unstride.formats.images import find_images
-from unstride.transforms.views import Crops
 from unstride.backbones.cached import CachedBackbone
+from unstride.backbones.timm_backbone import Backbone, create_backbone
+from unstride.datasets.random_crops import Crops
+from unstride.formats.images import find_images
 from unstride.recipes.featup_learner import FeatUp, Projection
 from unstride.training.run import Run
 

@@ -14,13 +14,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.backbones.timm_backbone import Backbone
-from unstride.transforms.views import random_view, through
-from unstride.losses.featup import Uncertainty, negative_log_likelihood, sampled_crf
 from unstride.backbones.cached import CachedBackbone
+from unstride.backbones.timm_backbone import Backbone
+from unstride.losses.featup import Uncertainty, negative_log_likelihood, sampled_crf
 from unstride.ops import reassemble
-from unstride.training.run import Learner
-from unstride.upsamplers import AttentionPool, create_downsampler, create_upsampler
+from unstride.training.learner import Learner
+from unstride.transforms.views import random_view, through
+from unstride.upsamplers import AttentionPool
+from unstride.upsamplers.by_name import (
+    create_downsampler,
+    create_upsampler,
+)
 from unstride.upsamplers.featup_downsample import smoothed
 from unstride.viz import ColourSpace, side_by_side
 

@@ -15,13 +15,13 @@ from typing import Any, Literal
 from torch import Tensor
 from torchvision import tv_tensors
 
-from unstride.transforms.augment import colour_jitter, plain
 from unstride.datasets.base import subset
-from unstride.transforms.metric_depth import AtSize, at_size, metric_augmentation
 from unstride.datasets.multi_task import MultiTaskLabels
-from unstride.transforms.spatial import Depth, Normals
+from unstride.datasets.resized import AtSize
 from unstride.metrics import DepthErrors, NormalErrors, mean_iou
 from unstride.models.multitask.multi_task import MultiTask
+from unstride.training.options import TaskOptions
+from unstride.training.task_learner import TaskLearner
 from unstride.training.task_run import (
     create,
     measure,
@@ -30,8 +30,14 @@ from unstride.training.task_run import (
     train,
     trained,
 )
-from unstride.training.task_learner import TaskLearner
-from unstride.training.options import TaskOptions
+from unstride.transforms.augment import colour_jitter
+from unstride.transforms.metric_depth import metric_augmentation
+from unstride.transforms.pixel_maps import (
+    Depth,
+    Normals,
+)
+from unstride.transforms.pure_tensors import plain
+from unstride.transforms.resize import at_size
 from unstride.viz import beside, compared, compared_depth, normal_colours
 from unstride.viz.depth import depth_span
 

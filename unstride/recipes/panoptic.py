@@ -11,14 +11,15 @@ from typing import Any
 
 from torch import Tensor
 
-from unstride.transforms.augment import ScaleJitter
 from unstride.datasets.base import subset
 from unstride.datasets.coco_panoptic import COCOPanopticObjects
-from unstride.datasets.instances import Target, collate_instances
-from unstride.transforms.panoptic_targets import Classes
+from unstride.datasets.instances import collate_instances
 from unstride.recipes.panoptic_learner import PanopticLearner, learner
-from unstride.training.task_run import create, measure, samples, start, train, trained
 from unstride.training.options import TaskOptions
+from unstride.training.task_run import create, measure, samples, start, train, trained
+from unstride.transforms.augment import ScaleJitter
+from unstride.transforms.detection_target import Target
+from unstride.transforms.panoptic_targets import Classes
 
 DATASETS = {"coco_panoptic": COCOPanopticObjects}
 

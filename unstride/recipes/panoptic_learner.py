@@ -9,14 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.datasets.coco_panoptic import present
-from unstride.datasets.instances import Target
-from unstride.transforms.panoptic_targets import Classes, object_target, pixel_target
 from unstride.metrics import PanopticQuality
 from unstride.models.panoptic.panoptic_deeplab import panoptic_loss
 from unstride.models.panoptic.postprocess import Panoptic
-from unstride.training.task_learner import TaskLearner
 from unstride.training.options import TaskOptions
+from unstride.training.task_learner import TaskLearner
+from unstride.transforms.detection_target import Target
+from unstride.transforms.panoptic_targets import Classes, object_target, pixel_target, present
 from unstride.viz import beside, panoptic_overlay
 
 Batch = tuple[list[Tensor], list[Target]]

@@ -13,12 +13,13 @@ from typing import Any
 from torch import Tensor
 from torchvision import tv_tensors
 
-from unstride.transforms.augment import augmentation, plain
 from unstride.datasets.base import subset
 from unstride.datasets.by_name import SEMANTIC, create_labelled
 from unstride.losses.supervised import pixel_cross_entropy
 from unstride.metrics import BoundaryIoU, mean_iou
 from unstride.models.segmentation.segmenter import Segmenter
+from unstride.training.options import TaskOptions
+from unstride.training.task_learner import TaskLearner
 from unstride.training.task_run import (
     create,
     measure,
@@ -27,8 +28,8 @@ from unstride.training.task_run import (
     train,
     trained,
 )
-from unstride.training.task_learner import TaskLearner
-from unstride.training.options import TaskOptions
+from unstride.transforms.augment import augmentation
+from unstride.transforms.pure_tensors import plain
 from unstride.viz import compared
 
 AUXILIARY = 0.4  # weight of the rough logits' loss

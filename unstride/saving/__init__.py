@@ -1,1 +1,1 @@
-"""TODO."""
+"""Saving models: config.json, safetensors and a model card, in a folder or on the Hub."""

@@ -1,105 +1,119 @@
-"""What an upsampler was made with, in words that JSON can hold, and one made from such words.
+"""Describes a module by a name and its constructor arguments, and builds it again from that.
 
-What a description says chooses among the classes known here, or given; it never runs code.
+A description is plain JSON. It chooses among the factories that are registered here, or given by
+the caller; it never runs code. This file knows no operator: the package that defines the
+operators registers them under their names.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, signature
 from typing import Any
 
 from torch import nn
 
-from unstride.upsamplers import UPSAMPLERS
-from unstride.upsamplers.base import Cascade, Upsampler
-from unstride.upsamplers.featup_implicit import FeatUpImplicit
-from unstride.upsamplers.featup_variants import VARIANTS
-
-CASCADE = "cascade"  # the word of what has no name of its own: upsamplers one after another
-KNOWN = UPSAMPLERS | {FeatUpImplicit.__name__: FeatUpImplicit}  # for one image: not by a word
-WORDS: dict[Any, str] = {make: word for word, make in UPSAMPLERS.items()}
-WORD_OF_VARIANT: dict[Any, str] = {make: word for word, make in VARIANTS.items()}  # of featup_jbu
+FACTORIES: dict[str, Callable[..., Any]] = {}  # what a description may name
+NAMES: dict[Any, tuple[str, dict[str, Any]]] = {}  # a class, its name, and options that select it
 
 
-def describe(upsampler: nn.Module) -> dict[str, Any]:
-    """What makes an upsampler like this one again; `make` reads it.
+def register(factories: Mapping[str, Callable[..., Any]]) -> None:
+    """Make classes and functions known under the names that descriptions use.
+
+    Args:
+        factories: each is called with `channels`, `scale` and its options, by keyword.
+    """
+    FACTORIES.update(factories)
+    NAMES.update({factory: (name, {}) for name, factory in factories.items()})
+
+
+def register_variant(kind: Callable[..., nn.Module], name: str, options: dict[str, Any]) -> None:
+    """Make a class known that a registered function returns for these options."""
+    NAMES[kind] = name, options
+
+
+def describe(module: nn.Module) -> dict[str, Any]:
+    """The description from which `build` makes a module like this one.
 
     Raises:
-        ValueError: if JSON cannot say what it was made with.
+        ValueError: if the module cannot be saved, or JSON cannot hold its constructor arguments.
     """
-    kind = type(upsampler)
-    if not isinstance(upsampler, Upsampler):
-        raise ValueError(f"only an Upsampler can be saved, got a {kind.__name__}")
-    if isinstance(upsampler, Cascade) and kind is Cascade:
-        return {"upsampler": CASCADE, "stages": [describe(up) for up in upsampler.upsamplers]}
-    options = _arguments(upsampler)
-    word = WORDS.get(kind, kind.__name__)
-    if kind in WORD_OF_VARIANT:  # its tensors come from the folder, not from the package
-        word, options = (
-            "featup_jbu",
-            options | {"variant": WORD_OF_VARIANT[kind], "pretrained": False},
-        )
-    known = {name: options.pop(name, getattr(upsampler, name)) for name in ("channels", "scale")}
-    return {"upsampler": word, **known, "options": options}
+    to_config: Callable[[], dict[str, Any]] | None = getattr(module, "to_config", None)
+    if to_config is None:
+        raise ValueError(f"only an Upsampler can be saved, got a {type(module).__name__}")
+    return to_config()
 
 
-def make(
-    config: Any, classes: Sequence[type[Upsampler]] = (), *, channels: int | None = None
-) -> Upsampler:
-    """The upsampler that `describe` described, with fresh parameters.
+def constructor_config(module: nn.Module, arguments: tuple[tuple, dict] | None) -> dict[str, Any]:
+    """A module's registered name (or class name), channels, scale and other options.
+
+    Args:
+        module: what is described.
+        arguments: positional and keyword arguments that its constructor was called with.
+    """
+    kind = type(module)
+    options = _constructor_options(kind, arguments)
+    name, selecting = NAMES.get(kind, (kind.__name__, {}))
+    options |= selecting
+    sizes = {size: options.pop(size, getattr(module, size)) for size in ("channels", "scale")}
+    return {"upsampler": name, **sizes, "options": options}
+
+
+def build(config: Any, classes: Sequence[type] = (), *, channels: int | None = None) -> Any:
+    """The module that `describe` described, with fresh parameters.
 
     Args:
         config: what `describe` returned.
-        classes: of yours, which it may name besides those of this library.
-        channels: of the features, in place of those that it names.
+        classes: user-defined classes that it may name as well.
+        channels: channels of the features; replaces those in the description.
 
     Raises:
-        ValueError: if it names none of these, or that one cannot be built so.
+        ValueError: if it names nothing that is known, or the options do not fit.
     """
-    word = config.get("upsampler") if isinstance(config, dict) else None
-    if word == CASCADE:
-        return Cascade(*(make(s, classes, channels=channels) for s in config.get("stages") or ()))
-    known = KNOWN | {own.__name__: own for own in classes}
-    if not isinstance(word, str) or word not in known:
+    name = config.get("upsampler") if isinstance(config, dict) else None
+    known = FACTORIES | {own.__name__: own for own in classes}
+    if not isinstance(name, str) or name not in known:
         raise ValueError(
-            f"it names {word!r}, which is no upsampler of this library; "
+            f"it names {name!r}, which is no upsampler of this library; "
             "if it is a class of yours, load it by that, or give classes=[...]"
         )
+    factory = known[name]
+    if hasattr(factory, "from_config"):
+        return factory.from_config(config, classes, channels=channels)
     options = dict(config.get("options") or {})
-    taken = signature(known[word]).parameters
-    sizes = {name: config[name] for name in ("channels", "scale") if name in config}
+    sizes = {size: config[size] for size in ("channels", "scale") if size in config}
     sizes |= {} if channels is None else {"channels": channels}
-    options |= {name: value for name, value in sizes.items() if name in taken}
-    return known[word](**options)
+    accepted = signature(factory).parameters
+    options |= {size: value for size, value in sizes.items() if size in accepted}
+    return factory(**options)
 
 
-def _arguments(upsampler: Upsampler) -> dict[str, Any]:
-    """What its constructor was called with, by name, defaults included."""
-    who = type(upsampler).__name__
-    if upsampler.made_with is None:
-        raise ValueError(f"{who} cannot be saved: its __init__ was not the one it was defined with")
-    args, options = upsampler.made_with
-    given = signature(type(upsampler)).bind(*args, **options)
-    given.apply_defaults()
-    found: dict[str, Any] = {}
-    for name, parameter in given.signature.parameters.items():
+def _constructor_options(kind: type, arguments: tuple[tuple, dict] | None) -> dict[str, Any]:
+    """The constructor's arguments by name, defaults included."""
+    if arguments is None:
+        raise ValueError(
+            f"{kind.__name__} cannot be saved: its __init__ was not the one it was defined with"
+        )
+    bound = signature(kind).bind(*arguments[0], **arguments[1])
+    bound.apply_defaults()
+    options: dict[str, Any] = {}
+    for name, parameter in bound.signature.parameters.items():
         if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.POSITIONAL_ONLY):
             raise ValueError(
-                f"{who} cannot be saved: its argument {name} has no name to call it by"
+                f"{kind.__name__} cannot be saved: its argument {name} has no name to call it by"
             )
-        several = parameter.kind is Parameter.VAR_KEYWORD
-        found |= given.arguments[name] if several else {name: given.arguments[name]}
-    for name, value in found.items():
-        if not _is_plain(value):
+        is_mapping = parameter.kind is Parameter.VAR_KEYWORD
+        options |= bound.arguments[name] if is_mapping else {name: bound.arguments[name]}
+    for name, value in options.items():
+        if not _survives_json(value):
             raise ValueError(
-                f"{who} cannot be saved: {name}={value!r} is no number, text, truth value, None, "
-                "nor a list or dict of these"
+                f"{kind.__name__} cannot be saved: {name}={value!r} is no number, text, truth "
+                "value, None, nor a list or dict of these"
             )
-    return found
+    return options
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether JSON gives it back as it was."""
+def _survives_json(value: Any) -> bool:
+    """Whether writing a value as JSON and reading it gives the same value."""
     try:
         again = json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError):

@@ -1,10 +1,10 @@
-"""An upsampler as a folder, which appears whole or not at all, file by file.
+"""Writes a model to a folder and reads it back; each file appears whole or not at all.
 
 | file | holds |
 |---|---|
-| config.json | its name in `UPSAMPLERS`, channels, scale, options; the version of unstride |
-| model.safetensors | its `state_dict()` |
-| README.md | a model card, written once and yours from then on |
+| config.json | the registered name, channels, scale and options; the version of unstride |
+| model.safetensors | the `state_dict()` |
+| README.md | a model card, written once; an existing one is kept |
 """
 
 import json
@@ -18,40 +18,40 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from unstride.upsamplers.base import Upsampler
-from unstride.saving.configuration import KNOWN, make
 from unstride.formats.atomic_write import unfinished
+from unstride.saving.card import model_card
+from unstride.saving.configuration import build
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
 
-def write_folder(
-    folder: str | Path, config: dict[str, Any], model: nn.Module, readme: str | None = None
+def save_model(
+    folder: str | Path, config: dict[str, Any], model: nn.Module, card: str | None = None
 ) -> None:
-    """Write the three files, each whole or not at all; a card that is there stays.
+    """Write config.json, model.safetensors and, if there is none yet, README.md.
 
     Args:
-        folder: made if need be.
-        config: what it says in config.json, besides the version.
-        model: whose tensors are written.
-        readme: the card; by default that of an upsampler.
+        folder: output folder. Created if it does not exist.
+        config: content of config.json, without the version.
+        model: the module whose tensors are written.
+        card: text of README.md. Default: the card of an upsampler.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    # Cloned: tensors that share memory are refused otherwise.
+    # Cloned, because safetensors refuses tensors that share memory.
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
     _write(folder / WEIGHTS, save(tensors, {"format": "pt"}))
     text = json.dumps(config | {"unstride": installed_version()}, indent=2, allow_nan=False)
     _write(folder / CONFIG, (text + "\n").encode())
     if not (folder / CARD).exists():
-        _write(folder / CARD, (readme or card(config)).encode())
+        _write(folder / CARD, (card or model_card(config)).encode())
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """What config.json says.
+    """The content of config.json.
 
     Raises:
-        ValueError: if there is none, or it is not JSON.
+        ValueError: if the file is missing or is not a JSON object.
     """
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
@@ -64,26 +64,24 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def read_folder(
-    folder: Path, classes: Sequence[type[Upsampler]] = (), *, channels: int | None = None
-) -> Upsampler:
-    """The upsampler in a folder, ready for evaluation; arguments as in `make`.
+def load_model(folder: Path, classes: Sequence[type] = (), *, channels: int | None = None) -> Any:
+    """The module in a folder, in evaluation mode; the arguments are those of `build`.
 
     Raises:
-        ValueError: if a file is missing or broken, or one does not fit the other.
+        ValueError: if a file is missing or damaged, or the weights do not fit the configuration.
     """
     config = read_config(folder)
     if "backbone" in config:
         raise ValueError(f"{folder} holds a backbone too: load it with unstride.from_pretrained")
-    with refusing(folder / CONFIG):
-        upsampler = make(config, classes, channels=channels)
-    load_weights(upsampler, folder / WEIGHTS, str(config["upsampler"]))
-    return upsampler.eval()
+    with naming_file(folder / CONFIG):
+        model = build(config, classes, channels=channels)
+    load_weights(model, folder / WEIGHTS, str(config["upsampler"]))
+    return model.eval()
 
 
 @contextmanager
-def refusing(path: Path) -> Iterator[None]:
-    """Inside, whatever a file asks for that cannot be built is a sentence with the file's name."""
+def naming_file(path: Path) -> Iterator[None]:
+    """Turns errors raised inside into a ValueError of one line that starts with the path."""
     try:
         yield
     except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
@@ -92,10 +90,10 @@ def refusing(path: Path) -> Iterator[None]:
 
 
 def load_weights(model: nn.Module, path: Path, name: str) -> None:
-    """Trained weights from a safetensors file, such as `unstride fit` writes.
+    """Load trained weights from a safetensors file, such as one that `unstride fit` writes.
 
     Raises:
-        ValueError: if the file cannot be read, or is of another upsampler.
+        ValueError: if the file cannot be read, or holds weights of another model.
     """
     if not path.is_file():
         raise ValueError(f"weights must be a safetensors file, got {path}: no such file")
@@ -109,41 +107,13 @@ def load_weights(model: nn.Module, path: Path, name: str) -> None:
 
 
 def installed_version() -> str:
-    """Of unstride; "source" where it runs from a folder, as `torch.hub` runs it."""
+    """The version of unstride; "source" if it runs from a folder, as `torch.hub` runs it."""
     try:
         return version("unstride")
     except PackageNotFoundError:
         return "source"
 
 
-def card(config: dict[str, Any]) -> str:
-    """A model card: what the Hub needs to know, and how to load it."""
-    described = config["upsampler"] if "backbone" in config else config
-    names = [stage["upsampler"] for stage in described.get("stages", [described])]
-    own = ", ".join(dict.fromkeys(name for name in names if name not in KNOWN))
-    classes = f", classes=[{own}]" if own else ""
-    behind = f" behind {config['backbone']['name']}" if "backbone" in config else ""
-    return f"""---
-library_name: unstride
-pipeline_tag: image-feature-extraction
-tags:
-- unstride
-- feature-upsampling
----
-# {", then ".join(names)}{behind}
-
-Features at a finer resolution, with [unstride](https://github.com/unstride/unstride).
-
-```python
-import unstride
-
-model = unstride.from_pretrained("USER/NAME"{classes})  # or a folder with these files
-```
-
-What it was trained on, what was measured, and the licence: not written yet.
-"""
-
-
 def _write(path: Path, data: bytes) -> None:
-    with unfinished(path) as beside:
-        beside.write_bytes(data)
+    with unfinished(path) as partial:
+        partial.write_bytes(data)

@@ -14,7 +14,7 @@ from unstride.saving.folder import CARD, CONFIG, WEIGHTS
 REPOSITORY = r"[\w][\w.-]*/[\w][\w.-]*"
 
 
-def fetched(where: str | Path, revision: str | None = None) -> Path:
+def download_folder(where: str | Path, revision: str | None = None) -> Path:
     """The folder itself, or the cache's copy of a repository's two files.
 
     Args:
@@ -44,7 +44,7 @@ def fetched(where: str | Path, revision: str | None = None) -> Path:
         ) from error
 
 
-def push(
+def upload_folder(
     save: Callable[[Path], None], repository: str, *, private: bool | None, message: str
 ) -> str:
     """Upload the folder that `save` writes, in one commit; returns the repository's address.

@@ -1,4 +1,4 @@
-"""What any upsampler can do: go to a folder or the Hugging Face Hub, and come back."""
+"""Gives a module `save_pretrained`, `from_pretrained` and `push_to_hub`."""
 
 from __future__ import annotations
 
@@ -9,87 +9,88 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-Kind = TypeVar("Kind", bound="Saving")  # not Self: the tests' checker takes it in classes alone
+from unstride.saving.configuration import constructor_config
+from unstride.saving.folder import load_model, save_model
+from unstride.saving.huggingface import download_folder, upload_folder
+
+Saved = TypeVar("Saved", bound="SavingMixin")  # not Self: beartype accepts it in classes only
 
 
-def _remembering(init: Callable[..., None]) -> Callable[..., None]:
-    """An `__init__` that also keeps what it was called with, for `save_pretrained`."""
+def _record_arguments(init: Callable[..., None]) -> Callable[..., None]:
+    """Wraps `__init__` so that the arguments it is called with are kept for `save_pretrained`."""
 
     @wraps(init)
-    def remember(self, *args, **options):
+    def recording_init(self, *args, **options):
         vars(self).setdefault("made_with", (args, options))  # the subclass's, not its parent's
         init(self, *args, **options)
 
-    return remember
+    return recording_init
 
 
-class Saving(nn.Module):
-    """A module that knows what it was made with, its subclass's arguments."""
+class SavingMixin(nn.Module):
+    """A module that records its constructor arguments, so that it can be built again."""
 
     made_with: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # what __init__ was given
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        cls.__init__ = _remembering(cls.__init__)  # type: ignore[method-assign]
+        cls.__init__ = _record_arguments(cls.__init__)  # type: ignore[method-assign]
+
+    def to_config(self) -> dict[str, Any]:
+        """The content of config.json: name, channels, scale and options."""
+        return constructor_config(self, self.made_with)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json, model.safetensors and a model card into a folder.
 
         Args:
-            folder: made if need be; a README.md that is there stays.
+            folder: output folder. Created if it does not exist. An existing README.md is kept.
 
         Raises:
-            ValueError: if an option is not what JSON can hold.
+            ValueError: if JSON cannot hold an option.
         """
-        from unstride.saving.configuration import describe
-        from unstride.saving.folder import write_folder
-
-        write_folder(folder, describe(self), self)
+        save_model(folder, self.to_config(), self)
 
     @classmethod
     def from_pretrained(
-        cls: type[Kind],
+        cls: type[Saved],
         where: str | Path,
         *,
         channels: int | None = None,
         revision: str | None = None,
-        classes: Sequence[type[Saving]] = (),
-    ) -> Kind:
-        """The upsampler that `save_pretrained` wrote, in evaluation mode.
+        classes: Sequence[type[SavingMixin]] = (),
+    ) -> Saved:
+        """Load what `save_pretrained` wrote, in evaluation mode.
 
         Args:
-            where: the folder, or a repository USER/NAME of the Hugging Face Hub.
-            channels: of your features, where the weights do not depend on them.
+            where: a folder, or a repository USER/NAME of the Hugging Face Hub.
+            channels: channels of your features, if the weights do not depend on them.
             revision: branch, tag or commit of the repository.
-            classes: of yours, where an upsampler within a cascade is one.
+            classes: user-defined classes that may occur inside a cascade.
 
         Raises:
-            ValueError: if a file is missing or broken, one does not fit the other, or it
-                is another kind of upsampler.
-            OSError: if the repository could not be fetched.
+            ValueError: if a file is missing or damaged, if the weights do not fit the
+                configuration, or if the folder holds another kind of upsampler.
+            OSError: if the repository cannot be downloaded.
         """
-        from unstride.saving.folder import read_folder
-        from unstride.saving.huggingface import fetched
-
-        known: Any = (cls, *classes)  # upsamplers all
-        up = read_folder(fetched(where, revision), known, channels=channels)
-        if not isinstance(up, cls):
-            raise ValueError(f"{where} holds a {type(up).__name__}, not a {cls.__name__}")
-        return up
+        folder = download_folder(where, revision)
+        model = load_model(folder, (cls, *classes), channels=channels)
+        if not isinstance(model, cls):
+            raise ValueError(f"{where} holds a {type(model).__name__}, not a {cls.__name__}")
+        return model
 
     def push_to_hub(
         self, repository: str, *, private: bool | None = None, message: str = "Upload with unstride"
     ) -> str:
-        """Upload what `save_pretrained` writes; returns the address.
+        """Upload what `save_pretrained` writes; returns the address of the repository.
 
         Args:
-            repository: USER/NAME on the Hugging Face Hub, made if need be; its README.md stays.
-            private: for a new one; by default what your account says.
-            message: of the commit.
+            repository: USER/NAME on the Hugging Face Hub. Created if it does not exist. An
+                existing README.md is kept.
+            private: visibility of a new repository. Default: the setting of your account.
+            message: commit message.
 
         Raises:
-            OSError: if it could not be uploaded.
+            OSError: if the upload fails.
         """
-        from unstride.saving.huggingface import push
-
-        return push(self.save_pretrained, repository, private=private, message=message)
+        return upload_folder(self.save_pretrained, repository, private=private, message=message)

@@ -15,9 +15,10 @@ import torch
 from torch import nn
 
 from unstride.swapping.dry_run import find_places
-from unstride.swapping.swapped_module import HELD, Role, Slot, Swapped, base_of, swapped_class
 from unstride.swapping.places import Guide, Place, Places
-from unstride.upsamplers import Upsampler, create_upsampler
+from unstride.swapping.swapped_module import HELD, Role, Slot, Swapped, base_of, swapped_class
+from unstride.upsamplers import Upsampler
+from unstride.upsamplers.by_name import create_upsampler
 
 Names = str | Iterable[str] | None
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The same result in less memory: tiles, and how much memory there is."""

@@ -14,9 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.upsamplers.base import Upsampler, cells_under
-from unstride.tiling.tile_axis import Axis, Span
 from unstride.tiling.peak_memory import peak_bytes
+from unstride.tiling.tile_axis import Axis, Span
+from unstride.upsamplers.base import Upsampler
+from unstride.upsamplers.resize import cells_under
 
 SAFETY = 1.7  # what a tile takes, in what a dry run says: allocators keep what they like
 HEAP = 250_000_000  # bytes that an allocator may keep after tensors were freed, at most

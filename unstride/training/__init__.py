@@ -1,1 +1,1 @@
-"""TODO."""
+"""What all training runs share: the run, the learner, options, checkpoints."""

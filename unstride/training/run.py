@@ -5,17 +5,27 @@ import logging
 import time
 import warnings
 import zipfile
-from math import isfinite
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from torch import nn
 
-from unstride.training.callbacks import Best, Mode, NormSync, Progress, Saving
-from unstride.training.run_card import commit, save_upsampler, without_nan, worded
 from unstride.formats.atomic_write import write_whole
+from unstride.formats.json import (
+    without_nan,
+    worded,
+)
+from unstride.training.callbacks import Best, Mode, NormSync, Progress, Saving
+from unstride.training.learner import Learner
+from unstride.training.run_card import (
+    commit,
+    save_upsampler,
+)
 
 CHECKPOINT_STEPS = 20  # between two checkpoints
 CHECKPOINT, BEST, BEGUN = "last.ckpt", "best.ckpt", "begun.json"
@@ -28,48 +38,6 @@ FALSE_ALARMS = (
 )  # fmt: skip
 
 TALKERS = ("utilities.rank_zero", "trainer.connectors.checkpoint_connector")
-
-
-class Learner(pl.LightningModule):
-    """A module that keeps the curve of its loss, which goes with its checkpoints."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.curve: list[list[float]] = []
-        self.latest: tuple[int, dict[str, float]] = (-1, {})  # step and scores of a measurement
-
-    def noted(self, loss: Tensor) -> Tensor:
-        """The loss, which the progress bar, the log and the curve show.
-
-        Raises:
-            ValueError: if it is no number any more.
-        """
-        value = loss.item()
-        if not isfinite(value):
-            raise ValueError(f"loss is {value} at step {self.global_step}: lower learning_rate")
-        self.log("loss", loss, prog_bar=True)
-        self.curve.append([self.global_step, round(value, 4)])
-        return loss
-
-    def on_validation_end(self) -> None:
-        """Remember what was measured, for a run that ends there."""
-        told = self.trainer.callback_metrics.items()
-        scores = {name: value.item() for name, value in told if not name.startswith("loss")}
-        self.latest = self.global_step, scores
-
-    @staticmethod
-    def falling(optimizer: torch.optim.Optimizer, steps: int):
-        """The optimiser with its rates falling to zero by a cosine, for Lightning."""
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
-
-    def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """The curve goes with the run."""
-        checkpoint["curve"] = self.curve
-
-    def on_load_checkpoint(self, checkpoint: dict) -> None:
-        """And comes back."""
-        self.curve = checkpoint["curve"]
 
 
 class Run:
@@ -115,11 +83,12 @@ class Run:
             "logger": pl.loggers.TensorBoardLogger(out),
             "gradient_clip_val": 1.0,
         }
-        self.trainer = pl.Trainer(
-            devices=devices, strategy=several, plugins=[NormSync()] if synced else None,
-            callbacks=[Progress(), *best, saving], enable_model_summary=False,
-            num_sanity_val_steps=0, **(usual | trainer),
-        )  # fmt: skip
+        with refused_options():
+            self.trainer = pl.Trainer(
+                devices=devices, strategy=several, plugins=[NormSync()] if synced else None,
+                callbacks=[Progress(), *best, saving], enable_model_summary=False,
+                num_sanity_val_steps=0, **(usual | trainer),
+            )  # fmt: skip
         if options:
             self._begin()
 
@@ -163,7 +132,10 @@ class Run:
             training: a loader, or a data module that has both.
             checking: a loader of what is measured.
         """
-        self.trainer.fit(module, training, checking, ckpt_path=self.checkpoint, weights_only=True)
+        with refused_options():
+            self.trainer.fit(
+                module, training, checking, ckpt_path=self.checkpoint, weights_only=True
+            )
 
     def take_best(self, module: Learner) -> None:
         """Give the module the best weights, if they were looked for."""
@@ -209,6 +181,15 @@ class Run:
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a file of the run, whole or not at all."""
         write_whole(self.out / name, json.dumps(without_nan(content), indent=1, default=worded))
+
+
+@contextmanager
+def refused_options() -> Iterator[None]:
+    """Turns Lightning's errors about options into a ValueError."""
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise ValueError(str(error)) from error
 
 
 def is_news(record: logging.LogRecord) -> bool:

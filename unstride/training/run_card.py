@@ -2,31 +2,13 @@
 
 import subprocess
 from contextlib import suppress
-from math import isfinite
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
 from unstride.formats.features import save_tensors
 from unstride.saving.configuration import describe
-from unstride.saving.folder import write_folder
-
-
-def without_nan(content: Any) -> Any:
-    """With None in the place of what JSON has no number for."""
-    if isinstance(content, dict):
-        return {name: without_nan(value) for name, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [without_nan(value) for value in content]
-    return None if isinstance(content, float) and not isfinite(content) else content
-
-
-def worded(value: Any) -> str:
-    """What JSON has no kind for: a class or a function by its name, which stays from run to run."""
-    if callable(value) and hasattr(value, "__qualname__"):
-        return f"{value.__module__}:{value.__qualname__}"
-    return type(value).__qualname__ if callable(value) else str(value)
+from unstride.saving.folder import save_model
 
 
 def save_upsampler(upsampler: nn.Module, channels: int, out: Path) -> None:
@@ -41,7 +23,7 @@ def save_upsampler(upsampler: nn.Module, channels: int, out: Path) -> None:
     }
     save_tensors(tensors, out / "upsampler.safetensors", {})
     with suppress(ValueError):
-        write_folder(out / "upsampler", describe(upsampler) | {"channels": channels}, upsampler)
+        save_model(out / "upsampler", describe(upsampler) | {"channels": channels}, upsampler)
 
 
 def commit() -> str:

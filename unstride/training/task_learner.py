@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from unstride.training.callbacks import Mode
-from unstride.training.run import Learner
+from unstride.training.learner import Learner
+from unstride.training.lr_schedule import rate
 from unstride.training.options import TaskOptions
 
 SHOWN = 4  # photographs of the validation split that TensorBoard shows: as it is, truth, found
@@ -114,16 +115,3 @@ def frozen_parts(network: nn.Module, trunk: str, names: Sequence[str]) -> list[n
             known = ", ".join(part for part, _ in inner.named_children())
             raise ValueError(f"freeze {name!r}: the backbone has {known}") from None
     return parts
-
-
-def rate(step: int, options: TaskOptions) -> float:
-    """The learning rate of a step, counted from 0, as a share of the highest."""
-    done = min(step / options.steps, 1.0)
-    rising = min(1.0, 0.001 + step / options.warmup) if options.warmup else 1.0
-    if options.schedule == "poly":
-        return rising * (1 - done) ** 0.9
-    if options.schedule == "cosine":
-        return rising * (1 + torch.cos(torch.tensor(done * torch.pi)).item()) / 2
-    if options.schedule == "steps":
-        return rising * 0.1 ** sum(done >= milestone for milestone in options.milestones)
-    return rising

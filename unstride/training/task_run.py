@@ -15,9 +15,9 @@ from unstride.datasets.base import subset
 from unstride.datasets.shuffled import Samples
 from unstride.models.task_network import create_task, read_task, write_task
 from unstride.training.callbacks import Mode
+from unstride.training.options import TaskOptions
 from unstride.training.run import CHECKPOINT, Run
 from unstride.training.task_learner import TaskLearner
-from unstride.training.options import TaskOptions
 
 
 def start(options: TaskOptions, better: tuple[str, Mode]) -> Run:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What happens to a sample: augmentation, geometry, training targets."""

@@ -141,16 +141,3 @@ class ScaleJitter:
             beyond={tv_tensors.Mask: 0.0},
         )  # fmt: skip
         return transform(image, target)
-
-
-def plain(sample: Any) -> Any:
-    """A sample without tv_tensors, whose rules cost time in networks: tensors alone."""
-    if isinstance(sample, tv_tensors.TVTensor):
-        return sample.as_subclass(torch.Tensor)
-    if isinstance(sample, Mapping):
-        return {name: plain(value) for name, value in sample.items()}
-    if isinstance(sample, tuple) and hasattr(sample, "_fields"):
-        return type(sample)(*(plain(value) for value in sample))
-    if isinstance(sample, tuple | list):
-        return type(sample)(plain(value) for value in sample)
-    return sample

@@ -4,13 +4,6 @@ To crop, to mirror and to recolour it leaves depth true. To zoom does not: what 
 would be taken for half as far. So all photographs of a data set get one size, and keep it.
 """
 
-from typing import Any
-
-import torch
-from jaxtyping import Float
-from torch import Tensor
-from torch.nn.functional import interpolate
-from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 
@@ -42,29 +35,3 @@ def metric_augmentation(
     if flip:
         steps.append(v2.RandomHorizontalFlip())
     return v2.Compose([*steps, recolour])
-
-
-class AtSize(Dataset):
-    """Photographs at one size, with their labels as they are.
-
-    Args:
-        source: items are (image, labels).
-        size: rows and columns of the image.
-    """
-
-    def __init__(self, source: Dataset, size: tuple[int, int]):
-        self.source, self.size = source, size
-
-    def __len__(self) -> int:
-        return len(self.source)  # type: ignore[arg-type]
-
-    def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], Any]:
-        image, labels = self.source[index]
-        return at_size(image[None], self.size)[0], labels
-
-
-def at_size(maps: Float[Tensor, "b c h w"], size: tuple[int, int]) -> Float[Tensor, "b c H W"]:
-    """Maps at another size, bilinear; averages where they shrink."""
-    if maps.shape[2:] == torch.Size(size):
-        return maps
-    return interpolate(maps, size, mode="bilinear", antialias=True)

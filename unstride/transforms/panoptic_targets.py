@@ -12,10 +12,15 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torchvision import tv_tensors
 
-from unstride.datasets.coco_panoptic import present
-from unstride.datasets.instances import Target, make_target
 from unstride.formats.labels import UNLABELLED
-from unstride.formats.coco_panoptic import Category, Segment
+from unstride.formats.segments import (
+    Category,
+    Segment,
+)
+from unstride.transforms.detection_target import (
+    Target,
+    make_target,
+)
 
 SPREAD = 8.0  # standard deviation of a centre's bump, in pixels
 
@@ -116,3 +121,9 @@ def _painted(
     for segment in segments:
         painted[ids == segment.id] = places.get(segment.category, UNLABELLED)
     return painted
+
+
+def present(target: Target) -> list[Segment]:
+    """The segments that still have a pixel."""
+    left = set(torch.as_tensor(target["ids"]).unique().tolist())
+    return [s for s in target["segments"] if s.id in left]

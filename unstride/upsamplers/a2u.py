@@ -22,16 +22,20 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, conv2d, leaky_relu
 
 from unstride.ops import reassemble
+from unstride.ops.softmax import softmax_over_taps
 from unstride.upsamplers.base import (
     Downsampler,
     Reassembly,
-    nearest,
-    required_guide,
-    resized_guide,
-    shuffled,
 )
 from unstride.upsamplers.carafe import normalised
-from unstride.upsamplers.joint_bilateral import softmax_over_taps
+from unstride.upsamplers.guide import (
+    required_guide,
+    resized_guide,
+)
+from unstride.upsamplers.resize import (
+    nearest,
+    shuffled,
+)
 
 NORM_GROUPS = 32
 

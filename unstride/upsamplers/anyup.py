@@ -20,15 +20,16 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, conv2d, normalize
 
 from unstride.ops import correlate
+from unstride.ops.softmax import softmax_within
+from unstride.transforms.imagenet import imagenet_normalised
+from unstride.upsamplers.base import Reassembly
+from unstride.upsamplers.guide import required_guide
 from unstride.upsamplers.layers import (
     Block,
-    check_published,
-    imagenet_normalised,
     reflecting_conv,
     rotated,
-    softmax_within,
 )
-from unstride.upsamplers.base import Reassembly, required_guide
+from unstride.upsamplers.published_state import check_published
 
 WIDTH = 128  # channels in which pixels are compared
 HEADS = 4

@@ -15,9 +15,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.ops import reassemble, spread_border
-from unstride.upsamplers.base import Upsampler, cells_under, required_guide, resized_guide
-from unstride.upsamplers.joint_bilateral import colour_logits, softmax_over_taps, space_logits
+from unstride.ops.softmax import softmax_over_taps
+from unstride.upsamplers.base import Upsampler
+from unstride.upsamplers.guide import (
+    required_guide,
+    resized_guide,
+)
+from unstride.upsamplers.joint_bilateral import (
+    colour_logits,
+    space_logits,
+)
 from unstride.upsamplers.pixel_keys import STRIDE, PixelKeys
+from unstride.upsamplers.resize import cells_under
 
 SHARPNESS = 2.0  # how much stricter than likely the smoothing is: factor of all distances
 

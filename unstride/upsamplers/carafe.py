@@ -11,8 +11,15 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.upsamplers.base import Downsampler, Reassembly, nearest, shuffled
-from unstride.upsamplers.joint_bilateral import softmax_over_taps
+from unstride.ops.softmax import softmax_over_taps
+from unstride.upsamplers.base import (
+    Downsampler,
+    Reassembly,
+)
+from unstride.upsamplers.resize import (
+    nearest,
+    shuffled,
+)
 
 Normaliser = Literal["softmax", "sigmoid", "sigmoid_normalised"]
 

@@ -9,7 +9,12 @@ size other than `scale` times the grid, the last two are resized bilinearly.
 from torch import nn
 from torch.nn.functional import interpolate, pixel_shuffle
 
-from unstride.upsamplers.base import Upsampler, cells_under, resizing_halo
+from unstride.upsamplers.base import Upsampler
+from unstride.upsamplers.resize import (
+    _at,
+    cells_under,
+    resizing_halo,
+)
 
 
 class _ResizeConvolution(Upsampler):
@@ -108,12 +113,6 @@ class PixelShuffle(Upsampler):
         del guide
         fine = pixel_shuffle(self.conv(features), self.scale)
         return _at(fine, self.output_size(features, size))
-
-
-def _at(fine, size: tuple[int, int]):
-    if tuple(fine.shape[2:]) == size:
-        return fine
-    return interpolate(fine, size, mode="bilinear", align_corners=False, antialias=True)
 
 
 def _halo_at(grid: tuple[int, int], scale: int, size: tuple[int, int]) -> int:

@@ -12,7 +12,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, pixel_shuffle
 
-from unstride.upsamplers.base import Upsampler, nearest, shuffled
+from unstride.upsamplers.base import Upsampler
+from unstride.upsamplers.resize import (
+    nearest,
+    shuffled,
+)
 
 STATIC_SCOPE, DYNAMIC_SCOPE = 0.25, 0.5  # half of it on average, as a sigmoid starts at 1/2
 

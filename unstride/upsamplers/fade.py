@@ -11,14 +11,16 @@ import torch
 from torch import nn
 
 from unstride.ops import reassemble
-from unstride.upsamplers.base import (
-    Upsampler,
-    cells_under,
-    nearest,
+from unstride.ops.softmax import softmax_over_taps
+from unstride.upsamplers.base import Upsampler
+from unstride.upsamplers.guide import (
     required_guide,
     resized_guide,
 )
-from unstride.upsamplers.joint_bilateral import softmax_over_taps
+from unstride.upsamplers.resize import (
+    cells_under,
+    nearest,
+)
 
 
 class FADE(Upsampler):

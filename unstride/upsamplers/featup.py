@@ -19,16 +19,15 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate
 
 from unstride.ops import correlate, fold_border, reassemble, spread_border
-from unstride.upsamplers.base import (
-    ChannelNorm,
-    Upsampler,
+from unstride.transforms.imagenet import IMAGENET_MEAN, IMAGENET_STD
+from unstride.upsamplers.base import Upsampler
+from unstride.upsamplers.guide import (
     required_guide,
     resized_guide,
-    resizing_halo,
 )
+from unstride.upsamplers.layers import ChannelNorm
+from unstride.upsamplers.resize import resizing_halo
 
-IMAGENET_MEAN = 0.485, 0.456, 0.406
-IMAGENET_STD = 0.229, 0.224, 0.225
 RESIDUAL = 0.1  # share of both corrections, as released
 
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
 from unstride.ops import correlate, fold_border, spread_border
+from unstride.ops.softmax import softmax_over_taps
 from unstride.upsamplers.base import Downsampler
-from unstride.upsamplers.joint_bilateral import softmax_over_taps
 
 DROPPED = 0.2  # share of a pixel's channels, and of the windows
 

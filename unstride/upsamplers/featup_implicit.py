@@ -10,7 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from unstride.upsamplers.base import ChannelNorm, Upsampler, required_guide
+from unstride.upsamplers.base import Upsampler
+from unstride.upsamplers.guide import required_guide
+from unstride.upsamplers.layers import ChannelNorm
 
 INPUTS = 5  # y, x, red, green, blue
 LOWEST, HIGHEST = -2.0, 10.0  # exponents of the frequencies

@@ -10,7 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from unstride.upsamplers.base import Upsampler, required_guide, resized_guide
+from unstride.upsamplers.base import Upsampler
+from unstride.upsamplers.guide import (
+    required_guide,
+    resized_guide,
+)
 
 MOST_GUIDES = 16  # the regression holds their square of maps
 

@@ -12,17 +12,17 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import max_pool2d, pad
 
 from unstride.ops import reassemble
-from unstride.ops.window import window_start
 from unstride.upsamplers.base import (
     Downsampler,
     Reassembly,
-    nearest,
+)
+from unstride.upsamplers.guide import (
     required_guide,
     resized_guide,
 )
+from unstride.upsamplers.resize import nearest
 
 Kind = Literal["holistic", "one-to-one", "many-to-one"]
 
@@ -200,60 +200,3 @@ class IndexPair(nn.Module):
         coarse = reassemble(fine, self.down.predict_shares(index, size))
         coarse = coarse if body is None else body(coarse)
         return reassemble(coarse, self.up.predict_gates(index, (fine.shape[2], fine.shape[3])))
-
-
-class MaxPool(Downsampler):
-    """Weights are convex: all of it goes to the largest value of each window and channel."""
-
-    def predict_weights(self, features, size):
-        """One where the maximum lies, the first of equals."""
-        s, margin = self.scale, self.scale // 2
-        rows, columns = (
-            window_start(n_in, n_out, s, features.device)
-            + torch.arange(s, device=features.device)[:, None]
-            + margin
-            for n_in, n_out in zip(features.shape[2:], size, strict=True)
-        )
-        source = pad(features.detach(), (margin,) * 4, value=-torch.inf)
-        windows = source[:, :, rows[:, None, :, None], columns[None, :, None, :]].flatten(2, 3)
-        first = windows.argmax(2, keepdim=True)
-        return torch.zeros_like(windows).scatter(2, first, 1.0).unflatten(2, (s, s))
-
-
-class MaxUnpool(Reassembly):
-    """Nearest neighbour where the guide had its maximum, zero elsewhere: not convex.
-
-    Args:
-        channels: channels c of the features.
-        scale: output pixels per input pixel, along each axis, unless a size is given.
-        guide_channels: of the features that were pooled: as many as `channels`.
-    """
-
-    def __init__(self, channels: int, scale: int = 2, *, guide_channels: int | None = None):
-        super().__init__(channels, scale)
-        self.guide_channels = channels
-        if guide_channels not in (None, channels):
-            raise ValueError(
-                f"guide_channels must be the {channels} channels of the features, "
-                f"got {guide_channels}"
-            )
-
-    def halo(self, grid, size, seen=None):
-        """No cell knows of another."""
-        return 0
-
-    def predict_weights(self, features, guide, size):
-        """One where the maximum of the guide's cell lies."""
-        guide = required_guide(guide, features, self.channels, "max_unpool")
-        h, w = features.shape[2:]
-        guide = resized_guide(guide, (h * self.scale, w * self.scale))
-        return nearest(at_maximum(guide, self.scale), size)[:, :, None, None]
-
-
-def at_maximum(fine: Float[Tensor, "b c H W"], scale: int) -> Float[Tensor, "b c H W"]:
-    """One at the largest value of each cell, the first of equals; zero elsewhere."""
-    h, w = fine.shape[2:]
-    whole = -(-h // scale) * scale, -(-w // scale) * scale
-    _, places = max_pool2d(fine, scale, ceil_mode=True, return_indices=True)
-    marks = torch.zeros_like(fine).flatten(2).scatter(2, places.flatten(2), 1.0)
-    return pad(marks.view_as(fine), (0, whole[1] - w, 0, whole[0] - h))

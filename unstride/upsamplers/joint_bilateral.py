@@ -10,8 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unstride.ops import correlate, spread_border
+from unstride.ops.softmax import softmax_over_taps
 from unstride.ops.window import window_start
-from unstride.upsamplers.base import Reassembly, required_guide, resized_guide
+from unstride.upsamplers.base import Reassembly
+from unstride.upsamplers.guide import (
+    required_guide,
+    resized_guide,
+)
 
 
 class JointBilateral(Reassembly):
@@ -81,8 +86,3 @@ def space_logits(
         squares.append(apart.square() / 2)
     rows, columns = squares
     return -(rows[:, None, :, None] + columns[None, :, None, :])[None, None]
-
-
-def softmax_over_taps(logits: Float[Tensor, "b g k k H W"]) -> Float[Tensor, "b g k k H W"]:
-    """Positive weights that sum to one over each window."""
-    return logits.flatten(2, 3).softmax(2).unflatten(2, logits.shape[2:4])

@@ -1,14 +1,8 @@
 """What NAF and AnyUp are both made of: an encoder, rotary positions, attention within bounds."""
 
-from collections.abc import Mapping
-
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
-
-from unstride.ops.window import window_start
-from unstride.upsamplers.featup import IMAGENET_MEAN, IMAGENET_STD
-from unstride.upsamplers.joint_bilateral import softmax_over_taps
 
 NORM_GROUPS = 8
 
@@ -48,12 +42,6 @@ def reflecting_conv(inputs: int, outputs: int, kernel_size: int, *, bias: bool) 
     )
 
 
-def imagenet_normalised(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """RGB in [0, 1] as most image models were trained to see it."""
-    mean, std = (image.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return (image - mean) / std
-
-
 def rotated(
     maps: Float[Tensor, "b d h w"], angles: Float[Tensor, "d h w"]
 ) -> Float[Tensor, "b d h w"]:
@@ -65,37 +53,9 @@ def rotated(
     return maps * angles.cos() + torch.cat([-second, first], 1) * angles.sin()
 
 
-def softmax_within(
-    scores: Float[Tensor, "b g k k H W"],
-    grid: tuple[int, int],
-    rows: tuple[Int[Tensor, " H"], Int[Tensor, " H"]],
-    columns: tuple[Int[Tensor, " W"], Int[Tensor, " W"]],
-) -> Float[Tensor, "b g k k H W"]:
-    """Weights that sum to one over the cells within bounds, and are zero elsewhere.
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of each pixel: mean 0, variance 1, then affine."""
 
-    Args:
-        scores: as `correlate` returns them; overwritten, since they can be large.
-        grid: rows and columns (h, w) of the cells.
-        rows: the first row of cells for each output row, and the one after the last.
-        columns: likewise; no bounds lie beyond the window, or beyond the map.
-    """
-    k = scores.shape[2]
-    for axis, (first, end) in enumerate((rows, columns)):
-        start = window_start(grid[axis], scores.shape[4 + axis], k, scores.device)
-        taps = start + torch.arange(k, device=scores.device)[:, None]
-        outside = (taps < first) | (taps >= end)
-        outside = outside[:, None, :, None] if axis == 0 else outside[:, None, :]
-        scores = scores.masked_fill_(outside, -torch.inf)
-    return softmax_over_taps(scores)
-
-
-def check_published(state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Refuse a state_dict that is not the published one, in a sentence with the first such key."""
-    for key, shape in shapes.items():
-        if key not in state:
-            raise ValueError(f"the file must hold {key} of shape {shape}, but it has no such entry")
-        if tuple(state[key].shape) != shape:
-            raise ValueError(f"{key} must be of shape {shape}, got {tuple(state[key].shape)}")
-    for key in state:
-        if key not in shapes:
-            raise ValueError(f"{key} is no entry of the published file, which has {len(shapes)}")
+    def forward(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Every pixel alone."""
+        return super().forward(maps.movedim(1, -1)).movedim(-1, 1)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, gelu, interpolate
 
-from unstride.upsamplers.base import resized_guide
+from unstride.upsamplers.guide import resized_guide
 from unstride.upsamplers.image_encoder import ImageEncoder
 
 COARSEST = 16  # stride of the coarsest map

@@ -11,25 +11,17 @@
 What a file holds is told by its names and shapes; any other is refused.
 """
 
-import pickle
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
-
 from unstride.upsamplers import anyup, naf
-from unstride.upsamplers.layers import check_published
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.carafe import CarafeUpsample
 from unstride.upsamplers.dysample import DySample
 from unstride.upsamplers.featup import FeatUpStack
 from unstride.upsamplers.featup_implicit import FeatUpImplicit
-
-State = Mapping[str, Tensor]
+from unstride.upsamplers.published_state import State, _shape, check_published, read_state
 
 
 def load_published(
@@ -59,28 +51,6 @@ def load_published(
     first = next(iter(state), None)
     found = f"it begins with {first!r}" if first else f"nothing in it begins with {prefix!r}"
     raise ValueError(f"{path} holds no published upsampler that is known here: {found}")
-
-
-def read_state(path: str | Path) -> dict[str, Tensor]:
-    """The tensors in a file, by name; those of a checkpoint's "state_dict" or "model"."""
-    path = Path(path)
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        held = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist") from None
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError) as error:
-        raise ValueError(
-            f"{path} holds no tensors that can be read without running its code "
-            f"({type(error).__name__}); save the model's state_dict()"
-        ) from None
-    for key in ("state_dict", "model"):
-        if isinstance(held, Mapping) and isinstance(held.get(key), Mapping):
-            held = held[key]
-    if not isinstance(held, Mapping):
-        raise ValueError(f"{path} must hold tensors by name, got a {type(held).__name__}")
-    return {k: v for k, v in held.items() if isinstance(v, Tensor)}
 
 
 def carafe_from_published(state: State, channels: int, scale: int) -> CarafeUpsample:
@@ -164,12 +134,6 @@ def _renamed(name: str, names: Mapping) -> str:
     for ours, theirs in names.items():
         name = re.sub(ours, theirs, name)
     return name
-
-
-def _shape(state: State, key: str) -> tuple[int, ...]:
-    if key not in state:
-        raise ValueError(f"the file must hold {key}, but it has no such entry")
-    return tuple(state[key].shape)
 
 
 def _filled(up, state: State, theirs: Callable[[str], str] = str):

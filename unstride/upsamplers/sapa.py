@@ -8,14 +8,14 @@ Written from the paper. Taps beyond the border are left out of the softmax.
 from torch import nn
 
 from unstride.ops import correlate, spread_border
-from unstride.upsamplers.base import (
-    ChannelNorm,
-    Reassembly,
-    nearest,
+from unstride.ops.softmax import softmax_over_taps
+from unstride.upsamplers.base import Reassembly
+from unstride.upsamplers.guide import (
     required_guide,
     resized_guide,
 )
-from unstride.upsamplers.joint_bilateral import softmax_over_taps
+from unstride.upsamplers.layers import ChannelNorm
+from unstride.upsamplers.resize import nearest
 
 
 class SAPA(Reassembly):

@@ -8,7 +8,8 @@ Wang et al., "CARAFE", ICCV 2019, arXiv:1905.02188, table 2. The paper gives no 
 from torch import nn
 from torch.nn.functional import interpolate
 
-from unstride.upsamplers.base import Upsampler, cells_under
+from unstride.upsamplers.base import Upsampler
+from unstride.upsamplers.resize import cells_under
 
 
 class SpatialAttention(Upsampler):

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unstride.viz.legend import as_bytes
 from unstride.viz.label_overlay import OPACITY, outlined, painted
-from unstride.viz.panoptic import segment_colours
+from unstride.viz.legend import as_bytes
+from unstride.viz.palette import segment_colours
 from unstride.viz.pillow import as_image, as_tensor, font, letters, line
 
 if TYPE_CHECKING:

@@ -6,10 +6,14 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from unstride.viz.legend import Entry, beside, with_legend
 from unstride.viz.label_overlay import OPACITY, outlined, painted
+from unstride.viz.legend import (
+    Entry,
+    with_legend,
+)
 from unstride.viz.palette import palette
 from unstride.viz.pillow import line
+from unstride.viz.rows import beside
 
 
 def class_overlay(

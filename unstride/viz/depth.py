@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unstride.viz.legend import beside
 from unstride.viz.oklab import from_oklab
 from unstride.viz.pillow import as_image, as_tensor, font, letters
+from unstride.viz.rows import beside
 
 LIGHTNESS = 0.94, 0.20  # of OKLab, from near to far
 HUES = 1.85, 1.15, 0.55, -0.05, -0.75, -1.25  # radians: yellow, orange, red, magenta, violet

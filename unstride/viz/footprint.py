@@ -1,11 +1,11 @@
 """Weights as dots on a photograph: where an output pixel takes its value from, to look at."""
 
 import math
-from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from unstride.viz.pillow import as_image, as_tensor
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels of the photograph
 
@@ -37,14 +37,13 @@ def dotted(
         box: what is shown; by default the photograph. What lies beyond it is grey.
         height: of the picture, in pixels.
     """
-    import numpy as np
     from PIL import Image, ImageDraw
 
     left, top, right, bottom = box or (0.0, 0.0, float(photo.shape[3]), float(photo.shape[2]))
     zoom = height * SMOOTH / (bottom - top)  # picture elements per pixel of the photograph
     size = max(round((right - left) * zoom), 1), height * SMOOTH
-    shown = photo[0].permute(1, 2, 0) * (1 - FADE) + FADE
-    canvas = _crop(_image(shown), (left, top, right, bottom), size)
+    shown = photo[0] * (1 - FADE) + FADE
+    canvas = _crop(as_image(shown), (left, top, right, bottom), size)
     draw = ImageDraw.Draw(canvas, "RGBA")
 
     (gh, gw), (ch, cw) = weights.shape, cell
@@ -66,7 +65,7 @@ def dotted(
             _disc(draw, centre, radius, RED if share > 0 else BLUE)
     _ring(draw, ((point[0] - left) * zoom, (point[1] - top) * zoom), height * SMOOTH / 45)
     picture = canvas.resize((max(size[0] // SMOOTH, 1), height), Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
+    return as_tensor(picture)[None]
 
 
 def closer(
@@ -89,32 +88,6 @@ def closer(
         start = (low + high - side) / 2
         first.append(min(max(start, 0.0), room) if room > 0 else room / 2)
     return first[1], first[0], first[1] + side, first[0] + side
-
-
-def titled(
-    rows: Sequence[tuple[str, Float[Tensor, "3 _ _"]]], size: int = 17
-) -> Float[Tensor, "3 H W"]:
-    """Pictures under each other, each below its line of text, as wide as the widest."""
-    import numpy as np
-    from PIL import Image, ImageDraw, ImageFont
-
-    font, line = ImageFont.load_default(size=size), 2 * size
-    width = max(
-        *(picture.shape[2] for _, picture in rows), *(int(font.getlength(t)) + 8 for t, _ in rows)
-    )
-    canvas = Image.new("RGB", (width, sum(p.shape[1] + line for _, p in rows)), "white")
-    draw, top = ImageDraw.Draw(canvas), 0
-    for text, picture in rows:
-        draw.text((2, top + size // 2), text, fill="black", font=font)
-        canvas.paste(_image(picture.permute(1, 2, 0)), (0, top + line))
-        top += line + picture.shape[1]
-    return torch.from_numpy(np.array(canvas)).permute(2, 0, 1).float() / 255
-
-
-def _image(pixels: Float[Tensor, "h w 3"]):
-    from PIL import Image
-
-    return Image.fromarray((pixels.clamp(0, 1) * 255).round().byte().cpu().numpy())
 
 
 def _crop(image, box: Box, size: tuple[int, int]):

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import pad
 
 from unstride.viz.pillow import as_tensor, font, letters
 
@@ -60,16 +59,3 @@ def as_bytes(colour: Sequence[float]) -> tuple[int, int, int]:
     """RGB in [0, 1] as Pillow has it."""
     red, green, blue = (round(255 * min(max(float(v), 0.0), 1.0)) for v in colour)
     return red, green, blue
-
-
-def beside(*pictures: Float[Tensor, "3 _ _"], gap: int = 8) -> Float[Tensor, "3 H W"]:
-    """Pictures from left to right at their own sizes, tops aligned, on white."""
-    height = max(p.shape[1] for p in pictures)
-    last = len(pictures) - 1
-    return torch.cat(
-        [
-            pad(p, (0, gap if i < last else 0, 0, height - p.shape[1]), value=1.0)
-            for i, p in enumerate(pictures)
-        ],
-        2,
-    )

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from unstride.viz.dataset_palettes import CAMVID, CITYSCAPES
 from unstride.viz.oklab import from_oklab, to_oklab
 
 STEPS = 16  # values of red, of green and of blue among which colours are chosen
@@ -15,22 +16,6 @@ FIRST = 0.30, 0.45, 0.85
 TURN = 0.4  # radians by which the hues of shades differ at most, to either side
 SPAN = 0.16  # lightness by which they do
 IRRATIONAL = 0.6180339887, 0.7548776662  # multiples of them spread evenly, however many
-
-CAMVID = {
-    "sky": (128, 128, 128), "building": (128, 0, 0), "pole": (192, 192, 128),
-    "road": (128, 64, 128), "pavement": (60, 40, 222), "tree": (128, 128, 0),
-    "sign": (192, 128, 128), "fence": (64, 64, 128), "car": (64, 0, 128),
-    "pedestrian": (64, 64, 0), "bicyclist": (0, 128, 192),
-}  # fmt: skip
-CITYSCAPES = {
-    "road": (128, 64, 128), "sidewalk": (244, 35, 232), "building": (70, 70, 70),
-    "wall": (102, 102, 156), "fence": (190, 153, 153), "pole": (153, 153, 153),
-    "traffic light": (250, 170, 30), "traffic sign": (220, 220, 0),
-    "vegetation": (107, 142, 35), "terrain": (152, 251, 152), "sky": (70, 130, 180),
-    "person": (220, 20, 60), "rider": (255, 0, 0), "car": (0, 0, 142), "truck": (0, 0, 70),
-    "bus": (0, 60, 100), "train": (0, 80, 100), "motorcycle": (0, 0, 230),
-    "bicycle": (119, 11, 32),
-}  # fmt: skip
 
 
 def palette(classes: Sequence[str]) -> Float[Tensor, "n 3"]:
@@ -82,3 +67,12 @@ def shades(colour: Float[Tensor, "3"], n: int) -> Float[Tensor, "n 3"]:
 
 def _within(values: Float[Tensor, " n"], ends: tuple[float, float]) -> Bool[Tensor, " n"]:
     return (values > ends[0]) & (values < ends[1])
+
+
+def segment_colours(numbers: Sequence[int], classes: Sequence[str]) -> Float[Tensor, "n 3"]:
+    """A colour for each of some segments, whose classes are given by number."""
+    base, colours = palette(classes), torch.zeros(len(numbers), 3)
+    for number in set(numbers):
+        places = [i for i, other in enumerate(numbers) if other == number]
+        colours[places] = shades(base[number], len(places))
+    return colours

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from unstride.viz.legend import Entry, with_legend
 from unstride.viz.label_overlay import outlined, painted
-from unstride.viz.palette import palette, shades
+from unstride.viz.legend import Entry, with_legend
+from unstride.viz.palette import palette, segment_colours
 from unstride.viz.pillow import line
 
 
@@ -40,15 +40,6 @@ def ranks(ids: Int64[Tensor, "h w"], known: Sequence[int]) -> Int64[Tensor, "h w
     listed = torch.tensor(known, device=ids.device)
     place = torch.searchsorted(listed, ids).clamp(max=len(known) - 1)
     return torch.where(listed[place] == ids, place, -1)
-
-
-def segment_colours(numbers: Sequence[int], classes: Sequence[str]) -> Float[Tensor, "n 3"]:
-    """A colour for each of some segments, whose classes are given by number."""
-    base, colours = palette(classes), torch.zeros(len(numbers), 3)
-    for number in set(numbers):
-        places = [i for i, other in enumerate(numbers) if other == number]
-        colours[places] = shades(base[number], len(places))
-    return colours
 
 
 def panoptic_entries(classes_of: Mapping[int, int], classes: Sequence[str]) -> list[Entry]:

@@ -1,11 +1,14 @@
 """Between tensors and Pillow's images, and how large lines and letters are."""
 
 from math import sqrt
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from unstride.formats.atomic_write import unfinished
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,3 +47,9 @@ def letters(height: int, width: int) -> int:
 def line(height: int, width: int) -> int:
     """How wide a thin line is on a picture, in pixels: 1 at 480 x 360, 3 at 2000 x 1500."""
     return max(round(min(height, width) / 500), 1)
+
+
+def save_png(image: Float[Tensor, "3 h w"], path: str | Path) -> None:
+    """Write RGB in [0, 1] as PNG; the file appears whole or not at all."""
+    with unfinished(Path(path)) as partial:
+        as_image(image).save(partial, format="PNG")

@@ -1,12 +1,13 @@
 """Pictures in a row with captions, and a picture as a file."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import pad
 
 from unstride.viz.pillow import as_image, as_tensor, font
-from unstride.formats.atomic_write import unfinished
 
 
 def side_by_side(
@@ -38,7 +39,33 @@ def side_by_side(
     return as_tensor(canvas)
 
 
-def save_png(image: Float[Tensor, "3 h w"], path: str | Path) -> None:
-    """Write RGB in [0, 1] as PNG; the file appears whole or not at all."""
-    with unfinished(Path(path)) as beside:
-        as_image(image).save(beside, format="PNG")
+def beside(*pictures: Float[Tensor, "3 _ _"], gap: int = 8) -> Float[Tensor, "3 H W"]:
+    """Pictures from left to right at their own sizes, tops aligned, on white."""
+    height = max(p.shape[1] for p in pictures)
+    last = len(pictures) - 1
+    return torch.cat(
+        [
+            pad(p, (0, gap if i < last else 0, 0, height - p.shape[1]), value=1.0)
+            for i, p in enumerate(pictures)
+        ],
+        2,
+    )
+
+
+def titled(
+    rows: Sequence[tuple[str, Float[Tensor, "3 _ _"]]], size: int = 17
+) -> Float[Tensor, "3 H W"]:
+    """Pictures under each other, each below its line of text, as wide as the widest."""
+    from PIL import Image, ImageDraw
+
+    letters, line = font(size), 2 * size
+    width = max(
+        *(p.shape[2] for _, p in rows), *(int(letters.getlength(text)) + 8 for text, _ in rows)
+    )
+    canvas = Image.new("RGB", (width, sum(p.shape[1] + line for _, p in rows)), "white")
+    draw, top = ImageDraw.Draw(canvas), 0
+    for text, picture in rows:
+        draw.text((2, top + size // 2), text, fill="black", font=letters)
+        canvas.paste(as_image(picture), (0, top + line))
+        top += line + picture.shape[1]
+    return as_tensor(canvas)

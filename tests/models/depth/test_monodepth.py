@@ -5,13 +5,13 @@ from functools import partial
 import pytest
 import torch
 
+from unstride.backbones.pyramid import create_pyramid
 from unstride.geometry import pose_matrix, reproject
 from unstride.losses.photometric import edge_aware_smoothness
 from unstride.metrics import depth_errors
 from unstride.models.depth.monodepth import Monodepth
 from unstride.models.depth.pose_network import PoseNetwork
-from unstride.backbones.pyramid import create_pyramid
-from unstride.upsamplers import create_upsampler
+from unstride.upsamplers.by_name import create_upsampler
 
 H, W = 40, 64
 K = torch.tensor([[50.0, 0, 32], [0, 50, 20], [0, 0, 1]])

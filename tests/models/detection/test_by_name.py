@@ -4,8 +4,9 @@ import pytest
 import timm
 from torch import nn
 
-from unstride.models.detection.by_name import create_object_detector, create_panoptic
 from unstride.backbones.pyramid import Pyramid
+from unstride.models.detection.by_name import create_object_detector
+from unstride.models.panoptic.by_name import create_panoptic
 from unstride.upsamplers import SAPA, Bilinear, CarafeUpsample
 
 KINDS = {"things": [1, 18], "stuff": [200]}

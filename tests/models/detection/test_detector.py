@@ -9,15 +9,17 @@ import torch
 from torchvision.models import detection as theirs
 from torchvision.models.detection.faster_rcnn import TwoMLPHead
 
+from unstride.backbones.pyramid import Pyramid
 from unstride.models.detection.detector import (
     KINDS,
     MaskPredictor,
     create_detector,
+)
+from unstride.models.detection.torchvision_weights import (
     freeze_norms,
     load_torchvision,
 )
-from unstride.backbones.pyramid import Pyramid
-from unstride.upsamplers import create_upsampler
+from unstride.upsamplers.by_name import create_upsampler
 
 BUILT = {
     "faster_rcnn": theirs.fasterrcnn_resnet50_fpn,

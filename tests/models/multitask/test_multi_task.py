@@ -6,10 +6,15 @@ import pytest
 import torch
 
 from tests.models.tiny_pyramid import TinyPyramid
-from unstride.models.multitask.multi_task import MultiTask
-from unstride.models.multitask.task import LogDepth, Segmentation, SingleTask, SurfaceNormals
 from unstride.backbones.pyramid import create_pyramid
-from unstride.upsamplers import create_upsampler
+from unstride.models.multitask.multi_task import MultiTask
+from unstride.models.multitask.single_task import SingleTask
+from unstride.models.multitask.task import (
+    LogDepth,
+    Segmentation,
+    SurfaceNormals,
+)
+from unstride.upsamplers.by_name import create_upsampler
 
 SIZE = (50, 70)  # no multiple of anything
 

@@ -8,11 +8,17 @@ from torch import nn
 from torch.nn.functional import relu
 
 from unstride.formats.labels import UNLABELLED
-from unstride.formats.coco_panoptic import Segment
-from unstride.transforms.panoptic_targets import Centres, Classes, centres, class_map
+from unstride.formats.segments import Segment
+from unstride.heads.aspp_decoder import Decoder
 from unstride.metrics import PanopticQuality
-from unstride.models.panoptic.panoptic_deeplab import Decoder, Fields, PanopticDeepLab, panoptic_loss
-from unstride.upsamplers import Bilinear, create_upsampler
+from unstride.models.panoptic.panoptic_deeplab import (
+    Fields,
+    PanopticDeepLab,
+    panoptic_loss,
+)
+from unstride.transforms.panoptic_targets import Centres, Classes, centres, class_map
+from unstride.upsamplers import Bilinear
+from unstride.upsamplers.by_name import create_upsampler
 
 CLASSES = Classes(things=(1, 18), stuff=(100, 200))
 

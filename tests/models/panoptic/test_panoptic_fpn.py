@@ -7,13 +7,16 @@ import timm
 import torch
 from torch.nn.functional import interpolate, one_hot
 
-from unstride.formats.labels import UNLABELLED
-from unstride.formats.coco_panoptic import Segment, check_segments
-from unstride.transforms.panoptic_targets import Classes, object_target
-from unstride.models.detection.detector import freeze_norms
-from unstride.models.panoptic.panoptic_fpn import PanopticFPN, _resized
 from unstride.backbones.pyramid import Pyramid
-from unstride.upsamplers import create_upsampler
+from unstride.formats.labels import UNLABELLED
+from unstride.formats.segments import (
+    Segment,
+    check_segments,
+)
+from unstride.models.detection.torchvision_weights import freeze_norms
+from unstride.models.panoptic.panoptic_fpn import PanopticFPN, _resized
+from unstride.transforms.panoptic_targets import Classes, object_target
+from unstride.upsamplers.by_name import create_upsampler
 
 CLASSES = Classes(things=(1, 18), stuff=(100, 200))
 

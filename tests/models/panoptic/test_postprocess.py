@@ -6,10 +6,10 @@ import torch
 from tests.datasets.layouts import shared_data
 from unstride.datasets.coco_panoptic import COCOPanopticObjects
 from unstride.formats.labels import UNLABELLED
-from unstride.formats.coco_panoptic import Segment
-from unstride.transforms.panoptic_targets import Classes, centres, class_map, object_target
+from unstride.formats.segments import Segment
 from unstride.metrics import PanopticQuality
 from unstride.models.panoptic.postprocess import find_centres, group_pixels, merge_objects
+from unstride.transforms.panoptic_targets import Classes, centres, class_map, object_target
 
 CLASSES = Classes(things=(1, 18), stuff=(100, 200))
 

@@ -9,10 +9,10 @@ from torch.nn.functional import interpolate, pad
 
 from tests.models.tiny_pyramid import TinyPyramid
 from tests.necks.factories import FACTORIES, Own, wake, without_gradient
+from unstride.backbones.pyramid import create_pyramid
 from unstride.models.segmentation.hrnet_ocr import HRNetOCR
 from unstride.models.segmentation.semantic_fpn import SemanticFPN
 from unstride.models.segmentation.upernet import UPerNet
-from unstride.backbones.pyramid import create_pyramid
 from unstride.upsamplers import CarafeUpsample, Nearest, Upsampler
 
 MODELS = {

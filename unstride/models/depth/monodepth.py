@@ -12,13 +12,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
-from unstride.backbones.timm_backbone import pad_image
+from unstride.backbones.padding import pad_image
+from unstride.backbones.pyramid import Pyramid
 from unstride.geometry import reproject
-from unstride.losses.photometric import edge_aware_smoothness, minimum_reprojection
 from unstride.heads.pixel_decoder import WIDTH, PixelDecoder, head
+from unstride.losses.photometric import edge_aware_smoothness, minimum_reprojection
 from unstride.models.depth.pose_network import PoseNetwork
 from unstride.precision import widened
-from unstride.backbones.pyramid import Pyramid
 from unstride.upsamplers.factory import Factory
 from unstride.upsamplers.interpolation import Bilinear
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Object detectors and instance segmentation."""

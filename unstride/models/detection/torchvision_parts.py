@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
+from unstride.backbones.pyramid import PlainPyramid, Pyramid
 from unstride.necks.extra_levels import LastLevelMaxPool, LastLevelP6P7
 from unstride.necks.fpn import FPN, Norm
 from unstride.precision import widened
-from unstride.backbones.pyramid import PlainPyramid, Pyramid
 from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
 
 WIDTH = 256  # channels of every level and of the heads, as in the papers

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Networks for several tasks at once."""

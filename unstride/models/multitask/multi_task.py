@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.backbones.timm_backbone import pad_image
-from unstride.losses.uncertainty_weighting import UncertaintyWeighting
-from unstride.heads.pixel_decoder import WIDTH
-from unstride.models.multitask.task import Task, TaskDecoder
+from unstride.backbones.padding import pad_image
 from unstride.backbones.pyramid import Pyramid
+from unstride.heads.pixel_decoder import WIDTH
+from unstride.losses.uncertainty_weighting import UncertaintyWeighting
+from unstride.models.multitask.single_task import TaskDecoder
+from unstride.models.multitask.task import Task
 from unstride.upsamplers.factory import Factory
 from unstride.upsamplers.interpolation import Bilinear
 

@@ -4,17 +4,11 @@ from abc import ABC, abstractmethod
 from math import log
 
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 
-from unstride.backbones.timm_backbone import pad_image
 from unstride.formats.labels import UNLABELLED
 from unstride.losses.supervised import cosine_error, pixel_cross_entropy, scale_invariant_error
-from unstride.heads.pixel_decoder import WIDTH, PixelDecoder, head
-from unstride.precision import widened
-from unstride.backbones.pyramid import Pyramid
-from unstride.upsamplers.factory import Factory
-from unstride.upsamplers.interpolation import Bilinear
 
 
 class Task(ABC):
@@ -109,58 +103,3 @@ class SurfaceNormals(Task):
     def loss(self, answer, target):
         """`cosine_error`."""
         return cosine_error(answer, target)
-
-
-class TaskDecoder(nn.Module):
-    """A task's answer at the image's pixels, from a pyramid's features.
-
-    Args:
-        channels: of the features, by stride.
-        task: what is answered.
-        upsampler: makes the operators, see `PixelDecoder`.
-        width: channels of the decoder.
-    """
-
-    def __init__(
-        self,
-        channels: dict[int, int],
-        task: Task,
-        upsampler: Factory = Bilinear,
-        *,
-        width: int = WIDTH,
-    ):
-        super().__init__()
-        self.task = task
-        self.decoder = PixelDecoder(channels, upsampler, width=width)
-        self.head = head(width, task.channels)
-
-    def forward(
-        self, features: dict[int, Tensor], image: Float[Tensor, "b 3 h w"], size: tuple[int, int]
-    ) -> Tensor:
-        """The answer at `size`, the part of the padded image that is the image."""
-        raw = widened(self.head(self.decoder(features, image)[1]))
-        return self.task.answer(raw[:, :, : size[0], : size[1]])
-
-
-class SingleTask(nn.Module):
-    """One task on a pyramid: `SingleTask(create_pyramid(), LogDepth())` is a depth network.
-
-    Args:
-        pyramid: the encoder.
-        task: what is answered.
-        upsampler: makes the operators, see `PixelDecoder`.
-        width: channels of the decoder.
-    """
-
-    def __init__(
-        self, pyramid: Pyramid, task: Task, upsampler: Factory = Bilinear, *, width: int = WIDTH
-    ):
-        super().__init__()
-        self.pyramid = pyramid
-        self.decoder = TaskDecoder(pyramid.channels, task, upsampler, width=width)
-
-    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Tensor:
-        """The task's answer at each pixel of an image, RGB in [0, 1] and of any size."""
-        size = image.shape[2], image.shape[3]
-        padded = pad_image(image, self.pyramid.padded_size(size))
-        return self.decoder(self.pyramid(image), padded, size)

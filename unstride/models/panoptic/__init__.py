@@ -1,1 +1,1 @@
-"""TODO."""
+"""Panoptic networks."""

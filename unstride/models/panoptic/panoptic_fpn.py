@@ -11,14 +11,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 
-from unstride.datasets.instances import Target, without_crowds
+from unstride.backbones.pyramid import Pyramid
 from unstride.formats.labels import UNLABELLED
-from unstride.transforms.panoptic_targets import Classes
 from unstride.heads.semantic_branch import SemanticBranch
 from unstride.models.detection.detector import create_detector
 from unstride.models.panoptic.postprocess import merge_objects
 from unstride.necks.fpn import TorchNearest
-from unstride.backbones.pyramid import Pyramid
+from unstride.transforms.detection_target import (
+    Target,
+    without_crowds,
+)
+from unstride.transforms.panoptic_targets import Classes
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import Factory
 

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from unstride.formats.labels import UNLABELLED
-from unstride.formats.coco_panoptic import Segment
-from unstride.transforms.panoptic_targets import Classes
+from unstride.formats.segments import Segment
 from unstride.precision import widened
+from unstride.transforms.panoptic_targets import Classes
 
 Panoptic = tuple[Int64[Tensor, "h w"], list[Segment]]
 AT_ONCE = 65536  # pixels whose distances to all centres are held

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Networks for semantic segmentation."""

@@ -5,10 +5,10 @@ arXiv:1908.07919, section 3 (HRNetV2: all branches at the finest stride, concate
 al., "Object-Contextual Representations for Semantic Segmentation", ECCV 2020, arXiv:1909.11065.
 """
 
+from unstride.backbones.pyramid import Pyramid
 from unstride.heads.object_context import ObjectContext
 from unstride.models.segmentation.segmenter import Segmenter
 from unstride.necks.level_fusion import Fusion
-from unstride.backbones.pyramid import Pyramid
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import Factory
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from unstride.backbones.timm_backbone import pad_image
+from unstride.backbones.padding import pad_image
 from unstride.backbones.pyramid import Pyramid
 from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
 

@@ -5,10 +5,10 @@ Kirillov et al., "Panoptic Feature Pyramid Networks", CVPR 2019, arXiv:1901.0244
 
 from torch import nn
 
+from unstride.backbones.pyramid import Pyramid
 from unstride.heads.semantic_branch import SemanticBranch
 from unstride.models.segmentation.segmenter import Segmenter
 from unstride.necks.fpn import FPN, TorchNearest
-from unstride.backbones.pyramid import Pyramid
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import Factory
 

@@ -8,12 +8,12 @@ normalisation; the pooled level passes through it like the others.
 
 from torch import nn
 
-from unstride.necks.conv_block import conv_norm_relu
+from unstride.backbones.pyramid import Pyramid
 from unstride.models.segmentation.segmenter import Segmenter
+from unstride.necks.conv_block import conv_norm_relu
 from unstride.necks.fpn import FPN
 from unstride.necks.level_fusion import Fusion
 from unstride.necks.pyramid_pooling import PyramidPooling
-from unstride.backbones.pyramid import Pyramid
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import Factory
 

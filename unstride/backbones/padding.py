@@ -1,0 +1,14 @@
+"""TODO."""
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import pad
+
+
+def pad_image(image: Float[Tensor, "b c H W"], size: tuple[int, int]) -> Float[Tensor, "b c h w"]:
+    """The image, mirrored at its right and bottom up to `size`; too small to mirror: repeated."""
+    down, right = size[0] - image.shape[2], size[1] - image.shape[3]
+    if down == right == 0:
+        return image
+    can_mirror = down < image.shape[2] and right < image.shape[3]
+    return pad(image, (0, right, 0, down), mode="reflect" if can_mirror else "replicate")

@@ -1,0 +1,52 @@
+"""Writes model cards: the README.md that the Hugging Face Hub shows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from unstride.saving.configuration import FACTORIES
+
+HOMEPAGE = "https://github.com/unstride/unstride"
+
+
+def model_card(config: dict[str, Any]) -> str:
+    """The card of an upsampler, or of dense features (a config with a backbone)."""
+    described = config["upsampler"] if "backbone" in config else config
+    names = [stage["upsampler"] for stage in described.get("stages", [described])]
+    own = ", ".join(dict.fromkeys(name for name in names if name not in FACTORIES))
+    classes = f", classes=[{own}]" if own else ""
+    behind = f" behind {config['backbone']['name']}" if "backbone" in config else ""
+    return card_text(
+        f"{', then '.join(names)}{behind}",
+        f"""Features at a finer resolution, with [unstride]({HOMEPAGE}).
+
+```python
+import unstride
+
+model = unstride.from_pretrained("USER/NAME"{classes})  # or a folder with these files
+```""",
+        ["unstride", "feature-upsampling"],
+        "pipeline_tag: image-feature-extraction\n",
+    )
+
+
+def card_text(title: str, body: str, tags: Sequence[str], metadata: str = "") -> str:
+    """A model card: metadata for the Hub, a title, the text, and what the owner should add.
+
+    Args:
+        title: the heading.
+        body: what the model does, and how to load it.
+        tags: for the Hub's search.
+        metadata: more lines of the YAML header.
+    """
+    tag_lines = "\n".join(f"- {tag}" for tag in tags)
+    return f"""---
+library_name: unstride
+{metadata}tags:
+{tag_lines}
+---
+# {title}
+
+{body}
+
+What it was trained on, what was measured, and the licence: not written yet.
+"""

@@ -1,0 +1,175 @@
+"""Upsamplers, downsamplers and pairs by name: words of the command line and of config.json."""
+
+from collections.abc import Callable
+from inspect import signature
+
+from torch import nn
+
+from unstride.saving.configuration import register, register_variant
+from unstride.upsamplers.a2u import A2UDownsample, A2UPair, A2UUpsample
+from unstride.upsamplers.anyup import AnyUp
+from unstride.upsamplers.base import Downsampler, Upsampler
+from unstride.upsamplers.carafe import CarafeDownsample, CarafeUpsample
+from unstride.upsamplers.cascade import NAME as CASCADE
+from unstride.upsamplers.cascade import Cascade
+from unstride.upsamplers.convolution import (
+    BilinearConvolution,
+    Deconvolution,
+    NearestConvolution,
+    PixelShuffle,
+)
+from unstride.upsamplers.dysample import DySample
+from unstride.upsamplers.fade import FADE
+from unstride.upsamplers.featup_downsample import AttentionPool, Blur
+from unstride.upsamplers.featup_implicit import FeatUpImplicit
+from unstride.upsamplers.featup_variants import VARIANTS, featup_jbu
+from unstride.upsamplers.guided_filter import GuidedFilter
+from unstride.upsamplers.gum import GuidedUpsamplingModule
+from unstride.upsamplers.index import IndexDownsample, IndexPair, IndexUpsample
+from unstride.upsamplers.interpolation import Bicubic, Bilinear, Nearest
+from unstride.upsamplers.joint_bilateral import JointBilateral
+from unstride.upsamplers.max_pooling import MaxPool, MaxUnpool
+from unstride.upsamplers.naf import NAF
+from unstride.upsamplers.pair import Pair
+from unstride.upsamplers.sapa import SAPA
+from unstride.upsamplers.spatial_attention import SpatialAttention
+
+UPSAMPLERS: dict[str, Callable[..., Upsampler]] = {
+    "nearest": Nearest,
+    "bilinear": Bilinear,
+    "bicubic": Bicubic,
+    "nearest_conv": NearestConvolution,
+    "bilinear_conv": BilinearConvolution,
+    "deconv": Deconvolution,
+    "pixel_shuffle": PixelShuffle,
+    "carafe": CarafeUpsample,
+    "spatial_attention": SpatialAttention,
+    "a2u": A2UUpsample,
+    "dysample": DySample,
+    "gum": GuidedUpsamplingModule,
+    "index": IndexUpsample,
+    "max_unpool": MaxUnpool,
+    "sapa": SAPA,
+    "fade": FADE,
+    "guided_filter": GuidedFilter,
+    "joint_bilateral": JointBilateral,
+    "featup_jbu": featup_jbu,
+    "naf": NAF,
+    "anyup": AnyUp,
+}
+
+
+# Fitted to each image, and so made by other means: `unstride.fit_implicit`.
+FITTED: dict[str, str] = {
+    "featup_implicit": "Not convex: a network of place and colour, fitted to each image.",
+}
+
+DOWNSAMPLERS: dict[str, Callable[..., Downsampler]] = {
+    "max_pool": MaxPool,
+    "blur": Blur,
+    "attention_pool": AttentionPool,
+    "carafe_down": CarafeDownsample,
+    "a2u_down": A2UDownsample,
+    "index_down": IndexDownsample,
+}
+
+PAIRS: dict[str, Callable[..., nn.Module]] = {"a2u": A2UPair, "index": IndexPair}
+
+
+# Makes them known to `save_pretrained` and `from_pretrained`.
+register(UPSAMPLERS | {CASCADE: Cascade, FeatUpImplicit.__name__: FeatUpImplicit})
+for _name, _class in VARIANTS.items():
+    # Saved with its own tensors, so not with those of the package.
+    register_variant(_class, "featup_jbu", {"variant": _name, "pretrained": False})
+
+
+def create_upsampler(
+    name: str,
+    channels: int,
+    scale: int = 2,
+    *,
+    guide_channels: int | None = None,
+    stages: int = 1,
+    **options,
+) -> Upsampler:
+    """An upsampler by its name, called as `up(features, guide=None, size=None)`.
+
+    Args:
+        name: one of `list_upsamplers()`.
+        channels: channels c of the features.
+        scale: output pixels per input pixel, along each axis, where no size is given.
+        guide_channels: channels of the guide, for upsamplers that take one; by default 3, an
+            image, or as many as the features where the method takes features of an encoder.
+        stages: in how many steps, each of the same scale; the published operators of scale 2
+            reach 16 in four.
+        options: of that upsampler.
+
+    Raises:
+        ValueError: if there is no such upsampler, or the stages do not multiply to the scale.
+    """
+    if name in FITTED:
+        raise ValueError(
+            f"upsampler {name!r} is fitted to each image: use unstride.fit_implicit(backbone, "
+            f"images), or unstride upsample --upsampler {name}"
+        )
+    if name not in UPSAMPLERS:
+        raise ValueError(f"upsampler must be one of {', '.join(UPSAMPLERS)}, got {name!r}")
+    make = UPSAMPLERS[name]
+    if guide_channels is not None and "guide_channels" in signature(make).parameters:
+        options["guide_channels"] = guide_channels
+    if stages < 1:
+        raise ValueError(f"stages must be at least 1, got {stages}")
+    if stages == 1:
+        return make(channels, scale, **options)
+    step = round(scale ** (1 / stages))
+    if step**stages != scale:
+        raise ValueError(f"scale must be a whole number to the power of stages={stages}: {scale}")
+    return Cascade(*(make(channels, step, **options) for _ in range(stages)))
+
+
+def list_upsamplers() -> list[str]:
+    """The names that `create_upsampler` knows."""
+    return list(UPSAMPLERS)
+
+
+def create_downsampler(name: str, channels: int, scale: int = 2, **options) -> Downsampler:
+    """A downsampler by its name, called as `down(features, size=None)`.
+
+    Args:
+        name: one of `list_downsamplers()`.
+        channels: channels c of the features.
+        scale: input pixels per output pixel, along each axis, where no size is given.
+        options: of that downsampler.
+
+    Raises:
+        ValueError: if there is no such downsampler.
+    """
+    if name not in DOWNSAMPLERS:
+        raise ValueError(f"downsampler must be one of {', '.join(DOWNSAMPLERS)}, got {name!r}")
+    return DOWNSAMPLERS[name](channels, scale, **options)
+
+
+def list_downsamplers() -> list[str]:
+    """The names that `create_downsampler` knows."""
+    return list(DOWNSAMPLERS)
+
+
+def create_pair(down: str, up: str, channels: int, scale: int = 2, **options) -> nn.Module:
+    """A step down and the step up again, called as `pair(fine, body=None)`.
+
+    "index_down" with "index" and "a2u_down" with "a2u" share one predictor, which sees the
+    fine features once. Any other two are put together as they are.
+
+    Args:
+        down: one of `list_downsamplers()`.
+        up: one of `list_upsamplers()`.
+        channels: channels c of the features.
+        scale: between the two grids.
+        options: of the upsampler, or of a pair that shares its predictor.
+    """
+    if up in PAIRS and down == f"{up}_down":
+        return PAIRS[up](channels, scale, **options)
+    return Pair(
+        create_downsampler(down, channels, scale),
+        create_upsampler(up, channels, scale, guide_channels=channels, **options),
+    )

@@ -1,0 +1,45 @@
+"""TODO."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import interpolate, pixel_shuffle
+
+
+def cells_under(pixels: int, grid: tuple[int, int], size: tuple[int, int]) -> int:
+    """In how many cells of the grid so many neighbouring pixels of an output of `size` lie."""
+    return max(-(-pixels * n // m) for n, m in zip(grid, size, strict=True))
+
+
+def resizing_halo(grid: tuple[int, int], size: tuple[int, int]) -> int:
+    """How many pixels of `grid` a bilinear resizing to `size`, antialiased or not, looks beyond."""
+    return 0 if grid == size else cells_under(1, grid, size)
+
+
+def shuffled(
+    predictions: Float[Tensor, "b n h w"], scale: int, size: tuple[int, int]
+) -> Float[Tensor, "b m H W"]:
+    """Predictions for the scale x scale output pixels of each input pixel, as a map of `size`.
+
+    At another size than `scale` times the grid, an output pixel takes the prediction made for
+    the place where its centre lies; so every window keeps the weights of its input pixel.
+    """
+    return nearest(pixel_shuffle(predictions, scale), size)
+
+
+def nearest(maps: Float[Tensor, "b d h w"], size: tuple[int, int]) -> Float[Tensor, "b d H W"]:
+    """Each output pixel takes the value of the input pixel that holds its centre."""
+    if tuple(maps.shape[2:]) == size:
+        return maps
+    if all(max(n, m) % min(n, m) == 0 for n, m in zip(maps.shape[2:], size, strict=True)):
+        return interpolate(maps, size, mode="nearest-exact")
+    for dim, n_out in ((3, size[1]), (2, size[0])):  # in whole numbers, as windows are placed
+        twice = 2 * torch.arange(n_out, device=maps.device) + 1
+        maps = maps.index_select(dim, twice * maps.shape[dim] // (2 * n_out))
+    return maps
+
+
+def _at(fine, size: tuple[int, int]):
+    if tuple(fine.shape[2:]) == size:
+        return fine
+    return interpolate(fine, size, mode="bilinear", align_corners=False, antialias=True)
