@@ -5,11 +5,12 @@ import torch
 
 from tests.datasets.layouts import photo, posed_rgbd, shared_data
 from tests.losses.test_photometric import WRONG
-from unstride.datasets.frame_triplets import Neighbours, mirrored
+from unstride.datasets.frame_triplets import Neighbours
 from unstride.datasets.kitti import KITTIOdometry
 from unstride.datasets.posed_rgbd import PosedRGBD
 from unstride.geometry import is_inside, reproject
 from unstride.losses.photometric import photometric_error
+from unstride.transforms.frame_triplets import mirrored
 
 POSES = [f"1 0 0 {n} 0 1 0 0 0 0 1 {2 * n}" for n in range(4)]
 

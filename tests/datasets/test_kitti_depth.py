@@ -7,8 +7,9 @@ import torch
 from PIL import Image
 
 from tests.datasets.layouts import CALIBRATION, DRIVES, HEIGHT, WIDTH, kitti_depth, photo
-from unstride.datasets.frame_triplets import Neighbours, mirrored
+from unstride.datasets.frame_triplets import Neighbours
 from unstride.datasets.kitti_depth import KITTIDepth
+from unstride.transforms.frame_triplets import mirrored
 
 TRAIN, VAL = DRIVES["train"], DRIVES["val"]
 

@@ -4,8 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/analysis/cost.py",
-        ("tests/cli/test_main.py",),
+        "unstride/analysis/cost.py", ("tests/cli/test_main.py",),
         ("biases are free", "(2 * prod(out_shape) if bias is not None else 0)", "0"),
         (
             "taps of a row",
@@ -14,8 +13,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/analysis/footprint.py",
-        ("tests/analysis/test_footprint.py",),
+        "unstride/analysis/footprint.py", ("tests/analysis/test_footprint.py",),
         (
             "trace: x and y exchanged",
             "trace(out[0, :, y, x], maps)",
@@ -58,8 +56,7 @@ MUTANTS = [
         ("recorded: hooks stay", "            hook.remove()", "            pass"),
     ),
     *family(
-        "unstride/analysis/freeze.py",
-        (
+        "unstride/analysis/freeze.py", (
             "tests/upsamplers/test_base.py",
             "tests/upsamplers/test_pair.py",
         ),
@@ -71,8 +68,7 @@ MUTANTS = [
         ("frozen twice, thawed once", " and name not in vars(module)", ""),
     ),
     *family(
-        "unstride/analysis/jacobian.py",
-        ("tests/analysis/test_footprint.py",),
+        "unstride/analysis/jacobian.py", ("tests/analysis/test_footprint.py",),
         (
             "rows: what a cut-out says is not checked",
             "if patch and adds_up(",

@@ -4,8 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/backbones/cached.py",
-        ("tests/recipes/test_featup.py",),
+        "unstride/backbones/cached.py", ("tests/recipes/test_featup.py",),
         ("every image the same", "digest.update(image", "digest.copy().update(image"),
         (
             "nothing is kept",
@@ -14,8 +13,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/backbones/classifier.py",
-        ("tests/backbones/test_classifier.py",),
+        "unstride/backbones/classifier.py", ("tests/backbones/test_classifier.py",),
         ("no bias", " + linear.bias[label]", ""),
         ("any head", "        if not alike:", "        if False:"),
         (
@@ -25,8 +23,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/backbones/pyramid.py",
-        ("tests/backbones/test_pyramid.py",),
+        "unstride/backbones/pyramid.py", ("tests/backbones/test_pyramid.py",),
         (
             "parameters that change",
             "if before != [id(parameter)",

@@ -4,14 +4,12 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/cli/fit.py",
-        ("tests/training/test_task_run.py", "-k", "sentence"),
+        "unstride/cli/fit.py", ("tests/training/test_task_run.py", "-k", "sentence"),
         ("the whole traceback", 'said.startswith("Caught ")', "False"),
         ("with its type", '.partition(": ")[2]', ""),
     ),
     *family(
-        "unstride/cli/fit.py",
-        ("tests/training/test_task_run.py", "-k", "config or validated or option"),
+        "unstride/cli/fit.py", ("tests/training/test_task_run.py", "-k", "config or validated or option"),
         (
             "names are paths",
             "        if not Path(given).is_file() and not packaged.is_file():",

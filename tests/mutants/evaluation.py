@@ -4,8 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/evaluation/cam.py",
-        ("tests/evaluation/test_measures.py", "-k", "map or drop"),
+        "unstride/evaluation/cam.py", ("tests/evaluation/test_measures.py", "-k", "map or drop"),
         ("negative scores count", "scores.clamp(min=0).view", "scores.view"),
         ("not stretched", "(scores - low) / (high - low)", "(scores - low) / (0 * high + 1 - low)"),
         (
@@ -21,8 +20,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/evaluation/candidates.py",
-        ("tests/evaluation/test_candidates.py",),
+        "unstride/evaluation/candidates.py", ("tests/evaluation/test_candidates.py",),
         ("untrained rows are random", "torch.manual_seed(0)", "pass"),
         ("the caller's random numbers", "with torch.random.fork_rng():", "if True:"),
         ("no repeated doublings", "return stride.bit_length() - 1 if learns else 1", "return 1"),
@@ -36,8 +34,7 @@ MUTANTS = [
         ("all is shipped", "if comes_trained(name, options) else", "if True else"),
     ),
     *family(
-        "unstride/evaluation/consistency.py",
-        ("tests/evaluation/test_measures.py", "-k", "consistency"),
+        "unstride/evaluation/consistency.py", ("tests/evaluation/test_measures.py", "-k", "consistency"),
         (
             "no mean over views",
             "errors /= VIEWS * len(bench.scoring)",
@@ -56,14 +53,12 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/evaluation/cost.py",
-        ("tests/evaluation/test_measures.py", "-k", "time or memory"),
+        "unstride/evaluation/cost.py", ("tests/evaluation/test_measures.py", "-k", "time or memory"),
         ("the warm-up counts", "            if turn:", "            if True:"),
         ("bilinear over the row", "own / bilinear", "bilinear / own"),
     ),
     *family(
-        "unstride/evaluation/feature_dataset.py",
-        ("tests/evaluation/test_frozen_features.py", "tests/evaluation/test_linear_probe.py"),
+        "unstride/evaluation/feature_dataset.py", ("tests/evaluation/test_frozen_features.py", "tests/evaluation/test_linear_probe.py"),
         (
             "features are not kept",
             "self.kept[index] = self.backbone(image).half().cpu()",
@@ -71,8 +66,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/evaluation/feature_evaluation.py",
-        ("tests/evaluation/test_feature_evaluation.py",),
+        "unstride/evaluation/feature_evaluation.py", ("tests/evaluation/test_feature_evaluation.py",),
         ("labels may repeat", "if labels.count(label) > 1", "if labels.count(label) > 9"),
         ("a measure without data", "if kinds and not any(", "if False and any("),
         (
@@ -82,8 +76,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/evaluation/feature_grid.py",
-        ("tests/evaluation/test_frozen_features.py", "tests/evaluation/test_linear_probe.py"),
+        "unstride/evaluation/feature_grid.py", ("tests/evaluation/test_frozen_features.py", "tests/evaluation/test_linear_probe.py"),
         ("labels at corners", "+ 0.5) * self.step).long()", ") * self.step).long()"),
         (
             "cells outside the image",
@@ -93,8 +86,7 @@ MUTANTS = [
         ("answers not cropped", "maps[:, :, : size[0], : size[1]]", "maps"),
     ),
     *family(
-        "unstride/evaluation/frozen_features.py",
-        ("tests/evaluation/test_frozen_features.py", "tests/evaluation/test_linear_probe.py"),
+        "unstride/evaluation/frozen_features.py", ("tests/evaluation/test_frozen_features.py", "tests/evaluation/test_linear_probe.py"),
         (
             "statistics of one image",
             "total, squares = total + cells.sum(1), squares + cells.square().sum(1)",
@@ -103,8 +95,7 @@ MUTANTS = [
         ("no deviation", "clamp(min=SMALLEST**2)", "clamp(min=1)"),
     ),
     *family(
-        "unstride/evaluation/linear_probe.py",
-        ("tests/evaluation/test_linear_probe.py",),
+        "unstride/evaluation/linear_probe.py", ("tests/evaluation/test_linear_probe.py",),
         ("the schedule is not stepped", "        cosine.step()", "        pass"),
         (
             "the schedule is stepped twice",
@@ -150,8 +141,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/evaluation/probe_measures.py",
-        ("tests/evaluation/test_measures.py", "-k", "transfer"),
+        "unstride/evaluation/probe_measures.py", ("tests/evaluation/test_measures.py", "-k", "transfer"),
         (
             "transfer learns from the row",
             'Row("cells", AsTheyAre()), missing, cells)',
@@ -165,8 +155,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/evaluation/probe_tasks.py",
-        ("tests/evaluation/test_linear_probe.py",),
+        "unstride/evaluation/probe_tasks.py", ("tests/evaluation/test_linear_probe.py",),
         ("the worst class", "answers.max(0)", "answers.min(0)"),
         ("depth without its logarithm", "- labels.log()).abs()", "- labels).abs()"),
         ("far depth is known", "& (labels < self.caps[1])", ""),
@@ -174,8 +163,7 @@ MUTANTS = [
         ("scored as deep as usual", "DepthErrors(caps)", "DepthErrors()"),
     ),
     *family(
-        "unstride/evaluation/report.py",
-        ("tests/evaluation/test_runner.py",),
+        "unstride/evaluation/report.py", ("tests/evaluation/test_runner.py",),
         (
             "difference of the means of other rows",
             "one[value] - two[value]",
@@ -184,13 +172,11 @@ MUTANTS = [
         ("population deviation", "statistics.stdev", "statistics.pstdev"),
     ),
     *family(
-        "unstride/evaluation/results.py",
-        ("tests/evaluation/test_runner.py",),
+        "unstride/evaluation/results.py", ("tests/evaluation/test_runner.py",),
         ("one file for all options", "hashlib.sha256(text.encode())", "hashlib.sha256(b'')"),
     ),
     *family(
-        "unstride/evaluation/runner.py",
-        ("tests/evaluation/test_runner.py",),
+        "unstride/evaluation/runner.py", ("tests/evaluation/test_runner.py",),
         ("computed again", "if found[seed] is None]", "]"),
         ("the schedule is no option", 'options["schedule"] = repr(bench.schedule)', "pass"),
         (
@@ -209,8 +195,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/evaluation/segment_measure.py",
-        ("tests/evaluation/test_measures.py", "-k", "segments"),
+        "unstride/evaluation/segment_measure.py", ("tests/evaluation/test_measures.py", "-k", "segments"),
         (
             "no features",
             "at_every_pixel(bench.frozen, up, features, image)[0]",

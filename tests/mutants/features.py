@@ -4,8 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/features/components.py",
-        ("tests/features/test_implicit_fit.py", "-k", "components"),
+        "unstride/features/components.py", ("tests/features/test_implicit_fit.py", "-k", "components"),
         ("not standardised", "cells = (cells - mean) / std", "cells = cells - mean"),
         (
             "the least components",
@@ -24,8 +23,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/features/dense_features.py",
-        ("tests/features/test_pretrained.py", "-k", "not upsample and not main"),
+        "unstride/features/dense_features.py", ("tests/features/test_pretrained.py", "-k", "not upsample and not main"),
         ("the stride is forgotten", '"stride": self.backbone.stride}', '"stride": None}'),
         ("weights stay fresh", '    load_weights(model, folder / WEIGHTS, "model")\n', ""),
         ("in training mode", "return model.eval()", "return model.train()"),
@@ -43,8 +41,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/features/implicit.py",
-        (
+        "unstride/features/implicit.py", (
             "tests/features/test_implicit.py",
             "tests/features/test_implicit_fit.py",
             "-k",
@@ -66,8 +63,7 @@ MUTANTS = [
         ("all parts go on training", "module.training = mode", "module.training = True"),
     ),
     *family(
-        "unstride/features/implicit_fit.py",
-        ("tests/features/test_implicit_fit.py",),
+        "unstride/features/implicit_fit.py", ("tests/features/test_implicit_fit.py",),
         ("keeps the last", "if error < lowest:", "if True:"),
         (
             "never out of patience",

@@ -4,8 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/formats/atomic_write.py",
-        (
+        "unstride/formats/atomic_write.py", (
             "tests/evaluation/test_runner.py",
             "tests/cli/test_main.py",
             "-k",
@@ -16,8 +15,7 @@ MUTANTS = [
         ("never there", "beside.replace(path)", "pass"),
     ),
     *family(
-        "unstride/formats/cameras.py",
-        (
+        "unstride/formats/cameras.py", (
             "tests/datasets/test_labelled.py",
             "tests/datasets/test_kitti.py",
             "-k",
@@ -27,8 +25,7 @@ MUTANTS = [
         ("poses transposed", ".view(3, 4)", ".view(4, 3).mT"),
     ),
     *family(
-        "unstride/formats/cameras.py",
-        (
+        "unstride/formats/cameras.py", (
             "tests/datasets/test_kitti.py",
             "tests/datasets/test_kitti_depth.py",
             "-k",
@@ -38,8 +35,7 @@ MUTANTS = [
         ("any number of numbers", "if len(rows[name]) != count:", "if False:"),
     ),
     *family(
-        "unstride/formats/coco_masks.py",
-        ("tests/formats/test_coco_masks.py",),
+        "unstride/formats/coco_masks.py", ("tests/formats/test_coco_masks.py",),
         ("sums unchecked", "if sum(counts) != size[0] * size[1]:", "if False:"),
         ("negative runs", "isinstance(n, int) and n >= 0 for", "isinstance(n, int) for"),
         ("half polygons", "or len(points) % 2:", ":"),
@@ -51,8 +47,7 @@ MUTANTS = [
         ("any size", 'segmentation.get("size") != list(size)', "False"),
     ),
     *family(
-        "unstride/formats/coco_panoptic.py",
-        (
+        "unstride/formats/coco_panoptic.py", (
             "tests/formats/test_coco_panoptic.py",
             "tests/metrics/test_panoptic_quality.py",
             "-k",
@@ -66,21 +61,18 @@ MUTANTS = [
         ("ids too large", "if ids.numel() and not 0 <=", "if False and not 0 <="),
     ),
     *family(
-        "unstride/formats/coco_panoptic.py",
-        ("tests/inference/test_predict.py", "tests/formats/test_coco_panoptic.py", "-k", "number"),
+        "unstride/formats/coco_panoptic.py", ("tests/inference/test_predict.py", "tests/formats/test_coco_panoptic.py", "-k", "number"),
         ("two with one number", "len(set(map(int, names))) == len(names)", "True"),
         ("always places", "return [int(name) for name in names]", "pass"),
     ),
     *family(
-        "unstride/formats/coco_results.py",
-        ("tests/formats/test_coco_results.py",),
+        "unstride/formats/coco_results.py", ("tests/formats/test_coco_results.py",),
         ("corners", "right - left, bottom - top", "right, bottom"),
         ("labels are categories", "categories[label - 1]", "label"),
         ("half is outside", ">= 0.5", "> 0.5"),
     ),
     *family(
-        "unstride/formats/features.py",
-        ("tests/formats/test_features.py",),
+        "unstride/formats/features.py", ("tests/formats/test_features.py",),
         ("for the owner alone", "file.chmod(usual)", "pass"),
         (
             "file: rows for columns",
@@ -93,8 +85,7 @@ MUTANTS = [
         ("file: any disk will do", "< size:", "< 0:"),
     ),
     *family(
-        "unstride/formats/json.py",
-        (
+        "unstride/formats/json.py", (
             "tests/training/test_run_card.py",
             "tests/recipes/test_featup.py",
             "-k",
@@ -109,16 +100,14 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/formats/labels.py",
-        ("tests/datasets/test_labelled.py",),
+        "unstride/formats/labels.py", ("tests/datasets/test_labelled.py",),
         ("size not compared", "if size is not None and", "if False and size is not None and"),
         ("colour taken for labels", "if image.mode not in modes:", "if False:"),
         ("eight bits taken for depth", "DEPTH_MODES = (", 'DEPTH_MODES = ("L", '),
         ("centimetres", "unit: float = 0.001", "unit: float = 0.01"),
     ),
     *family(
-        "unstride/formats/labels.py",
-        ("tests/formats/test_label_png.py",),
+        "unstride/formats/labels.py", ("tests/formats/test_label_png.py",),
         ("no palette", "image.putpalette((255 * shown", "image.putpalette((0 * shown"),
         ("any label", "if wrong.any():", "if False:"),
         ("any number of classes", "if len(colours) > UNLABELLED:", "if False:"),
@@ -127,8 +116,7 @@ MUTANTS = [
         ("wraps", ".clamp(1, 65535)", ".clamp(min=1)"),
     ),
     *family(
-        "unstride/formats/segments.py",
-        (
+        "unstride/formats/segments.py", (
             "tests/formats/test_coco_panoptic.py",
             "tests/metrics/test_panoptic_quality.py",
             "-k",

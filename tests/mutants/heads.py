@@ -4,16 +4,14 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/heads/aspp_decoder.py",
-        ("tests/models/panoptic/test_panoptic_deeplab.py",),
+        "unstride/heads/aspp_decoder.py", ("tests/models/panoptic/test_panoptic_deeplab.py",),
         ("rates in cells", "max(rate // self.strides[0], 1)", "rate // 16"),
         ("skips unused", "torch.cat([wide, finer], 1)", "torch.cat([wide, 0 * finer], 1)"),
         ("channels mixed at once", "5, groups=before)", "5)"),
         ("skips all as wide", "max(width * fine // 32, 1)", "max(width // 4, 1)"),
     ),
     *family(
-        "unstride/heads/object_context.py",
-        ("tests/heads/test_object_context.py",),
+        "unstride/heads/object_context.py", ("tests/heads/test_object_context.py",),
         ("softmax over classes", "logits.flatten(2).softmax(2)", "logits.flatten(2).softmax(1)"),
         ("scores not scaled", " / keys.shape[1] ** 0.5", ""),
         ("softmax over pixels", "scores.softmax(2).mT", "scores.softmax(1).mT"),
@@ -31,8 +29,7 @@ MUTANTS = [
         ("rough for final", "return self.predict(mixed), rough", "return rough, rough"),
     ),
     *family(
-        "unstride/heads/pixel_decoder.py",
-        (
+        "unstride/heads/pixel_decoder.py", (
             "tests/models/multitask/test_multi_task.py",
             "tests/models/depth/test_monodepth.py",
             "-k",
@@ -47,8 +44,7 @@ MUTANTS = [
         ("the coarsest enlarged", "levels[self.finest]", "levels[max(levels)]"),
     ),
     *family(
-        "unstride/heads/semantic_branch.py",
-        ("tests/heads/test_semantic_branch.py",),
+        "unstride/heads/semantic_branch.py", ("tests/heads/test_semantic_branch.py",),
         ("strides as they come", "self.strides = sorted(strides)", "self.strides = list(strides)"),
         (
             "enlarged before the convolution",

@@ -6,8 +6,7 @@ PREDICTED = "tests/inference/test_predict.py", "-k", "not folder_that_fit"
 
 MUTANTS = [
     *family(
-        "unstride/inference/batch_job.py",
-        (
+        "unstride/inference/batch_job.py", (
             *PREDICTED[:1],
             "tests/cli/test_main.py",
             "-k",
@@ -20,8 +19,7 @@ MUTANTS = [
         ("nothing is joined", "job.finish(done)", "pass"),
     ),
     *family(
-        "unstride/inference/batch_job.py",
-        ("tests/inference/test_predict.py", "-k", "stopped"),
+        "unstride/inference/batch_job.py", ("tests/inference/test_predict.py", "-k", "stopped"),
         ("done as ever", "return STOPPED", "return 0"),
         (
             "on with the next",
@@ -30,13 +28,11 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/inference/coco_documents.py",
-        PREDICTED,
+        "unstride/inference/coco_documents.py", PREDICTED,
         ("one number for all", 'entry | {"image_id": number}', "entry"),
     ),
     *family(
-        "unstride/inference/explain.py",
-        ("tests/inference/test_explain.py",),
+        "unstride/inference/explain.py", ("tests/inference/test_explain.py",),
         ("explain: x by the height", "int((x + 0.5) * columns / w)", "int((x + 0.5) * rows / h)"),
         ("explain: no half pixel", "int((y + 0.5) * rows / h)", "int(y * rows / h)"),
         ("explain: points outside", "if not (0 <= x < w and 0 <= y < h):", "if False:"),
@@ -52,8 +48,7 @@ MUTANTS = [
         ("explain: stages are not written", '{"features": one} | one.stages', '{"features": one}'),
     ),
     *family(
-        "unstride/inference/from_names.py",
-        (
+        "unstride/inference/from_names.py", (
             "tests/inference/test_from_names.py",
             "tests/features/test_pretrained.py",
             "-k",
@@ -72,24 +67,21 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/inference/memory_check.py",
-        ("tests/inference/test_predict.py", "-k", "memory"),
+        "unstride/inference/memory_check.py", ("tests/inference/test_predict.py", "-k", "memory"),
         ("all images are tried", "if pixels <= HARMLESS:", "if False:"),
         ("nothing is there anyway", "less - slope * few", "0"),
         ("a small one's need", "self.line[1] * pixels", "self.line[1]"),
         ("there is always room", "wanted > free", "wanted < 0"),
     ),
     *family(
-        "unstride/inference/outputs.py",
-        PREDICTED,
+        "unstride/inference/outputs.py", PREDICTED,
         ("the first class is left out", "logits.argmax(0)", "logits[1:].argmax(0)"),
         ("all objects are shown", "value[good]", "value[good | True]"),
         ("the file lacks bad objects", "entries(0, here,", "entries(0, shown,"),
         ("clipping is not said", 'f"{clipped} pixels', '"" and f"{clipped} pixels'),
     ),
     *family(
-        "unstride/inference/predict.py",
-        PREDICTED,
+        "unstride/inference/predict.py", PREDICTED,
         ("any weights", "digest(model / CONFIG, model / WEIGHTS)", "digest(model / CONFIG)"),
         ("any photograph", '"photograph": digest(path), ', ""),
         (
@@ -119,13 +111,11 @@ MUTANTS = [
         ("any task", 'if described["task"] not in ANSWERS:', "if False:"),
     ),
     *family(
-        "unstride/inference/predict.py",
-        ("tests/inference/test_predict.py", "-k", "score"),
+        "unstride/inference/predict.py", ("tests/inference/test_predict.py", "-k", "score"),
         ("the score is all tasks'", 'if self.model.described["task"] in SCORED else None', ""),
     ),
     *family(
-        "unstride/inference/predictors.py",
-        PREDICTED,
+        "unstride/inference/predictors.py", PREDICTED,
         ("metres of all", '"m" if known else ""', '"m"'),
         (
             "at its own size",
@@ -141,8 +131,7 @@ MUTANTS = [
         ("one picture for all tasks", 'f"pictures/{name}" if', '"pictures" if'),
     ),
     *family(
-        "unstride/inference/upsample.py",
-        ("tests/features/test_pretrained.py", "-k", "upsample"),
+        "unstride/inference/upsample.py", ("tests/features/test_pretrained.py", "-k", "upsample"),
         (
             "upsample: weights ignored",
             "stride, weights=weights, backbone_weights=backbone_weights,",

@@ -4,8 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/losses/featup.py",
-        ("tests/losses/test_featup.py",),
+        "unstride/losses/featup.py", ("tests/losses/test_featup.py",),
         ("likelihood: doubt is a variance", "2 * sigma.square()", "2 * sigma"),
         ("likelihood: doubt is free", " + sigma.log()", ""),
         ("variation: rows alone", "return down + (maps", "return down + 0 * (maps"),
@@ -16,8 +15,7 @@ MUTANTS = [
         ("crf: channels are summed", " / found.shape[2]", ""),
     ),
     *family(
-        "unstride/losses/photometric.py",
-        ("tests/losses/test_photometric.py", "-k", "not truth"),
+        "unstride/losses/photometric.py", ("tests/losses/test_photometric.py", "-k", "not truth"),
         (
             "the variance is the mean square",
             "variance = _box(image.square()) - mean.square()",
@@ -46,8 +44,7 @@ MUTANTS = [
         ("rows only", "for dim in (1, 2):", "for dim in (1,):"),
     ),
     *family(
-        "unstride/losses/supervised.py",
-        ("tests/losses/test_supervised.py",),
+        "unstride/losses/supervised.py", ("tests/losses/test_supervised.py",),
         ("none is NaN", ".sum().clamp(min=1)", ".sum()"),
         ("void counts", "(labels != UNLABELLED).sum()", "(labels != -1).sum()"),
         ("the unknown counts", "known = target > 0", "known = target > -1"),
@@ -60,8 +57,7 @@ MUTANTS = [
         ("the wrong sign", "(1 - cosine_similarity", "(1 + cosine_similarity"),
     ),
     *family(
-        "unstride/losses/uncertainty_weighting.py",
-        ("tests/losses/test_uncertainty_weighting.py",),
+        "unstride/losses/uncertainty_weighting.py", ("tests/losses/test_uncertainty_weighting.py",),
         (
             "kinds exchanged",
             "1.0 if is_classification[name] else 0.5",

@@ -4,13 +4,11 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/metrics/average_precision.py",
-        ("tests/metrics/test_average_precision.py", "-k", "nothing"),
+        "unstride/metrics/average_precision.py", ("tests/metrics/test_average_precision.py", "-k", "nothing"),
         ("minus one", 'value.masked_fill(value < 0, float("nan"))', "value"),
     ),
     *family(
-        "unstride/metrics/average_precision.py",
-        ("tests/metrics/test_average_precision.py", "-k", "written"),
+        "unstride/metrics/average_precision.py", ("tests/metrics/test_average_precision.py", "-k", "written"),
         (
             "recalls in float32",
             "rec_thresholds=np.linspace(0, 1, 101).tolist()",
@@ -18,8 +16,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/metrics/average_precision.py",
-        ("tests/metrics/test_average_precision.py", "-k", "in_turn"),
+        "unstride/metrics/average_precision.py", ("tests/metrics/test_average_precision.py", "-k", "in_turn"),
         ("as many as who has least", "turns = zip_longest(", "turns = zip("),
         (
             "the others' are lost",
@@ -28,8 +25,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/metrics/cam_faithfulness.py",
-        ("tests/metrics/test_cam_faithfulness.py",),
+        "unstride/metrics/cam_faithfulness.py", ("tests/metrics/test_cam_faithfulness.py",),
         ("drop relative to the masked", "/ whole.clamp(", "/ masked.clamp("),
         ("drop not cut off", "(-change).clamp(min=0)", "(-change)"),
         ("equal is an increase", "(change > 0)", "(change >= 0)"),
@@ -37,8 +33,7 @@ MUTANTS = [
         ("zero over zero", "whole.clamp(min=tiny)", "whole"),
     ),
     *family(
-        "unstride/metrics/depth.py",
-        ("tests/metrics/test_depth.py",),
+        "unstride/metrics/depth.py", ("tests/metrics/test_depth.py",),
         ("caps include the far", "(target < caps[1])", "(target > 0)"),
         ("prediction not clamped", ".clamp(*caps)", ""),
         (
@@ -89,8 +84,7 @@ MUTANTS = [
         ("any crop", "if crop is not None and crop not in CROPS:", "if False:"),
     ),
     *family(
-        "unstride/metrics/iou.py",
-        ("tests/metrics/test_iou.py",),
+        "unstride/metrics/iou.py", ("tests/metrics/test_iou.py",),
         ("band one wider", "side = 2 * width + 1", "side = 2 * width + 3"),
         ("the border makes no band", "value=outside)", "value=-outside)"),
         ("unlabelled makes a band", "labels.float().masked_fill(~known, -1)", "labels.float()"),
@@ -114,8 +108,7 @@ MUTANTS = [
         ("mIoU: unlabelled not ignored", "ignore_index=UNLABELLED", "ignore_index=0"),
     ),
     *family(
-        "unstride/metrics/normals.py",
-        ("tests/metrics/test_normals.py",),
+        "unstride/metrics/normals.py", ("tests/metrics/test_normals.py",),
         ("the unknown counts", "known = (target != 0).any(1)", "known = (target != 9).any(1)"),
         ("nothing is right", ".masked_fill(nothing, 90.0)", ""),
         (
@@ -129,8 +122,7 @@ MUTANTS = [
         ("the threshold", "THRESHOLDS = (11.25,", "THRESHOLDS = (11.52,"),
     ),
     *family(
-        "unstride/metrics/panoptic_quality.py",
-        (
+        "unstride/metrics/panoptic_quality.py", (
             "tests/metrics/test_panoptic_quality.py",
             "-k",
             "drawn or half or forgiven or classes or disagree or thing",
@@ -154,8 +146,7 @@ MUTANTS = [
         ("sizes unchecked", "if prediction.shape != target.shape:", "if False:"),
     ),
     *family(
-        "unstride/metrics/segment_separation.py",
-        ("tests/metrics/test_segment_separation.py",),
+        "unstride/metrics/segment_separation.py", ("tests/metrics/test_segment_separation.py",),
         ("ties count for one", "(counts - 1) / 2", "0"),
         ("only the first annotator", "scores.append(auc.nanmean())", "scores.append(auc[0])"),
         ("an annotator without boundary spoils all", "auc.nanmean()", "auc.mean()"),

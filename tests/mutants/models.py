@@ -4,8 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/models/depth/by_name.py",
-        (
+        "unstride/models/depth/by_name.py", (
             "tests/recipes/test_depth.py",
             "tests/recipes/test_multitask.py",
             "-k",
@@ -14,8 +13,7 @@ MUTANTS = [
         ("the usual depths", "LogDepth(near, far)),", "LogDepth()),"),
     ),
     *family(
-        "unstride/models/depth/monodepth.py",
-        ("tests/models/depth/test_monodepth.py",),
+        "unstride/models/depth/monodepth.py", ("tests/models/depth/test_monodepth.py",),
         (
             "disparities of half types",
             "widened(self.heads[str(n)](levels[n]))",
@@ -49,8 +47,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/models/depth/pose_network.py",
-        ("tests/models/depth/test_monodepth.py", "-k", "motion or learns"),
+        "unstride/models/depth/pose_network.py", ("tests/models/depth/test_monodepth.py", "-k", "motion or learns"),
         ("starts anywhere", "UNIT = 0.01", "UNIT = 10.0"),
         (
             "turn for shift",
@@ -59,8 +56,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/models/detection/by_name.py",
-        ("tests/models/detection/test_by_name.py",),
+        "unstride/models/detection/by_name.py", ("tests/models/detection/test_by_name.py",),
         (
             "in mask heads that are not there",
             'if name == "mask_rcnn" else (MASK_HEAD,)',
@@ -69,8 +65,7 @@ MUTANTS = [
         ("any detector", "if name not in KINDS:", "if False:"),
     ),
     *family(
-        "unstride/models/detection/detector.py",
-        (
+        "unstride/models/detection/detector.py", (
             "tests/models/detection/test_detector.py",
             "-k",
             "batch or refused or deconvolution or frozen or (numbers and 90) or no_object or nothing or pooled or kept or rounded",
@@ -93,8 +88,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/models/detection/detector.py",
-        (
+        "unstride/models/detection/detector.py", (
             "tests/models/detection/test_by_name.py",
             "tests/models/detection/test_detector.py",
             "-k",
@@ -110,8 +104,7 @@ MUTANTS = [
         ("any version", "if version not in ((1, 2) if kind in SECOND else (1,)):", "if False:"),
     ),
     *family(
-        "unstride/models/detection/detector.py",
-        ("tests/models/detection/test_detector.py", "-k", "version_2"),
+        "unstride/models/detection/detector.py", ("tests/models/detection/test_detector.py", "-k", "version_2"),
         (
             "no norms in the FPN",
             "norm=nn.BatchNorm2d if version == 2 and",
@@ -126,8 +119,7 @@ MUTANTS = [
         ("the first head of RetinaNet", 'if version == 2 and "head" not in options:', "if False:"),
     ),
     *family(
-        "unstride/models/detection/heads.py",
-        (
+        "unstride/models/detection/heads.py", (
             "tests/models/detection/test_by_name.py",
             "tests/models/detection/test_detector.py",
             "-k",
@@ -142,8 +134,7 @@ MUTANTS = [
         ("no norms in the mask head", "[width] * DEPTH, 1, norm_layer=norm", "[width] * DEPTH, 1"),
     ),
     *family(
-        "unstride/models/detection/torchvision_parts.py",
-        (
+        "unstride/models/detection/torchvision_parts.py", (
             "tests/models/detection/test_detector.py",
             "-k",
             "batch or refused or deconvolution or frozen or (numbers and 90) or no_object or nothing or pooled or kept or rounded or draws",
@@ -159,8 +150,7 @@ MUTANTS = [
         ("guided mask heads", "if self.conv5_mask.guide_channels is not None:", "if False:"),
     ),
     *family(
-        "unstride/models/detection/torchvision_weights.py",
-        (
+        "unstride/models/detection/torchvision_weights.py", (
             "tests/models/detection/test_detector.py",
             "-k",
             "batch or refused or deconvolution or frozen or (numbers and 90) or no_object or nothing or pooled or kept or rounded",
@@ -169,8 +159,7 @@ MUTANTS = [
         ("epsilon unused", "norm.eps if epsilon is None else epsilon", "norm.eps"),
     ),
     *family(
-        "unstride/models/multitask/by_name.py",
-        (
+        "unstride/models/multitask/by_name.py", (
             "tests/recipes/test_depth.py",
             "tests/recipes/test_multitask.py",
             "-k",
@@ -184,8 +173,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/models/multitask/multi_task.py",
-        ("tests/models/multitask/test_multi_task.py", "-k", "part or said"),
+        "unstride/models/multitask/multi_task.py", ("tests/models/multitask/test_multi_task.py", "-k", "part or said"),
         ("the unlabelled takes part", "if self.tasks[name].known(target).any()", "if True"),
         (
             "all are the same",
@@ -194,8 +182,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/models/multitask/single_task.py",
-        ("tests/models/multitask/test_multi_task.py", "-k", "not every"),
+        "unstride/models/multitask/single_task.py", ("tests/models/multitask/test_multi_task.py", "-k", "not every"),
         ("answers of half types", "raw = widened(self.head(", "raw = (self.head("),
         (
             "resized for cropped",
@@ -204,8 +191,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/models/multitask/task.py",
-        ("tests/models/multitask/test_multi_task.py", "-k", "not every"),
+        "unstride/models/multitask/task.py", ("tests/models/multitask/test_multi_task.py", "-k", "not every"),
         (
             "linear depth",
             "self.near * (log(self.far / self.near) * raw[:, 0].sigmoid()).exp()",
@@ -217,13 +203,11 @@ MUTANTS = [
         ("regression for classes", "is_classification = True", "is_classification = False"),
     ),
     *family(
-        "unstride/models/panoptic/by_name.py",
-        ("tests/models/detection/test_by_name.py",),
+        "unstride/models/panoptic/by_name.py", ("tests/models/detection/test_by_name.py",),
         ("classes uncounted", "if classes != len(things) + len(stuff):", "if False:"),
     ),
     *family(
-        "unstride/models/panoptic/panoptic_deeplab.py",
-        ("tests/models/panoptic/test_panoptic_deeplab.py",),
+        "unstride/models/panoptic/panoptic_deeplab.py", ("tests/models/panoptic/test_panoptic_deeplab.py",),
         ("offsets in finest cells", "unit = max(", "unit = min("),
         ("half types", "interpolate(widened(m)", "interpolate((m)"),
         ("all pixels are hard", "HARDEST = 0.2", "HARDEST = 1.0"),
@@ -247,8 +231,7 @@ MUTANTS = [
         ("not cut to the image", "[:, :, :height, :width] for m in maps", "for m in maps"),
     ),
     *family(
-        "unstride/models/panoptic/panoptic_fpn.py",
-        ("tests/models/panoptic/test_panoptic_fpn.py",),
+        "unstride/models/panoptic/panoptic_fpn.py", ("tests/models/panoptic/test_panoptic_fpn.py",),
         ("crowds are learned", "[without_crowds(t) for t in targets]", "list(targets)"),
         ("void is learned", "ignore_index=UNLABELLED", "ignore_index=-1"),
         (
@@ -272,8 +255,7 @@ MUTANTS = [
         ("of the padded size", 'interpolate(part, size, mode="bilinear")[0]', "part[0]"),
     ),
     *family(
-        "unstride/models/panoptic/postprocess.py",
-        ("tests/models/panoptic/test_postprocess.py", "-k", "not truth"),
+        "unstride/models/panoptic/postprocess.py", ("tests/models/panoptic/test_postprocess.py", "-k", "not truth"),
         (
             "the worse above",
             "scores.argsort(descending=True, stable=True).tolist()",
@@ -311,8 +293,7 @@ MUTANTS = [
         ("empty centres", "if vote.any():", "if True:"),
     ),
     *family(
-        "unstride/models/segmentation/by_name.py",
-        (
+        "unstride/models/segmentation/by_name.py", (
             "tests/recipes/test_segmentation.py",
             "tests/models/detection/test_by_name.py",
             "-k",
@@ -326,8 +307,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/models/segmentation/hrnet_ocr.py",
-        ("tests/models/segmentation/test_by_name.py", "-k", "places or needs_the_image or hrnet"),
+        "unstride/models/segmentation/hrnet_ocr.py", ("tests/models/segmentation/test_by_name.py", "-k", "places or needs_the_image or hrnet"),
         (
             "always bilinear",
             "Fusion(pyramid.channels, fusion_upsampler)",
@@ -337,8 +317,7 @@ MUTANTS = [
         ("widths swapped", "width=width, key_width=key_width", "width=key_width, key_width=width"),
     ),
     *family(
-        "unstride/models/segmentation/segmenter.py",
-        ("tests/models/segmentation/test_by_name.py", "-k", "not operator_at_any"),
+        "unstride/models/segmentation/segmenter.py", ("tests/models/segmentation/test_by_name.py", "-k", "not operator_at_any"),
         ("not padded", "image = pad_image(image, size)\n", ""),
         ("not cropped", "size, image=image)[:, :, :height, :width]", "size, image=image)"),
         (
@@ -360,15 +339,13 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/models/segmentation/semantic_fpn.py",
-        ("tests/models/segmentation/test_by_name.py", "-k", "places or needs_the_image"),
+        "unstride/models/segmentation/semantic_fpn.py", ("tests/models/segmentation/test_by_name.py", "-k", "places or needs_the_image"),
         ("one operator for both", "width, fpn_upsampler)", "width, branch_upsampler)"),
         ("no image in the branch", "self.branch(levels, image)", "self.branch(levels)"),
         ("no image in the neck", "self.fpn(features, image)", "self.fpn(features)"),
     ),
     *family(
-        "unstride/models/segmentation/upernet.py",
-        ("tests/models/segmentation/test_by_name.py", "-k", "places or needs_the_image or upernet"),
+        "unstride/models/segmentation/upernet.py", ("tests/models/segmentation/test_by_name.py", "-k", "places or needs_the_image or upernet"),
         ("pooling has the fusion's", "width, pooling_upsampler)", "width, fusion_upsampler)"),
         (
             "the pooled level counts nothing",
@@ -396,8 +373,7 @@ MUTANTS = [
         ("no batch normalisation", "norm=nn.BatchNorm2d", "norm=None"),
     ),
     *family(
-        "unstride/models/task_network.py",
-        ("tests/recipes/test_segmentation.py", "-k", "folder_holds"),
+        "unstride/models/task_network.py", ("tests/recipes/test_segmentation.py", "-k", "folder_holds"),
         ("weights stay fresh", '    load_weights(network, folder / WEIGHTS, "network")\n', ""),
         (
             "in training mode",
@@ -407,8 +383,7 @@ MUTANTS = [
         ("the word is lost", 'upsampler=described["upsampler"]', "upsampler=None"),
     ),
     *family(
-        "unstride/models/task_network.py",
-        ("tests/models/test_task_network.py",),
+        "unstride/models/task_network.py", ("tests/models/test_task_network.py",),
         (
             "the option is lost in the file",
             'options = dict(described["options"])',
@@ -423,8 +398,7 @@ MUTANTS = [
         ("a word that goes nowhere", "if own and not isinstance", "if False and not isinstance"),
     ),
     *family(
-        "unstride/models/upsampler_options.py",
-        ("tests/models",),
+        "unstride/models/upsampler_options.py", ("tests/models",),
         (
             "a wrong option is a traceback",
             '    except TypeError as error:\n        raise ValueError(f"model',
@@ -437,8 +411,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/models/upsampler_options.py",
-        (
+        "unstride/models/upsampler_options.py", (
             "tests/recipes/test_segmentation.py",
             "tests/models/detection/test_by_name.py",
             "-k",
@@ -447,8 +420,7 @@ MUTANTS = [
         ("at no place", "elif upsampler is not None and", "elif False and"),
     ),
     *family(
-        "unstride/models/upsampler_options.py",
-        ("tests/models/detection/test_by_name.py",),
+        "unstride/models/upsampler_options.py", ("tests/models/detection/test_by_name.py",),
         (
             "never in the mask head",
             "return (MASK_HEAD,) if needs_guide else ()",

@@ -4,8 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/necks/conv_block.py",
-        ("tests/heads/test_semantic_branch.py",),
+        "unstride/necks/conv_block.py", ("tests/heads/test_semantic_branch.py",),
         (
             "another norm",
             "convolution, norm(after), nn.ReLU()",
@@ -14,8 +13,7 @@ MUTANTS = [
         ("another number of groups", "NORM_GROUPS = 32", "NORM_GROUPS = 16"),
     ),
     *family(
-        "unstride/necks/extra_levels.py",
-        ("tests/necks/test_fpn.py",),
+        "unstride/necks/extra_levels.py", ("tests/necks/test_fpn.py",),
         ("a true maximum", "kernel_size=1, stride=2", "kernel_size=2, stride=2"),
         (
             "always from the features",
@@ -26,8 +24,7 @@ MUTANTS = [
         ("P7 at three times", "4 * stride: self.p7", "3 * stride: self.p7"),
     ),
     *family(
-        "unstride/necks/fpn.py",
-        ("tests/necks/test_fpn.py",),
+        "unstride/necks/fpn.py", ("tests/necks/test_fpn.py",),
         ("nearest about centres by default", 'mode = "nearest"\n', 'mode = "nearest-exact"\n'),
         ("no top-down path", "laterals[i] = fine + coarse", "laterals[i] = fine"),
         (
@@ -55,8 +52,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/necks/level_fusion.py",
-        ("tests/necks/test_level_fusion.py",),
+        "unstride/necks/level_fusion.py", ("tests/necks/test_level_fusion.py",),
         ("coarse first", "torch.cat([finest, *rest], 1)", "torch.cat([*rest, finest], 1)"),
         ("nearest by default", 'whole, mode="bilinear"', 'whole, mode="nearest"'),
         (
@@ -74,8 +70,7 @@ MUTANTS = [
         ("no image", "finer=fine, image=image", "finer=fine"),
     ),
     *family(
-        "unstride/necks/pyramid_pooling.py",
-        ("tests/necks/test_pyramid_pooling.py",),
+        "unstride/necks/pyramid_pooling.py", ("tests/necks/test_pyramid_pooling.py",),
         ("other parts", "SIZES = (1, 2, 3, 6)", "SIZES = (1, 2, 4, 6)"),
         (
             "maxima",
@@ -99,8 +94,7 @@ MUTANTS = [
         ("no image", "finer=features, image=image", "finer=features"),
     ),
     *family(
-        "unstride/necks/simple_pyramid.py",
-        ("tests/necks/test_simple_pyramid.py",),
+        "unstride/necks/simple_pyramid.py", ("tests/necks/test_simple_pyramid.py",),
         ("every second pixel", "max_pool2d(features, step)", "features[:, :, ::step, ::step]"),
         ("a norm before the first", "None if first else", ""),
         ("no gelu", "gelu(self.norm(features))", "self.norm(features)"),

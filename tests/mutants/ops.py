@@ -8,8 +8,7 @@ LAWS = "tests/ops/test_laws.py", "tests/ops/test_border.py", "tests/ops/test_gra
 
 MUTANTS = [
     *family(
-        "unstride/ops/border.py",
-        ("tests/ops/test_border.py", "tests/ops/test_laws.py"),
+        "unstride/ops/border.py", ("tests/ops/test_border.py", "tests/ops/test_laws.py"),
         ("reflects about the edge", "period - folded)", "period - folded - 1)"),
         ("replicates one too far", "indices.clamp(0, n - 1)", "indices.clamp(0, n - 2)"),
         ("bottom not folded", "for i in (0, 2))", "for i in (0, 0))"),
@@ -27,8 +26,7 @@ MUTANTS = [
         ("weight doubled", "torch.zeros_like(part).scatter_add", "part.scatter_add"),
     ),
     *family(
-        "unstride/ops/cpu.py",
-        NUMBA,
+        "unstride/ops/cpu.py", NUMBA,
         (
             "a lane takes its neighbour's tap",
             'f"w{j}_{t} * f{s + t}"',
@@ -94,8 +92,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/ops/cpu_jobs.py",
-        (
+        "unstride/ops/cpu_jobs.py", (
             "tests/ops/test_backends.py",
             "tests/ops/test_processes.py",
             "-k",
@@ -145,8 +142,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/ops/functional.py",
-        LAWS,
+        "unstride/ops/functional.py", LAWS,
         (
             "no gradient for 42 of 49 taps",
             "        correlate(grad, features, k, g) if ctx.needs_input_grad[1] else None,\n    )\n\n\ndef _correlate_backward",
@@ -179,8 +175,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/ops/gpu.py",
-        TRITON,
+        "unstride/ops/gpu.py", TRITON,
         (
             "weights transposed",
             "at = weights + b * wb + g * wg + p * wp + q * wq + y * wy + x * wx\n        weight = tl.load(at, some_pixel",
@@ -231,8 +226,7 @@ MUTANTS = [
         ("second image takes the first's", "source = features + b * fb +", "source = features +"),
     ),
     *family(
-        "unstride/ops/portable.py",
-        ("tests/ops/test_portable.py",),
+        "unstride/ops/portable.py", ("tests/ops/test_portable.py",),
         ("rows not moved on", "index_select(2, first + p)", "index_select(2, first)"),
         (
             "the first group for all",
@@ -246,8 +240,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/ops/reference.py",
-        ("tests/ops/test_laws.py", "tests/ops/test_backends.py"),
+        "unstride/ops/reference.py", ("tests/ops/test_laws.py", "tests/ops/test_backends.py"),
         (
             "reassemble: taps transposed",
             "addcmul(out, tap, weights[:, :, None, p, q])",
@@ -301,14 +294,12 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/ops/softmax.py",
-        ("tests/upsamplers/test_naf.py", "tests/upsamplers/test_anyup.py"),
+        "unstride/ops/softmax.py", ("tests/upsamplers/test_naf.py", "tests/upsamplers/test_anyup.py"),
         ("one cell too many", "(taps >= end)", "(taps > end)"),
         ("bounds for rows only", "enumerate((rows, columns))", "enumerate((rows,))"),
     ),
     *family(
-        "unstride/ops/window.py",
-        ("tests/ops/test_laws.py",),
+        "unstride/ops/window.py", ("tests/ops/test_laws.py",),
         ("pixel centres forgotten", "twice = 2 * outputs + 1", "twice = 2 * outputs"),
         ("up: not centred on the pixel", "- kernel_size // 2\n", "- (kernel_size - 1) // 2\n"),
         (

@@ -4,8 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/recipes/affinity.py",
-        ("tests/recipes/test_affinity.py",),
+        "unstride/recipes/affinity.py", ("tests/recipes/test_affinity.py",),
         ("oneself is a neighbour", " & ((p, q) != (k // 2, k // 2))", ""),
         ("no segment is a segment", "(there >= 0) & (segments >= 0)", "(there >= -1)"),
         ("across: likelihood of its opposite", "-torch.log(-torch.expm1(-half))", "half"),
@@ -13,8 +12,7 @@ MUTANTS = [
         ("flipped image, straight segments", "segments.flip(2)) if", "segments) if"),
     ),
     *family(
-        "unstride/recipes/depth.py",
-        ("tests/recipes/test_depth.py", "-k", "not killed and not every_config"),
+        "unstride/recipes/depth.py", ("tests/recipes/test_depth.py", "-k", "not killed and not every_config"),
         (
             "poses that there are not",
             'if options.known_motion and options.dataset == "kitti_depth":',
@@ -38,13 +36,11 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/recipes/depth_learner.py",
-        ("tests/recipes/test_pictures.py",),
+        "unstride/recipes/depth_learner.py", ("tests/recipes/test_pictures.py",),
         ("a scale of its own", '== "none" else None', '== "median" else None'),
     ),
     *family(
-        "unstride/recipes/depth_learner.py",
-        ("tests/recipes/test_depth.py", "-k", "not killed and not every_config"),
+        "unstride/recipes/depth_learner.py", ("tests/recipes/test_depth.py", "-k", "not killed and not every_config"),
         (
             "the true poses are not taken",
             "parts = self.network.loss(batch, known_motion=self.options.known_motion)\n        return",
@@ -74,8 +70,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/recipes/detection.py",
-        ("tests/recipes/test_pictures.py",),
+        "unstride/recipes/detection.py", ("tests/recipes/test_pictures.py",),
         ("unsure objects are shown", 'found["scores"] >= SURE', 'found["scores"] >= 0'),
         (
             "no true masks",
@@ -85,8 +80,7 @@ MUTANTS = [
         ("truth without certainty", "torch.ones(len(true", "torch.zeros(len(true"),
     ),
     *family(
-        "unstride/recipes/detection.py",
-        (
+        "unstride/recipes/detection.py", (
             "tests/recipes/test_detection.py",
             "-k",
             "percents or rate or crowds or teach or other_classes or (move and mask)",
@@ -106,8 +100,7 @@ MUTANTS = [
         ("masks are not scored", 'if model == "mask_rcnn":', "if False:"),
     ),
     *family(
-        "unstride/recipes/multitask.py",
-        ("tests/recipes/test_pictures.py",),
+        "unstride/recipes/multitask.py", ("tests/recipes/test_pictures.py",),
         ("all in one place", "found[0]), task)", "found[0]))"),
         (
             "normals as depth",
@@ -117,8 +110,7 @@ MUTANTS = [
         ("a scale of its own", "found, depth_span(truth))", "found)"),
     ),
     *family(
-        "unstride/recipes/multitask.py",
-        ("tests/recipes/test_multitask.py", "-k", "not killed"),
+        "unstride/recipes/multitask.py", ("tests/recipes/test_multitask.py", "-k", "not killed"),
         ("a share for percent", "100 * drained(self.area)", "drained(self.area)"),
         ("counted on and on", "    metric.reset()\n", ""),
         (
@@ -137,8 +129,7 @@ MUTANTS = [
         ("near for far", '"near": options.near,', '"near": options.far,'),
     ),
     *family(
-        "unstride/recipes/panoptic.py",
-        ("tests/recipes/test_panoptic.py", "-k", "other_classes or void or (move and fpn)"),
+        "unstride/recipes/panoptic.py", ("tests/recipes/test_panoptic.py", "-k", "other_classes or void or (move and fpn)"),
         ("any classes", "Classes.of(dataset.categories) != classes", "False"),
         (
             "names in the file's order",
@@ -148,8 +139,7 @@ MUTANTS = [
         ("crops for all", "options.crop if kind.one_size else None", "(48, 64)"),
     ),
     *family(
-        "unstride/recipes/panoptic_learner.py",
-        ("tests/recipes/test_pictures.py",),
+        "unstride/recipes/panoptic_learner.py", ("tests/recipes/test_pictures.py",),
         ("found before truth", "image, truth, found)", "image, found, truth)"),
         (
             "what was cut off is shown",
@@ -158,8 +148,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/recipes/panoptic_learner.py",
-        ("tests/recipes/test_panoptic.py", "-k", "percents or rate or (move and deeplab)"),
+        "unstride/recipes/panoptic_learner.py", ("tests/recipes/test_panoptic.py", "-k", "percents or rate or (move and deeplab)"),
         ("shares, not percents", "100 * score", "score"),
         ("one rate for all", 'trunk = "detector.backbone.body"', 'trunk = "detector"'),
         (
@@ -169,13 +158,11 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/recipes/segmentation.py",
-        ("tests/recipes/test_pictures.py",),
+        "unstride/recipes/segmentation.py", ("tests/recipes/test_pictures.py",),
         ("truth twice", "labels[0].cpu(), found[0].cpu()", "labels[0].cpu(), labels[0].cpu()"),
     ),
     *family(
-        "unstride/recipes/segmentation.py",
-        ("tests/recipes/test_segmentation.py", "-k", "not two_processes"),
+        "unstride/recipes/segmentation.py", ("tests/recipes/test_segmentation.py", "-k", "not two_processes"),
         (
             "void is a class",
             "pixel_cross_entropy(logits, labels)",

@@ -4,8 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/saving/card.py",
-        ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
+        "unstride/saving/card.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
         (
             "the card does not name your class",
             'classes = f", classes=[{own}]" if own else ""',
@@ -13,8 +12,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/saving/configuration.py",
-        ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
+        "unstride/saving/configuration.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
         ("describe: defaults are not written", "    bound.apply_defaults()\n", ""),
         (
             "describe: attributes before arguments",
@@ -50,8 +48,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/saving/folder.py",
-        ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
+        "unstride/saving/folder.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
         ("the card is written again", "    if not (folder / CARD).exists():\n", "    if True:\n"),
         ("tensors share memory", ".contiguous().clone()", ".contiguous()"),
         ("in training mode", "return model.eval()", "return model.train()"),
@@ -79,8 +76,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/saving/huggingface.py",
-        ("tests/saving/test_huggingface.py",),
+        "unstride/saving/huggingface.py", ("tests/saving/test_huggingface.py",),
         ("everything is fetched", ", allow_patterns=[CONFIG, WEIGHTS]", ""),
         ("the card is overwritten", "kept = [CARD] if", "kept = None if"),
         ("always public", "private=private, exist_ok", "private=False, exist_ok"),
@@ -94,8 +90,7 @@ MUTANTS = [
         ("no second push", "exist_ok=True", "exist_ok=False"),
     ),
     *family(
-        "unstride/saving/mixin.py",
-        ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
+        "unstride/saving/mixin.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
         (
             "remembers the parent's arguments",
             'vars(self).setdefault("made_with", (args, options))',

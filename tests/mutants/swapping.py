@@ -11,8 +11,7 @@ SWAPPING = (
 
 MUTANTS = [
     *family(
-        "unstride/swapping/dry_run.py",
-        SWAPPING,
+        "unstride/swapping/dry_run.py", SWAPPING,
         (
             "the farthest guide first",
             "for visit in reversed(self.visits):",
@@ -29,19 +28,16 @@ MUTANTS = [
         ("buffers stay changed", "buffer.copy_(before)", "pass"),
     ),
     *family(
-        "unstride/swapping/origin_tracking.py",
-        SWAPPING,
+        "unstride/swapping/origin_tracking.py", SWAPPING,
         ("weights end no mark", "marks = frozenset({INPUT, LEARNED})", "pass"),
         ("what is learned is forgotten", "frozenset({INPUT, LEARNED})", "frozenset({INPUT})"),
     ),
     *family(
-        "unstride/swapping/places.py",
-        SWAPPING,
+        "unstride/swapping/places.py", SWAPPING,
         ("corners tell no calls apart", "bool(align_corners)", "False"),
     ),
     *family(
-        "unstride/swapping/surgery.py",
-        SWAPPING,
+        "unstride/swapping/surgery.py", SWAPPING,
         ("idle weights want gradients", ".requires_grad_(False)", ""),
         ("upsamplers train while the model does not", ".train(module.training)", ""),
         ("nn.Upsample has no code of its own", " and not isinstance(child, nn.Upsample)", ""),
@@ -49,8 +45,7 @@ MUTANTS = [
         ("every scale is 2", "max(place.scale, 1)", "2"),
     ),
     *family(
-        "unstride/swapping/swapped_module.py",
-        SWAPPING,
+        "unstride/swapping/swapped_module.py", SWAPPING,
         (
             "a child's calls are its caller's",
             "        outer.depth += 1\n",

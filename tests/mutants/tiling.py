@@ -4,8 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/tiling/memory_budget.py",
-        ("tests/tiling/test_memory_budget.py",),
+        "unstride/tiling/memory_budget.py", ("tests/tiling/test_memory_budget.py",),
         ("memory: GiB is GB", "1024 ** ", "1000 ** "),
         (
             "memory: nothing is a size",
@@ -29,8 +28,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/tiling/padded_tiles.py",
-        ("tests/tiling/test_padded_tiles.py",),
+        "unstride/tiling/padded_tiles.py", ("tests/tiling/test_padded_tiles.py",),
         (
             "pieces: the padding stays",
             "slice(min(s.start, n), min(s.stop, n))\n            for",
@@ -54,8 +52,7 @@ MUTANTS = [
         ("covering: never cropped alone", "if all(n.is_integer() for n in scaled):", "if False:"),
     ),
     *family(
-        "unstride/tiling/peak_memory.py",
-        ("tests/tiling/test_tiles.py", "-k", "counted"),
+        "unstride/tiling/peak_memory.py", ("tests/tiling/test_tiles.py", "-k", "counted"),
         ("peak: what was given counts", "self.known[tensor.untyped_storage()] = True", "pass"),
         ("peak: views count", "        if storage in self.known:\n            return\n", ""),
         ("peak: nothing ends", "self.now -= size", "pass"),
@@ -63,8 +60,7 @@ MUTANTS = [
         ("peak: what is left, not the peak", "return living.most", "return living.now"),
     ),
     *family(
-        "unstride/tiling/tile_axis.py",
-        ("tests/tiling/test_tiles.py", "-k", "whole or way or room"),
+        "unstride/tiling/tile_axis.py", ("tests/tiling/test_tiles.py", "-k", "whole or way or room"),
         (
             "cut: the guide's pixels may be cut",
             "for n in (self.pixels, self.seen)",
@@ -84,8 +80,7 @@ MUTANTS = [
         ("cut: the largest is the total", "return sum(span.end", "return max(span.end"),
     ),
     *family(
-        "unstride/tiling/tiles.py",
-        ("tests/tiling/test_tiles.py", "tests/tiling/test_padded_tiles.py", "-k", "not resident"),
+        "unstride/tiling/tiles.py", ("tests/tiling/test_tiles.py", "tests/tiling/test_padded_tiles.py", "-k", "not resident"),
         ("tiles: the halo stays", "y.start - top : y.stop - top", "0 : y.stop - y.start"),
         (
             "tiles: margins beyond the map",

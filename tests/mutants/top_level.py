@@ -4,8 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/geometry.py",
-        ("tests/test_geometry.py", "tests/transforms/test_spatial.py", "-k", "geometry or centre"),
+        "unstride/geometry.py", ("tests/test_geometry.py", "tests/transforms/test_spatial.py", "-k", "geometry or centre"),
         (
             "centres at whole numbers",
             "torch.arange(width, device=like.device, dtype=like.dtype) + 0.5",
@@ -55,8 +54,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/precision.py",
-        ("tests/ops/test_backends.py", "tests/test_geometry.py"),
+        "unstride/precision.py", ("tests/ops/test_backends.py", "tests/test_geometry.py"),
         (
             "half types not widened",
             "return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor",

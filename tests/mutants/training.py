@@ -4,14 +4,12 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/training/callbacks.py",
-        ("tests/recipes/test_segmentation.py", "-k", "again"),
+        "unstride/training/callbacks.py", ("tests/recipes/test_segmentation.py", "-k", "again"),
         ("saved before it is measured", "% self.every and not measured:", "% self.every:"),
         ("not saved after it is measured", 'if trainer.state.fn == "fit":', "if False:"),
     ),
     *family(
-        "unstride/training/callbacks.py",
-        ("tests/training/test_callbacks.py",),
+        "unstride/training/callbacks.py", ("tests/training/test_callbacks.py",),
         ("more is always better", '1 if mode == "max" else -1', "1"),
         ("equals are better", "score > self.best", "score >= self.best"),
         ("waits for ever", "self.waited += 1", "pass"),
@@ -30,13 +28,11 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/training/learner.py",
-        ("tests/recipes/test_featup.py", "-k", "same_seed or folder"),
+        "unstride/training/learner.py", ("tests/recipes/test_featup.py", "-k", "same_seed or folder"),
         ("the curve is lost", 'self.curve = checkpoint["curve"]', "pass"),
     ),
     *family(
-        "unstride/training/learner.py",
-        ("tests/recipes/test_segmentation.py", "-k", "again or broken"),
+        "unstride/training/learner.py", ("tests/recipes/test_segmentation.py", "-k", "again or broken"),
         (
             "of the step before",
             "self.latest = self.global_step, scores",
@@ -44,8 +40,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/training/lr_schedule.py",
-        (
+        "unstride/training/lr_schedule.py", (
             "tests/training/test_task_run.py",
             "tests/recipes/test_segmentation.py",
             "-k",
@@ -57,26 +52,22 @@ MUTANTS = [
         ("no warm-up", "if options.warmup else 1.0", "if False else 1.0"),
     ),
     *family(
-        "unstride/training/options.py",
-        ("tests/training/test_task_run.py", "-k", "refused"),
+        "unstride/training/options.py", ("tests/training/test_task_run.py", "-k", "refused"),
         ("no sizes", "not value or min(value) < 1", "min(value, default=1) < 1"),
         ("no pixels", "min(value) < 1)", "min(value) < 0)"),
         ("falling ranges", "0 < value[0] <= value[1]", "0 < value[0]"),
         ("to nothing", "0 < value[0] <= value[1]", "value[0] <= value[1]"),
     ),
     *family(
-        "unstride/training/run.py",
-        ("tests/recipes/test_featup.py", "-k", "same_seed or folder"),
+        "unstride/training/run.py", ("tests/recipes/test_featup.py", "-k", "same_seed or folder"),
         ("starts again", "return path if path.exists() else None", "return None"),
     ),
     *family(
-        "unstride/training/run.py",
-        ("tests/recipes/test_segmentation.py", "-k", "again or broken"),
+        "unstride/training/run.py", ("tests/recipes/test_segmentation.py", "-k", "again or broken"),
         ("broken is no matter", "not zipfile.is_zipfile(path)", "False"),
     ),
     *family(
-        "unstride/training/run_card.py",
-        (
+        "unstride/training/run_card.py", (
             "tests/training/test_run_card.py",
             "tests/recipes/test_featup.py",
             "-k",
@@ -99,14 +90,12 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/training/task_learner.py",
-        ("tests/recipes/test_pictures.py",),
+        "unstride/training/task_learner.py", ("tests/recipes/test_pictures.py",),
         ("all are shown", "if index < SHOWN and", "if"),
         ("one name for all", 'f"{name}/{index}"', 'f"validation/{index}"'),
     ),
     *family(
-        "unstride/training/task_learner.py",
-        (
+        "unstride/training/task_learner.py", (
             "tests/training/test_task_run.py",
             "tests/recipes/test_segmentation.py",
             "-k",
@@ -142,14 +131,12 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/training/task_run.py",
-        ("tests/recipes/test_segmentation.py", "-k", "measures_again or best"),
+        "unstride/training/task_run.py", ("tests/recipes/test_segmentation.py", "-k", "measures_again or best"),
         ("measured twice", "run.patience or step != learner.global_step", "True"),
         ("the last's scores with the best weights", "run.patience or step", "step"),
     ),
     *family(
-        "unstride/training/task_run.py",
-        (
+        "unstride/training/task_run.py", (
             "tests/recipes/test_detection.py",
             "tests/recipes/test_depth.py",
             "-k",
@@ -159,8 +146,7 @@ MUTANTS = [
         ("nothing besides", "        **more,\n", ""),
     ),
     *family(
-        "unstride/training/task_run.py",
-        (
+        "unstride/training/task_run.py", (
             "tests/training/test_task_run.py",
             "tests/recipes/test_segmentation.py",
             "-k",
@@ -171,13 +157,11 @@ MUTANTS = [
         ("measured under another name", 'f"{split}.json"', '"val.json"'),
     ),
     *family(
-        "unstride/training/task_run.py",
-        ("tests/recipes/test_segmentation.py", "-k", "two_processes"),
+        "unstride/training/task_run.py", ("tests/recipes/test_segmentation.py", "-k", "two_processes"),
         ("everyone sees all", "range(rank, len(dataset), world)", "range(0, len(dataset))"),
     ),
     *family(
-        "unstride/training/task_run.py",
-        ("tests/recipes/test_segmentation.py", "-k", "devices"),
+        "unstride/training/task_run.py", ("tests/recipes/test_segmentation.py", "-k", "devices"),
         ("waits for the others", "if few < devices:", "if False:"),
     ),
 ]

@@ -4,8 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/transforms/augment.py",
-        (
+        "unstride/transforms/augment.py", (
             "tests/transforms/test_augment.py",
             "tests/recipes/test_segmentation.py",
             "-k",
@@ -34,16 +33,14 @@ MUTANTS = [
         ("a pixel short", "max(wanted - n, 0)", "max(wanted - n - 1, 0)"),
     ),
     *family(
-        "unstride/transforms/augment.py",
-        ("tests/transforms/test_scale_jitter.py",),
+        "unstride/transforms/augment.py", ("tests/transforms/test_scale_jitter.py",),
         ("void is unlabelled", "beyond={tv_tensors.Mask: 0.0}", "beyond=None"),
         ("no canvas", "crop = self.canvas or", "crop ="),
         ("always mirrored or never", "flip=self.flip", "flip=not self.flip"),
         ("factors unused", "crop, scales=self.scales,", "crop, scales=(1.0, 1.0),"),
     ),
     *family(
-        "unstride/transforms/detection_target.py",
-        ("tests/datasets/test_instances.py", "-k", "not real"),
+        "unstride/transforms/detection_target.py", ("tests/datasets/test_instances.py", "-k", "not real"),
         ("boxes end at a pixel's start", "last = size - within", "last = size - 1 - within"),
         ("rows for columns", "(masks.any(1), masks.any(2))", "(masks.any(2), masks.any(1))"),
         (
@@ -59,8 +56,7 @@ MUTANTS = [
         ("only crowds", "single = ~target", "single = target"),
     ),
     *family(
-        "unstride/transforms/detection_target.py",
-        ("tests/transforms/test_scale_jitter.py",),
+        "unstride/transforms/detection_target.py", ("tests/transforms/test_scale_jitter.py",),
         (
             "boxes as they were",
             '        image_id=target["image_id"],\n    )  # fmt: skip',
@@ -68,8 +64,38 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/transforms/jitter.py",
-        ("tests/transforms/test_views.py",),
+        "unstride/transforms/frame_triplets.py", ("tests/datasets/test_kitti_depth.py", "-k", "neighbours"),
+        ("the mirror needs motion", '    if "poses" in sample:\n', "    if True:\n"),
+    ),
+    *family(
+        "unstride/transforms/frame_triplets.py", ("tests/datasets/test_kitti.py",),
+        (
+            "the first intrinsics of another size",
+            'resized_intrinsics(sample["intrinsics"], before, size)',
+            'sample["intrinsics"]',
+        ),
+        ("motion not mirrored", 'mirror @ sample["poses"] @ mirror', 'sample["poses"]'),
+        (
+            "the principal point not mirrored",
+            "width - intrinsics[..., 0, 2]",
+            "intrinsics[..., 0, 2]",
+        ),
+    ),
+    *family(
+        "unstride/transforms/frame_triplets.py", ("tests/recipes/test_depth.py", "-k", "other_colours"),
+        (
+            "what is compared is recoloured",
+            'return sample | {"shown": recolour(frames)}',
+            'return sample | {"shown": (new := recolour(frames)), "image": new[1]}',
+        ),
+        (
+            "each in its own colours",
+            "recolour(frames)}",
+            "torch.stack([recolour(f) for f in frames])}",
+        ),
+    ),
+    *family(
+        "unstride/transforms/jitter.py", ("tests/transforms/test_views.py",),
         (
             "nothing beyond the edges",
             "at = edge - (edge - at.remainder(2 * edge)).abs()",
@@ -92,8 +118,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/transforms/metric_depth.py",
-        (
+        "unstride/transforms/metric_depth.py", (
             "tests/recipes/test_depth.py",
             "tests/recipes/test_multitask.py",
             "-k",
@@ -108,8 +133,7 @@ MUTANTS = [
         ("never mirrored", "    if flip:\n", "    if False:\n"),
     ),
     *family(
-        "unstride/transforms/normals.py",
-        ("tests/transforms/test_normals.py",),
+        "unstride/transforms/normals.py", ("tests/transforms/test_normals.py",),
         ("away from the camera", ".sum(1, keepdim=True) > 0", ".sum(1, keepdim=True) < 0"),
         ("the border wraps", ".zero_()", ".clone()"),
         ("across an edge", "<= jump * depth", "<= jump * depth + 9"),
@@ -120,8 +144,7 @@ MUTANTS = [
         ("a border of one pixel", "min(reach, size)).zero_()", "1).zero_()"),
     ),
     *family(
-        "unstride/transforms/panoptic_targets.py",
-        ("tests/models/panoptic/test_postprocess.py", "-k", "targets or centres_of"),
+        "unstride/transforms/panoptic_targets.py", ("tests/models/panoptic/test_postprocess.py", "-k", "targets or centres_of"),
         ("to the pixel's corner", "axis.float().mean() + 0.5", "axis.float().mean()"),
         ("rows for columns", "y, x = (axis", "x, y = (axis"),
         ("offsets the other way", "x - columns, offsets[0]", "columns - x, offsets[0]"),
@@ -139,8 +162,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/transforms/pixel_maps.py",
-        ("tests/transforms/test_spatial.py",),
+        "unstride/transforms/pixel_maps.py", ("tests/transforms/test_spatial.py",),
         ("a flip leaves normals", "sign[axis] = -1", "sign[axis] = 1"),
         (
             "turned the other way",
@@ -164,8 +186,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/transforms/pure_tensors.py",
-        (
+        "unstride/transforms/pure_tensors.py", (
             "tests/transforms/test_augment.py",
             "tests/recipes/test_segmentation.py",
             "-k",
@@ -179,13 +200,11 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/transforms/pure_tensors.py",
-        ("tests/transforms/test_scale_jitter.py",),
+        "unstride/transforms/pure_tensors.py", ("tests/transforms/test_scale_jitter.py",),
         ("named tuples by one argument", 'hasattr(sample, "_fields")', "False"),
     ),
     *family(
-        "unstride/transforms/spatial.py",
-        ("tests/transforms/test_spatial.py",),
+        "unstride/transforms/spatial.py", ("tests/transforms/test_spatial.py",),
         ("a flip over negates x", "_values(maps).flip(-2), 1)", "_values(maps).flip(-2), 0)"),
         ("depth is mixed", "InterpolationMode.NEAREST_EXACT", "InterpolationMode.BILINEAR"),
         (
@@ -216,8 +235,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/transforms/views.py",
-        ("tests/recipes/test_featup.py",),
+        "unstride/transforms/views.py", ("tests/recipes/test_featup.py",),
         ("no flip", "torch.where(flip[:, None] > 0, x.flip(0), x)", "x"),
         (
             "rows by the columns",

@@ -4,8 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/upsamplers/a2u.py",
-        (
+        "unstride/upsamplers/a2u.py", (
             "tests/upsamplers/test_a2u.py",
             "tests/upsamplers/test_base.py",
             "tests/upsamplers/test_pair.py",
@@ -40,8 +39,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/upsamplers/anyup.py",
-        ("tests/upsamplers/test_anyup.py",),
+        "unstride/upsamplers/anyup.py", ("tests/upsamplers/test_anyup.py",),
         ("cells half in reach left out", ".ceil()", ".floor()"),
         ("reach in double precision", "dtype=torch.float32) + 0.5", "dtype=torch.float64) + 0.5"),
         ("window one cell narrower", "int(REACH * n) + 1 + (m < n)", "int(REACH * n) + (m < n)"),
@@ -51,8 +49,7 @@ MUTANTS = [
         ("queries load as keys", "queries, keys, _ = state", "keys, queries, _ = state"),
     ),
     *family(
-        "unstride/upsamplers/bilateral_stack.py",
-        ("tests/upsamplers/test_pixel_keys.py",),
+        "unstride/upsamplers/bilateral_stack.py", ("tests/upsamplers/test_pixel_keys.py",),
         ("keys forgotten", "colours if keys is None else", "colours if True else"),
         ("no sharper than likely", " * self.sharpness", ""),
         ("one round", "range(self.rounds)", "range(1)"),
@@ -64,8 +61,7 @@ MUTANTS = [
         ("colours unscaled", "guide * (-self.log_sigma_range).exp()", "guide"),
     ),
     *family(
-        "unstride/upsamplers/by_name.py",
-        ("tests/saving/test_folder.py",),
+        "unstride/upsamplers/by_name.py", ("tests/saving/test_folder.py",),
         ("describe: the package's weights win", '"pretrained": False}', '"pretrained": True}'),
         (
             "describe: the variant is forgotten",
@@ -75,8 +71,7 @@ MUTANTS = [
         ("the fitted network is not known", ", FeatUpImplicit.__name__: FeatUpImplicit", ""),
     ),
     *family(
-        "unstride/upsamplers/carafe.py",
-        ("tests/upsamplers/test_carafe.py",),
+        "unstride/upsamplers/carafe.py", ("tests/upsamplers/test_carafe.py",),
         (
             "taps before groups",
             "        logits = shuffled(logits, self.scale, size)\n        k = self.kernel_size\n        return normalised(logits.unflatten(1, (self.groups, k, k)),",
@@ -99,8 +94,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/upsamplers/cascade.py",
-        (
+        "unstride/upsamplers/cascade.py", (
             "tests/upsamplers/test_base.py",
             "tests/upsamplers/test_pair.py",
         ),
@@ -111,8 +105,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/upsamplers/cascade.py",
-        ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
+        "unstride/upsamplers/cascade.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
         (
             "describe: a cascade's first stage alone",
             "for up in self.upsamplers]",
@@ -125,8 +118,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/upsamplers/convolution.py",
-        ("tests/upsamplers/test_convolution.py",),
+        "unstride/upsamplers/convolution.py", ("tests/upsamplers/test_convolution.py",),
         (
             "resized to the pixel's corner",
             'mode, reach = "nearest-exact", 0',
@@ -144,8 +136,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/upsamplers/dysample.py",
-        ("tests/upsamplers/test_dysample.py",),
+        "unstride/upsamplers/dysample.py", ("tests/upsamplers/test_dysample.py",),
         (
             "x and y exchanged",
             "torch.stack([at[:, 0] * (2 / w) + x, at[:, 1] * (2 / h) + y[:, None]], -1)",
@@ -166,8 +157,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/upsamplers/factory.py",
-        ("tests/necks/test_fpn.py",),
+        "unstride/upsamplers/factory.py", ("tests/necks/test_fpn.py",),
         ("a bound guide overruled", 'or "guide_channels" in getattr(factory, "keywords", {})', ""),
         (
             "the guide's channels not told",
@@ -178,8 +168,7 @@ MUTANTS = [
         ("any guide will do", "and guide.shape[1] == needed:", ":"),
     ),
     *family(
-        "unstride/upsamplers/fade.py",
-        ("tests/upsamplers/test_fade.py",),
+        "unstride/upsamplers/fade.py", ("tests/upsamplers/test_fade.py",),
         (
             "gate the other way round",
             "gate * guide + (1 - gate) * fine",
@@ -198,8 +187,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/upsamplers/featup.py",
-        ("tests/upsamplers/test_featup.py",),
+        "unstride/upsamplers/featup.py", ("tests/upsamplers/test_featup.py",),
         (
             "bilinear mirrored",
             "[0 * PHASES, 1 - PHASES, PHASES, 0 * PHASES]",
@@ -209,8 +197,7 @@ MUTANTS = [
         ("sums may vanish", "sums.clamp(max=-least), sums.clamp(min=least)", "sums, sums"),
     ),
     *family(
-        "unstride/upsamplers/featup_downsample.py",
-        ("tests/upsamplers/test_featup_downsample.py",),
+        "unstride/upsamplers/featup_downsample.py", ("tests/upsamplers/test_featup_downsample.py",),
         (
             "blur: border counts as zero",
             'return fold_border(weights, (features.shape[2], features.shape[3]), "replicate")',
@@ -239,8 +226,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/upsamplers/featup_implicit.py",
-        ("tests/upsamplers/test_published.py",),
+        "unstride/upsamplers/featup_implicit.py", ("tests/upsamplers/test_published.py",),
         (
             "phases as they are stored",
             "self.phases.reshape(2, n, INPUTS, 1, 1)",
@@ -259,8 +245,7 @@ MUTANTS = [
         ("half a pixel off", "(pixels / samples) - 0.5", "(pixels / samples)"),
     ),
     *family(
-        "unstride/upsamplers/featup_variants.py",
-        ("tests/upsamplers/test_featup_variants.py",),
+        "unstride/upsamplers/featup_variants.py", ("tests/upsamplers/test_featup_variants.py",),
         (
             "always the first weights",
             "if pretrained is True else pretrained",
@@ -279,8 +264,7 @@ MUTANTS = [
         ("any name for the default", "elif pretrained is not True:", "elif False:"),
     ),
     *family(
-        "unstride/upsamplers/from_words.py",
-        (
+        "unstride/upsamplers/from_words.py", (
             "tests/inference/test_from_names.py",
             "tests/features/test_pretrained.py",
             "-k",
@@ -309,8 +293,7 @@ MUTANTS = [
         ("no number is a number", "    for kind in (int, float):", "    for kind in ():"),
     ),
     *family(
-        "unstride/upsamplers/from_words.py",
-        (
+        "unstride/upsamplers/from_words.py", (
             "tests/recipes/test_segmentation.py",
             "tests/models/detection/test_by_name.py",
             "-k",
@@ -328,16 +311,14 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/upsamplers/guided_filter.py",
-        ("tests/upsamplers/test_guided_filter.py",),
+        "unstride/upsamplers/guided_filter.py", ("tests/upsamplers/test_guided_filter.py",),
         ("border counted as zero", "count_include_pad=False", "count_include_pad=True"),
         ("slopes not averaged", "slopes.append(self.mean(slope))", "slopes.append(slope)"),
         ("ridge doubled", "self.epsilon * torch.eye", "2 * self.epsilon * torch.eye"),
         ("centre not given back", "zip(slopes, centres, strict=True)", "()"),
     ),
     *family(
-        "unstride/upsamplers/gum.py",
-        ("tests/upsamplers/test_gum.py",),
+        "unstride/upsamplers/gum.py", ("tests/upsamplers/test_gum.py",),
         (
             "x and y exchanged",
             "self.predict_offsets(features, size)[:, None]",
@@ -346,8 +327,7 @@ MUTANTS = [
         ("table enlarged by repetition", 'mode="bilinear", align_corners=False', 'mode="nearest"'),
     ),
     *family(
-        "unstride/upsamplers/image_encoder.py",
-        ("tests/upsamplers/test_image_encoder.py",),
+        "unstride/upsamplers/image_encoder.py", ("tests/upsamplers/test_image_encoder.py",),
         (
             "padded on both sides alike",
             "right // 2, right - right // 2",
@@ -358,8 +338,7 @@ MUTANTS = [
         ("unbounded", "x = relu6(self.stem", "x = torch.relu(10 * self.stem"),
     ),
     *family(
-        "unstride/upsamplers/index.py",
-        (
+        "unstride/upsamplers/index.py", (
             "tests/upsamplers/test_index.py",
             "tests/upsamplers/test_pair.py",
             "tests/upsamplers/test_base.py",
@@ -393,8 +372,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/upsamplers/layers.py",
-        ("tests/upsamplers/test_naf.py", "tests/upsamplers/test_anyup.py"),
+        "unstride/upsamplers/layers.py", ("tests/upsamplers/test_naf.py", "tests/upsamplers/test_anyup.py"),
         (
             "rotated the other way",
             "torch.cat([-second, first], 1)",
@@ -403,8 +381,7 @@ MUTANTS = [
         ("blocks forget their input", "maps + self.block(maps) if", "self.block(maps) if"),
     ),
     *family(
-        "unstride/upsamplers/max_pooling.py",
-        (
+        "unstride/upsamplers/max_pooling.py", (
             "tests/upsamplers/test_index.py",
             "tests/upsamplers/test_pair.py",
             "tests/upsamplers/test_base.py",
@@ -417,8 +394,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/upsamplers/naf.py",
-        ("tests/upsamplers/test_naf.py",),
+        "unstride/upsamplers/naf.py", ("tests/upsamplers/test_naf.py",),
         (
             "neighbourhood cut at the border",
             "(own - SIDE // 2).clamp(0, max(cells - SIDE, 0))",
@@ -439,20 +415,17 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/upsamplers/pair.py",
-        ("tests/upsamplers/test_pair.py",),
+        "unstride/upsamplers/pair.py", ("tests/upsamplers/test_pair.py",),
         ("up to its own size", ", (fine.shape[2], fine.shape[3]))", ")"),
         ("guided by what is coarse", "guide = fine if", "guide = coarse if"),
     ),
     *family(
-        "unstride/upsamplers/pixel_keys.py",
-        ("tests/upsamplers/test_pixel_keys.py",),
+        "unstride/upsamplers/pixel_keys.py", ("tests/upsamplers/test_pixel_keys.py",),
         ("not made whole", "-(-n // COARSEST) * COARSEST", "n"),
         ("not centred", "(maps - self.mean) / self.std", "maps / self.std"),
     ),
     *family(
-        "unstride/upsamplers/published.py",
-        ("tests/upsamplers/test_published.py",),
+        "unstride/upsamplers/published.py", ("tests/upsamplers/test_published.py",),
         ("scopes ignored", 'dynamic_scope="scope.weight" in state', "dynamic_scope=False"),
         ("styles exchanged", "shuffled_first = out != centres", "shuffled_first = out == centres"),
         ("every file is the norm's", 'norm = "model.1.norm.weight" in state', "norm = True"),
@@ -464,19 +437,16 @@ MUTANTS = [
         ("prefix not taken off", "k[len(prefix) :]", "k"),
     ),
     *family(
-        "unstride/upsamplers/published_state.py",
-        ("tests/upsamplers/test_naf.py", "tests/upsamplers/test_anyup.py"),
+        "unstride/upsamplers/published_state.py", ("tests/upsamplers/test_naf.py", "tests/upsamplers/test_anyup.py"),
         ("shapes of a file not compared", "if tuple(state[key].shape) != shape:", "if False:"),
         ("more in a file goes unnoticed", "if key not in shapes:", "if False:"),
     ),
     *family(
-        "unstride/upsamplers/resize.py",
-        ("tests/upsamplers/test_convolution.py",),
+        "unstride/upsamplers/resize.py", ("tests/upsamplers/test_convolution.py",),
         ("other sizes alias", "align_corners=False, antialias=True", "align_corners=False"),
     ),
     *family(
-        "unstride/upsamplers/resize.py",
-        (
+        "unstride/upsamplers/resize.py", (
             "tests/upsamplers/test_base.py",
             "tests/upsamplers/test_pair.py",
         ),
@@ -492,8 +462,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/upsamplers/sapa.py",
-        ("tests/upsamplers/test_sapa.py",),
+        "unstride/upsamplers/sapa.py", ("tests/upsamplers/test_sapa.py",),
         ("taps beyond the border take part", '"exclude"', '"replicate"'),
         (
             "gate the other way round",
@@ -512,8 +481,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/upsamplers/spatial_attention.py",
-        ("tests/upsamplers/test_spatial_attention.py",),
+        "unstride/upsamplers/spatial_attention.py", ("tests/upsamplers/test_spatial_attention.py",),
         (
             "gate of the coarse grid",
             "fine * self.predict_gate(fine)",

@@ -4,8 +4,7 @@ from tests.mutants.mutant import family
 
 MUTANTS = [
     *family(
-        "unstride/viz/boxes.py",
-        ("tests/viz/test_overlays.py",),
+        "unstride/viz/boxes.py", ("tests/viz/test_overlays.py",),
         ("labels from 0", 'int(found["labels"][i]) - 1', 'int(found["labels"][i]) % 3'),
         (
             "the worst on top",
@@ -18,8 +17,7 @@ MUTANTS = [
         ("names above the edge", "if 0 <= y <= height - high and", "if y <= height - high and"),
     ),
     *family(
-        "unstride/viz/classes.py",
-        ("tests/viz/test_overlays.py",),
+        "unstride/viz/classes.py", ("tests/viz/test_overlays.py",),
         ("all classes", " if area[i]]", "]"),
         ("the smallest first", "descending=True, stable=True", "descending=False, stable=True"),
         (
@@ -31,8 +29,7 @@ MUTANTS = [
         ("opacity ignored", "palette(classes), opacity=opacity)", "palette(classes))"),
     ),
     *family(
-        "unstride/viz/depth.py",
-        ("tests/viz/test_maps.py",),
+        "unstride/viz/depth.py", ("tests/viz/test_maps.py",),
         (
             "far is light",
             "LIGHTNESS[0] + at * (LIGHTNESS[1] - LIGHTNESS[0])",
@@ -60,8 +57,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/viz/footprint.py",
-        ("tests/viz/test_footprint.py",),
+        "unstride/viz/footprint.py", ("tests/viz/test_footprint.py",),
         ("dots: at the cell's corner", "((x + 0.5) * cw - left)", "(x * cw - left)"),
         ("dots: rows for columns", "for y, x in (weights", "for x, y in (weights"),
         ("dots: the radius is the share", "full * math.sqrt(abs(share))", "full * abs(share)"),
@@ -81,8 +77,7 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/viz/label_overlay.py",
-        ("tests/viz/test_overlays.py",),
+        "unstride/viz/label_overlay.py", ("tests/viz/test_overlays.py",),
         (
             "the other way round",
             "torch.lerp(image, chosen, opacity)",
@@ -100,8 +95,7 @@ MUTANTS = [
         ("rows alone widen", "((found, thin), (found.T, thin.T))", "((found, thin),)"),
     ),
     *family(
-        "unstride/viz/legend.py",
-        ("tests/viz/test_overlays.py",),
+        "unstride/viz/legend.py", ("tests/viz/test_overlays.py",),
         ("one line", "if x > margin and x + long > width - margin:", "if False:"),
         (
             "one chip too few",
@@ -110,14 +104,12 @@ MUTANTS = [
         ),
     ),
     *family(
-        "unstride/viz/normals.py",
-        ("tests/viz/test_maps.py",),
+        "unstride/viz/normals.py", ("tests/viz/test_maps.py",),
         ("y is down", "[1.0, -1.0, -1.0]", "[1.0, 1.0, -1.0]"),
         ("z is away", "[1.0, -1.0, -1.0]", "[1.0, -1.0, 1.0]"),
     ),
     *family(
-        "unstride/viz/oklab.py",
-        ("tests/viz/test_palette.py",),
+        "unstride/viz/oklab.py", ("tests/viz/test_palette.py",),
         (
             "linear",
             "linear = torch.where(seen <= 0.04045, seen / 12.92, ((seen + 0.055) / 1.055) ** 2.4)",
@@ -128,8 +120,7 @@ MUTANTS = [
         ("another way back", "torch.linalg.inv(AXES).T) ** 3", "torch.linalg.inv(AXES).T) ** 2"),
     ),
     *family(
-        "unstride/viz/palette.py",
-        ("tests/viz/test_palette.py",),
+        "unstride/viz/palette.py", ("tests/viz/test_palette.py",),
         (
             "far from the last one only",
             "nearest = torch.minimum(nearest, (seen - seen[place]).norm(dim=1))",
@@ -147,25 +138,21 @@ MUTANTS = [
         ("the first is a shade", "+ 0.5) % 1 * 2 - 1", "+ 0.7) % 1 * 2 - 1"),
     ),
     *family(
-        "unstride/viz/palette.py",
-        ("tests/viz/test_overlays.py",),
+        "unstride/viz/palette.py", ("tests/viz/test_overlays.py",),
         ("objects alike", "shades(base[number], len(places))", "base[number]"),
     ),
     *family(
-        "unstride/viz/panoptic.py",
-        ("tests/viz/test_overlays.py",),
+        "unstride/viz/panoptic.py", ("tests/viz/test_overlays.py",),
         ("void is painted", "torch.where(listed[place] == ids, place, -1)", "place"),
         ("the order of the dictionary", "known = sorted(classes_of)", "known = list(classes_of)"),
         ("not counted", "if many == 1 else", "if many else"),
     ),
     *family(
-        "unstride/viz/rows.py",
-        ("tests/viz/test_footprint.py",),
+        "unstride/viz/rows.py", ("tests/viz/test_footprint.py",),
         ("titled: text is cut", "*(int(letters.getlength(text)) + 8 for text, _ in rows)", "0"),
     ),
     *family(
-        "unstride/viz/rows.py",
-        ("tests/viz/test_overlays.py",),
+        "unstride/viz/rows.py", ("tests/viz/test_overlays.py",),
         ("black beside", "value=1.0", "value=0.0"),
         ("a gap behind", "gap if i < last else 0", "gap"),
     ),

@@ -12,12 +12,13 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders
 from tests.recipes.tiny_depth import TINY, H, W, drives, kitchen, nyuv2, road, same
 from unstride.cli.fit import configs, parsed
 from unstride.cli.main import main
-from unstride.datasets.frame_triplets import Neighbours, recoloured
+from unstride.datasets.frame_triplets import Neighbours
 from unstride.datasets.posed_rgbd import PosedRGBD
 from unstride.models.task_network import create_task, read_task
 from unstride.recipes import depth
 from unstride.recipes.depth import Options
 from unstride.transforms.augment import colour_jitter
+from unstride.transforms.frame_triplets import recoloured
 
 LEARNING = {
     "supervised": {"model": "supervised", "crop": (20, 28)},

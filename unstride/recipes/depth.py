@@ -21,13 +21,18 @@ from torchvision.transforms import v2
 
 from unstride.datasets.base import subset
 from unstride.datasets.by_name import create_labelled
-from unstride.datasets.frame_triplets import Neighbours, Sample, mirrored, recoloured
+from unstride.datasets.frame_triplets import Neighbours
 from unstride.datasets.resized import AtSize
 from unstride.recipes.depth_learner import SelfSupervised, Supervised, Unlabelled
 from unstride.recipes.depth_options import VIDEO, Video
 from unstride.recipes.depth_options import Options as Options
 from unstride.training.task_run import create, measure, samples, start, train, trained
 from unstride.transforms.augment import colour_jitter
+from unstride.transforms.frame_triplets import (
+    Sample,
+    mirrored,
+    recoloured,
+)
 from unstride.transforms.metric_depth import metric_augmentation
 from unstride.transforms.pixel_maps import Depth
 from unstride.transforms.pure_tensors import plain
