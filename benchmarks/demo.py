@@ -7,7 +7,7 @@ import torch
 from rich.console import Console
 
 from unstride import DenseFeatures, create_backbone, create_upsampler
-from unstride.viz import ColourSpace, save_png, side_by_side
+from unstride.viz import PCAColours, captioned_row, save_png
 
 OUT = Path("demo")
 PHOTOS = {"chelsea": "chelsea", "astronaut": "astronaut", "coffee": "coffee"}
@@ -28,7 +28,7 @@ def main() -> None:
         with torch.inference_mode():
             coarse = backbone(photo)
             fine = model.upsample(coarse, photo)
-        rows.append(picture(photo, coarse, fine, backbone))
+        rows.append(comparison_picture(photo, coarse, fine, backbone))
         console.print(f"  {name}: {tuple(coarse.shape[2:])} -> {tuple(fine.shape[2:])}")
     width = max(row.shape[2] for row in rows)
     rows = [torch.nn.functional.pad(row, (0, width - row.shape[2]), value=1) for row in rows]
@@ -36,13 +36,13 @@ def main() -> None:
     console.print(f"The picture is {OUT}/features.png ({time.perf_counter() - start:.0f} s).")
 
 
-def picture(photo, coarse, fine, backbone):
+def comparison_picture(photo, coarse, fine, backbone):
     """Photo, what the backbone says, and what the upsampler makes of it, in one colour space."""
-    colours = ColourSpace(coarse)
+    colours = PCAColours(coarse)
     h, w = photo.shape[2:]
     padded = backbone.padded_size((h, w))
     blocks = torch.nn.functional.interpolate(colours(coarse), padded, mode="nearest-exact")
-    return side_by_side(
+    return captioned_row(
         [
             ("photo", photo),
             (f"features of {backbone.name}, stride {backbone.stride}", blocks[..., :h, :w]),

@@ -16,18 +16,18 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from unstride.cli.fit import parsed
-from unstride.datasets.by_name import create_labelled
+from unstride.cli.fit import parse_recipe_options
+from unstride.datasets.by_name import create_dataset
 from unstride.metrics import DepthErrors
-from unstride.models.task_network import create_task, read_task
+from unstride.models.task_network import create_task_network, read_task
 from unstride.recipes import depth
 from unstride.recipes.depth import Options
-from unstride.transforms.resize import at_size
+from unstride.transforms.resize import resize_bilinear
 
-MEASURES = ("abs_rel", "rmse", "delta1")
+METRICS = ("abs_rel", "rmse", "delta1")
 
 
-class Constant(nn.Module):
+class ConstantDepth(nn.Module):
     """The same depth everywhere."""
 
     def __init__(self, metres: float):
@@ -52,31 +52,33 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs/depth"))
     given = parser.parse_args()
-    heads = [f"{name}{kind}" for kind in ("", ", aligned") for name in MEASURES]
+    heads = [f"{name}{kind}" for kind in ("", ", aligned") for name in METRICS]
     table = Table("", *heads, title=given.config)
     for seed in given.seeds:
         out = given.out / given.config / f"{given.upsampler}-{seed}"
         words = {"config": given.config, "data": given.data, "out": out, "seed": seed}
         words |= {"upsampler": given.upsampler, "device": "cpu"}
-        options = parsed("fit", "depth", [f"--{key}={value}" for key, value in words.items()])
+        options = parse_recipe_options(
+            "fit", "depth", [f"--{key}={value}" for key, value in words.items()]
+        )
         chosen = options["options"]
         if not (out / "model").is_dir():
             depth.fit(chosen)
-        scored = depth.scored(chosen, "val")
+        scored = depth.val_dataset(chosen, "val")
         network, described = read_task(out / "model")
         torch.manual_seed(seed)
-        rows = {"untrained": create_task(described, pretrained=True), "trained": network}
+        rows = {"untrained": create_task_network(described, pretrained=True), "trained": network}
         if seed == given.seeds[0]:
-            middle = median(create_labelled(chosen.dataset, given.data, "train"))
-            rows = {f"constant, {middle:.2f} m": Constant(middle), **rows}
+            middle = median_depth(create_dataset(chosen.dataset, given.data, "train"))
+            rows = {f"constant, {middle:.2f} m": ConstantDepth(middle), **rows}
         for name, model in rows.items():
-            name = name if isinstance(model, Constant) else f"{name}, seed {seed}"
-            found = errors(model, scored, chosen)
+            name = name if isinstance(model, ConstantDepth) else f"{name}, seed {seed}"
+            found = depth_scores(model, scored, chosen)
             table.add_row(name, *(f"{value:.3f}" for value in found))
     Console(width=120).print(table)
 
 
-def median(labelled: Dataset) -> float:
+def median_depth(labelled: Dataset) -> float:
     """Of every tenth photograph's known depths, in metres."""
     some = [labelled[i][1].flatten() for i in range(0, len(labelled), 10)]  # type: ignore[arg-type]
     depths = torch.cat(some)
@@ -84,7 +86,7 @@ def median(labelled: Dataset) -> float:
 
 
 @torch.no_grad()
-def errors(model: nn.Module, scored: Dataset, options: Options) -> list[float]:
+def depth_scores(model: nn.Module, scored: Dataset, options: Options) -> list[float]:
     """MEASURES, in metres as they are and after median alignment."""
     metrics = [
         DepthErrors(options.caps, alignment, crop=options.score_crop)
@@ -92,10 +94,10 @@ def errors(model: nn.Module, scored: Dataset, options: Options) -> list[float]:
     ]
     model.eval()
     for image, truth in (scored[i] for i in range(len(scored))):  # type: ignore[arg-type]
-        found = at_size(model(image[None])[:, None], truth.shape)[:, 0]
+        found = resize_bilinear(model(image[None])[:, None], truth.shape)[:, 0]
         for metric in metrics:
             metric.update(found, truth[None])
-    return [metric.compute()[name].item() for metric in metrics for name in MEASURES]
+    return [metric.compute()[name].item() for metric in metrics for name in METRICS]
 
 
 if __name__ == "__main__":

@@ -20,7 +20,15 @@ from unstride.recipes.featup import fit
 from unstride.upsamplers import FeatUpStack
 from unstride.upsamplers.featup import FeatUpStage
 
-WRITTEN = [0, 1, 4, 9, 16, 25, 36]  # f = z * z where z + 1 blocks of one thread were meant
+TAPS_WITH_GRADIENT = [
+    0,
+    1,
+    4,
+    9,
+    16,
+    25,
+    36,
+]  # f = z * z where z + 1 blocks of one thread were meant
 
 
 class SevenTapStack(FeatUpStack):
@@ -39,19 +47,19 @@ class SevenTapStage(FeatUpStage):
         """The same weights; on the way back only seven taps are heard."""
         weights = super().fine_weights(guide)
         if weights.requires_grad:
-            weights.register_hook(only_written)
+            weights.register_hook(mask_gradient)
         return weights
 
 
-def only_written(gradient: Tensor) -> Tensor:
+def mask_gradient(gradient: Tensor) -> Tensor:
     """Zero but for the taps that the kernel writes."""
     kept = gradient.new_zeros(gradient.shape[2] * gradient.shape[3])
-    kept[WRITTEN] = 1
+    kept[TAPS_WITH_GRADIENT] = 1
     return gradient * kept.view(*gradient.shape[2:4], 1, 1)
 
 
-WHOLE = {"projection": "none"}
-CHOICES: dict[str, dict] = {
+ALL_CHANNELS = {"projection": "none"}
+VARIANTS: dict[str, dict] = {
     "released": {},
     "seven_taps": {"upsampler": SevenTapStack},
     "radius_1": {"upsampler_options": {"radius": 1}},
@@ -63,9 +71,9 @@ CHOICES: dict[str, dict] = {
     "released_views": {"pad": 20 / 224, "zoom": (1.0, 2.0)},
     "crf": {"crf": 0.001},
     "pca": {"projection": "pca"},
-    "all_channels": WHOLE,
-    "mix": WHOLE | {"upsampler_options": {"mix": True}},
-    "norm": WHOLE | {"upsampler_options": {"norm": True}},
+    "all_channels": ALL_CHANNELS,
+    "mix": ALL_CHANNELS | {"upsampler_options": {"mix": True}},
+    "norm": ALL_CHANNELS | {"upsampler_options": {"norm": True}},
     "thousand_steps": {"steps": 1000},
 }
 
@@ -80,7 +88,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with camvid/, bsds/, ...")
     parser.add_argument("--out", type=Path, default=Path("runs/featup_choices"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", nargs="+", choices=CHOICES, default=list(CHOICES))
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     options = parser.parse_args()
     photos = ["camvid/train/images", "bsds/train/images", "coco/train2017/images"]
     photos = [str(options.data / folder) for folder in [*photos, "imagenet_samples/images"]]
@@ -88,12 +96,12 @@ def main() -> None:
         for name in options.only:
             out = options.out / f"{name}-{seed}"
             if not (out / "card.json").exists():
-                train(CHOICES[name], photos, options.data, out, seed)
-            print(row(name, out))
-    draw(options.out, options.seeds)
+                train_variant(VARIANTS[name], photos, options.data, out, seed)
+            print(evaluation_spec(name, out))
+    plot_curves(options.out, options.seeds)
 
 
-def train(choice: dict, photos: list[str], data: Path, out: Path, seed: int) -> None:
+def train_variant(choice: dict, photos: list[str], data: Path, out: Path, seed: int) -> None:
     """One stack, of which one thing is chosen otherwise."""
     given = {"upsampler": FeatUpStack, "steps": 240, "pad": 0.0, "zoom": (1.2, 3.2)} | choice
     stack = {"mix": False} | given.pop("upsampler_options", {})
@@ -104,14 +112,14 @@ def train(choice: dict, photos: list[str], data: Path, out: Path, seed: int) -> 
     )  # fmt: skip
 
 
-def row(name: str, out: Path) -> str:
+def evaluation_spec(name: str, out: Path) -> str:
     """For `unstride eval features --upsamplers`; the seven taps are the published class."""
     if name == "seven_taps":
         return f"featup_jbu:variant=paper,weights={out}/upsampler.safetensors,label={out.name}"
     return f"featup_jbu:weights={out}/upsampler,label={out.name}"
 
 
-def draw(out: Path, seeds: list[int]) -> None:
+def plot_curves(out: Path, seeds: list[int]) -> None:
     """The curves of the whole gradient and of the seven taps, and how far they are apart."""
     import matplotlib
 
@@ -124,7 +132,9 @@ def draw(out: Path, seeds: list[int]) -> None:
         cards = [out / f"{name}-{seed}/card.json" for name in names]
         if not all(card.exists() for card in cards):
             continue
-        curves = [smooth([loss for _, loss in json.loads(c.read_text())["curve"]]) for c in cards]
+        curves = [
+            block_means([loss for _, loss in json.loads(c.read_text())["curve"]]) for c in cards
+        ]
         steps = range(10, 10 + 20 * len(curves[0]), 20)
         for curve, label, colour in zip(curves, names.values(), ("C0", "C1"), strict=True):
             left.plot(steps, curve, colour, label=None if i else label)
@@ -136,7 +146,7 @@ def draw(out: Path, seeds: list[int]) -> None:
     figure.savefig(out / "curves.png", dpi=110)
 
 
-def smooth(losses: list[float]) -> list[float]:
+def block_means(losses: list[float]) -> list[float]:
     """Means of 20 steps each."""
     return [sum(losses[i : i + 20]) / 20 for i in range(0, len(losses) - 19, 20)]
 

@@ -14,15 +14,15 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from unstride import DenseFeatures, create_backbone, load_image
-from unstride.evaluation.candidates import create_row
-from unstride.viz import ColourSpace, side_by_side
-from unstride.viz.pillow import as_image
-from unstride.viz.rows import titled
+from unstride.evaluation.candidates import create_candidate
+from unstride.viz import PCAColours, captioned_row
+from unstride.viz.pillow import to_pil_image
+from unstride.viz.rows import stack_with_captions
 
 BACKBONES = [
     "tf_efficientnet_lite0/32", "tf_efficientnet_lite0/16", "tf_efficientnet_lite2/32",
 ]  # fmt: skip
-OPERATORS = [
+UPSAMPLERS = [
     "bilinear", "joint_bilateral", "guided_filter",
     'featup_jbu:variant=paper,pretrained={pretrained},label=featup_jbu, variant="paper"',
     "featup_jbu",
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--photo", default="coffee", help="of scikit-image, or a file")
     parser.add_argument("--backbones", nargs="+", default=BACKBONES, help="NAME or NAME/STRIDE")
     parser.add_argument("--backbone_weights", type=Path)
-    parser.add_argument("--upsamplers", nargs="+", default=OPERATORS)
+    parser.add_argument("--upsamplers", nargs="+", default=UPSAMPLERS)
     parser.add_argument("--out", type=Path, default=Path("docs/featup_rows.jpg"))
     options = parser.parse_args()
     if hasattr(skimage.data, options.photo):
@@ -57,32 +57,34 @@ def main() -> None:
         )
         known = options.backbone_weights.stem if options.backbone_weights else name
         title = f"{known}, stride {backbone.stride}"
-        lines.append((title, line(photo, backbone, options.upsamplers)))
-    save_jpeg(titled(lines), options.out)
+        lines.append((title, backbone_row(photo, backbone, options.upsamplers)))
+    save_jpeg(stack_with_captions(lines), options.out)
     print(f"The picture is {options.out}")
 
 
-def line(photo, backbone, words: list[str]):
+def backbone_row(photo, backbone, words: list[str]):
     """The photograph, the backbone's cells, and each upsampler's features."""
     with torch.no_grad():
         coarse, (h, w) = backbone(photo), photo.shape[2:]
-    colours = ColourSpace(coarse)
+    colours = PCAColours(coarse)
     blocks = interpolate(colours(coarse), backbone.padded_size((h, w)), mode="nearest-exact")
     shown = [("photo", photo), ("cells", blocks[..., :h, :w])]
     pretrained = f"{backbone.name}_stride{backbone.stride}"
     for word in words:
         word, _, label = word.partition(",label=")
-        row = create_row(word.format(pretrained=pretrained), backbone.channels, backbone.stride)
+        row = create_candidate(
+            word.format(pretrained=pretrained), backbone.channels, backbone.stride
+        )
         upsampler = row.upsampler(backbone, photo, coarse)
         with torch.no_grad():
             fine = DenseFeatures(backbone, upsampler).eval().upsample(coarse, photo)
         shown.append((label or word.partition(":")[0], colours(fine)))
-    return side_by_side(shown, height=210)
+    return captioned_row(shown, height=210)
 
 
 def save_jpeg(picture: Tensor, path: Path) -> None:
     """Write RGB in [0, 1], "3 h w"."""
-    as_image(picture).save(path, quality=85, optimize=True)
+    to_pil_image(picture).save(path, quality=85, optimize=True)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ from rich.progress import Progress
 
 from benchmarks.gallery import save_jpeg
 from unstride import DenseFeatures, create_backbone, create_upsampler, fit_implicit
-from unstride.inference.progress import bar_of_fit
-from unstride.viz import ColourSpace, side_by_side
+from unstride.inference.progress import fit_progress_bar
+from unstride.viz import PCAColours, captioned_row
 
 PHOTOS = {"astronaut": (0, 40), "chelsea": (0, 110)}  # top and left of what is shown
-SIDE = 288, 320
+CROP_SIZE = 288, 320
 
 
 def main() -> None:
@@ -33,10 +33,10 @@ def main() -> None:
     backbone = create_backbone(stride=options.stride)
     for name, (top, left) in PHOTOS.items():
         photo = torch.from_numpy(getattr(skimage.data, name)()).permute(2, 0, 1)[None] / 255
-        photo = photo[:, :, top : top + SIDE[0], left : left + SIDE[1]]
+        photo = photo[:, :, top : top + CROP_SIZE[0], left : left + CROP_SIZE[1]]
         start, cpu = time.perf_counter(), time.process_time()
         with Progress(console=console, transient=True) as progress:
-            fitted = fit_implicit(backbone, photo, watch=bar_of_fit(progress))
+            fitted = fit_implicit(backbone, photo, watch=fit_progress_bar(progress))
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         record = fitted.records[0]
         console.print(
@@ -44,7 +44,7 @@ def main() -> None:
             f"{record.bilinear:.3f}; {record.curve[-1][0]} steps; {record.kept:.1%} of the "
             f"variance in the components; {seconds:.0f} s, {cpu:.0f} s of one core"
         )
-        rows.append(row(photo, backbone, fitted))
+        rows.append(picture_row(photo, backbone, fitted))
     width = max(one.shape[2] for one in rows)
     drawn = [torch.nn.functional.pad(one, (0, width - one.shape[2]), value=1) for one in rows]
     save_jpeg(torch.cat(drawn, 1), options.out)
@@ -52,10 +52,10 @@ def main() -> None:
 
 
 @torch.inference_mode()
-def row(photo, backbone, fitted):
+def picture_row(photo, backbone, fitted):
     """The photograph and the maps of its features, in the colours of the backbone's."""
     coarse, (h, w) = backbone(photo), photo.shape[2:]
-    colours = ColourSpace(coarse)
+    colours = PCAColours(coarse)
     cells = torch.nn.functional.interpolate(
         colours(coarse), backbone.padded_size((h, w)), mode="nearest-exact"
     )
@@ -64,7 +64,7 @@ def row(photo, backbone, fitted):
         up = create_upsampler(name, backbone.channels, backbone.stride).eval()
         drawn.append((name, colours(DenseFeatures(backbone, up)(photo))))
     drawn.append(("featup_implicit", colours(DenseFeatures(backbone, fitted)(photo))))
-    return side_by_side(drawn, height=260)
+    return captioned_row(drawn, height=260)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from torch.nn.functional import interpolate, max_pool2d, one_hot
 
 from unstride import DenseFeatures, create_backbone, create_upsampler, fit_implicit, load_image
 
-CLASSES = 11
+NUM_CLASSES = 11
 CROP = slice(100, 324), slice(100, 388)
-QUICK = {"steps": 60, "views": 64}
-WAYS: dict[str, dict] = {
+FAST_OPTIONS = {"steps": 60, "views": 64}
+VARIANTS: dict[str, dict] = {
     "default": {},
     "frequencies to exp(10)": {"highest": 10.0},
     "frequencies to exp(4)": {"highest": 4.0},
@@ -40,24 +40,24 @@ def main() -> None:
     parser.add_argument("--only", default="", help="ways whose name has this in it")
     options, console = parser.parse_args(), Console(highlight=False, width=120)
     backbone = create_backbone()
-    probe = fitted_probe(backbone, sorted(options.data.glob("camvid/train/images/*.jpg"))[::4])
+    probe = fit_probe(backbone, sorted(options.data.glob("camvid/train/images/*.jpg"))[::4])
     crops = [
-        (load_image(path)[:, :, *CROP], labels(path)[CROP])
+        (load_image(path)[:, :, *CROP], load_labels(path)[CROP])
         for path in sorted(options.data.glob("camvid/val/images/*.jpg"))[5::30]
     ]
     for name in ("bilinear", "joint_bilateral", "featup_jbu"):
         model = DenseFeatures(backbone, create_upsampler(name, backbone.channels, 32).eval())
-        found = [accuracy(model, probe, *crop) for crop in crops]
+        found = [boundary_accuracy(model, probe, *crop) for crop in crops]
         console.print(f"{name}: accuracy near boundaries {sum(found) / len(found):.4f}")
-    for name, way in WAYS.items():
+    for name, way in VARIANTS.items():
         if options.only not in name:
             continue
         start, found, errors = time.process_time(), [], []
         for image, truth in crops:
-            fitted = fit_implicit(backbone, image, **QUICK | way)
+            fitted = fit_implicit(backbone, image, **FAST_OPTIONS | way)
             record = fitted.records[0]
             errors.append(record.error / record.bilinear)
-            found.append(accuracy(DenseFeatures(backbone, fitted), probe, image, truth))
+            found.append(boundary_accuracy(DenseFeatures(backbone, fitted), probe, image, truth))
         seconds = (time.process_time() - start) / len(crops)
         console.print(
             f"{name}: error {' '.join(f'{error:.3f}' for error in errors)} of bilinear's, accuracy "
@@ -66,7 +66,7 @@ def main() -> None:
         )
 
 
-def labels(path: Path) -> torch.Tensor:
+def load_labels(path: Path) -> torch.Tensor:
     """CamVid's class of each pixel of an image; 11 where there is none."""
     import numpy as np
     from PIL import Image
@@ -76,30 +76,32 @@ def labels(path: Path) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def fitted_probe(backbone, paths) -> torch.Tensor:
+def fit_probe(backbone, paths) -> torch.Tensor:
     """Least squares from bilinear features at stride 4, and one, to the class."""
     model = DenseFeatures(backbone, create_upsampler("bilinear", backbone.channels))
     within: torch.Tensor | float = 0.0
     across: torch.Tensor | float = 0.0
     for path in paths:
-        truth = labels(path)[2::4, 2::4]
+        truth = load_labels(path)[2::4, 2::4]
         features = model(load_image(path), tuple(truth.shape))[0].flatten(1).T.double()
-        features = torch.cat([features, torch.ones(len(features), 1)], 1)[truth.flatten() < CLASSES]
+        features = torch.cat([features, torch.ones(len(features), 1)], 1)[
+            truth.flatten() < NUM_CLASSES
+        ]
         within = within + features.T @ features
-        classes = one_hot(truth[truth < CLASSES], CLASSES).double()
+        classes = one_hot(truth[truth < NUM_CLASSES], NUM_CLASSES).double()
         across = across + features.T @ classes
     damped = within + 1e-3 * within.diagonal().mean() * torch.eye(len(within))
     return torch.linalg.solve(damped, across).float()
 
 
 @torch.inference_mode()
-def accuracy(model, probe, image, truth) -> float:
+def boundary_accuracy(model, probe, image, truth) -> float:
     """Share of right pixels within four pixels of a boundary between classes."""
     scores = torch.einsum("chw, ck -> khw", model(image)[0], probe[:-1]) + probe[-1][:, None, None]
     guess = interpolate(scores[None], truth.shape, mode="bilinear")[0].argmax(0)
     marks = truth.float()[None, None]
     near = max_pool2d(marks, 9, 1, 4) != -max_pool2d(-marks, 9, 1, 4)
-    counted = near[0, 0] & (truth < CLASSES)
+    counted = near[0, 0] & (truth < NUM_CLASSES)
     return (guess == truth)[counted].float().mean().item()
 
 

@@ -22,8 +22,8 @@ import torch
 from rich.console import Console
 from safetensors import safe_open
 
-OPERATORS = ["bilinear", "joint_bilateral", "featup_jbu:variant=paper", "featup_jbu"]
-SIZE = 1536, 2048
+UPSAMPLERS = ["bilinear", "joint_bilateral", "featup_jbu:variant=paper", "featup_jbu"]
+IMAGE_SIZE = 1536, 2048
 
 
 def main() -> None:
@@ -35,12 +35,12 @@ def main() -> None:
     )
     parser.add_argument("--backbone", default="vit_small_patch14_dinov2")
     parser.add_argument("--backbone_weights", type=Path)
-    parser.add_argument("--upsamplers", nargs="+", default=OPERATORS)
+    parser.add_argument("--upsamplers", nargs="+", default=UPSAMPLERS)
     parser.add_argument("--memory", nargs="+", default=["8GB", "default"])
     parser.add_argument("--whole", help="memory in which nothing need be cut, such as 22GB")
     parser.add_argument("--out", type=Path, default=Path("runs/large"))
     options = parser.parse_args()
-    photo = enlarged(options.out)
+    photo = create_photo(options.out)
     given = ["--backbone", options.backbone]
     if options.backbone_weights:
         given += ["--backbone_weights", str(options.backbone_weights.resolve())]
@@ -51,15 +51,17 @@ def main() -> None:
         whole = None
         for memory in ([options.whole] if options.whole else []) + options.memory:
             out = options.out / f"{memory}"
-            seconds, peak = upsampled(photo, out, [*given, "--upsampler", upsampler], memory)
+            seconds, peak = run_upsample(photo, out, [*given, "--upsampler", upsampler], memory)
             file = out / f"{photo.stem}.safetensors"
-            apart = f"{elsewhere(difference, whole, file):.1e}" if whole else ""
+            apart = (
+                f"{run_in_subprocess(max_relative_difference, whole, file):.1e}" if whole else ""
+            )
             whole = whole or (file if options.whole else None)
             cells = f"{upsampler} | {memory} | {seconds:.0f} | {peak / 1e9:.2f} | {apart}"
             console.print(f"| {cells} |")
 
 
-def enlarged(out: Path) -> Path:
+def create_photo(out: Path) -> Path:
     """A photograph that scikit-image ships, resized to the size of a camera's."""
     import skimage.data
     from PIL import Image
@@ -68,11 +70,11 @@ def enlarged(out: Path) -> Path:
     path = out / "rocket.png"
     if not path.exists():
         photo = Image.fromarray(skimage.data.rocket())
-        photo.resize(SIZE[::-1], Image.Resampling.BICUBIC).save(path)
+        photo.resize(IMAGE_SIZE[::-1], Image.Resampling.BICUBIC).save(path)
     return path
 
 
-def upsampled(photo: Path, out: Path, given: list[str], memory: str) -> tuple[float, int]:
+def run_upsample(photo: Path, out: Path, given: list[str], memory: str) -> tuple[float, int]:
     """Wall time in seconds and peak in bytes of a command of its own."""
     (out / f"{photo.stem}.safetensors").unlink(missing_ok=True)
     command = [sys.executable, "-m", "unstride.cli.main", "upsample", str(photo), "--out", str(out)]
@@ -88,7 +90,7 @@ def upsampled(photo: Path, out: Path, given: list[str], memory: str) -> tuple[fl
     return time.perf_counter() - start, used.ru_maxrss * 1024
 
 
-def elsewhere(function: Callable, *arguments: Any) -> Any:
+def run_in_subprocess(function: Callable, *arguments: Any) -> Any:
     """What a function returns, called in a process of its own.
 
     The peak of a process counts what its parent held when it was started.
@@ -97,7 +99,7 @@ def elsewhere(function: Callable, *arguments: Any) -> Any:
         return pool.submit(function, *arguments).result()
 
 
-def difference(one: Path, other: Path) -> float:
+def max_relative_difference(one: Path, other: Path) -> float:
     """The largest difference of two files' features, as a share of the largest feature."""
     apart, largest = 0.0, 0.0
     with safe_open(one, "pt") as a, safe_open(other, "pt") as b:

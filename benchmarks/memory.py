@@ -8,7 +8,7 @@ prints two numbers of bytes: the growth of the resident peak during the call, an
 import subprocess
 import sys
 
-from unstride.evaluation.process_memory import peak_of
+from unstride.evaluation.process_memory import measure_peak
 
 
 def peak_memory(table: str, row: str) -> tuple[int, int]:
@@ -26,7 +26,7 @@ def main(table: str, row: str) -> None:
     from benchmarks.reassembly import TABLES
 
     torch.set_num_threads(2)
-    peak, result = peak_of(TABLES[table]()[row]())
+    peak, result = measure_peak(TABLES[table]()[row]())
     print(peak, result.numel() * result.element_size())
 
 

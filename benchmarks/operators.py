@@ -25,14 +25,14 @@ from rich.progress import Progress
 from torch import Tensor
 
 from unstride.analysis import cost
-from unstride.evaluation.process_memory import peak_of
+from unstride.evaluation.process_memory import measure_peak
 from unstride.upsamplers import Upsampler
 from unstride.upsamplers.by_name import (
     create_upsampler,
     list_upsamplers,
 )
 
-AT_ANY_SCALE = {
+SCALE_FREE = {
     "nearest", "bilinear", "bicubic", "nearest_conv", "bilinear_conv", "guided_filter",
     "joint_bilateral", "featup_jbu", "naf", "anyup",
 }  # fmt: skip
@@ -42,7 +42,7 @@ CONVOLUTIONS = {"nearest_conv", "bilinear_conv", "deconv", "pixel_shuffle"}
 
 
 @dataclass(frozen=True)
-class Setting:
+class Workload:
     """Features of which shape, to which scale; and how often each operator takes its turn."""
 
     channels: int
@@ -55,16 +55,16 @@ class Setting:
         return f"{self.channels} channels, {h} x {w} to {h * s} x {w * s}"
 
 
-SETTINGS = {
-    "x2": Setting(256, (64, 64), 2, 9),
-    "x16": Setting(384, (28, 28), 16, 3),
+WORKLOADS = {
+    "x2": Workload(256, (64, 64), 2, 9),
+    "x16": Workload(384, (28, 28), 16, 3),
 }
 
 
-def operator(name: str, setting: Setting) -> tuple[Upsampler, Tensor, Tensor | None]:
+def create_operator(name: str, setting: Workload) -> tuple[Upsampler, Tensor, Tensor | None]:
     """An operator of some name, and what it is called with."""
     torch.manual_seed(0)
-    stages = 1 if setting.scale == 2 or name in AT_ANY_SCALE else 4
+    stages = 1 if setting.scale == 2 or name in SCALE_FREE else 4
     guide_channels = None if setting.scale == 2 else 3
     up = create_upsampler(
         name, setting.channels, setting.scale, guide_channels=guide_channels, stages=stages
@@ -78,9 +78,9 @@ def operator(name: str, setting: Setting) -> tuple[Upsampler, Tensor, Tensor | N
     return up.eval(), features, guide
 
 
-def forward(name: str, setting: Setting) -> Callable[[], Tensor]:
+def forward_call(name: str, setting: Workload) -> Callable[[], Tensor]:
     """A call of the operator without gradients."""
-    up, features, guide = operator(name, setting)
+    up, features, guide = create_operator(name, setting)
 
     def call():
         with torch.no_grad():
@@ -89,9 +89,9 @@ def forward(name: str, setting: Setting) -> Callable[[], Tensor]:
     return call
 
 
-def backward(name: str, setting: Setting) -> Callable[[], Tensor]:
+def backward_call(name: str, setting: Workload) -> Callable[[], Tensor]:
     """A call and its gradients in features and parameters."""
-    up, features, guide = operator(name, setting)
+    up, features, guide = create_operator(name, setting)
     features.requires_grad_()
 
     def call():
@@ -104,16 +104,18 @@ def backward(name: str, setting: Setting) -> Callable[[], Tensor]:
     return call
 
 
-def works_there(name: str, setting: Setting) -> bool:
+def is_supported(name: str, setting: Workload) -> bool:
     """Whether the operator can be had in this setting."""
     try:
-        operator(name, setting)
+        create_operator(name, setting)
     except ValueError:
         return False
     return True
 
 
-def times(setting: Setting, names: list[str], make: Callable, rounds: int) -> dict[str, float]:
+def median_times(
+    setting: Workload, names: list[str], make: Callable, rounds: int
+) -> dict[str, float]:
     """Median milliseconds of each operator, all taking turns."""
     calls = {name: make(name, setting) for name in names}
     spent: dict[str, list[float]] = {name: [] for name in names}
@@ -127,21 +129,21 @@ def times(setting: Setting, names: list[str], make: Callable, rounds: int) -> di
     return {name: statistics.median(ms) for name, ms in spent.items()}
 
 
-def peak(name: str, key: str, kind: str) -> float:
+def peak_mib(name: str, key: str, kind: str) -> float:
     """MiB by which the resident peak grows during one call, in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.operators", "--peak", name, key, kind]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout) / 2**20
 
 
-def print_peak(name: str, key: str, kind: str) -> None:
+def print_peak_bytes(name: str, key: str, kind: str) -> None:
     """What `peak` reads."""
     torch.set_num_threads(2)
-    call = {"forward": forward, "backward": backward}[kind](name, SETTINGS[key])
-    print(peak_of(call)[0], end="")
+    call = {"forward": forward_call, "backward": backward_call}[kind](name, WORKLOADS[key])
+    print(measure_peak(call)[0], end="")
 
 
-def at_the_border(name: str) -> str:
+def border_cells(name: str) -> str:
     """What a constant map of one becomes in its corner, and whether any size can be had."""
     torch.manual_seed(0)
     up = create_upsampler(name, 16, 2).eval()
@@ -160,12 +162,12 @@ def at_the_border(name: str) -> str:
     return f"{kept} | {'yes' if any_size else 'no'}"
 
 
-def table(key: str, names: list[str]) -> tuple[str, dict[str, float]]:
+def markdown_table(key: str, names: list[str]) -> tuple[str, dict[str, float]]:
     """A setting's table in Markdown, and the times in it."""
-    setting = SETTINGS[key]
-    there = [name for name in names if works_there(name, setting)]
-    ms = times(setting, there, forward, setting.rounds)
-    both = times(setting, there, backward, max(setting.rounds // 3, 1))
+    setting = WORKLOADS[key]
+    there = [name for name in names if is_supported(name, setting)]
+    ms = median_times(setting, there, forward_call, setting.rounds)
+    both = median_times(setting, there, backward_call, max(setting.rounds // 3, 1))
     lines = [
         "| operator | guide | convex | parameters | MFLOPs | ms | / bilinear | with backward, ms "
         "| / bilinear | peak forward, MiB | peak with backward, MiB |",
@@ -173,7 +175,7 @@ def table(key: str, names: list[str]) -> tuple[str, dict[str, float]]:
     ]
     with Progress() as progress:
         for name in progress.track(there, description=f"{setting}, memory"):
-            up = operator(name, setting)[0]
+            up = create_operator(name, setting)[0]
             law = (type(up).__doc__ or "").splitlines()[0]
             if hasattr(up, "upsamplers"):
                 law = (type(up.upsamplers[0]).__doc__ or "").splitlines()[0]
@@ -185,12 +187,12 @@ def table(key: str, names: list[str]) -> tuple[str, dict[str, float]]:
                 f"| {flops * setting.grid[0] * setting.grid[1] / 1e6:,.0f} "
                 f"| {ms[name]:.1f} | {ms[name] / ms['bilinear']:.1f} "
                 f"| {both[name]:.0f} | {both[name] / both['bilinear']:.1f} "
-                f"| {peak(name, key, 'forward'):.0f} | {peak(name, key, 'backward'):.0f} |"
+                f"| {peak_mib(name, key, 'forward'):.0f} | {peak_mib(name, key, 'backward'):.0f} |"
             )
     return "\n".join(lines), ms
 
 
-def plot(ms: dict[str, dict[str, float]], path: Path) -> None:
+def plot_times(ms: dict[str, dict[str, float]], path: Path) -> None:
     """Bars of the times, as multiples of bilinear's, on a logarithmic axis."""
     import matplotlib
 
@@ -205,7 +207,7 @@ def plot(ms: dict[str, dict[str, float]], path: Path) -> None:
         axis.barh(names, ratios, color=colours)
         for i, name in enumerate(names):
             axis.text(ratios[i] * 1.08, i, f"{found[name]:.0f} ms", va="center", fontsize=8)
-        axis.set(xscale="log", xlabel="time / bilinear's", title=str(SETTINGS[key]))
+        axis.set(xscale="log", xlabel="time / bilinear's", title=str(WORKLOADS[key]))
         axis.set_xlim(right=max(ratios) * 4)
         axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
@@ -219,18 +221,18 @@ def main() -> None:
     parser.add_argument("--peak", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak:
-        return print_peak(*options.peak)
+        return print_peak_bytes(*options.peak)
     torch.set_num_threads(2)
     names = list(dict.fromkeys(["bilinear", *(options.only or list_upsamplers())]))
     tables, ms = {}, {}
-    for key in SETTINGS:
-        tables[key], ms[key] = table(key, names)
-    plot(ms, options.write.with_suffix(".png"))
-    borders = [f"| {name} | {at_the_border(name)} |" for name in names]
+    for key in WORKLOADS:
+        tables[key], ms[key] = markdown_table(key, names)
+    plot_times(ms, options.write.with_suffix(".png"))
+    borders = [f"| {name} | {border_cells(name)} |" for name in names]
     machine = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
     commit = subprocess.run(["git", "describe", "--always"], capture_output=True, text=True).stdout
-    page = PAGE.format(
-        machine=machine, commit=commit.strip(), x2=SETTINGS["x2"], x16=SETTINGS["x16"],
+    page = PAGE_TEMPLATE.format(
+        machine=machine, commit=commit.strip(), x2=WORKLOADS["x2"], x16=WORKLOADS["x16"],
         table2=tables["x2"], table16=tables["x16"], borders="\n".join(borders),
         picture=options.write.with_suffix(".png").name,
     )  # fmt: skip
@@ -238,7 +240,7 @@ def main() -> None:
     return None
 
 
-PAGE = """# Every operator in one table
+PAGE_TEMPLATE = """# Every operator in one table
 
 Written by `make bench-operators` ({machine}, two threads, float32, features channels_last,
 commit {commit}). No GPU was there. Times are medians of rounds in which all take turns in one

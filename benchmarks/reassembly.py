@@ -24,7 +24,7 @@ from benchmarks.memory import peak_memory
 from benchmarks.torch_baselines import (
     PublishedStack,
     tap_loop,
-    unfold_low_einsum,
+    unfold_einsum,
     upsample_unfold_einsum,
 )
 from unstride.ops import reassemble
@@ -32,9 +32,9 @@ from unstride.upsamplers import FeatUpStack
 from unstride.upsamplers.by_name import create_upsampler
 
 CONSOLE = Console(highlight=False, width=110)
-FORMULATIONS = {
+BASELINES = {
     "tap loop (addcmul_)": tap_loop,
-    "unfold at low resolution, einsum": unfold_low_einsum,
+    "unfold at low resolution, einsum": unfold_einsum,
     "upsample, dilated unfold, einsum": upsample_unfold_einsum,
 }
 Call = Callable[[], Tensor]
@@ -55,10 +55,10 @@ def main() -> None:
         f"{os.cpu_count()} cores, {platform.machine()}, float32, medians of interleaved rounds"
     )
     if options.profile:
-        return profile_stack()
+        return print_stack_profile()
     rounds = {"forward": options.runs, "backward": options.runs // 3, "stack": options.runs // 5}
     for name in TABLES if options.only is None else [options.only]:
-        table(name, max(rounds[name], 3))
+        print_table(name, max(rounds[name], 3))
     return None
 
 
@@ -76,7 +76,7 @@ def forward_calls() -> dict[str, Callable[[], Call]]:
     return {
         "unstride, channels_last": lambda: row(reassemble, torch.channels_last),
         "unstride, contiguous": lambda: row(reassemble),
-    } | {name: lambda f=f: row(f) for name, f in FORMULATIONS.items()}
+    } | {name: lambda f=f: row(f) for name, f in BASELINES.items()}
 
 
 def backward_calls() -> dict[str, Callable[[], Call]]:
@@ -98,7 +98,7 @@ def backward_calls() -> dict[str, Callable[[], Call]]:
     return {
         "unstride, channels_last": lambda: row(reassemble, torch.channels_last),
         "unstride, contiguous": lambda: row(reassemble),
-    } | {name: lambda f=f: row(f) for name, f in FORMULATIONS.items()}
+    } | {name: lambda f=f: row(f) for name, f in BASELINES.items()}
 
 
 def stack_calls() -> dict[str, Callable[[], Call]]:
@@ -126,16 +126,16 @@ def stack_calls() -> dict[str, Callable[[], Call]]:
 
 
 TABLES = {"forward": forward_calls, "backward": backward_calls, "stack": stack_calls}
-TITLES = {
+TABLE_TITLES = {
     "forward": "reassemble, forward: 1x256x64x64, window 5, x2",
     "backward": "reassemble, forward and backward",
     "stack": "featup_jbu, forward: 1x384x28x28 -> 448x448",
 }
-FORWARD_FLOP = 2 * 256 * 128 * 128 * 25
-FLOP = {"forward": FORWARD_FLOP, "backward": 3 * FORWARD_FLOP}
+FORWARD_FLOPS = 2 * 256 * 128 * 128 * 25
+TABLE_FLOPS = {"forward": FORWARD_FLOPS, "backward": 3 * FORWARD_FLOPS}
 
 
-def profile_stack() -> None:
+def print_stack_profile() -> None:
     """Print the operators of the paper's variant by their own time."""
     call = stack_calls()["paper's variant, channels_last"]()
     call()
@@ -144,14 +144,14 @@ def profile_stack() -> None:
     print(recorded.key_averages().table(sort_by="self_cpu_time_total", row_limit=12))
 
 
-def table(name: str, rounds: int) -> None:
+def print_table(name: str, rounds: int) -> None:
     """Run the calls in turn, `torch.mm` among them, and print a row for each."""
     left, right = torch.randn(2, 1024, 1024)
     calls = {row: make() for row, make in TABLES[name]().items()}
     calls["torch.mm"] = lambda: left @ right
     times: dict[str, list[float]] = {row: [] for row in calls}
     with Progress(console=CONSOLE, transient=True) as progress:
-        for turn in progress.track(range(rounds + 1), description=TITLES[name]):
+        for turn in progress.track(range(rounds + 1), description=TABLE_TITLES[name]):
             for row, call in calls.items():
                 start = time.perf_counter()
                 call()
@@ -161,10 +161,10 @@ def table(name: str, rounds: int) -> None:
     fastest = 2 * 1024**3 / median.pop("torch.mm") / 1e9
     yardstick = next(seconds for row, seconds in median.items() if row.startswith("tap loop"))
     result = Table("", "ms", "tap loop / this", "peak / output", "GFLOP/s", "of torch.mm")
-    result.title = f"{TITLES[name]}, {rounds} rounds"
+    result.title = f"{TABLE_TITLES[name]}, {rounds} rounds"
     for row, seconds in median.items():
         memory, output = peak_memory(name, row)
-        rate = FLOP[name] / seconds / 1e9 if name in FLOP else 0
+        rate = TABLE_FLOPS[name] / seconds / 1e9 if name in TABLE_FLOPS else 0
         result.add_row(
             row,
             f"{seconds * 1e3:.1f}",

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from unstride.formats.images import find_images, load_image
 from unstride.upsamplers.by_name import create_pair
 
-CHANNELS, SIDE, BATCH, STEPS, RATE = 32, 32, 8, 500, 3e-3
+CHANNELS, CROP_SIZE, BATCH_SIZE, STEPS, LEARNING_RATE = 32, 32, 8, 500, 3e-3
 PAIRS = [
     ("blur", "nearest"), ("blur", "bilinear"), ("max_pool", "nearest"), ("max_pool", "bilinear"),
     ("max_pool", "bilinear_conv"), ("max_pool", "deconv"), ("max_pool", "pixel_shuffle"),
@@ -37,7 +37,7 @@ PAIRS = [
 OPTIONS = {"fade": {"gated": False}}  # its gate would hand the fine features over as they are
 
 
-class Reconstruction(nn.Module):
+class ReconstructionNet(nn.Module):
     """Image in, image out, through half the resolution.
 
     Args:
@@ -47,7 +47,11 @@ class Reconstruction(nn.Module):
 
     def __init__(self, down: str, up: str):
         super().__init__()
-        self.before, self.between, self.after = block(3), block(CHANNELS), block(CHANNELS)
+        self.before, self.between, self.after = (
+            conv_block(3),
+            conv_block(CHANNELS),
+            conv_block(CHANNELS),
+        )
         self.pair = create_pair(down, up, CHANNELS, **OPTIONS.get(up, {}))
         self.last = nn.Conv2d(CHANNELS, 3, 3, padding=1)
 
@@ -56,14 +60,14 @@ class Reconstruction(nn.Module):
         return self.last(self.after(self.pair(self.before(image), self.between)))
 
 
-def block(channels: int) -> nn.Module:
+def conv_block(channels: int) -> nn.Module:
     """A convolution, a norm and a ReLU."""
     return nn.Sequential(
         nn.Conv2d(channels, CHANNELS, 3, padding=1), nn.BatchNorm2d(CHANNELS), nn.ReLU()
     )
 
 
-def crops(images: list[Tensor], seed: int, count: int, side: int = SIDE) -> Tensor:
+def random_crops(images: list[Tensor], seed: int, count: int, side: int = CROP_SIZE) -> Tensor:
     """Random squares of random images."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -78,14 +82,14 @@ def crops(images: list[Tensor], seed: int, count: int, side: int = SIDE) -> Tens
     return torch.cat(found)
 
 
-def psnr_after_training(pair: tuple[str, str], seed: int, train: list, test: Tensor) -> float:
+def train_and_measure_psnr(pair: tuple[str, str], seed: int, train: list, test: Tensor) -> float:
     """Mean over the test crops, in dB."""
     torch.manual_seed(seed)
-    model = Reconstruction(*pair)
-    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS)
+    model = ReconstructionNet(*pair)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=STEPS)
     for step in range(STEPS):
-        images = crops(train, seed * STEPS + step, BATCH)
+        images = random_crops(train, seed * STEPS + step, BATCH_SIZE)
         loss = (model(images) - images).square().mean()
         optimizer.zero_grad()
         loss.backward()
@@ -111,36 +115,38 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     start = time.time()
     train = [load_image(path) for path in find_images([options.train])]
-    test = crops([load_image(path) for path in find_images([options.test])], 10**6, 320, 64)
+    test = random_crops([load_image(path) for path in find_images([options.test])], 10**6, 320, 64)
     found: dict[tuple[str, str], list[float]] = {pair: [] for pair in PAIRS}
     with Progress() as progress:
         for seed in progress.track(range(options.seeds), description="seeds"):
             for pair in progress.track(PAIRS, description=f"seed {seed}"):
-                found[pair].append(psnr_after_training(pair, seed, train, test))
+                found[pair].append(train_and_measure_psnr(pair, seed, train, test))
     base = found["max_pool", "bilinear"]
     rows = []
     for pair, values in sorted(found.items(), key=lambda item: -statistics.mean(item[1])):
         parameters = sum(p.numel() for p in create_pair(*pair, CHANNELS).parameters())
         gains = [value - other for value, other in zip(values, base, strict=True)]
         rows.append(
-            f"| {pair[0]} | {pair[1]} | {parameters:,} | {spread(values)} | {spread(gains)} |"
+            f"| {pair[0]} | {pair[1]} | {parameters:,} | {mean_and_std(values)} "
+            f"| {mean_and_std(gains)} |"
         )
     commit = subprocess.run(["git", "describe", "--always"], capture_output=True, text=True).stdout
     options.write.write_text(
-        PAGE.format(
-            train=len(train), steps=STEPS, batch=BATCH, side=SIDE, channels=CHANNELS, rate=RATE,
+        PAGE_TEMPLATE.format(
+            train=len(train), steps=STEPS, batch=BATCH_SIZE, side=CROP_SIZE, channels=CHANNELS,
+            rate=LEARNING_RATE,
             seeds=options.seeds, commit=commit.strip(), threads=options.threads,
             minutes=math.ceil((time.time() - start) / 60), rows="\n".join(rows),
         )
     )  # fmt: skip
 
 
-def spread(values: list[float]) -> str:
+def mean_and_std(values: list[float]) -> str:
     """Mean and standard deviation over the seeds."""
     return f"{statistics.mean(values):.2f} +- {statistics.stdev(values):.2f}"
 
 
-PAGE = """# Images through one step down and up
+PAGE_TEMPLATE = """# Images through one step down and up
 
 Written by `make reconstruct` (commit {commit}, {minutes} minutes on {threads} thread(s), CPU).
 {train} photographs to learn from, crops of {side} x {side}; 320 crops of 64 x 64 of others to

@@ -4,14 +4,16 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-Rows = Mapping[str, Sequence[Mapping[str, float]]]  # by operator: for each seed scores by measure
+OperatorScores = Mapping[
+    str, Sequence[Mapping[str, float]]
+]  # by operator: for each seed scores by measure
 
-STUDENT = {  # by the number of seeds n: the 97.5 % point with n - 1 degrees of freedom
+T_QUANTILES = {  # by the number of seeds n: the 97.5 % point with n - 1 degrees of freedom
     2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262,
 }  # fmt: skip
 
 
-def table(rows: Rows, columns: Mapping[str, Mapping[str, str]]) -> list[str]:
+def markdown_table(rows: OperatorScores, columns: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Lines of Markdown: for each measure the mean, its deviation, the difference to nearest.
 
     Args:
@@ -25,10 +27,10 @@ def table(rows: Rows, columns: Mapping[str, Mapping[str, str]]) -> list[str]:
         cells = [operator]
         for measure in measures:
             values = [score[measure] for score in scores]
-            text = f"{statistics.mean(values):.2f} ± {deviation(values):.2f}"
+            text = f"{statistics.mean(values):.2f} ± {standard_deviation(values):.2f}"
             if operator != "nearest":
                 against = [score[measure] for score in rows["nearest"]]
-                middle, reach = paired(values, against)
+                middle, reach = paired_difference(values, against)
                 text += f" ({middle:+.2f} ± {reach:.2f})"
             cells.append(text)
         cells += [column[operator] for column in columns.values()]
@@ -36,20 +38,24 @@ def table(rows: Rows, columns: Mapping[str, Mapping[str, str]]) -> list[str]:
     return lines
 
 
-def deviation(values: Sequence[float]) -> float:
+def standard_deviation(values: Sequence[float]) -> float:
     """Standard deviation, 0 of one value."""
     return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
-def paired(values: Sequence[float], against: Sequence[float]) -> tuple[float, float]:
+def paired_difference(values: Sequence[float], against: Sequence[float]) -> tuple[float, float]:
     """The mean difference of values with the same seed, and half its 95 % interval."""
     differences = [a - b for a, b in zip(values, against, strict=True)]
     count = len(differences)
-    reach = STUDENT[count] * deviation(differences) / count**0.5 if count > 1 else float("nan")
+    reach = (
+        T_QUANTILES[count] * standard_deviation(differences) / count**0.5
+        if count > 1
+        else float("nan")
+    )
     return statistics.mean(differences), reach
 
 
-def draw(rows: Rows, path: Path) -> None:
+def plot_differences(rows: OperatorScores, path: Path) -> None:
     """For each measure, the differences to nearest: every seed a dot, the mean a line."""
     import matplotlib
 

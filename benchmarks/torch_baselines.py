@@ -15,7 +15,7 @@ def upsample_unfold_einsum(features: Tensor, weights: Tensor) -> Tensor:
     return torch.einsum("bckyx, bkyx -> bcyx", windows, weights[:, 0].flatten(1, 2))
 
 
-def unfold_low_einsum(features: Tensor, weights: Tensor) -> Tensor:
+def unfold_einsum(features: Tensor, weights: Tensor) -> Tensor:
     """Unfold at low resolution, then an einsum over taps and the phases of each cell."""
     b, c, h, w = features.shape
     k, H, W = weights.shape[2], *weights.shape[4:]

@@ -6,16 +6,16 @@ import pytest
 import torch
 
 from unstride.geometry import (
-    back_project,
-    is_inside,
+    is_inside_image,
     pixel_centres,
     pose_matrix,
-    project,
+    project_points,
     relative_pose,
-    reproject,
     resized_intrinsics,
-    sample,
-    transform,
+    sample_image,
+    transform_points,
+    unproject_depth,
+    warp_image,
 )
 
 H, W = 6, 10
@@ -29,24 +29,24 @@ def random_poses(n):
 
 def test_a_pixel_back_projects_through_its_centre():
     depth = torch.full((1, H, W), 2.0, dtype=torch.float64)
-    points = back_project(depth, K)
+    points = unproject_depth(depth, K)
     assert points[0, :, 0, 0].tolist() == [2 * (0.5 - 5) / 8, 2 * (0.5 - 3) / 4, 2]
-    torch.testing.assert_close(project(points, K)[0], pixel_centres(H, W, like=points))
+    torch.testing.assert_close(project_points(points, K)[0], pixel_centres(H, W, like=points))
 
 
 def test_points_behind_the_camera_are_seen_nowhere():
     points = torch.tensor([[0.0, 1, 0], [0, 0, 0], [1, -1, 0]], dtype=torch.float64)
-    places = project(points.view(1, 3, 1, 3), K)
+    places = project_points(points.view(1, 3, 1, 3), K)
     assert places[0, :, 0, 0].tolist() == [5, 3]
     assert places[0, :, 0, 1:].isnan().all()
-    assert is_inside(places, (H, W)).flatten().tolist() == [True, False, False]
+    assert is_inside_image(places, (H, W)).flatten().tolist() == [True, False, False]
 
 
 def test_inside_ends_at_the_outer_edges_of_the_outermost_pixels():
     x, y = torch.meshgrid(
         torch.tensor([-0.1, 0.0, W, W + 0.1]), torch.tensor([-0.1, 0.0, H, H + 0.1]), indexing="xy"
     )
-    found = is_inside(torch.stack([x, y])[None], (H, W))[0]
+    found = is_inside_image(torch.stack([x, y])[None], (H, W))[0]
     expected = torch.zeros(4, 4, dtype=torch.bool)
     expected[1:3, 1:3] = True
     assert torch.equal(found, expected)
@@ -75,20 +75,22 @@ def test_poses_are_rigid_and_differentiable_at_rest():
 def test_a_relative_pose_takes_points_from_one_camera_to_the_other():
     target, source = random_poses(2)
     seen = torch.randn(1, 3, 2, 2, dtype=torch.float64)
-    world = transform(seen, target[None])
-    found = transform(transform(seen, relative_pose(target, source)[None]), source[None])
+    world = transform_points(seen, target[None])
+    found = transform_points(
+        transform_points(seen, relative_pose(target, source)[None]), source[None]
+    )
     torch.testing.assert_close(found, world)
 
 
 def test_sampling_at_the_centres_returns_the_image():
     image = torch.rand(2, 3, H, W, dtype=torch.float64)
     places = pixel_centres(H, W, like=image).expand(2, -1, -1, -1)
-    torch.testing.assert_close(sample(image, places), image)
+    torch.testing.assert_close(sample_image(image, places), image)
     ramp = pixel_centres(H, W, like=image)[None]
     between = ramp[:, :, 1:-1, 1:-1] + 0.3
-    torch.testing.assert_close(sample(ramp, between), between)
+    torch.testing.assert_close(sample_image(ramp, between), between)
     far = torch.tensor([[50.0, -50, torch.nan], [2.5, 2.5, 2.5]], dtype=torch.float64)
-    found = sample(ramp, far.view(1, 2, 1, 3))
+    found = sample_image(ramp, far.view(1, 2, 1, 3))
     assert found[0, 0, 0].tolist() == [W - 0.5, 0.5, 0.5]
 
 
@@ -97,9 +99,9 @@ def test_a_step_to_the_side_shifts_a_wall_by_focal_length_times_step_over_depth(
     depth = torch.full((1, H, W), 4.0, dtype=torch.float64)
     pose = torch.eye(4, dtype=torch.float64)[None].clone()
     pose[0, 0, 3] = 1.0  # 8 * 1 / 4 = 2 pixels to the right in the source
-    warped, places = reproject(source, depth, pose, K)
+    warped, places = warp_image(source, depth, pose, K)
     torch.testing.assert_close(warped[..., :-2], source[..., 2:])
-    assert is_inside(places, (H, W))[0, 0].tolist() == [True] * 8 + [False] * 2
+    assert is_inside_image(places, (H, W))[0, 0].tolist() == [True] * 8 + [False] * 2
 
 
 @pytest.mark.parametrize("size", [(12, 20), (3, 5), (7, 4)])
@@ -107,8 +109,8 @@ def test_resized_intrinsics_show_the_same_point_at_the_same_share_of_the_image(s
     points = torch.rand(1, 3, 4, 4, dtype=torch.float64) + torch.tensor([0, 0, 1.0]).view(
         1, 3, 1, 1
     )
-    before = project(points, K) / torch.tensor([W, H]).view(1, 2, 1, 1)
-    after = project(points, resized_intrinsics(K, (H, W), size))
+    before = project_points(points, K) / torch.tensor([W, H]).view(1, 2, 1, 1)
+    after = project_points(points, resized_intrinsics(K, (H, W), size))
     torch.testing.assert_close(after / torch.tensor(size[::-1]).view(1, 2, 1, 1), before)
 
 
@@ -118,7 +120,7 @@ def test_gradients_reach_depth_and_motion_and_are_right():
     motion = (0.02 * torch.randn(2, 1, 3, dtype=torch.float64)).requires_grad_()
 
     def seen(depth, motion):
-        return reproject(source, depth, pose_matrix(*motion), K)[1]
+        return warp_image(source, depth, pose_matrix(*motion), K)[1]
 
     assert torch.autograd.gradcheck(seen, (depth, motion))
 
@@ -129,7 +131,7 @@ def test_places_are_not_rounded_to_half_types(half):
     depth, rest = torch.full((1, 20, 300), 2.0), torch.eye(4)[None]
     intrinsics = torch.tensor([[[250.0, 0, 150], [0, 250, 10], [0, 0, 1]]])
     with torch.autocast("cpu", half):
-        warped, places = reproject(source, depth, rest, intrinsics)
+        warped, places = warp_image(source, depth, rest, intrinsics)
         turned = pose_matrix(torch.full((1, 3), 0.1).to(half), torch.zeros(1, 3).to(half))
     torch.testing.assert_close(warped, source, rtol=0, atol=1e-3)
     torch.testing.assert_close(places, pixel_centres(20, 300, like=depth)[None], atol=1e-3, rtol=0)
@@ -142,5 +144,5 @@ def test_no_gradient_is_nan_behind_the_camera():
     depth = torch.ones(1, H, W, requires_grad=True)
     pose = torch.eye(4)[None].clone()
     pose[0, 2, 3] = -1.0  # every point lies in the source's plane
-    reproject(source, depth, pose, K.float())[0].sum().backward()
+    warp_image(source, depth, pose, K.float())[0].sum().backward()
     assert depth.grad.isfinite().all()

@@ -3,7 +3,7 @@
 Frames have x to the right, y down and z forward, in metres. The matrix K of the intrinsics is for
 the coordinates of docs/conventions.md: pixel i covers [i, i + 1), so the centre of the first pixel
 is (1/2, 1/2). Calibrations that put it at (0, 0), as those of OpenCV, ROS and KITTI do, become
-ours by adding 1/2 to the principal point (`half_pixel`).
+ours by adding 1/2 to the principal point (`half_pixel_intrinsics`).
 """
 
 import torch
@@ -13,10 +13,10 @@ from torch.nn.functional import grid_sample
 
 from unstride.precision import in_full_precision
 
-NEAREST = 1e-3  # metres; points closer to the camera's plane, or behind it, are seen nowhere
+MIN_DEPTH = 1e-3  # metres; points closer to the camera's plane, or behind it, are seen nowhere
 
 
-def half_pixel(intrinsics: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
+def half_pixel_intrinsics(intrinsics: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
     """Intrinsics for which the first pixel's centre is (1/2, 1/2), of those for which it is 0."""
     shift = torch.zeros_like(intrinsics)
     shift[..., :2, 2] = 0.5
@@ -39,7 +39,7 @@ def pixel_centres(height: int, width: int, like: Tensor) -> Float[Tensor, "2 h w
 
 
 @in_full_precision
-def back_project(
+def unproject_depth(
     depth: Float[Tensor, "b h w"], intrinsics: Float[Tensor, "b 3 3"]
 ) -> Float[Tensor, "b 3 h w"]:
     """The point that each pixel's centre shows: depth times K^-1 (x, y, 1).
@@ -55,7 +55,7 @@ def back_project(
 
 
 @in_full_precision
-def transform(
+def transform_points(
     points: Float[Tensor, "b 3 h w"], pose: Float[Tensor, "b 4 4"]
 ) -> Float[Tensor, "b 3 h w"]:
     """The points in another frame: R points + t."""
@@ -64,37 +64,37 @@ def transform(
 
 
 @in_full_precision
-def project(
+def project_points(
     points: Float[Tensor, "b 3 h w"], intrinsics: Float[Tensor, "b 3 3"]
 ) -> Float[Tensor, "b 2 h w"]:
     """(x, y) in pixels where points appear; NaN for those not before the camera."""
     homogeneous = torch.einsum("bij,bjhw->bihw", intrinsics, points)
     depth = homogeneous[:, 2:]
-    before = depth > NEAREST
+    before = depth > MIN_DEPTH
     places = homogeneous[:, :2] / torch.where(before, depth, 1.0)
     return torch.where(before, places, torch.nan)
 
 
-def sample(
+def sample_image(
     image: Float[Tensor, "b c h w"], places: Float[Tensor, "b 2 H W"]
 ) -> Float[Tensor, "b c H W"]:
     """The image at places (x, y) in its pixels, bilinear; beyond its border, and at NaN, clamped.
 
-    NaN is taken as the image's corner; ask `is_inside` what was seen.
+    NaN is taken as the image's corner; ask `is_inside_image` what was seen.
     """
     size = places.new_tensor([image.shape[3], image.shape[2]])
     grid = places.nan_to_num(-1.0).movedim(1, -1) * (2 / size) - 1
     return grid_sample(image, grid, "bilinear", "border", align_corners=False)
 
 
-def is_inside(places: Float[Tensor, "b 2 h w"], size: tuple[int, int]) -> Tensor:
+def is_inside_image(places: Float[Tensor, "b 2 h w"], size: tuple[int, int]) -> Tensor:
     """Where places lie in an image of this size (rows, columns); "b h w", never at NaN."""
     x, y = places.unbind(1)
     return (x >= 0) & (x <= size[1]) & (y >= 0) & (y <= size[0])
 
 
 @in_full_precision
-def reproject(
+def warp_image(
     source: Float[Tensor, "b c h w"],
     depth: Float[Tensor, "b H W"],
     pose: Float[Tensor, "b 4 4"],
@@ -108,8 +108,8 @@ def reproject(
         pose: from the target's frame to the source's.
         intrinsics: of both, in pixels of their common size.
     """
-    places = project(transform(back_project(depth, intrinsics), pose), intrinsics)
-    return sample(source, places), places
+    places = project_points(transform_points(unproject_depth(depth, intrinsics), pose), intrinsics)
+    return sample_image(source, places), places
 
 
 def relative_pose(

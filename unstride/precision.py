@@ -11,7 +11,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def widened(tensor: Tensor) -> Tensor:
+def upcast_half(tensor: Tensor) -> Tensor:
     """Half types as float32; the others as they are."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
@@ -21,8 +21,8 @@ def in_full_precision(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def whole(*args: P.args, **kwargs: P.kwargs) -> R:
-        wide = [widened(arg) if isinstance(arg, Tensor) else arg for arg in args]
-        named = {k: widened(v) if isinstance(v, Tensor) else v for k, v in kwargs.items()}
+        wide = [upcast_half(arg) if isinstance(arg, Tensor) else arg for arg in args]
+        named = {k: upcast_half(v) if isinstance(v, Tensor) else v for k, v in kwargs.items()}
         tensor = next(v for v in (*wide, *named.values()) if isinstance(v, Tensor))
         with torch.autocast(tensor.device.type, enabled=False):
             return function(*wide, **named)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from torch import nn
 from tests.upsamplers.test_every_upsampler import CHANNELS, VARIANTS, built, lively
 from unstride import create_upsampler, footprint, list_upsamplers
 from unstride.analysis import jacobian as jacobian_rows
-from unstride.analysis.footprint import recorded, trace
+from unstride.analysis.footprint import record_maps, trace_pixel
 from unstride.analysis.freeze import frozen_predictions
 from unstride.upsamplers import CarafeUpsample, Cascade, Upsampler, featup_jbu
 
@@ -156,9 +156,9 @@ def test_through_a_pyramid_of_your_own(trained):
     torch.manual_seed(1)
     model = lively(Pyramid()).requires_grad_(trained)
     maps = torch.randn(1, 3, 16, 16), torch.randn(1, 4, 8, 8), torch.randn(1, 5, 4, 4)
-    with frozen_predictions(model), recorded(model) as seen:
+    with frozen_predictions(model), record_maps(model) as seen:
         out = model(*maps)
-    found = trace(out[0, :, 9, 6], seen)
+    found = trace_pixel(out[0, :, 9, 6], seen)
     grids = {"before up.0": 4, "after up.0": 8, "before up.1": 8, "after up.1": 16}
     assert {name: len(f.weights) for name, f in found.items()} == grids
     assert found["after up.1"].strongest() == [(6, 9, 1.0)]
@@ -175,7 +175,7 @@ def test_through_a_pyramid_of_your_own(trained):
 def test_channels_that_change_in_number_are_mixed():
     conv = nn.Conv2d(5, 3, 1, bias=False)
     features = torch.randn(1, 5, 4, 4, requires_grad=True)
-    found = trace(conv(features)[0, :, 2, 1], {"here": features})["here"]
+    found = trace_pixel(conv(features)[0, :, 2, 1], {"here": features})["here"]
     assert found.mixes
     expected = torch.zeros(4, 4)
     expected[2, 1] = conv.weight.detach().norm() / 3**0.5
@@ -185,10 +185,10 @@ def test_channels_that_change_in_number_are_mixed():
 def test_a_mixing_that_hides_from_a_sum_is_found():
     """Columns that sum to nothing, as a channel less the next; and one stray coupling."""
     features = torch.randn(1, 4, 3, 3, requires_grad=True)
-    assert trace((features - features.roll(1, 1))[0, :, 1, 1], {"it": features})["it"].mixes
+    assert trace_pixel((features - features.roll(1, 1))[0, :, 1, 1], {"it": features})["it"].mixes
     stray = features + 0
     stray[:, 3] += 0.01 * features[:, 2]
-    assert trace(stray[0, :, 1, 1], {"it": features})["it"].mixes
+    assert trace_pixel(stray[0, :, 1, 1], {"it": features})["it"].mixes
 
 
 @pytest.mark.parametrize("at", [(10, 0), (0, 8), (-1, 3), (3, -1)])
@@ -202,7 +202,7 @@ def test_what_cannot_be_traced_is_refused():
     with pytest.raises(ValueError, match="features must be of one image"):
         footprint(up, torch.randn(2, 3, 4, 5), at=(0, 0))
     with pytest.raises(ValueError, match="pixel must depend on the maps"):
-        trace(torch.randn(3), {"it": torch.randn(1, 3, 4, 4)})
+        trace_pixel(torch.randn(3), {"it": torch.randn(1, 3, 4, 4)})
 
 
 def test_nothing_is_left_behind():
@@ -237,14 +237,14 @@ def test_rows_near_the_pixel_are_those_of_the_whole_map(make, monkeypatch):
     parts = [create_upsampler(make, 4) if isinstance(make, str) else make(4) for _ in range(3)]
     up = lively(Cascade(*parts)).eval()
     tried = []
-    real = jacobian_rows.through
+    real = jacobian_rows.backpropagate_patch
 
     def counted(call, *rest):
         tried.append(call)
         return real(call, *rest)
 
-    monkeypatch.setattr(jacobian_rows, "through", counted)
-    monkeypatch.setattr(jacobian_rows, "ELEMENTS", 4 * 12 * 12 * 3)  # several chunks
+    monkeypatch.setattr(jacobian_rows, "backpropagate_patch", counted)
+    monkeypatch.setattr(jacobian_rows, "MAX_ELEMENTS", 4 * 12 * 12 * 3)  # several chunks
     features = torch.randn(1, 4, 6, 7)
     for at in ((0, 0), (29, 22), (55, 47)):
         found = footprint(up, features, at=at)

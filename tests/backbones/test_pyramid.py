@@ -5,7 +5,7 @@ import torch
 
 from unstride import create_backbone
 from unstride.backbones.padding import pad_image
-from unstride.backbones.pyramid import PlainPyramid, Pyramid, create_pyramid
+from unstride.backbones.pyramid import PlainViTPyramid, Pyramid, create_pyramid
 
 KNOWN = {
     "tf_efficientnet_lite0": (24, 40, 112, 320),
@@ -70,7 +70,7 @@ def test_a_plain_transformer_has_one_map_and_every_stride():
     alone = create_pyramid(name, (16,), pretrained=False)
     alone.model.load_state_dict(pyramid.model.state_dict())
     levels = pyramid(image)
-    assert (type(pyramid), type(alone)) == (PlainPyramid, Pyramid)
+    assert (type(pyramid), type(alone)) == (PlainViTPyramid, Pyramid)
     assert {s: tuple(level.shape[1:]) for s, level in levels.items()} == {
         4: (48, 16, 24), 8: (96, 8, 12), 16: (192, 4, 6), 32: (192, 2, 3),
     }  # fmt: skip
@@ -107,7 +107,7 @@ def test_refusals():
     with pytest.raises(ValueError, match=r"stride must be one of 2, 4, .* for resnet18, got 3"):
         create_pyramid("resnet18", (3, 4), pretrained=False)
     with pytest.raises(ValueError, match="custom has the strides 2, 4, 8, 16, 32: use Pyramid"):
-        PlainPyramid(create_backbone("resnet18", pretrained=False).model)
+        PlainViTPyramid(create_backbone("resnet18", pretrained=False).model)
     with pytest.raises(ValueError, match="strides must name at least one stride"):
         create_pyramid(strides=(), pretrained=False)
     with pytest.raises(ValueError, match=r"image must be \(batch, 3"):

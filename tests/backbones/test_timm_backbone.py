@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unstride import create_backbone
-from unstride.backbones.packaged_weights import efficientnet_lite_state
+from unstride.backbones.packaged_weights import timm_state_dict
 
 MODELS = [  # one of each kind that the field uses, small
     "resnet18", "convnext_atto", "vit_tiny_patch16_224", "vit_small_patch14_dinov2",
@@ -45,7 +45,7 @@ def test_the_default_has_its_imagenet_weights():
     path = package.EfficientnetLite0ModelFile.get_model_file_path()
     packaged = torch.load(path, map_location="cpu", weights_only=True)
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
-    state = efficientnet_lite_state(packaged, network)
+    state = timm_state_dict(packaged, network)
     state |= {
         k.replace("_fc", "classifier"): v for k, v in packaged.items() if k.startswith("_fc.")
     }

@@ -75,7 +75,7 @@ def test_a_batch_that_was_stopped_goes_on(photos, tmp_path, monkeypatch):
         real(writer, rows, columns, features)
 
     monkeypatch.setattr(FeatureWriter, "write", stopped)
-    assert run(photos, out) == each_image.STOPPED
+    assert run(photos, out) == each_image.EXIT_INTERRUPTED
     assert [p.name for p in out.glob("*.safetensors*")] == ["0.safetensors"]
     monkeypatch.setattr(FeatureWriter, "write", real)
     first = written(out)
@@ -106,7 +106,7 @@ def test_tiles_give_the_same_files(photos, tmp_path, monkeypatch):
     options = "--dtype", "float32", "--stride", "8"
     run(photos, whole := tmp_path / "whole", *options)
     assert len(writes) == 2
-    monkeypatch.setattr(batch, "room", lambda memory, device: memory)
+    monkeypatch.setattr(batch, "remaining_memory", lambda memory, device: memory)
     run(photos, tiled := tmp_path / "tiled", *options, "--memory", "4MB")
     assert len(writes) > 2 + 2  # as many again, if both were written whole
     for name in ("0.safetensors", "1.safetensors"):
@@ -156,9 +156,9 @@ def test_one_number_is_the_shorter_side():
 
 def test_names_that_clash_keep_their_folders(tmp_path):
     paths = [tmp_path / "a" / "x.png", tmp_path / "b" / "x.png", tmp_path / "b" / "x.jpg"]
-    targets = each_image._targets(paths, tmp_path / "out")
+    targets = each_image._output_stems(paths, tmp_path / "out")
     assert len(set(targets)) == 3
-    assert each_image._targets(paths[:1], tmp_path / "out") == [tmp_path / "out" / "x"]
+    assert each_image._output_stems(paths[:1], tmp_path / "out") == [tmp_path / "out" / "x"]
 
 
 @pytest.mark.parametrize(

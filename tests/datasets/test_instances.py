@@ -9,12 +9,12 @@ from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from tests.datasets.layouts import label, photo, shared_data
+from tests.datasets.layouts import shared_data, write_labels, write_photo
 from unstride.datasets.coco_detection import COCODetection
-from unstride.datasets.coco_panoptic import COCOPanopticObjects
+from unstride.datasets.coco_panoptic import COCOPanoptic
 from unstride.datasets.pennfudan import PennFudan
 from unstride.formats.coco_panoptic import (
-    read_ids,
+    read_segment_ids,
     write_panoptic,
 )
 from unstride.formats.segments import (
@@ -22,19 +22,19 @@ from unstride.formats.segments import (
     Segment,
 )
 from unstride.transforms.detection_target import (
-    boxes_around,
-    make_target,
+    boxes_from_masks,
+    detection_target,
     without_crowds,
 )
-from unstride.transforms.panoptic_targets import present
+from unstride.transforms.panoptic_targets import visible_segments
 
 HEIGHT, WIDTH = 6, 8
 
 
 def pennfudan(root, images="images", masks="masks", suffix=".png"):
     for i in range(12):
-        photo(root / images / f"P{i:02d}.png")
-        label(root / masks / f"P{i:02d}{suffix}", [0, 1, 1, 0, 3])
+        write_photo(root / images / f"P{i:02d}.png")
+        write_labels(root / masks / f"P{i:02d}{suffix}", [0, 1, 1, 0, 3])
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_boxes_are_tight_and_empty_masks_have_none():
     masks = torch.zeros(3, 5, 7, dtype=torch.bool)
     masks[0, 1:3, 2:6] = True
     masks[1, 4, 6] = True
-    assert boxes_around(masks).tolist() == [[2, 1, 6, 3], [6, 4, 7, 5], [0, 0, 0, 0]]
-    target = make_target(masks, [3, 4, 5], crowds=[False, True, False], image_id=9)
+    assert boxes_from_masks(masks).tolist() == [[2, 1, 6, 3], [6, 4, 7, 5], [0, 0, 0, 0]]
+    target = detection_target(masks, [3, 4, 5], crowds=[False, True, False], image_id=9)
     assert target["labels"].tolist() == [3, 4]
     single = without_crowds(target)
     assert single["labels"].tolist() == [3]
@@ -91,7 +91,7 @@ RUNS = {"size": [6, 8], "counts": [0, 6, 42]}
 
 def coco(root, annotations=None, file="annotations/instances_val2017.json", **changes):
     for name in ("000000000139", "000000000285"):
-        photo(root / "val2017" / f"{name}.jpg")
+        write_photo(root / "val2017" / f"{name}.jpg")
     crowd = annotation(id=6, category_id=1, iscrowd=1, bbox=[0, 0, 1, 6], segmentation=RUNS)
     document = {
         "images": [
@@ -194,7 +194,7 @@ def test_a_missing_list_is_named(tmp_path):
 
 
 def panoptic(root):
-    photo(root / "val2017/images/000000000139.jpg")
+    write_photo(root / "val2017/images/000000000139.jpg")
     ids = torch.full((6, 8), 70_001)
     ids[:, 4:], ids[0, 0] = 9_000_001, 0
     segments = [Segment(70_001, 1, True), Segment(9_000_001, 200)]
@@ -205,7 +205,7 @@ def panoptic(root):
 
 def test_panoptic_items_have_a_map_and_its_segments(tmp_path):
     ids, segments = panoptic(tmp_path)
-    dataset = COCOPanopticObjects(tmp_path, "val")
+    dataset = COCOPanoptic(tmp_path, "val")
     _, target = dataset[0]
     assert dataset.classes == ("person", "rug")
     assert (target["image_id"], target["segments"]) == (139, segments)
@@ -215,33 +215,33 @@ def test_panoptic_items_have_a_map_and_its_segments(tmp_path):
 def test_map_and_photograph_move_together_and_ids_stay_ids(tmp_path):
     ids, segments = panoptic(tmp_path)
     mirrored = v2.RandomHorizontalFlip(1)
-    _, target = COCOPanopticObjects(tmp_path, "val", mirrored)[0]
+    _, target = COCOPanoptic(tmp_path, "val", mirrored)[0]
     assert torch.equal(torch.as_tensor(target["ids"][0]), ids.flip(1))
     larger = v2.Compose([v2.Resize((13, 17)), v2.RandomAffine((20, 20))])
-    _, target = COCOPanopticObjects(tmp_path, "val", larger)[0]
+    _, target = COCOPanoptic(tmp_path, "val", larger)[0]
     assert target["ids"].shape == (1, 13, 17)
     assert set(target["ids"].unique().tolist()) == {0, 70_001, 9_000_001}
     cut = v2.Lambda(lambda t: t[..., :3], tv_tensors.Image, tv_tensors.Mask)
-    _, target = COCOPanopticObjects(tmp_path, "val", cut)[0]
-    assert present(target) == segments[:1]
+    _, target = COCOPanoptic(tmp_path, "val", cut)[0]
+    assert visible_segments(target) == segments[:1]
 
 
 def test_broken_panoptic_folders_are_named(tmp_path):
     panoptic(tmp_path)
-    label(tmp_path / "val2017/panoptic/000000000139.png", [1])
+    write_labels(tmp_path / "val2017/panoptic/000000000139.png", [1])
     with pytest.raises(ValueError, match=r"000000000139.png: a panoptic PNG is RGB"):
-        COCOPanopticObjects(tmp_path, "val")[0]
+        COCOPanoptic(tmp_path, "val")[0]
     Image.fromarray(np.full((6, 8, 3), 3, np.uint8)).save(
         tmp_path / "val2017/panoptic/000000000139.png"
     )
     with pytest.raises(ValueError, match=r"000000000139.png: pixels of segment 197379"):
-        COCOPanopticObjects(tmp_path, "val")[0]
-    photo(tmp_path / "val2017/images/000000000140.jpg")
+        COCOPanoptic(tmp_path, "val")[0]
+    write_photo(tmp_path / "val2017/images/000000000140.jpg")
     with pytest.raises(ValueError, match=r"panoptic.json: no annotation of 000000000140.png"):
-        COCOPanopticObjects(tmp_path, "val")
+        COCOPanoptic(tmp_path, "val")
     (tmp_path / "val2017/panoptic.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"panoptic.json: no such file"):
-        COCOPanopticObjects(tmp_path, "val")
+        COCOPanoptic(tmp_path, "val")
 
 
 def test_boxes_and_masks_move_together(tmp_path):
@@ -261,17 +261,17 @@ def test_the_real_coco():
     for index in {*range(6), *crowds[:2]}:
         image, target = dataset[index]
         assert target["masks"].shape[1:] == image.shape[1:]
-        around = boxes_around(torch.as_tensor(target["masks"]).bool())
+        around = boxes_from_masks(torch.as_tensor(target["masks"]).bool())
         assert len(target["labels"]) == len(dataset.objects[dataset.image_ids[index]])
         assert (around - target["boxes"]).abs().mean() < 1  # polygons end between pixels
 
 
 def test_the_real_panoptic_val():
-    dataset = COCOPanopticObjects(shared_data("coco"), "val")
+    dataset = COCOPanoptic(shared_data("coco"), "val")
     assert (len(dataset), len(dataset.classes)) == (94, 133)
     _, target = dataset[0]
-    assert present(target) == target["segments"]
-    assert torch.equal(torch.as_tensor(target["ids"][0]), read_ids(dataset.labels[0][0]))
+    assert visible_segments(target) == target["segments"]
+    assert torch.equal(torch.as_tensor(target["ids"][0]), read_segment_ids(dataset.labels[0][0]))
 
 
 def test_the_real_pennfudan():

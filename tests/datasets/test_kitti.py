@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from tests.datasets.layouts import photo, posed_rgbd, shared_data
+from tests.datasets.layouts import posed_rgbd, shared_data, write_photo
 from tests.losses.test_photometric import WRONG
-from unstride.datasets.frame_triplets import Neighbours
+from unstride.datasets.frame_triplets import FrameTriplets
 from unstride.datasets.kitti import KITTIOdometry
 from unstride.datasets.posed_rgbd import PosedRGBD
-from unstride.geometry import is_inside, reproject
+from unstride.geometry import is_inside_image, warp_image
 from unstride.losses.photometric import photometric_error
-from unstride.transforms.frame_triplets import mirrored
+from unstride.transforms.frame_triplets import flip_triplet
 
 POSES = [f"1 0 0 {n} 0 1 0 0 0 0 1 {2 * n}" for n in range(4)]
 
@@ -18,7 +18,7 @@ POSES = [f"1 0 0 {n} 0 1 0 0 0 0 1 {2 * n}" for n in range(4)]
 def prepared(root, sequences=("a", "b")):
     for name in sequences:
         for n in range(4):
-            photo(root / name / "images" / f"{n:06d}.jpg")
+            write_photo(root / name / "images" / f"{n:06d}.jpg")
         (root / name / "intrinsics.txt").write_text("9 0 4\n0 8 3\n0 0 1\n")
         (root / name / "poses.txt").write_text("\n".join(POSES))
 
@@ -26,7 +26,7 @@ def prepared(root, sequences=("a", "b")):
 def published(root, camera="image_2"):
     for name in ("00", "09", "11"):
         for n in range(4):
-            photo(root / "sequences" / name / camera / f"{n:06d}.png")
+            write_photo(root / "sequences" / name / camera / f"{n:06d}.png")
         calibration = "P0: 9 0 4 0 0 8 3 0 0 0 1 0\nP2: 9 0 4 18.5 0 8 3 0.375 0 0 1 0.125\n"
         (root / "sequences" / name / "calib.txt").write_text(calibration)
         if name != "11":  # test sequences have no poses
@@ -108,7 +108,7 @@ def test_what_is_not_there_is_said(tmp_path):
 
 def test_neighbours_are_of_the_same_sequence(tmp_path):
     prepared(tmp_path)
-    triples = Neighbours(KITTIOdometry(tmp_path))
+    triples = FrameTriplets(KITTIOdometry(tmp_path))
     assert triples.names == ["a/000001", "a/000002", "b/000001", "b/000002"]
     sample = triples[2]
     assert sample["sources"].shape == (2, 3, 6, 8)
@@ -117,22 +117,22 @@ def test_neighbours_are_of_the_same_sequence(tmp_path):
     point = torch.tensor([0.0, 0, 5, 1])
     assert (sample["poses"] @ point).tolist() == [[1, 0, 7, 1], [-1, 0, 3, 1]]
     with pytest.raises(ValueError, match=r"neighbours 2 before.*000000.jpg"):
-        Neighbours(KITTIOdometry(tmp_path), spacing=2)
+        FrameTriplets(KITTIOdometry(tmp_path), spacing=2)
 
 
 def test_the_spacing_counts_frame_numbers(tmp_path):
     posed_rgbd(tmp_path)
     frames = PosedRGBD(tmp_path / "kitchen", "all")  # 0, 800, 801, 839, 840
     with pytest.raises(ValueError, match="no frame has neighbours 1"):
-        Neighbours(frames)
+        FrameTriplets(frames)
     for n in (799, 802):
         frames.images[0] = frames.images[0].with_name(f"{n:06d}.jpg")
-        assert Neighbours(frames).names == [f"000{800 if n == 799 else 801}"]
+        assert FrameTriplets(frames).names == [f"000{800 if n == 799 else 801}"]
 
 
 def test_a_smaller_sample_has_the_camera_of_its_size(tmp_path):
     prepared(tmp_path)
-    sample = Neighbours(KITTIOdometry(tmp_path), size=(3, 2))[0]
+    sample = FrameTriplets(KITTIOdometry(tmp_path), size=(3, 2))[0]
     assert sample["image"].shape == (3, 3, 2)
     assert sample["sources"].shape == (2, 3, 3, 2)
     assert sample["intrinsics"].tolist() == [[2.25, 0, 1.125], [0, 4, 1.75], [0, 0, 1]]
@@ -140,17 +140,17 @@ def test_a_smaller_sample_has_the_camera_of_its_size(tmp_path):
 
 def test_in_the_mirror_everything_still_fits():
     frames = PosedRGBD(shared_data("depth") / "shelf", "all")
-    sample = Neighbours(frames, spacing=4, size=(60, 80))[10]
+    sample = FrameTriplets(frames, spacing=4, size=(60, 80))[10]
     errors = []
-    for given in (sample, mirrored(sample), sample | {"image": sample["image"].flip(-1)}):
+    for given in (sample, flip_triplet(sample), sample | {"image": sample["image"].flip(-1)}):
         depth = given["depth"][None].expand(2, -1, -1)
         k = given["intrinsics"].expand(2, -1, -1)
-        warped, places = reproject(given["sources"], depth.clamp(min=0.1), given["poses"], k)
-        seen = (depth > 0) & is_inside(places, depth.shape[1:])
+        warped, places = warp_image(given["sources"], depth.clamp(min=0.1), given["poses"], k)
+        seen = (depth > 0) & is_inside_image(places, depth.shape[1:])
         errors.append(photometric_error(warped, given["image"].expand_as(warped))[seen].mean())
     torch.testing.assert_close(errors[0], errors[1], atol=1e-4, rtol=0)
     assert errors[2] > 2 * errors[0]
-    double = mirrored(mirrored(sample))
+    double = flip_triplet(flip_triplet(sample))
     assert all(torch.allclose(double[key], sample[key]) for key in sample)
 
 
@@ -162,7 +162,7 @@ HEIGHT = 1.45  # metres, at which a level road fits both sequences; the camera i
 @pytest.mark.parametrize("sequence", ["seq1", "seq2"])
 def test_the_road_moves_as_the_poses_of_kitti_say(sequence):
     """There is no depth, but the road before the car is a plane: its depth is known."""
-    triples = Neighbours(KITTIOdometry(shared_data("kitti_gray") / sequence))
+    triples = FrameTriplets(KITTIOdometry(shared_data("kitti_gray") / sequence))
     errors = dict.fromkeys(["truth", *MOTIONS], 0.0)
     for sample in (triples[i] for i in range(0, len(triples), 8)):
         k = sample["intrinsics"][None]
@@ -170,7 +170,7 @@ def test_the_road_moves_as_the_poses_of_kitti_say(sequence):
         depth = (HEIGHT * k[0, 1, 1] / rows.clamp(min=3))[:, None].expand(1, 192, 640)
         for name in errors:
             change = WRONG.get(name, lambda *given: given)
-            warped, _ = reproject(sample["sources"][1:], *change(depth, sample["poses"][1:], k))
+            warped, _ = warp_image(sample["sources"][1:], *change(depth, sample["poses"][1:], k))
             error = photometric_error(warped, sample["image"][None])
             errors[name] += error[0, 130:, 220:420].mean().item()
     assert all(errors[name] > 1.05 * errors["truth"] for name in MOTIONS), errors

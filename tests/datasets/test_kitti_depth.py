@@ -6,12 +6,19 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.datasets.layouts import CALIBRATION, DRIVES, HEIGHT, WIDTH, kitti_depth, photo
-from unstride.datasets.frame_triplets import Neighbours
+from tests.datasets.layouts import (
+    HEIGHT,
+    KITTI_CALIBRATION,
+    KITTI_DRIVES,
+    WIDTH,
+    kitti_depth,
+    write_photo,
+)
+from unstride.datasets.frame_triplets import FrameTriplets
 from unstride.datasets.kitti_depth import KITTIDepth
-from unstride.transforms.frame_triplets import mirrored
+from unstride.transforms.frame_triplets import flip_triplet
 
-TRAIN, VAL = DRIVES["train"], DRIVES["val"]
+TRAIN, VAL = KITTI_DRIVES["train"], KITTI_DRIVES["val"]
 
 
 def names(drive, cameras=(2, 3), numbers=(5, 6)):
@@ -31,7 +38,7 @@ def listed(root, text):
 @pytest.mark.parametrize("depths", ["", "data_depth_annotated"])
 def test_without_lists_the_splits_are_the_folders_of_the_benchmark(tmp_path, photos, depths):
     kitti_depth(tmp_path, photos, depths)
-    for split, drive in DRIVES.items():
+    for split, drive in KITTI_DRIVES.items():
         frames = KITTIDepth(tmp_path, split)
         assert frames.names == names(drive)
         for name, image, (label,) in zip(frames.names, frames.images, frames.labels, strict=True):
@@ -90,9 +97,9 @@ def test_what_a_list_names_is_in_no_folder_s_split(tmp_path):
 def test_drives_in_one_folder_are_found_by_a_list(tmp_path):
     kitti_depth(tmp_path, depths="data_depth_annotated")
     home = tmp_path / "data_depth_annotated"
-    for part, drive in DRIVES.items():
+    for part, drive in KITTI_DRIVES.items():
         (home / part / drive).rename(home / drive)
-    text = "".join(f"2011_09_26/{drive} 5 l\n" for drive in DRIVES.values())
+    text = "".join(f"2011_09_26/{drive} 5 l\n" for drive in KITTI_DRIVES.values())
     assert listed(tmp_path, text) == names(TRAIN, [2], [5]) + names(VAL, [2], [5])
 
 
@@ -150,8 +157,8 @@ def test_a_camera_is_that_of_the_photograph_at_its_size(tmp_path, photos):
     [
         ("S_rect_02: 8 6\n", "calib_cam_to_cam.txt: no line P_rect_02:"),
         ("P_rect_02: 1 2\n", "calib_cam_to_cam.txt: P_rect_02: and 2 numbers, not 12"),
-        (CALIBRATION.replace("1.6e+01 6.0e+00", "8"), "S_rect_02: and 1 numbers, not 2"),
-        (CALIBRATION.replace("18.5", "much"), "calib_cam_to_cam.txt: .*'much'"),
+        (KITTI_CALIBRATION.replace("1.6e+01 6.0e+00", "8"), "S_rect_02: and 1 numbers, not 2"),
+        (KITTI_CALIBRATION.replace("18.5", "much"), "calib_cam_to_cam.txt: .*'much'"),
         (None, "calib_cam_to_cam.txt: no such file; expected is"),
     ],
 )
@@ -169,9 +176,9 @@ def test_neighbours_are_photographs_of_the_drive_with_or_without_depth(tmp_path)
     kitti_depth(tmp_path)
     write_list(tmp_path, f"2011_09_26/{VAL} 6 l\n2011_09_26/{VAL} 5 r\n")
     photographs = tmp_path / "2011_09_26" / VAL
-    photo(photographs / "image_02/data/cover.jpg")
+    write_photo(photographs / "image_02/data/cover.jpg")
     Image.new("RGB", (WIDTH, HEIGHT)).save(photographs / "image_03/data/0000000004.jpg")
-    triples = Neighbours(KITTIDepth(tmp_path, "val"))
+    triples = FrameTriplets(KITTIDepth(tmp_path, "val"))
     assert triples.names == names(VAL, [2], [6]) + names(VAL, [3], [5])
     stems = [(before.stem[-1], after.stem[-1]) for before, _, after in triples.triples]
     assert stems == [("5", "7"), ("4", "6")]
@@ -186,10 +193,10 @@ def test_neighbours_are_photographs_of_the_drive_with_or_without_depth(tmp_path)
 
 def test_neighbours_without_poses_are_resized_and_mirrored(tmp_path):
     kitti_depth(tmp_path)
-    sample = Neighbours(KITTIDepth(tmp_path, "val"), size=(3, 4))[2]
+    sample = FrameTriplets(KITTIDepth(tmp_path, "val"), size=(3, 4))[2]
     assert sample["image"].shape == (3, 3, 4)
     assert sample["intrinsics"].tolist() == [[4.5, 0, 2.75], [0, 4, 1.25], [0, 0, 1]]
-    moved = mirrored(sample)
+    moved = flip_triplet(sample)
     assert moved["intrinsics"][0, 2] == 4 - 2.75
     assert "poses" not in moved
     torch.testing.assert_close(moved["depth"], sample["depth"].flip(-1))

@@ -6,8 +6,14 @@ import torch
 from PIL import Image
 
 from tests.datasets import layouts
-from tests.datasets.layouts import label
-from unstride.datasets.by_name import DEPTH, SEGMENTS, SEMANTIC, UNLABELLED, create_labelled
+from tests.datasets.layouts import write_labels
+from unstride.datasets.by_name import (
+    DEPTH_DATASETS,
+    REGION_DATASETS,
+    SEGMENTATION_DATASETS,
+    UNLABELLED,
+    create_dataset,
+)
 
 MADE_UP = {
     "camvid": (layouts.camvid, "camvid", "train", ["a", "b"]),
@@ -47,7 +53,7 @@ NUMBER = {
 def made_up(kind, root):
     make, name, split, _ = MADE_UP[kind]
     make(root)
-    return create_labelled(name, root, split)
+    return create_dataset(name, root, split)
 
 
 @pytest.mark.parametrize("kind", MADE_UP)
@@ -68,24 +74,26 @@ def test_numbers_become_classes(kind, tmp_path):
     assert labels.flatten()[: len(VALUES[kind])].tolist() == VALUES[kind]
 
 
-@pytest.mark.parametrize("name", SEMANTIC)
+@pytest.mark.parametrize("name", SEGMENTATION_DATASETS)
 def test_the_table_reaches_every_class_and_no_other(name):
-    cls = SEMANTIC[name]
+    cls = SEGMENTATION_DATASETS[name]
     assert len(cls.classes) == len(set(cls.classes)) == NUMBER[name]
     reached = set(cls.table.tolist())
     assert reached == {*range(NUMBER[name]), UNLABELLED, -1}
 
 
 def test_names_of_well_known_classes():
-    names = {name: cls.classes for name, cls in SEMANTIC.items()}
+    names = {name: cls.classes for name, cls in SEGMENTATION_DATASETS.items()}
     assert names["camvid"][3] == "road"
     assert (names["cityscapes"][13], names["cityscapes"][18]) == ("car", "bicycle")
     assert (names["ade20k"][12], names["ade20k"][149]) == ("person", "flag")
     assert (names["voc"][15], names["voc"][20]) == ("person", "tvmonitor")
-    coco = SEMANTIC["coco_stuff"]  # ids of the authors' list, counted from 0 as in the files
+    coco = SEGMENTATION_DATASETS[
+        "coco_stuff"
+    ]  # ids of the authors' list, counted from 0 as in the files
     for number, name in ((0, "person"), (17, "dog"), (91, "banner"), (168, "tree"), (181, "wood")):
         assert coco.classes[coco.table[number]] == name
-    coarse = SEMANTIC["coco_stuff27"]
+    coarse = SEGMENTATION_DATASETS["coco_stuff27"]
     for number, name in ((0, "person"), (17, "animal"), (148, "ground"), (156, "sky")):
         assert coarse.classes[coarse.table[number]] == name
 
@@ -122,7 +130,7 @@ SPLITS = {
 @pytest.mark.parametrize("split", SPLITS)
 def test_frames_between_train_and_val_are_left_out(split, tmp_path):
     layouts.posed_rgbd(tmp_path)
-    dataset = create_labelled("posed_rgbd", tmp_path, split)
+    dataset = create_dataset("posed_rgbd", tmp_path, split)
     assert dataset.names == SPLITS[split]
     assert dataset.poses[:, 0, 3].tolist() == [int(name[-6:]) for name in dataset.names]
     assert dataset.poses[0, 2].tolist() == [0, 0, 1, 0.5]
@@ -132,7 +140,7 @@ def test_frames_between_train_and_val_are_left_out(split, tmp_path):
 
 def test_one_scene_is_a_root_too(tmp_path):
     layouts.posed_rgbd(tmp_path)
-    assert create_labelled("posed_rgbd", tmp_path / "shelf", "all").names == ["000003"]
+    assert create_dataset("posed_rgbd", tmp_path / "shelf", "all").names == ["000003"]
 
 
 def test_regions_count_from_zero_and_annotators_are_in_order(tmp_path):
@@ -152,7 +160,7 @@ def test_panoptic_colours_are_segments_and_black_is_none(tmp_path):
 
 def test_a_panoptic_png_is_rgb(tmp_path):
     dataset = made_up("coco_panoptic", tmp_path)
-    label(dataset.labels[0][0], [1])
+    write_labels(dataset.labels[0][0], [1])
     with pytest.raises(ValueError, match="a panoptic PNG is RGB") as error:
         dataset[0]
     refused(error, dataset.labels[0][0])
@@ -167,17 +175,17 @@ def refused(error, *words):
 
 def test_unknown_name_split_and_root(tmp_path):
     with pytest.raises(ValueError, match="camvib") as error:
-        create_labelled("camvib", tmp_path, "train")
-    refused(error, *SEMANTIC, *DEPTH, *SEGMENTS)
+        create_dataset("camvib", tmp_path, "train")
+    refused(error, *SEGMENTATION_DATASETS, *DEPTH_DATASETS, *REGION_DATASETS)
     with pytest.raises(ValueError, match="'training'") as error:
-        create_labelled("ade20k", tmp_path, "training")
+        create_dataset("ade20k", tmp_path, "training")
     refused(error, "train, val")
-    for name in (*SEMANTIC, *DEPTH, *SEGMENTS):
+    for name in (*SEGMENTATION_DATASETS, *DEPTH_DATASETS, *REGION_DATASETS):
         with pytest.raises(FileNotFoundError) as error:
-            create_labelled(name, tmp_path / "nowhere", "train")
+            create_dataset(name, tmp_path / "nowhere", "train")
         refused(error, tmp_path / "nowhere", "expected is")
         with pytest.raises(FileNotFoundError) as error:
-            create_labelled(name, tmp_path, "train")
+            create_dataset(name, tmp_path, "train")
         refused(error, tmp_path, "expected is")
 
 
@@ -190,7 +198,7 @@ def test_a_missing_label_is_named_at_once(kind, tmp_path):
         dataset.labels[1][0].unlink()
         (tmp_path / "gtFine/train/ulm/ulm_000001_gtFine_labelIds.png").unlink()
     with pytest.raises(FileNotFoundError) as error:
-        create_labelled(MADE_UP[kind][1], tmp_path, MADE_UP[kind][2])
+        create_dataset(MADE_UP[kind][1], tmp_path, MADE_UP[kind][2])
     refused(error, dataset.labels[0][0], "missing")
 
 
@@ -208,7 +216,7 @@ def test_a_broken_file_is_named(kind, which, tmp_path):
 @pytest.mark.parametrize("kind", MADE_UP)
 def test_a_label_of_another_size_is_refused_with_both_sizes(kind, tmp_path):
     dataset = made_up(kind, tmp_path)
-    layouts.photo(dataset.images[0], (9, 7))
+    layouts.write_photo(dataset.images[0], (9, 7))
     with pytest.raises(ValueError, match="9 x 7") as error:
         dataset[0]
     refused(error, dataset.labels[0][0], "8 x 6")
@@ -217,7 +225,7 @@ def test_a_label_of_another_size_is_refused_with_both_sizes(kind, tmp_path):
 @pytest.mark.parametrize("kind", sorted(MADE_UP.keys() - {"coco_panoptic"}))  # its labels are
 def test_a_colour_image_is_no_label(kind, tmp_path):
     dataset = made_up(kind, tmp_path)
-    layouts.photo(dataset.labels[0][0])
+    layouts.write_photo(dataset.labels[0][0])
     with pytest.raises(ValueError, match="mode is RGB") as error:
         dataset[0]
     refused(error, dataset.labels[0][0])
@@ -229,7 +237,7 @@ def test_a_colour_image_is_no_label(kind, tmp_path):
 ])  # fmt: skip
 def test_a_number_that_is_no_class_is_refused(kind, number, tmp_path):
     dataset = made_up(kind, tmp_path)
-    layouts.label(dataset.labels[0][0], [number], np.uint16 if number > 255 else np.uint8)
+    layouts.write_labels(dataset.labels[0][0], [number], np.uint16 if number > 255 else np.uint8)
     with pytest.raises(ValueError, match=f": {number} is no class") as error:
         dataset[0]
     refused(error, dataset.labels[0][0])
@@ -237,14 +245,14 @@ def test_a_number_that_is_no_class_is_refused(kind, number, tmp_path):
 
 def test_eight_bits_are_no_depth(tmp_path):
     dataset = made_up("nyuv2", tmp_path)
-    layouts.label(dataset.labels[0][0], [0, 25])
+    layouts.write_labels(dataset.labels[0][0], [0, 25])
     with pytest.raises(ValueError, match="16 bits"):
         dataset[0]
 
 
 def test_region_zero_is_refused(tmp_path):
     dataset = made_up("bsds", tmp_path)
-    layouts.label(dataset.labels[0][3], [0, 1])
+    layouts.write_labels(dataset.labels[0][3], [0, 1])
     with pytest.raises(ValueError, match="count from 1") as error:
         dataset[0]
     refused(error, dataset.labels[0][3])
@@ -264,7 +272,7 @@ def test_broken_cameras_are_named(kind, tmp_path):
     layouts.posed_rgbd(tmp_path)
     (tmp_path / "kitchen" / file).write_text(text)
     with pytest.raises(ValueError, match=message) as error:
-        create_labelled("posed_rgbd", tmp_path, "train")
+        create_dataset("posed_rgbd", tmp_path, "train")
     refused(error, tmp_path / "kitchen" / file)
 
 
@@ -272,19 +280,19 @@ def test_no_cameras(tmp_path):
     layouts.posed_rgbd(tmp_path)
     (tmp_path / "kitchen" / "poses.txt").unlink()
     with pytest.raises(FileNotFoundError, match=r"poses\.txt"):
-        create_labelled("posed_rgbd", tmp_path, "train")
+        create_dataset("posed_rgbd", tmp_path, "train")
 
 
 def test_a_frame_without_a_number(tmp_path):
     layouts.posed_rgbd(tmp_path)
-    layouts.photo(tmp_path / "kitchen/images/cover.jpg")
+    layouts.write_photo(tmp_path / "kitchen/images/cover.jpg")
     with pytest.raises(ValueError, match=r"cover\.jpg"):
-        create_labelled("posed_rgbd", tmp_path, "train")
+        create_dataset("posed_rgbd", tmp_path, "train")
 
 
 @pytest.mark.parametrize(("split", "number"), [("train", 367), ("val", 101), ("test", 227)])
 def test_real_camvid(split, number):
-    dataset = create_labelled("camvid", layouts.shared_data("camvid"), split)
+    dataset = create_dataset("camvid", layouts.shared_data("camvid"), split)
     assert len(dataset) == number
     image, labels = dataset[0]
     assert image.shape == (3, 360, 480)
@@ -293,7 +301,7 @@ def test_real_camvid(split, number):
 
 
 def test_real_camvid_has_the_shares_of_its_readme():
-    dataset = create_labelled("camvid", layouts.shared_data("camvid"), "train")
+    dataset = create_dataset("camvid", layouts.shared_data("camvid"), "train")
     counts = torch.zeros(256)
     for index in range(0, len(dataset), 8):
         counts += dataset[index][1].flatten().bincount(minlength=256)
@@ -306,7 +314,7 @@ def test_real_camvid_has_the_shares_of_its_readme():
 def test_real_kitchen_and_shelf():
     root = layouts.shared_data("depth")
     train, val, all_frames = (
-        create_labelled("posed_rgbd", root, s) for s in ("train", "val", "all")
+        create_dataset("posed_rgbd", root, s) for s in ("train", "val", "all")
     )
     assert (len(train), len(val), len(all_frames)) == (317, 34, 364)
     assert not set(train.names) & set(val.names)
@@ -321,7 +329,7 @@ def test_real_kitchen_and_shelf():
 
 @pytest.mark.parametrize(("split", "number"), [("train", 200), ("val", 100), ("test", 194)])
 def test_real_bsds(split, number):
-    dataset = create_labelled("bsds", layouts.shared_data("bsds"), split)
+    dataset = create_dataset("bsds", layouts.shared_data("bsds"), split)
     assert len(dataset) == number
     assert sum(map(len, dataset.labels)) >= 4 * number
     _, segments = dataset[0]

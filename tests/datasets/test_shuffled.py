@@ -2,7 +2,7 @@
 
 import torch
 
-from unstride.datasets.shuffled import Samples
+from unstride.datasets.shuffled import ShuffledDataset
 
 SOURCE = [(torch.full((1,), float(i)), i) for i in range(5)]
 
@@ -16,15 +16,15 @@ def numbers(samples, start, stop):
 
 
 def test_a_sample_is_the_same_whatever_came_before():
-    samples, again = (Samples(SOURCE, noisy, length=20, seed=3) for _ in range(2))
+    samples, again = (ShuffledDataset(SOURCE, noisy, length=20, seed=3) for _ in range(2))
     for i in range(20):
         samples[i]
     assert again[7] == samples[7]
-    assert Samples(SOURCE, noisy, length=20, seed=4)[7] != samples[7]
+    assert ShuffledDataset(SOURCE, noisy, length=20, seed=4)[7] != samples[7]
 
 
 def test_every_round_shows_everything_once_in_an_order_of_its_own():
-    samples = Samples(SOURCE, noisy, length=20, seed=0)
+    samples = ShuffledDataset(SOURCE, noisy, length=20, seed=0)
     rounds = [numbers(samples, 5 * i, 5 * i + 5) for i in range(4)]
     assert all(sorted(one) == list(range(5)) for one in rounds)
     assert len({tuple(one) for one in rounds}) > 1
@@ -32,7 +32,7 @@ def test_every_round_shows_everything_once_in_an_order_of_its_own():
 
 
 def test_the_same_photograph_is_seen_otherwise_in_the_next_round():
-    samples = Samples(SOURCE, noisy, length=10, seed=0)
+    samples = ShuffledDataset(SOURCE, noisy, length=10, seed=0)
     first, second = numbers(samples, 0, 5), numbers(samples, 5, 10)
     assert samples[first.index(2)][0] != samples[5 + second.index(2)][0]
 
@@ -41,5 +41,5 @@ def test_random_numbers_of_the_caller_go_on_undisturbed():
     torch.manual_seed(1)
     expected = torch.rand(2)
     torch.manual_seed(1)
-    Samples(SOURCE, noisy, length=10, seed=0)[3]
+    ShuffledDataset(SOURCE, noisy, length=10, seed=0)[3]
     assert torch.equal(torch.rand(2), expected)

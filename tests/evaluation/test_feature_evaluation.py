@@ -9,7 +9,7 @@ from PIL import Image
 from unstride.backbones.timm_backbone import create_backbone
 from unstride.cli.main import main
 from unstride.evaluation import linear_probe as probe
-from unstride.evaluation.feature_evaluation import Setting, evaluate
+from unstride.evaluation.feature_evaluation import EvaluationSettings, evaluate
 from unstride.upsamplers import Bilinear
 
 
@@ -65,7 +65,8 @@ def test_the_python_call_takes_a_users_class_and_a_backbone(data, tmp_path):
     backbone = create_backbone("resnet18", pretrained=False, stride=8)
     outcome, rows = evaluate(
         ["bilinear", Mine(backbone.channels, 8)], ["segmentation"], ["camvid"],
-        setting=Setting(data=data / "camvid", backbone=backbone), seeds=1, out=tmp_path / "out",
+        setting=EvaluationSettings(data=data / "camvid", backbone=backbone), seeds=1,
+        out=tmp_path / "out",
     )  # fmt: skip
     mine, own = (outcome.values["segmentation", "camvid", row] for row in ("Mine", "bilinear"))
     assert mine == own
@@ -76,7 +77,7 @@ def test_a_vit_whose_cells_are_no_multiple_of_the_grid(data, tmp_path):
     backbone = create_backbone("vit_small_patch14_dinov2", pretrained=False)
     outcome, _ = evaluate(
         ["bilinear"], ["segmentation", "consistency"], ["camvid"],
-        setting=Setting(data=data, backbone=backbone, limit=1, train_limit=2),
+        setting=EvaluationSettings(data=data, backbone=backbone, limit=1, train_limit=2),
         seeds=1, out=tmp_path / "out",
     )  # fmt: skip
     assert outcome.failed == []

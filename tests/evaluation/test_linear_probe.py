@@ -6,55 +6,73 @@ import pytest
 import torch
 from torch import nn
 
-from tests.evaluation.toy_data import CLASSES, SHORT, Knows, KnowsNothing, Patches, bench
-from unstride.evaluation.candidates import Row, create_row
-from unstride.evaluation.feature_grid import Grid
-from unstride.evaluation.linear_probe import Schedule, draw, train
-from unstride.evaluation.probe_measures import probe
-from unstride.evaluation.probe_tasks import Segmentation, task_of
+from tests.evaluation.toy_data import (
+    NUM_CLASSES,
+    SHORT_SCHEDULE,
+    OneHotBackbone,
+    PatchDataset,
+    ZeroBackbone,
+    create_benchmark,
+)
+from unstride.evaluation.candidates import Candidate, create_candidate
+from unstride.evaluation.feature_grid import FeatureGrid
+from unstride.evaluation.linear_probe import Schedule, sample_pixels, train_probe
+from unstride.evaluation.probe_measures import measure_probe
+from unstride.evaluation.probe_tasks import SegmentationTask, create_probe_task
 
-NEAREST = create_row("nearest", CLASSES, 4)
+NEAREST = create_candidate("nearest", NUM_CLASSES, 4)
 
 
 @pytest.mark.parametrize("stride", [4, 2, 1])
 def test_features_that_are_the_labels_score_all(stride):
-    for values in probe(bench(stride=stride), NEAREST, [0, 1]):
+    for values in measure_probe(create_benchmark(stride=stride), NEAREST, [0, 1]):
         assert values["mIoU"] == 100 or stride == 4  # between cells, answers are interpolated
         assert values["mIoU"] > 60
         assert values["boundary mIoU"] > 60
 
 
 def test_features_that_know_nothing_score_the_commonest_class():
-    made = bench(KnowsNothing())
+    made = create_benchmark(ZeroBackbone())
     for source in (made.train, made.scored):
         for _, labels in source.images:
             labels[labels == 3] = 1
     truth = torch.cat([labels.flatten() for _, labels in made.scored.images])
     share = (truth == 1).double().mean().item()
-    (values,) = probe(made, NEAREST, [0])
+    (values,) = measure_probe(made, NEAREST, [0])
     assert values["mIoU"] == pytest.approx(100 * share / 3, abs=1e-4)  # of classes that occur
 
 
 def test_depth_that_is_linear_in_the_features_is_found():
-    (values,) = probe(bench(kind="depth", stride=1), NEAREST, [0])
+    (values,) = measure_probe(create_benchmark(kind="depth", stride=1), NEAREST, [0])
     assert values["abs rel"] < 0.05  # the labels are 1, 1.65, 2.72 and 4.48 m
     assert values["delta1"] == 100
-    (blind,) = probe(bench(KnowsNothing(), kind="depth", stride=1), NEAREST, [0])
+    (blind,) = measure_probe(create_benchmark(ZeroBackbone(), kind="depth", stride=1), NEAREST, [0])
     assert blind["abs rel"] > 0.2
 
 
 def test_a_seed_decides_all_and_seeds_differ():
-    made = bench()
-    once, again = (probe(made, NEAREST, seeds) for seeds in ([0, 1], [1]))
+    made = create_benchmark()
+    once, again = (measure_probe(made, NEAREST, seeds) for seeds in ([0, 1], [1]))
     assert once[1] == again[0]
-    pixels = draw(
-        Segmentation(CLASSES), made.training, made.grid, NEAREST, seeds=[0, 1], schedule=SHORT
+    pixels = sample_pixels(
+        SegmentationTask(NUM_CLASSES),
+        made.training,
+        made.grid,
+        NEAREST,
+        seeds=[0, 1],
+        schedule=SHORT_SCHEDULE,
     )
     assert not torch.equal(pixels[0][0], pixels[1][0])
-    first, second = (train(Segmentation(CLASSES), pixels[0], seed, SHORT) for seed in (0, 1))
+    first, second = (
+        train_probe(SegmentationTask(NUM_CLASSES), pixels[0], seed, SHORT_SCHEDULE)
+        for seed in (0, 1)
+    )
     assert not torch.equal(first.weight, second.weight)
     torch.manual_seed(5)
-    assert torch.equal(train(Segmentation(CLASSES), pixels[0], 0, SHORT).weight, first.weight)
+    assert torch.equal(
+        train_probe(SegmentationTask(NUM_CLASSES), pixels[0], 0, SHORT_SCHEDULE).weight,
+        first.weight,
+    )
 
 
 def test_the_rate_falls_by_a_cosine_stepped_once_in_each_iteration_to_zero(monkeypatch):
@@ -68,27 +86,39 @@ def test_the_rate_falls_by_a_cosine_stepped_once_in_each_iteration_to_zero(monke
     made = []
     monkeypatch.setattr(torch.optim.Adam, "step", step)
     schedule = Schedule(iterations=20, batch=4)
-    train(Segmentation(3), (torch.randn(9, 5), torch.randint(0, 3, (9,))), 0, schedule)
+    train_probe(SegmentationTask(3), (torch.randn(9, 5), torch.randint(0, 3, (9,))), 0, schedule)
     expected = [schedule.rate * (1 + math.cos(math.pi * t / 20)) / 2 for t in range(20)]
     assert rates == pytest.approx(expected)
     assert made[-1].param_groups[0]["lr"] == pytest.approx(0, abs=1e-15)
 
 
 def test_only_known_pixels_are_drawn_and_an_image_without_labels_gives_none():
-    made = bench()
+    made = create_benchmark()
     for index, (_, labels) in enumerate(made.train.images):
         labels[labels >= 2] = 255
         if index == 0:
             labels.fill_(255)
-    ((features, labels),) = draw(
-        Segmentation(CLASSES), made.training, made.grid, NEAREST, seeds=[0], schedule=SHORT
+    ((features, labels),) = sample_pixels(
+        SegmentationTask(NUM_CLASSES),
+        made.training,
+        made.grid,
+        NEAREST,
+        seeds=[0],
+        schedule=SHORT_SCHEDULE,
     )
-    assert len(features) == 5 * SHORT.pixels
+    assert len(features) == 5 * SHORT_SCHEDULE.pixels
     assert set(labels.tolist()) == {0, 1}
     for _, labels in made.train.images:
         labels.fill_(255)
     with pytest.raises(ValueError, match="no labelled pixel in the training images"):
-        draw(Segmentation(CLASSES), made.training, made.grid, NEAREST, seeds=[0], schedule=SHORT)
+        sample_pixels(
+            SegmentationTask(NUM_CLASSES),
+            made.training,
+            made.grid,
+            NEAREST,
+            seeds=[0],
+            schedule=SHORT_SCHEDULE,
+        )
 
 
 def test_large_splits_give_fewer_pixels_of_each_image():
@@ -100,9 +130,9 @@ def test_large_splits_give_fewer_pixels_of_each_image():
 def test_depth_is_known_and_scored_within_the_caps_of_its_data_set():
     labels = torch.tensor([[0.0, 0.0005, 0.8, 9.9, 12.0]])
     for most, known in ((10.0, [2, 3]), (80.0, [2, 3, 4])):
-        patches = Patches(kind="depth")
+        patches = PatchDataset(kind="depth")
         patches.caps = (0.001, most)
-        task = task_of(patches)
+        task = create_probe_task(patches)
         assert task.known(labels)[0].nonzero().flatten().tolist() == known
         score = task.score()
         score.update(torch.full((1, 1, 5), 5.0).log(), labels)
@@ -118,7 +148,7 @@ class Shifted(nn.Module):
 
 
 def test_the_probe_reads_upsampled_features_whatever_the_operator_does():
-    (values,) = probe(bench(stride=2), Row("shifted", Shifted()), [0])
+    (values,) = measure_probe(create_benchmark(stride=2), Candidate("shifted", Shifted()), [0])
     assert values["mIoU"] == 100
 
 
@@ -126,9 +156,9 @@ def test_the_probe_reads_upsampled_features_whatever_the_operator_does():
     ("stride", "wanted", "step"), [(32, 4, 4), (14, 4, 3.5), (4, 4, 4), (4, 8, 4)]
 )
 def test_cells_of_the_grid_are_whole_parts_of_the_backbones(stride, wanted, step):
-    backbone = Knows()
+    backbone = OneHotBackbone()
     backbone.stride = stride
-    grid = Grid(backbone, wanted)
+    grid = FeatureGrid(backbone, wanted)
     assert grid.step == step
     rows, columns = grid.centres((30, 7))
     assert rows.tolist() == [y for i in range(30) if (y := int((i + 0.5) * step)) < 30]

@@ -7,15 +7,22 @@ import pytest
 import torch
 from torch import nn
 
-from tests.evaluation.toy_data import CLASSES, Answers, Hungry, Knows, KnowsNothing, bench
+from tests.evaluation.toy_data import (
+    NUM_CLASSES,
+    MeanColourBackbone,
+    OneHotBackbone,
+    WastefulNearest,
+    ZeroBackbone,
+    create_benchmark,
+)
 from unstride import list_upsamplers
-from unstride.evaluation.cam import activation_map, cam
-from unstride.evaluation.candidates import Row, create_row
-from unstride.evaluation.consistency import consistency
-from unstride.evaluation.cost import Call, cost, interleaved
-from unstride.evaluation.probe_measures import probe, transfer
-from unstride.evaluation.process_memory import peak_in_child
-from unstride.evaluation.segment_measure import segments
+from unstride.evaluation.cam import class_activation_map, measure_cam
+from unstride.evaluation.candidates import Candidate, create_candidate
+from unstride.evaluation.consistency import measure_consistency
+from unstride.evaluation.cost import UpsamplerCall, measure_cost, median_times
+from unstride.evaluation.probe_measures import measure_probe, measure_transfer
+from unstride.evaluation.process_memory import measure_peak_in_subprocess
+from unstride.evaluation.segment_measure import measure_segments
 from unstride.upsamplers import Bilinear, Nearest
 
 
@@ -27,37 +34,39 @@ class Negative(Nearest):
 
 
 def test_nearest_transfers_exactly_and_an_operator_that_leaves_the_space_does_not():
-    made = bench(stride=2)
+    made = create_benchmark(stride=2)
     (away,), (near,) = (
-        transfer(made, Row(up.__class__.__name__, up), [0])
-        for up in (Negative(CLASSES, 4), Nearest(CLASSES, 4))
+        measure_transfer(made, Candidate(up.__class__.__name__, up), [0])
+        for up in (Negative(NUM_CLASSES, 4), Nearest(NUM_CLASSES, 4))
     )
     assert near["mIoU"] == 100
     assert away["mIoU"] < 50
-    assert probe(made, Row("negative", Negative(CLASSES, 4)), [0])[0]["mIoU"] == 100
+    assert (
+        measure_probe(made, Candidate("negative", Negative(NUM_CLASSES, 4)), [0])[0]["mIoU"] == 100
+    )
 
 
 def test_transfer_trains_a_seed_once_for_all_rows(monkeypatch):
     from unstride.evaluation import probe_measures as probing
 
-    trained, real = [], probing.train
-    monkeypatch.setattr(probing, "train", lambda *a: trained.append(a[2]) or real(*a))
-    made = bench(Answers(), stride=1)  # grey alone: no probe is perfect
-    bilinear = create_row("bilinear", 3, 4)
-    first = transfer(made, bilinear, [0, 1])
-    transfer(made, create_row("nearest", 3, 4), [1, 2])
+    trained, real = [], probing.train_probe
+    monkeypatch.setattr(probing, "train_probe", lambda *a: trained.append(a[2]) or real(*a))
+    made = create_benchmark(MeanColourBackbone(), stride=1)  # grey alone: no probe is perfect
+    bilinear = create_candidate("bilinear", 3, 4)
+    first = measure_transfer(made, bilinear, [0, 1])
+    measure_transfer(made, create_candidate("nearest", 3, 4), [1, 2])
     assert trained == [0, 1, 2]
     assert first[0] != first[1]
-    assert [transfer(made, bilinear, [seed])[0] for seed in (0, 1)] == first
+    assert [measure_transfer(made, bilinear, [seed])[0] for seed in (0, 1)] == first
 
 
 def test_segments_are_told_apart_by_features_that_know_them_alone():
-    nearest = create_row("nearest", CLASSES, 4)
-    values = segments(bench(kind="segments"), nearest, [0, 1])
+    nearest = create_candidate("nearest", NUM_CLASSES, 4)
+    values = measure_segments(create_benchmark(kind="segments"), nearest, [0, 1])
     assert list(values[0]) == ["AUC", *(f"AUC at {n} px" for n in (4, 8, 16, 32))]
     assert math.isnan(values[0].pop("AUC at 32 px"))  # no two pixels are that far apart
     assert set(values[0].values()) == {100}
-    (blind,) = segments(bench(KnowsNothing(), kind="segments"), nearest, [0])
+    (blind,) = measure_segments(create_benchmark(ZeroBackbone(), kind="segments"), nearest, [0])
     assert blind["AUC"] == 50
 
 
@@ -69,19 +78,19 @@ class Wrong(Bilinear):
 
 
 def test_consistency_is_the_mean_square_of_what_the_backbone_says_and_the_features():
-    made = bench(KnowsNothing())
-    values = consistency(made, Row("bilinear", Bilinear(CLASSES)), [0])
+    made = create_benchmark(ZeroBackbone())
+    values = measure_consistency(made, Candidate("bilinear", Bilinear(NUM_CLASSES)), [0])
     assert values[0]["error"] == 0
-    (wrong,) = consistency(made, Row("wrong", Wrong(CLASSES)), [0])
+    (wrong,) = measure_consistency(made, Candidate("wrong", Wrong(NUM_CLASSES)), [0])
     assert wrong["error"] == pytest.approx(1)
 
 
 def test_consistency_has_the_same_views_for_all_and_is_relative_to_bilinear():
-    made = bench(Answers(), stride=1)
-    first, second = consistency(made, Row("bilinear", Bilinear(3)), [0, 1])
+    made = create_benchmark(MeanColourBackbone(), stride=1)
+    first, second = measure_consistency(made, Candidate("bilinear", Bilinear(3)), [0, 1])
     assert first["error / bilinear"] == second["error / bilinear"] == 1
     assert first["error"] != second["error"]
-    (nearest,) = consistency(made, Row("nearest", Nearest(3)), [0])
+    (nearest,) = measure_consistency(made, Candidate("nearest", Nearest(3)), [0])
     assert nearest["error"] == pytest.approx(nearest["error / bilinear"] * first["error"])
     assert nearest["error"] > first["error"] > 0
 
@@ -98,7 +107,7 @@ class Greenness(nn.Module):
         return features[:, label] - 0.5
 
 
-class Colours(Knows):
+class Colours(OneHotBackbone):
     """A backbone whose features are the pixels."""
 
     channels, stride = 3, 1
@@ -112,20 +121,20 @@ class Colours(Knows):
 
 def test_the_map_is_the_score_of_each_pixel_without_negatives_from_0_to_1():
     features = torch.rand(1, 3, 70, 90)  # more pixels than are scored at once
-    found = activation_map(Greenness(), features, 1)
+    found = class_activation_map(Greenness(), features, 1)
     scores = (features[0, 1] - 0.5).clamp(min=0)
     torch.testing.assert_close(found, scores / scores.max())
-    assert activation_map(Greenness(), torch.zeros(1, 3, 4, 4), 1).tolist() == [[0.0] * 4] * 4
+    assert class_activation_map(Greenness(), torch.zeros(1, 3, 4, 4), 1).tolist() == [[0.0] * 4] * 4
 
 
 def test_average_drop_is_that_of_the_image_times_its_map():
-    made = bench(Colours(), kind="classes", head=Greenness)
+    made = create_benchmark(Colours(), kind="classes", head=Greenness)
     made.scored.images.items = [(torch.rand(3, 8, 8), 1) for _ in range(3)]
     made.scoring.kept.clear()
-    (values,) = cam(made, create_row("nearest", 3, 1), [0])
+    (values,) = measure_cam(made, create_candidate("nearest", 3, 1), [0])
     drops = []
     for image, _ in made.scored.images.items:
-        shown = activation_map(Greenness(), image[None], 1)
+        shown = class_activation_map(Greenness(), image[None], 1)
         whole, masked = (Greenness()(x[None]).softmax(1)[0, 1] for x in (image, image * shown))
         drops.append(((whole - masked).clamp(min=0) / whole).item())
     assert values["drop"] == pytest.approx(100 * sum(drops) / 3, rel=1e-3)  # features are halves
@@ -134,13 +143,13 @@ def test_average_drop_is_that_of_the_image_times_its_map():
 
 def test_maps_need_the_features_of_the_classifiers_head():
     with pytest.raises(ValueError, match="need features of stride 1 with 3 channels, got stride 4"):
-        _ = bench(head=Greenness).classifier
+        _ = create_benchmark(head=Greenness).classifier
     with pytest.raises(ValueError, match="need the backbone's classifier"):
-        _ = bench().classifier
+        _ = create_benchmark().classifier
 
 
 def test_memory_is_the_peak_beyond_the_inputs_in_another_process():
-    peak = peak_in_child(Call(Hungry(3, 4), 3, 4, side=64)) / 2**20
+    peak = measure_peak_in_subprocess(UpsamplerCall(WastefulNearest(3, 4), 3, 4, side=64)) / 2**20
     assert 63 <= peak < 72  # the kernel counts a thread's pages in batches of 64, a quarter MiB
 
 
@@ -148,31 +157,31 @@ def test_memory_of_what_cannot_be_sent_to_another_process_is_not_known():
     class Local(Nearest):
         pass
 
-    assert peak_in_child(Call(Local(3, 4), 3, 4, side=64)) is None
+    assert measure_peak_in_subprocess(UpsamplerCall(Local(3, 4), 3, 4, side=64)) is None
 
 
 def test_time_is_relative_to_bilinear_and_calls_take_turns(monkeypatch):
     from unstride.evaluation import cost as module
 
     order = []
-    times = interleaved(lambda: order.append("a"), lambda: order.append("b"))
-    assert order == ["a", "b"] * (module.ROUNDS[1] + 1)
+    times = median_times(lambda: order.append("a"), lambda: order.append("b"))
+    assert order == ["a", "b"] * (module.ROUNDS_RANGE[1] + 1)
     assert len(times) == 2
-    monkeypatch.setattr(module, "SIDE", 64)
-    monkeypatch.setattr(module, "interleaved", lambda *_: [3.0, 2.0])
-    monkeypatch.setattr(module, "peak_in_child", lambda _: 3 * 2**20)
-    (values,) = cost(bench(), create_row("bilinear", CLASSES, 4), [0])
+    monkeypatch.setattr(module, "IMAGE_SIZE", 64)
+    monkeypatch.setattr(module, "median_times", lambda *_: [3.0, 2.0])
+    monkeypatch.setattr(module, "measure_peak_in_subprocess", lambda _: 3 * 2**20)
+    (values,) = measure_cost(create_benchmark(), create_candidate("bilinear", NUM_CLASSES, 4), [0])
     assert values == {"time / bilinear": 1.5, "ms": 3000, "peak MiB": 3}
 
 
 @pytest.mark.parametrize("name", [n for n in list_upsamplers() if n != "max_unpool"])
 def test_every_upsampler_goes_through_the_probe(name):
-    made = bench(stride=2)
+    made = create_benchmark(stride=2)
     made.train, made.scored = replace(made.train, limit=2), replace(made.scored, limit=1)
-    (values,) = probe(made, create_row(name, CLASSES, 4), [0])
+    (values,) = measure_probe(made, create_candidate(name, NUM_CLASSES, 4), [0])
     assert 0 <= values["mIoU"] <= 100
 
 
 def test_an_operator_that_cannot_take_an_image_is_refused_with_a_sentence():
     with pytest.raises(ValueError, match="guide_channels must be the 8 channels of the features"):
-        create_row("max_unpool", 8, 4)
+        create_candidate("max_unpool", 8, 4)

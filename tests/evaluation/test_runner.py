@@ -5,16 +5,22 @@ import json
 import pytest
 import torch
 
-from tests.evaluation.toy_data import CLASSES, Knows, bench
+from tests.evaluation.toy_data import NUM_CLASSES, OneHotBackbone, create_benchmark
 from unstride.evaluation import measures, runner
-from unstride.evaluation.candidates import Row, create_row
-from unstride.evaluation.report import as_lists, cell, number, provenance, write
-from unstride.evaluation.results import Store
-from unstride.evaluation.runner import run
-from unstride.formats.atomic_write import write_whole
+from unstride.evaluation.candidates import Candidate, create_candidate
+from unstride.evaluation.report import (
+    cell_statistics,
+    format_number,
+    provenance,
+    table_text,
+    write_tables,
+)
+from unstride.evaluation.results import ResultStore
+from unstride.evaluation.runner import run_measures
+from unstride.formats.atomic_write import atomic_write_text
 from unstride.upsamplers import Upsampler
 
-ROWS = [create_row(name, CLASSES, 4) for name in ("nearest", "bilinear")]
+ROWS = [create_candidate(name, NUM_CLASSES, 4) for name in ("nearest", "bilinear")]
 
 
 @pytest.fixture
@@ -34,7 +40,7 @@ def computed(monkeypatch):
 
 
 def evaluated(out, *, rows=ROWS, seeds=2, made=None, names=("segmentation",), **options):
-    return run([made or bench()], rows, names, seeds=seeds, out=out, **options)
+    return run_measures([made or create_benchmark()], rows, names, seeds=seeds, out=out, **options)
 
 
 def test_a_second_run_computes_nothing_and_finds_the_same(tmp_path, computed):
@@ -55,12 +61,12 @@ def test_a_second_run_computes_nothing_and_finds_the_same(tmp_path, computed):
 def test_a_changed_option_computes_again(change, tmp_path, computed):
     from dataclasses import replace
 
-    class Other(Knows):
+    class Other(OneHotBackbone):
         name = "other"
 
-    heavy = Knows()
+    heavy = OneHotBackbone()
     heavy.register_buffer("tensor", torch.ones(1))
-    made, rows = bench(), list(ROWS)
+    made, rows = create_benchmark(), list(ROWS)
     evaluated(tmp_path)
     computed.clear()
     changed = {
@@ -68,12 +74,15 @@ def test_a_changed_option_computes_again(change, tmp_path, computed):
         "grid": lambda: replace(made, stride=2),
         "limit": lambda: replace(made, scored=replace(made.scored, limit=2)),
         "images": lambda: replace(made, train=made.scored),
-        "backbone": lambda: bench(Other()),
-        "its weights": lambda: bench(heavy),
+        "backbone": lambda: create_benchmark(Other()),
+        "its weights": lambda: create_benchmark(heavy),
         "row": lambda: made,
     }[change]()
     if change == "row":
-        rows = [create_row("joint_bilateral:sigma_range=0.2,label=nearest", CLASSES, 4), rows[1]]
+        rows = [
+            create_candidate("joint_bilateral:sigma_range=0.2,label=nearest", NUM_CLASSES, 4),
+            rows[1],
+        ]
     evaluated(tmp_path, rows=rows, made=changed)
     assert len(computed) == (2 if change == "row" else 4)
     evaluated(tmp_path)  # both are kept
@@ -89,7 +98,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(tmp_path):
 
 
 def test_a_stop_in_the_middle_keeps_what_is_done(tmp_path, computed):
-    rows = [ROWS[0], Row("stopped", ROWS[1].module)]
+    rows = [ROWS[0], Candidate("stopped", ROWS[1].module)]
     with pytest.raises(KeyboardInterrupt):
         evaluated(tmp_path, rows=rows)
     computed.clear()
@@ -112,12 +121,12 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_whole(tmp_path / "a.json", "text")
+        atomic_write_text(tmp_path / "a.json", "text")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_options_that_differ_in_nothing_but_a_digit_have_files_of_their_own(tmp_path):
-    store = Store(tmp_path)
+    store = ResultStore(tmp_path)
     options = {"measure": "m", "dataset": "d", "row": "a:b=0.1", "seed": 0}
     store.save(options, {"x": 1.0}, 0.0)
     assert store.load(options | {"row": "a:b=0.11"}) is None
@@ -132,18 +141,24 @@ class Broken(Upsampler):
 
 
 def test_a_row_that_fails_is_named_and_the_others_are_done(tmp_path):
-    rows = [Row("broken", Broken(CLASSES)), ROWS[1]]
+    rows = [Candidate("broken", Broken(NUM_CLASSES)), ROWS[1]]
     said = []
     outcome = evaluated(tmp_path, rows=rows, seeds=1, say=said.append)
     assert outcome.failed == ["broken, segmentation on patches: IndexError out of range"]
     assert list(outcome.values) == [("segmentation", "patches", "bilinear")]
     assert [line.split(":")[0] for line in said] == ["failed", "segmentation on patches"]
-    _, lines = as_lists(outcome, rows)
+    _, lines = table_text(outcome, rows)
     assert lines[0] == ["broken", "-", "-"]
 
 
 def test_a_measure_is_taken_where_it_fits(tmp_path, computed):
-    outcome = run([bench(), bench(kind="depth")], ROWS[:1], ["segmentation"], seeds=1, out=tmp_path)
+    outcome = run_measures(
+        [create_benchmark(), create_benchmark(kind="depth")],
+        ROWS[:1],
+        ["segmentation"],
+        seeds=1,
+        out=tmp_path,
+    )
     assert list(outcome.values) == [("segmentation", "patches", "nearest")]
     assert runner.MEASURES["cost"].kinds == ()
 
@@ -151,12 +166,12 @@ def test_a_measure_is_taken_where_it_fits(tmp_path, computed):
 def test_the_table_has_means_spreads_and_paired_differences(tmp_path, computed):
     outcome = evaluated(tmp_path, seeds=3)
     column = ("segmentation", "patches", "mIoU")
-    found = cell(outcome, "nearest", column)
+    found = cell_statistics(outcome, "nearest", column)
     assert found["seeds"] == [70, 71, 72]
     assert (found["mean"], found["spread"]) == (71, 1)
     assert (found["difference"], found["difference_spread"]) == (-10, 0)
-    assert "difference" not in cell(outcome, "bilinear", column)
-    write(outcome, ROWS, provenance("the command", 3, 12.0), tmp_path)
+    assert "difference" not in cell_statistics(outcome, "bilinear", column)
+    write_tables(outcome, ROWS, provenance("the command", 3, 12.0), tmp_path)
     table = (tmp_path / "table.md").read_text()
     assert "| upsampler | segmentation: mIoU | segmentation: boundary mIoU |" in table
     assert "| nearest | 71.00 +- 1.00 (-10.00) | 1.000 +- 0.000 |" in table
@@ -177,4 +192,4 @@ def test_the_table_has_means_spreads_and_paired_differences(tmp_path, computed):
     ],
 )
 def test_numbers_have_the_decimals_of_their_size(value, like, text):
-    assert number(value, like) == text
+    assert format_number(value, like) == text

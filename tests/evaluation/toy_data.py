@@ -4,15 +4,15 @@ import torch
 from torch import nn
 from torch.nn.functional import avg_pool2d, one_hot
 
-from unstride.evaluation.benchmark import Bench, Source
+from unstride.evaluation.benchmark import Benchmark, DataSplit
 from unstride.evaluation.linear_probe import Schedule
 from unstride.upsamplers import Nearest
 
-CLASSES, CELL = 4, 4
-SHORT = Schedule(iterations=150, pixels=64, batch=64, rate=0.1)
+NUM_CLASSES, STRIDE = 4, 4
+SHORT_SCHEDULE = Schedule(iterations=150, pixels=64, batch=64, rate=0.1)
 
 
-class Patches:
+class PatchDataset:
     """Images whose cells of 4 x 4 pixels each show one class; the grey level tells which."""
 
     caps = (0.001, 10.0)
@@ -23,10 +23,12 @@ class Patches:
         generator = torch.Generator().manual_seed(n)
         for i in range(n):
             h, w = size[i % 2 :: -1] if i % 2 else size  # every second one upright
-            cells = torch.randint(0, CLASSES, (-(-h // CELL), -(-w // CELL)), generator=generator)
-            cells[0, :CLASSES] = torch.arange(CLASSES)
-            labels = cells.repeat_interleave(CELL, 0).repeat_interleave(CELL, 1)[:h, :w]
-            image = (labels / (CLASSES - 1)).expand(3, -1, -1).contiguous()
+            cells = torch.randint(
+                0, NUM_CLASSES, (-(-h // STRIDE), -(-w // STRIDE)), generator=generator
+            )
+            cells[0, :NUM_CLASSES] = torch.arange(NUM_CLASSES)
+            labels = cells.repeat_interleave(STRIDE, 0).repeat_interleave(STRIDE, 1)[:h, :w]
+            image = (labels / (NUM_CLASSES - 1)).expand(3, -1, -1).contiguous()
             self.items.append((image, self.labels(labels, kind)))
 
     def labels(self, labels, kind):
@@ -41,25 +43,25 @@ class Patches:
         return self.items[index]
 
 
-class Knows(nn.Module):
+class OneHotBackbone(nn.Module):
     """A backbone whose features are the class of each cell, one-hot."""
 
-    name, channels, stride = "knows", CLASSES, CELL
+    name, channels, stride = "knows", NUM_CLASSES, STRIDE
 
     def padded_size(self, size):
-        return tuple(-(-n // CELL) * CELL for n in size)
+        return tuple(-(-n // STRIDE) * STRIDE for n in size)
 
     def forward(self, image):
         h, w = self.padded_size(image.shape[2:])
         image = nn.functional.pad(
             image, (0, w - image.shape[3], 0, h - image.shape[2]), mode="replicate"
         )
-        grey = avg_pool2d(image[:, :1], CELL)[:, 0]
-        cells = (grey * (CLASSES - 1)).round().long()
-        return one_hot(cells, CLASSES).movedim(-1, 1).float()
+        grey = avg_pool2d(image[:, :1], STRIDE)[:, 0]
+        cells = (grey * (NUM_CLASSES - 1)).round().long()
+        return one_hot(cells, NUM_CLASSES).movedim(-1, 1).float()
 
 
-class KnowsNothing(Knows):
+class ZeroBackbone(OneHotBackbone):
     """A backbone whose features are all zero."""
 
     name = "knows nothing"
@@ -68,7 +70,7 @@ class KnowsNothing(Knows):
         return torch.zeros_like(super().forward(image))
 
 
-class Answers(Knows):
+class MeanColourBackbone(OneHotBackbone):
     """A backbone that sees the mean colour of each cell."""
 
     channels = 3
@@ -77,16 +79,16 @@ class Answers(Knows):
         return nn.functional.avg_pool2d(image, self.stride)
 
 
-def bench(backbone=None, kind="semantic", stride=CELL, **options):
+def create_benchmark(backbone=None, kind="semantic", stride=STRIDE, **options):
     """The two together; the probe's grid is the backbone's unless `stride` is less."""
-    train, scored = Patches(6, kind=kind), Patches(4, (18, 21), kind=kind)
-    return Bench(
-        Knows() if backbone is None else backbone, "patches", kind,
-        Source(train, "train"), Source(scored, "val"), SHORT, stride, **options,
+    train, scored = PatchDataset(6, kind=kind), PatchDataset(4, (18, 21), kind=kind)
+    return Benchmark(
+        OneHotBackbone() if backbone is None else backbone, "patches", kind,
+        DataSplit(train, "train"), DataSplit(scored, "val"), SHORT_SCHEDULE, stride, **options,
     )  # fmt: skip
 
 
-class Hungry(Nearest):
+class WastefulNearest(Nearest):
     """Takes 64 MiB on the way."""
 
     def forward(self, features, guide=None, size=None):

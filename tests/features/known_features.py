@@ -6,10 +6,10 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from unstride.backbones.padding import pad_image
 
-TINY = {"steps": 40, "views": 12, "held_out": 4, "drawn": 3, "fineness": 4, "components": 6}
+TINY_FIT = {"steps": 40, "views": 12, "held_out": 4, "drawn": 3, "fineness": 4, "components": 6}
 
 
-class Means(nn.Module):
+class CellMeanBackbone(nn.Module):
     """A backbone whose features are what its cells are like on average: known at every pixel."""
 
     stride = 8
@@ -30,7 +30,7 @@ class Means(nn.Module):
         return avg_pool2d(self.truth(pad_image(image, size)), 8)
 
 
-def blocks(h=48, w=64, seed=0):
+def colour_patches(h=48, w=64, seed=0):
     """Patches of one colour each, with edges across the backbone's cells."""
     generator = torch.Generator().manual_seed(seed)
     return interpolate(torch.rand(1, 3, 4, 5, generator=generator), (h, w), mode="nearest-exact")

@@ -8,25 +8,25 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from tests.features.known_features import TINY, Means, blocks
+from tests.features.known_features import TINY_FIT, CellMeanBackbone, colour_patches
 from unstride import DenseFeatures, ImplicitFeatures, create_upsampler
 from unstride.cli.main import main
 from unstride.features import implicit
 from unstride.features.implicit import fit_implicit
-from unstride.features.implicit_options import VARIANTS, Recipe
+from unstride.features.implicit_options import VARIANTS, ImplicitOptions
 
 
 @pytest.fixture
 def backbone():
-    return Means()
+    return CellMeanBackbone()
 
 
 def test_an_image_depends_on_no_other(backbone):
-    flat = blocks(seed=1) * 1e-3 + 0.5
-    both = fit_implicit(backbone, torch.cat([blocks(), flat]), **TINY, patience=1)
-    turned = fit_implicit(backbone, torch.cat([flat, blocks()]), **TINY, patience=1)
-    alone = [fit_implicit(backbone, image, **TINY, patience=1) for image in (blocks(), flat)]
-    images = torch.cat([blocks(), flat])
+    flat = colour_patches(seed=1) * 1e-3 + 0.5
+    both = fit_implicit(backbone, torch.cat([colour_patches(), flat]), **TINY_FIT, patience=1)
+    turned = fit_implicit(backbone, torch.cat([flat, colour_patches()]), **TINY_FIT, patience=1)
+    alone = [fit_implicit(backbone, image, **TINY_FIT, patience=1) for image in (colour_patches(), flat)]
+    images = torch.cat([colour_patches(), flat])
     out = DenseFeatures(backbone, both)(images)
     for i, one in enumerate(alone):
         assert both.records[i] == turned.records[1 - i] == one.records[0]
@@ -37,7 +37,7 @@ def test_an_image_depends_on_no_other(backbone):
 @pytest.mark.parametrize("image_size", [(33, 40), (9, 70), (64, 17)], ids=str)
 def test_any_image_to_any_size(image_size, backbone):
     image, few = torch.rand(1, 3, *image_size), {"steps": 1, "views": 3, "held_out": 1}
-    model = DenseFeatures(backbone, fit_implicit(backbone, image, **TINY | few))
+    model = DenseFeatures(backbone, fit_implicit(backbone, image, **TINY_FIT | few))
     for size in (None, (7, 5), (50, 90)):
         out = model(image, size)
         assert out.shape == (1, 6, *(size or image_size))
@@ -45,33 +45,33 @@ def test_any_image_to_any_size(image_size, backbone):
 
 
 def test_bands_are_the_whole(backbone, monkeypatch):
-    fitted, image = fit_implicit(backbone, blocks(), **TINY), blocks()
+    fitted, image = fit_implicit(backbone, colour_patches(), **TINY_FIT), colour_patches()
     whole = fitted(backbone(image), image)
-    monkeypatch.setattr(implicit, "BAND", 3 * 64)
+    monkeypatch.setattr(implicit, "PIXELS_PER_BAND", 3 * 64)
     # One pixel at a time: products of matrices may be summed in another order.
     torch.testing.assert_close(fitted(backbone(image), image), whole, rtol=1e-4, atol=1e-4)
 
 
 def test_images_in_one_call_under_inference_mode(backbone):
-    images, seen = torch.cat([blocks(), blocks(seed=1)]), []
-    model = ImplicitFeatures(backbone, **TINY, watch=lambda *told: seen.append(told[:4]))
+    images, seen = torch.cat([colour_patches(), colour_patches(seed=1)]), []
+    model = ImplicitFeatures(backbone, **TINY_FIT, watch=lambda *told: seen.append(told[:4]))
     with torch.inference_mode():
         out = model(images, (20, 30))
-    fitted = fit_implicit(backbone, images, **TINY)
+    fitted = fit_implicit(backbone, images, **TINY_FIT)
     assert torch.equal(out, DenseFeatures(backbone, fitted)(images, (20, 30)))
     assert seen[:2] == [(0, "views", 1, 16), (0, "views", 2, 16)]
     assert seen[16:19] == [(0, "steps", 20, 40), (0, "steps", 40, 40), (1, "views", 1, 16)]
 
 
 def test_a_backbone_in_training_is_used_in_evaluation_and_goes_on_training():
-    class Moody(Means):
+    class Moody(CellMeanBackbone):
         def forward(self, image):
             assert not self.training
             return super().forward(image)
 
     backbone = Moody().train()
     backbone.frozen = torch.nn.Identity().eval()  # a part of it is not in training, and stays so
-    fit_implicit(backbone, blocks(), **TINY | {"steps": 1})
+    fit_implicit(backbone, colour_patches(), **TINY_FIT | {"steps": 1})
     assert backbone.training
     assert not backbone.frozen.training
 
@@ -89,13 +89,13 @@ def test_a_backbone_in_training_is_used_in_evaluation_and_goes_on_training():
 )
 def test_mistakes_get_a_sentence(options, message, backbone):
     with pytest.raises(ValueError, match=message):
-        fit_implicit(backbone, blocks(), **options)
+        fit_implicit(backbone, colour_patches(), **options)
 
 
 def test_it_is_of_the_images_that_were_fitted(backbone):
     fitted, two = (
-        fit_implicit(backbone, blocks(), **TINY | {"steps": 1}),
-        blocks().repeat(2, 1, 1, 1),
+        fit_implicit(backbone, colour_patches(), **TINY_FIT | {"steps": 1}),
+        colour_patches().repeat(2, 1, 1, 1),
     )
     with pytest.raises(ValueError, match="features must be of the 1 images that were fitted"):
         fitted(backbone(two), two)
@@ -119,9 +119,9 @@ def upsample(photos, out, *options):
 
 def test_from_the_shell_each_image_alone_resumed_and_shown(photos, tmp_path, capsys, monkeypatch):
     together, alone, fits = tmp_path / "together", tmp_path / "alone", []
-    real = implicit.fit_by
-    monkeypatch.setattr(implicit, "fit_by", lambda *given: (fits.append(1), real(*given))[1])
-    monkeypatch.setitem(VARIANTS, "default", replace(Recipe(), views=4, held_out=2, drawn=2))
+    real = implicit.fit_with_options
+    monkeypatch.setattr(implicit, "fit_with_options", lambda *given: (fits.append(1), real(*given))[1])
+    monkeypatch.setitem(VARIANTS, "default", replace(ImplicitOptions(), views=4, held_out=2, drawn=2))
     assert upsample([str(photos)], together, "--steps", "2") == 0
     assert "of bilinear's error" in capsys.readouterr().err
     assert upsample([str(photos / "1.png")], alone, "--steps", "2") == 0

@@ -4,28 +4,28 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
-from tests.features.known_features import TINY, Means, blocks
+from tests.features.known_features import TINY_FIT, CellMeanBackbone, colour_patches
 from unstride import DenseFeatures, create_backbone, create_upsampler
-from unstride.losses.featup import magnitude_variation
+from unstride.losses.featup import magnitude_tv_loss
 from unstride.features import implicit_fit
-from unstride.features.components import Components
+from unstride.features.components import PrincipalComponents
 from unstride.features.implicit import ImageNetwork, fit_implicit
-from unstride.features.implicit_fit import ImageFit, Record
-from unstride.features.implicit_options import VARIANTS, Recipe
+from unstride.features.implicit_fit import ImageFit, FitRecord
+from unstride.features.implicit_options import VARIANTS, ImplicitOptions
 
 
 @pytest.fixture
 def backbone():
-    return Means()
+    return CellMeanBackbone()
 
 
 def test_the_seed_decides_and_no_random_state_is_changed(backbone):
     before = torch.get_rng_state()
-    first, again = (fit_implicit(backbone, blocks(), **TINY) for _ in range(2))
+    first, again = (fit_implicit(backbone, colour_patches(), **TINY_FIT) for _ in range(2))
     assert torch.equal(before, torch.get_rng_state())
     torch.manual_seed(5)
-    third = fit_implicit(backbone, blocks(), **TINY)
-    other = fit_implicit(backbone, blocks(), **TINY, seed=1)
+    third = fit_implicit(backbone, colour_patches(), **TINY_FIT)
+    other = fit_implicit(backbone, colour_patches(), **TINY_FIT, seed=1)
     assert first.records == again.records == third.records
     assert first.records != other.records
     state = first.state_dict()
@@ -36,9 +36,9 @@ def test_the_seed_decides_and_no_random_state_is_changed(backbone):
 @pytest.mark.parametrize("size", [(48, 64), (45, 61)], ids=str)
 def test_it_finds_the_features_that_the_cells_are_averages_of(size, downsampler):
     """The edges of patches lie anywhere in the cells; so it must look where views look."""
-    backbone, image = Means(multiple=16), blocks(*size)
+    backbone, image = CellMeanBackbone(multiple=16), colour_patches(*size)
     options = {"steps": 120, "views": 40, "kernel": 1, "downsampler": downsampler}
-    fitted = fit_implicit(backbone, image, **(TINY | options))
+    fitted = fit_implicit(backbone, image, **(TINY_FIT | options))
     bilinear = DenseFeatures(backbone, create_upsampler("bilinear", 6, 8))
     truth = backbone.truth(image)
     error, usual = (
@@ -52,7 +52,7 @@ def test_it_beats_bilinear_on_a_photograph():
     data = pytest.importorskip("skimage.data", reason="the extra 'demo' is not installed")
     photo = torch.from_numpy(data.astronaut()).permute(2, 0, 1)[None, :, :150, 150:330] / 255
     fitted = fit_implicit(
-        create_backbone(stride=16), photo, **TINY | {"views": 32, "held_out": 8, "components": 64}
+        create_backbone(stride=16), photo, **TINY_FIT | {"views": 32, "held_out": 8, "components": 64}
     )
     record = fitted.records[0]
     assert record.curve[0][1] < 1.1 * record.bilinear  # where it starts
@@ -60,8 +60,8 @@ def test_it_beats_bilinear_on_a_photograph():
 
 
 def test_before_it_learns_it_is_bilinear(backbone):
-    image = torch.cat([blocks(), blocks(seed=1)])
-    fitted = fit_implicit(backbone, image, **TINY, learning_rate=0)
+    image = torch.cat([colour_patches(), colour_patches(seed=1)])
+    fitted = fit_implicit(backbone, image, **TINY_FIT, learning_rate=0)
     bilinear = create_upsampler("bilinear", 6, 8)
     features = backbone(image)
     assert torch.equal(fitted(features, image, (30, 90)), bilinear(features, size=(30, 90)))
@@ -70,7 +70,7 @@ def test_before_it_learns_it_is_bilinear(backbone):
 
 def test_it_ends_when_patience_does_and_keeps_the_best(backbone, monkeypatch):
     record = fit_implicit(
-        backbone, blocks(), **TINY | {"steps": 1000}, learning_rate=0, patience=3
+        backbone, colour_patches(), **TINY_FIT | {"steps": 1000}, learning_rate=0, patience=3
     ).records[0]
     assert [step for step, _ in record.curve] == [0, 20, 40, 60]
 
@@ -78,7 +78,7 @@ def test_it_ends_when_patience_does_and_keeps_the_best(backbone, monkeypatch):
     monkeypatch.setattr(
         ImageFit, "error", lambda self: (states.append(self.state()), next(errors))[1]
     )
-    fitted = fit_implicit(backbone, blocks(), **TINY | {"steps": 1000}, patience=3)
+    fitted = fit_implicit(backbone, colour_patches(), **TINY_FIT | {"steps": 1000}, patience=3)
     record = fitted.records[0]
     assert [error for _, error in record.curve] == [1.0, 0.9, 0.8999, 0.92, 0.91]
     assert record.error == 0.8999  # too little to wait on, but the lowest
@@ -90,7 +90,7 @@ def test_it_ends_when_patience_does_and_keeps_the_best(backbone, monkeypatch):
 def prepared(backbone, **options):
     """A fit that has looked through its views and not learned yet."""
     torch.manual_seed(0)
-    fit = ImageFit(backbone.eval(), blocks(), Recipe(**TINY | options), 0)
+    fit = ImageFit(backbone.eval(), colour_patches(), ImplicitOptions(**TINY_FIT | options), 0)
     fit.look(lambda *_: None)
     fit.build()
     return fit
@@ -116,7 +116,7 @@ def test_what_is_learned_is_what_is_given(start, backbone):
     fit.learned.eval()
     for parameter in fit.network.network[-1].parameters():
         torch.nn.init.normal_(parameter)  # the start is zero, and would say nothing
-    one = ImageNetwork(fit.network, fit.components, start == "bilinear", Record(1.0, 1.0))
+    one = ImageNetwork(fit.network, fit.components, start == "bilinear", FitRecord(1.0, 1.0))
     given = fit.components(one(backbone(fit.image), fit.image, fit.frame))
     learned, corner = fit.render((1, 0))
     inner = (..., slice(2, -2), slice(2, -2))  # near the border bilinear has a kink
@@ -157,16 +157,16 @@ def test_the_prior_and_the_pin_are_in_the_loss(backbone):
         torch.manual_seed(1)
         torch.randint(12, (3,))
         fine, _ = fit.render(torch.randint(fit.step, (2,)).tolist())
-    variation = magnitude_variation(fine)
+    variation = magnitude_tv_loss(fine)
     torch.testing.assert_close(losses[1] - losses[0], 2 * variation, rtol=1e-3, atol=1e-4)
-    pinned = (implicit_fit.smoothed(fine) - fine).square().mean()
+    pinned = (implicit_fit.gaussian_blur(fine) - fine).square().mean()
     torch.testing.assert_close(losses[2] - losses[0], 2 * pinned, rtol=1e-3, atol=1e-4)
 
 
 def test_all_components_say_all_and_few_the_most():
     features = torch.randn(2, 6, 9, 8) * torch.logspace(-1, 2, 6)[:, None, None] + 5
     features[:, 1] += features[:, 0]
-    all_of_them, three = Components(features, 6), Components(features, 3)
+    all_of_them, three = PrincipalComponents(features, 6), PrincipalComponents(features, 3)
     torch.testing.assert_close(all_of_them.back(all_of_them(features)), features)
     torch.testing.assert_close(all_of_them(features).square().mean(), torch.tensor(1.0))
     centred = all_of_them.back(all_of_them(features), centred=True)
@@ -183,13 +183,13 @@ def test_all_components_say_all_and_few_the_most():
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_variants_learn(variant, backbone):
-    record = fit_implicit(backbone, blocks(), variant=variant, **TINY).records[0]
+    record = fit_implicit(backbone, colour_patches(), variant=variant, **TINY_FIT).records[0]
     assert record.curve[-1][1] < record.curve[0][1]
 
 
 def test_the_comb_fits_the_frame_and_is_bounded():
-    assert implicit_fit.comb_step(32, (384, 480), 8) == 4
-    assert implicit_fit.comb_step(14, (392, 392), 8) == 2
-    assert implicit_fit.comb_step(8, (64, 64), 8) == 1
-    assert implicit_fit.comb_step(32, (1536, 2048), 8) == 8
-    assert implicit_fit.comb_step(4, (1536, 2048), 8) == 4
+    assert implicit_fit.map_step(32, (384, 480), 8) == 4
+    assert implicit_fit.map_step(14, (392, 392), 8) == 2
+    assert implicit_fit.map_step(8, (64, 64), 8) == 1
+    assert implicit_fit.map_step(32, (1536, 2048), 8) == 8
+    assert implicit_fit.map_step(4, (1536, 2048), 8) == 4

@@ -105,11 +105,11 @@ def trained(tmp_path):
      ("featup_jbu", "featup/model.safetensors")],
 )  # fmt: skip
 def test_the_main_command_builds_with_a_folder_or_a_file(upsampler, held, trained):
-    model, said = chosen.build("tf_efficientnet_lite0", upsampler, None, weights=trained / held)
+    model, said = chosen.build_model("tf_efficientnet_lite0", upsampler, None, weights=trained / held)
     expected = Upsampler.from_pretrained(trained / held.split("/")[0]).state_dict()
     for name, value in model.upsampler.state_dict().items():
         assert torch.equal(value, expected[name])
-    assert said["upsampler_weights"] == chosen.fingerprint(model.upsampler)
+    assert said["upsampler_weights"] == chosen.weights_fingerprint(model.upsampler)
     # Options are not in the tensors: another of them must be computed again.
     assert ("upsampler_made_with" in said) is not held.endswith(".safetensors")
 

@@ -9,10 +9,10 @@ from PIL import Image
 
 from tests.datasets.layouts import shared_data
 from unstride.formats.coco_panoptic import (
-    read_ids,
-    read_segments,
-    write_ids,
+    read_panoptic_json,
+    read_segment_ids,
     write_panoptic,
+    write_segment_ids,
 )
 from unstride.formats.segments import (
     Category,
@@ -30,19 +30,19 @@ SEGMENTS = [
 
 
 def test_ids_are_three_bytes(tmp_path):
-    write_ids(tmp_path / "a.png", IDS)
+    write_segment_ids(tmp_path / "a.png", IDS)
     colours = np.array(Image.open(tmp_path / "a.png"))
     assert colours[0].tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
     assert colours[1, :2].tolist() == [[0, 0, 1], [255, 255, 255]]
-    assert torch.equal(read_ids(tmp_path / "a.png", (2, 3)), IDS)
+    assert torch.equal(read_segment_ids(tmp_path / "a.png", (2, 3)), IDS)
 
 
 def test_what_is_written_is_read_again(tmp_path):
     write_panoptic(tmp_path / "out" / "found", {"000139": (IDS, SEGMENTS)}, CATEGORIES)
-    segments, categories = read_segments(tmp_path / "out" / "found.json")
+    segments, categories = read_panoptic_json(tmp_path / "out" / "found.json")
     assert segments == {"000139.png": SEGMENTS}
     assert categories == CATEGORIES
-    assert torch.equal(read_ids(tmp_path / "out" / "found" / "000139.png"), IDS)
+    assert torch.equal(read_segment_ids(tmp_path / "out" / "found" / "000139.png"), IDS)
     document = json.loads((tmp_path / "out" / "found.json").read_text())
     assert document["images"][0]["id"] == document["annotations"][0]["image_id"] == 139
     assert (document["images"][0]["height"], document["images"][0]["width"]) == (2, 3)
@@ -61,10 +61,15 @@ def test_names_that_are_no_numbers_are_counted(tmp_path):
 def test_coco_infos_are_computed_as_coco_has_them(tmp_path):
     folder = shared_data("coco") / "val2017"
     true = json.loads((folder / "panoptic.json").read_text())
-    segments, categories = read_segments(folder / "panoptic.json")
+    segments, categories = read_panoptic_json(folder / "panoptic.json")
     for annotation in true["annotations"][:5]:
         name = annotation["file_name"]
-        result = {name.removesuffix(".png"): (read_ids(folder / "panoptic" / name), segments[name])}
+        result = {
+            name.removesuffix(".png"): (
+                read_segment_ids(folder / "panoptic" / name),
+                segments[name],
+            )
+        }
         write_panoptic(tmp_path / "again", result, categories)
         again = json.loads((tmp_path / "again.json").read_text())["annotations"][0]
         assert again == annotation
@@ -111,24 +116,24 @@ def test_broken_json_is_named_in_one_sentence(text, tmp_path):
     path = tmp_path / "panoptic.json"
     path.write_bytes(text)
     with pytest.raises(ValueError, match=r"panoptic.json: ") as caught:
-        read_segments(path)
+        read_panoptic_json(path)
     assert len(str(caught.value)) < 400
     assert "\n" not in str(caught.value)
 
 
 def test_a_document_that_is_whole_is_read(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(document()))
-    segments, categories = read_segments(tmp_path / "a.json")
+    segments, categories = read_panoptic_json(tmp_path / "a.json")
     assert segments == {"a.png": [Segment(1, 1)]}
     assert categories == [Category(1, "person", True)]
 
 
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no.json"):
-        read_segments(tmp_path / "no.json")
+        read_panoptic_json(tmp_path / "no.json")
     Image.new("L", (3, 2)).save(tmp_path / "grey.png")
     with pytest.raises(ValueError, match=r"grey.png.* is L"):
-        read_ids(tmp_path / "grey.png")
+        read_segment_ids(tmp_path / "grey.png")
     Image.new("RGB", (3, 2)).save(tmp_path / "small.png")
     with pytest.raises(ValueError, match=r"small.png.*of 4 x 2 pixels.*3 x 2"):
-        read_ids(tmp_path / "small.png", (2, 4))
+        read_segment_ids(tmp_path / "small.png", (2, 4))

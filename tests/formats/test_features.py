@@ -11,14 +11,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from unstride.formats.features import feature_file, save_tensors
+from unstride.formats.features import open_feature_file, save_tensors
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
 def test_rectangles_make_the_same_file_as_one_tensor(tmp_path, dtype):
     features, metadata = torch.randn(35, 7, 9), {"name": "é", "size": "7x9"}
     path = tmp_path / "a.safetensors"
-    with feature_file(path, (35, 7, 9), dtype, metadata) as writer:
+    with open_feature_file(path, (35, 7, 9), dtype, metadata) as writer:
         for rows in (slice(4, 7), slice(0, 4)):
             for columns in (slice(0, 2), slice(2, 9)):
                 writer.write(rows, columns, features[:, rows, columns])
@@ -26,7 +26,7 @@ def test_rectangles_make_the_same_file_as_one_tensor(tmp_path, dtype):
     assert torch.equal(load_file(path)["features"], features.to(dtype))
     with safe_open(path, framework="pt") as file:
         assert file.metadata() == metadata
-    with feature_file(path, (35, 7, 9), dtype, metadata) as writer:  # another takes its place
+    with open_feature_file(path, (35, 7, 9), dtype, metadata) as writer:  # another takes its place
         writer.write(slice(0, 3), slice(0, 9), -features[:, :3])
         writer.write(slice(3, 7), slice(0, 9), -features[:, 3:])
     assert torch.equal(load_file(path)["features"], -features.to(dtype))
@@ -38,7 +38,7 @@ def test_rectangles_make_the_same_file_as_one_tensor(tmp_path, dtype):
 
 def test_an_error_leaves_nothing(tmp_path):
     def half():
-        with feature_file(tmp_path / "a.safetensors", (1, 2, 2), torch.float32, {}) as writer:
+        with open_feature_file(tmp_path / "a.safetensors", (1, 2, 2), torch.float32, {}) as writer:
             writer.write(slice(0, 1), slice(0, 2), torch.zeros(1, 1, 2))
             assert list(tmp_path.iterdir())
             raise RuntimeError("halfway")
@@ -52,7 +52,7 @@ def test_a_full_disk_is_told_before(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10**7))
     with (
         pytest.raises(OSError, match=r"a.safetensors takes 0\.02 GB, but 0\.01 GB are free there"),
-        feature_file(tmp_path / "a.safetensors", (5, 1000, 1000), torch.float32, {}),
+        open_feature_file(tmp_path / "a.safetensors", (5, 1000, 1000), torch.float32, {}),
     ):
         pass
     assert not list(tmp_path.iterdir())
@@ -80,6 +80,6 @@ def test_a_killed_writer_leaves_no_file_under_the_name(tmp_path):
         os.kill(child.pid, signal.SIGKILL)
         child.communicate()
     assert not path.exists()
-    with feature_file(path, (1, 4, 4), torch.float32, {}) as writer:
+    with open_feature_file(path, (1, 4, 4), torch.float32, {}) as writer:
         writer.write(slice(0, 4), slice(0, 4), torch.ones(1, 4, 4))
     assert torch.equal(load_file(path)["features"], torch.ones(1, 4, 4))

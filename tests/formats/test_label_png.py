@@ -8,8 +8,8 @@ from PIL import Image
 from unstride.formats.labels import (
     load_depth,
     load_labels,
-    write_classes,
     write_depth,
+    write_labels,
 )
 
 
@@ -17,7 +17,7 @@ def test_class_numbers_come_back_and_are_shown_in_their_colours(tmp_path):
     labels = torch.randint(0, 19, (31, 47))
     labels[:3] = 255
     colours = torch.rand(19, 3)
-    write_classes(tmp_path / "a.png", labels, colours)
+    write_labels(tmp_path / "a.png", labels, colours)
     assert torch.equal(load_labels(tmp_path / "a.png"), labels)
     with Image.open(tmp_path / "a.png") as image:
         assert image.mode == "P"
@@ -29,13 +29,13 @@ def test_class_numbers_come_back_and_are_shown_in_their_colours(tmp_path):
 @pytest.mark.parametrize("wrong", [19, -1, 256])
 def test_a_label_that_is_no_class_is_refused(wrong, tmp_path):
     with pytest.raises(ValueError, match=rf"a.png: label {wrong}, there are 0..18"):
-        write_classes(tmp_path / "a.png", torch.full((2, 2), wrong), torch.rand(19, 3))
+        write_labels(tmp_path / "a.png", torch.full((2, 2), wrong), torch.rand(19, 3))
 
 
 def test_more_classes_than_a_byte_holds_are_refused(tmp_path):
-    write_classes(tmp_path / "a.png", torch.full((2, 2), 254), torch.rand(255, 3))
+    write_labels(tmp_path / "a.png", torch.full((2, 2), 254), torch.rand(255, 3))
     with pytest.raises(ValueError, match="256 classes, but 8 bits hold 255"):
-        write_classes(tmp_path / "a.png", torch.zeros(2, 2, dtype=torch.int64), torch.rand(256, 3))
+        write_labels(tmp_path / "a.png", torch.zeros(2, 2, dtype=torch.int64), torch.rand(256, 3))
 
 
 def test_depth_comes_back_within_half_a_millimetre(tmp_path):

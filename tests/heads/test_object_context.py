@@ -5,14 +5,14 @@ import math
 import pytest
 import torch
 
-from tests.necks.factories import wake, without_gradient
-from unstride.heads.object_context import ObjectContext, attended, class_means
+from tests.necks.factories import parameters_without_gradient, randomise
+from unstride.heads.object_context import ObjectContext, class_representations, cross_attention
 
 
 def test_a_class_is_the_mean_of_its_pixels():
     pixels = torch.randn(2, 3, 4, 5, dtype=torch.float64)
     logits = torch.randn(2, 6, 4, 5, dtype=torch.float64)
-    means = class_means(pixels, logits)
+    means = class_representations(pixels, logits)
     assert means.shape == (2, 3, 6)
     for b in range(2):
         for n in range(6):
@@ -25,7 +25,7 @@ def test_a_class_is_the_mean_of_its_pixels():
 def test_a_pixel_attends_to_the_classes():
     queries = torch.randn(2, 4, 3, 2, dtype=torch.float64)
     keys, values = (torch.randn(2, d, 5, dtype=torch.float64) for d in (4, 3))
-    found = attended(queries, keys, values)
+    found = cross_attention(queries, keys, values)
     assert found.shape == (2, 3, 3, 2)
     for b in range(2):
         for y in range(3):
@@ -40,24 +40,24 @@ def test_a_pixel_attends_to_the_classes():
 
 
 def test_the_head_is_put_together_as_in_the_paper():
-    head = wake(ObjectContext(6, 5, width=8, key_width=4)).eval()
+    head = randomise(ObjectContext(6, 5, width=8, key_width=4)).eval()
     features = torch.randn(2, 6, 7, 9)
     logits, rough = head(features)
     assert logits.shape == rough.shape == (2, 5, 7, 9)
     pixels = head.pixels(features)
-    classes = class_means(pixels, head.rough(features))[:, :, :, None]
+    classes = class_representations(pixels, head.rough(features))[:, :, :, None]
     keys, values = head.key(classes)[..., 0], head.value(classes)[..., 0]
-    context = head.context(attended(head.query(pixels), keys, values))
+    context = head.context(cross_attention(head.query(pixels), keys, values))
     expected = head.predict(head.mix(torch.cat([pixels, context], 1)))
     torch.testing.assert_close(logits, expected)
     assert torch.equal(rough, head.rough(features))
 
 
 def test_the_rough_logits_decide_what_a_class_is():
-    head = wake(ObjectContext(6, 5, width=8, key_width=4)).eval()
+    head = randomise(ObjectContext(6, 5, width=8, key_width=4)).eval()
     features = torch.randn(1, 6, 7, 9)
     before = head(features)[0]
-    wake(head.rough)
+    randomise(head.rough)
     assert not torch.allclose(head(features)[0], before)
 
 
@@ -65,4 +65,4 @@ def test_every_parameter_learns():
     head = ObjectContext(6, 5, width=8, key_width=4)
     logits, rough = head(torch.randn(2, 6, 7, 9))
     (logits.square().sum() + rough.square().sum()).backward()
-    assert without_gradient(head) == []
+    assert parameters_without_gradient(head) == []

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.necks.factories import FACTORIES, Own, wake, without_gradient
+from tests.necks.factories import FACTORIES, CustomUpsampler, parameters_without_gradient, randomise
 from unstride.heads.semantic_branch import SemanticBranch
 from unstride.upsamplers import Nearest
 
@@ -25,7 +25,7 @@ def test_a_stage_for_each_octave():
 
 
 def test_it_is_the_sum_of_the_chains():
-    branch, levels = wake(SemanticBranch(STRIDES, 6, 4, upsampler=Nearest)), levels_of(6)
+    branch, levels = randomise(SemanticBranch(STRIDES, 6, 4, upsampler=Nearest)), levels_of(6)
 
     def twice(maps):
         return maps.repeat_interleave(2, 2).repeat_interleave(2, 3)
@@ -37,7 +37,10 @@ def test_it_is_the_sum_of_the_chains():
 
 
 def test_each_stage_is_guided_by_the_next_finer_level():
-    branch, levels = wake(SemanticBranch(STRIDES, 6, 4, upsampler=Own)), levels_of(6)
+    branch, levels = (
+        randomise(SemanticBranch(STRIDES, 6, 4, upsampler=CustomUpsampler)),
+        levels_of(6),
+    )
     b, c = branch.chains[1]
     assert (b.up.channels, b.up.guide_channels) == (4, 6)
     deepest = b.up(b.block(levels[16]), levels[8], (6, 8))
@@ -52,4 +55,4 @@ def test_any_operator_and_every_parameter_learns(name):
     out = branch(levels_of(8, less=1), torch.rand(2, 3, 48, 64))
     assert out.shape == (2, 8, 11, 15)
     out.square().sum().backward()
-    assert without_gradient(branch) == []
+    assert parameters_without_gradient(branch) == []

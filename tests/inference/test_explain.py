@@ -37,7 +37,7 @@ def test_the_weights_make_up_the_pixel_at_any_size(name, size):
     """Sizes that go by way of the image's own resolution too: 19 x 33 of 30 x 42."""
     image, up = torch.rand(1, 3, 30, 42), model(name)
     points = [(0, 0), (41, 29), (17, 8)]
-    found = explain.explain(up, image, points, size)
+    found = explain.image_footprints(up, image, points, size)
     features, out = up.backbone(image)[0], up(image, size)[0].detach()
     height, width = out.shape[1:]
     for (x, y), one in zip(points, found, strict=True):
@@ -49,7 +49,9 @@ def test_the_weights_make_up_the_pixel_at_any_size(name, size):
 def test_at_an_edge_the_weights_stay_on_their_side():
     image = torch.zeros(1, 3, 64, 64)
     image[..., 26:] = 1  # inside a cell
-    left, right = (explain.explain(model("featup_jbu"), image, [(x, 32)])[0] for x in (23, 28))
+    left, right = (
+        explain.image_footprints(model("featup_jbu"), image, [(x, 32)])[0] for x in (23, 28)
+    )
     for one in (left, right):
         assert one.stages
     columns = left.stages["after coarse"].weights.sum(0)
@@ -61,7 +63,7 @@ def test_at_an_edge_the_weights_stay_on_their_side():
 @pytest.mark.parametrize("point", [(42, 0), (0, 30), (-1, 0)])
 def test_points_outside_the_image_are_refused(point):
     with pytest.raises(ValueError, match=rf"inside the image of 42x30, got {point[0]},{point[1]}"):
-        explain.explain(model("bilinear"), torch.rand(1, 3, 30, 42), [point])
+        explain.image_footprints(model("bilinear"), torch.rand(1, 3, 30, 42), [point])
 
 
 @pytest.fixture
@@ -95,8 +97,10 @@ def test_the_command_writes_both_files(photo, capsys):
     for weights in tensors.values():
         assert abs(weights.sum() - 1) < 1e-5
     with Image.open(folder / "it.png") as picture:
-        assert picture.width > 6 * explain.HEIGHT  # the photograph, a closer view, four grids
-        assert picture.height > 2 * explain.HEIGHT
+        assert (
+            picture.width > 6 * explain.PICTURE_HEIGHT
+        )  # the photograph, a closer view, four grids
+        assert picture.height > 2 * explain.PICTURE_HEIGHT
 
 
 def test_untrained_operators_are_called_so_unless_weights_are_given(photo, capsys):

@@ -6,22 +6,22 @@ from pathlib import Path
 import pytest
 import torch
 
-from unstride.inference.feature_picture import Picture
-from unstride.tiling.tiles import Piece
-from unstride.viz import ColourSpace
+from unstride.inference.feature_picture import FeaturePicture
+from unstride.tiling.tiles import Tile
+from unstride.viz import PCAColours
 
 
 def piece_of(features, rows, columns):
-    return Piece(rows, columns, (rows, columns), features[:, :, rows, columns])
+    return Tile(rows, columns, (rows, columns), features[:, :, rows, columns])
 
 
 def test_pieces_have_the_colours_of_the_whole():
     coarse, fine = torch.randn(1, 6, 5, 7), torch.randn(1, 6, 90, 70)
-    picture = Picture(coarse, (90, 70))
+    picture = FeaturePicture(coarse, (90, 70))
     for rows in (slice(0, 40), slice(40, 90)):
         for columns in (slice(0, 9), slice(9, 70)):
             picture.add(piece_of(fine, rows, columns))
-    torch.testing.assert_close(picture.fine, ColourSpace(coarse)(fine))
+    torch.testing.assert_close(picture.fine, PCAColours(coarse)(fine))
     row = picture.beside(torch.rand(1, 3, 90, 70), (100, 140), "coarse", "fine")
     assert row.shape[0] == 3
     assert row.shape[2] > 3 * 0.7 * row.shape[1]
@@ -34,7 +34,7 @@ def test_colours_are_found_without_a_copy_of_the_features():
     def resident(what):
         return 1024 * int(re.search(rf"{what}:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
-    space, features = ColourSpace(torch.randn(1, 64, 9, 9)), torch.zeros(1, 64, 800, 1000)
+    space, features = PCAColours(torch.randn(1, 64, 9, 9)), torch.zeros(1, 64, 800, 1000)
     space(features[:, :, :20])
     before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew

@@ -6,33 +6,33 @@ from safetensors.torch import save_file
 
 from unstride import create_upsampler
 from unstride.backbones.timm_backbone import create_backbone
-from unstride.inference.from_names import build
+from unstride.inference.from_names import build_model
 from unstride.upsamplers.from_words import (
-    chosen_upsampler,
-    comes_trained,
-    parse_word,
+    has_packaged_weights,
+    image_guided_upsampler,
+    parse_upsampler,
 )
 
 
 def test_chosen_options_are_numbers_booleans_and_words():
-    assert parse_word("featup_jbu:a=1,b=0.5,c=true,d=False,e=paper,f=1e-3") == (
+    assert parse_upsampler("featup_jbu:a=1,b=0.5,c=true,d=False,e=paper,f=1e-3") == (
         "featup_jbu", {"a": 1, "b": 0.5, "c": True, "d": False, "e": "paper", "f": 1e-3},
     )  # fmt: skip
-    assert parse_word("bilinear") == parse_word("bilinear:") == ("bilinear", {})
+    assert parse_upsampler("bilinear") == parse_upsampler("bilinear:") == ("bilinear", {})
     for text in ("a", "a=", "=1", "a=1,,b=2"):
         with pytest.raises(ValueError, match="must be NAME=VALUE, got"):
-            parse_word(f"bilinear:{text}")
+            parse_upsampler(f"bilinear:{text}")
 
 
 def test_chosen_options_and_stages_reach_the_upsampler_and_the_file():
-    model, said = build(
+    model, said = build_model(
         "tf_efficientnet_lite0", "featup_jbu:variant=paper,radius=1,pretrained=false", None
     )
     assert "radius" in said["upsampler"]
     assert model.upsampler.stages[0].side == 3
     with pytest.raises(ValueError, match="options of bilinear: "):
-        build("tf_efficientnet_lite0", "bilinear:radius=1", None)
-    model, _ = build("tf_efficientnet_lite0", "carafe", None, stages=5)
+        build_model("tf_efficientnet_lite0", "bilinear:radius=1", None)
+    model, _ = build_model("tf_efficientnet_lite0", "carafe", None, stages=5)
     assert len(model.upsampler.upsamplers) == 5
 
 
@@ -40,10 +40,10 @@ def test_chosen_backbone_weights_are_read(tmp_path):
     torch.manual_seed(0)
     other = create_backbone("tf_efficientnet_lite0", pretrained=False)
     save_file(other.model.state_dict(), path := tmp_path / "other.safetensors")
-    model, said = build("tf_efficientnet_lite0", "bilinear", None, backbone_weights=path)
+    model, said = build_model("tf_efficientnet_lite0", "bilinear", None, backbone_weights=path)
     image = torch.rand(1, 3, 64, 64)
     assert torch.equal(model.backbone(image), other(image))
-    assert said["weights"] != build("tf_efficientnet_lite0", "bilinear", None)[1]["weights"]
+    assert said["weights"] != build_model("tf_efficientnet_lite0", "bilinear", None)[1]["weights"]
 
 
 def test_chosen_weights_are_read_from_a_file_or_a_folder_that_says_all(tmp_path):
@@ -51,18 +51,18 @@ def test_chosen_weights_are_read_from_a_file_or_a_folder_that_says_all(tmp_path)
     save_file(trained.state_dict(), tmp_path / "up.safetensors")
     trained.save_pretrained(tmp_path / "up")
     for path in (tmp_path / "up.safetensors", tmp_path / "up"):
-        held = chosen_upsampler("carafe", {}, 8, 4, path).state_dict()
+        held = image_guided_upsampler("carafe", {}, 8, 4, path).state_dict()
         assert all(torch.equal(held[key], t) for key, t in trained.state_dict().items())
     create_upsampler("featup_jbu", 8, 4).save_pretrained(tmp_path / "any")
-    assert chosen_upsampler("featup_jbu", {}, 16, 4, tmp_path / "any").channels == 16
+    assert image_guided_upsampler("featup_jbu", {}, 16, 4, tmp_path / "any").channels == 16
     with pytest.raises(ValueError, match="is a folder, which says all"):
-        chosen_upsampler("carafe", {"kernel_size": 3}, 8, 4, tmp_path / "up")
+        image_guided_upsampler("carafe", {"kernel_size": 3}, 8, 4, tmp_path / "up")
     with pytest.raises(ValueError, match="takes no image as its guide"):
-        chosen_upsampler("fade", {"guide_channels": 8}, 8, 2)
+        image_guided_upsampler("fade", {"guide_channels": 8}, 8, 2)
 
 
 def test_chosen_words_come_trained_unless_they_decline():
-    assert comes_trained("featup_jbu", {})
-    assert comes_trained("featup_jbu", {"pretrained": "tf_efficientnet_lite2_stride32"})
-    assert not comes_trained("featup_jbu", {"pretrained": False})
-    assert not comes_trained("carafe", {})
+    assert has_packaged_weights("featup_jbu", {})
+    assert has_packaged_weights("featup_jbu", {"pretrained": "tf_efficientnet_lite2_stride32"})
+    assert not has_packaged_weights("featup_jbu", {"pretrained": False})
+    assert not has_packaged_weights("carafe", {})

@@ -12,8 +12,8 @@ from unstride.backbones.padding import pad_image
 from unstride.cli.main import main
 from unstride.formats.coco_masks import decode_mask
 from unstride.formats.coco_panoptic import (
-    read_ids,
-    read_segments,
+    read_panoptic_json,
+    read_segment_ids,
 )
 from unstride.formats.coco_results import write_detections
 from unstride.formats.images import load_image
@@ -24,7 +24,7 @@ from unstride.inference import memory_check as need
 from unstride.inference import outputs as answer_files
 from unstride.inference import predict
 from unstride.inference import predictors as answers
-from unstride.inference.coco_documents import image_numbers
+from unstride.inference.coco_documents import coco_image_ids
 from unstride.models.multitask.multi_task import MultiTask
 from unstride.models.multitask.single_task import SingleTask
 from unstride.models.multitask.task import (
@@ -33,9 +33,9 @@ from unstride.models.multitask.task import (
     SurfaceNormals,
 )
 from unstride.models.panoptic.panoptic_deeplab import PanopticDeepLab
-from unstride.models.task_network import create_task, write_task
-from unstride.transforms.panoptic_targets import Classes
-from unstride.transforms.resize import at_size
+from unstride.models.task_network import create_task_network, write_task
+from unstride.transforms.panoptic_targets import PanopticClasses
+from unstride.transforms.resize import resize_bilinear
 
 NAMES = ["wall", "floor", "lamp"]
 
@@ -70,7 +70,7 @@ class Detector(nn.Module):
 class Panoptic(nn.Module):
     """Panoptic FPN's answer: a thing above stuff."""
 
-    classes, merging = Classes(things=(44,), stuff=(7, 90)), {"min_area": 9}
+    classes, merging = PanopticClasses(things=(44,), stuff=(7, 90)), {"min_area": 9}
 
     def forward(self, images):
         ids = torch.full(images[0].shape[1:], 2)
@@ -185,12 +185,12 @@ def test_segments(photos, tmp_path, using):
     out = tmp_path / "out"
     assert run(photos, out) == 0
     assert set(written(out)) == expected("panoptic", "pictures", joint=("panoptic.json",))
-    segments, categories = read_segments(out / "panoptic.json")
+    segments, categories = read_panoptic_json(out / "panoptic.json")
     assert segments["7.png"] == [Segment(1, 44), Segment(2, 90)]
     assert [(c.id, c.name, c.is_thing) for c in categories] == [
         (44, "wall", True), (7, "floor", False), (90, "lamp", False),
     ]  # fmt: skip
-    ids = read_ids(out / "panoptic/7.png")
+    ids = read_segment_ids(out / "panoptic/7.png")
     assert torch.equal(ids, Panoptic()([torch.zeros(3, 50, 70)])[0]["ids"])
     told = json.loads((out / "panoptic.json").read_text())
     assert [i["id"] for i in told["images"]] == [12, 7]
@@ -201,13 +201,13 @@ def test_panoptic_deeplab_is_asked_for_its_segments(photos, tmp_path, using):
     network, out = using("panoptic", deeplab()), tmp_path / "out"
     assert run(photos, out) == 0
     ids, _ = network.segments(load_image(photos / "7.png"))[0]
-    assert torch.equal(read_ids(out / "panoptic/7.png"), ids)
+    assert torch.equal(read_segment_ids(out / "panoptic/7.png"), ids)
 
 
 def test_the_score_is_that_of_the_objects_of_panoptic_fpn(tmp_path, monkeypatch):
     described = {"task": "panoptic", "classes": NAMES, "model": "panoptic_fpn"}
     monkeypatch.setattr(predict, "read_task", lambda where: (Panoptic(), described))
-    merging = predict.task_model(tmp_path, 0.7).network.merging
+    merging = predict.load_task_model(tmp_path, 0.7).network.merging
     assert merging == {"min_score": 0.7, "min_area": 9}
 
 
@@ -226,14 +226,14 @@ def test_photographs_are_looked_at_as_those_that_taught(task, photos, tmp_path, 
     assert run(photos, out) == 0
     image = load_image(photos / "7.png")
     with torch.inference_mode():
-        said = network(at_size(image, (32, 48)))
+        said = network(resize_bilinear(image, (32, 48)))
     depth = said if task == "depth" else said["depth"]
-    expected = at_size(depth[:, None], (50, 70))[0, 0]
+    expected = resize_bilinear(depth[:, None], (50, 70))[0, 0]
     assert (load_depth(out / "depth/7.png") - expected).abs().max() <= 0.0005 + 1e-6
     if task == "multitask":
         normals = 2 * load_image(out / "normals/7.png")[0] - 1
         assert (normals.norm(dim=0) - 1).abs().max() < 0.02
-        classes = at_size(said["segmentation"], (50, 70))[0].argmax(0)
+        classes = resize_bilinear(said["segmentation"], (50, 70))[0].argmax(0)
         assert torch.equal(load_labels(out / "classes/7.png"), classes)
 
 
@@ -318,7 +318,7 @@ def test_a_write_that_fails_leaves_none_of_the_image_s_files(photos, tmp_path, u
 
 def test_a_batch_that_was_stopped_goes_on(photos, tmp_path, using, monkeypatch, capsys):
     using("segmentation")
-    real, calls = predict.answer, []
+    real, calls = predict.predict_image, []
 
     def stopped(model, image):
         calls.append(image)
@@ -326,9 +326,9 @@ def test_a_batch_that_was_stopped_goes_on(photos, tmp_path, using, monkeypatch, 
             raise KeyboardInterrupt
         return real(model, image)
 
-    monkeypatch.setattr(predict, "answer", stopped)
+    monkeypatch.setattr(predict, "predict_image", stopped)
     out = tmp_path / "out"
-    assert run(photos, out) == each_image.STOPPED
+    assert run(photos, out) == each_image.EXIT_INTERRUPTED
     told = capsys.readouterr().err
     assert "1 of 2 images are in" in told
     assert "stopped; the same command goes on" in told
@@ -350,8 +350,8 @@ def test_the_score_is_asked_for_by_objects_alone(photos, tmp_path, using):
 def test_an_image_for_which_there_is_no_memory_is_refused(photos, tmp_path, using, monkeypatch):
     """Judged by two smaller ones: a slope of so many bytes a pixel, and what is there anyway."""
     using("segmentation")
-    monkeypatch.setattr(need, "HARMLESS", 70 * 50)
-    monkeypatch.setattr(need, "TRIALS", (300, 1200))
+    monkeypatch.setattr(need, "UNCHECKED_PIXELS", 70 * 50)
+    monkeypatch.setattr(need, "TRIAL_PIXELS", (300, 1200))
     monkeypatch.setattr(need, "free_memory", lambda device: 100_000)
     out = tmp_path / "out"
     assert run(photos, out) == 1
@@ -364,7 +364,7 @@ def test_memory_that_is_needed_is_a_line(monkeypatch):
         grown = image.repeat(1, 2, 1, 1)
         return kept.sum() + grown.sum()
 
-    checked = need.Need(act)
+    checked = need.MemoryCheck(act)
     constant, slope = checked._tried(torch.rand(1, 3, 400, 600))
     assert slope == pytest.approx(2 * 3 * 4, rel=0.01)
     assert constant == pytest.approx(4000, rel=0.02)
@@ -375,7 +375,7 @@ def test_memory_that_is_needed_is_a_line(monkeypatch):
     monkeypatch.setattr(need, "free_memory", lambda device: whole * 0.99)
     with pytest.raises(ValueError, match=r"2000 x 1500 pixels take some 0\.1 GB .* --size"):
         checked.check(image, cpu)
-    need.Need(act).check(torch.rand(1, 3, 1, 2_100_000), cpu)  # which no smaller one is like
+    need.MemoryCheck(act).check(torch.rand(1, 3, 1, 2_100_000), cpu)  # which no smaller one is like
 
 
 def test_a_folder_that_fit_leaves_predicts(photos, tmp_path):
@@ -385,7 +385,7 @@ def test_a_folder_that_fit_leaves_predicts(photos, tmp_path):
         "options": {"width": 4, "branch_width": 4},
     }  # fmt: skip
     torch.manual_seed(0)
-    network = create_task(described).eval()
+    network = create_task_network(described).eval()
     write_task(tmp_path / "model", described, network)
     assert run(photos, tmp_path / "out") == 0
     with torch.inference_mode():
@@ -394,9 +394,9 @@ def test_a_folder_that_fit_leaves_predicts(photos, tmp_path):
 
 
 def test_names_that_are_numbers_are_their_images_numbers_unless_two_are_the_same():
-    assert image_numbers(["000139", "7"]) == [139, 7]
-    assert image_numbers(["000139", "seven"]) == [1, 2]
-    assert image_numbers(["07", "7"]) == [1, 2]
+    assert coco_image_ids(["000139", "7"]) == [139, 7]
+    assert coco_image_ids(["000139", "seven"]) == [1, 2]
+    assert coco_image_ids(["07", "7"]) == [1, 2]
 
 
 def test_depth_from_video_has_no_metres_on_its_scale(monkeypatch):
@@ -410,8 +410,8 @@ def test_depth_from_video_has_no_metres_on_its_scale(monkeypatch):
     notes = []
     for name, known in (("monodepth", False), ("monodepth", True), ("supervised", False)):
         described = {"task": "depth", "model": name, "known_motion": known}
-        model = answers.Model(network, described)
-        notes.append(answers.from_depth(model, torch.rand(1, 3, 32, 48)).note)
+        model = answers.TaskModel(network, described)
+        notes.append(answers.predict_depth(model, torch.rand(1, 3, 32, 48)).note)
     assert units == ["", "m", "m"]
     assert notes == ["depth has no unit; it is written as if it were metres", "", ""]
 

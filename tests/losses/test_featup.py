@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from unstride.losses.featup import (
-    Uncertainty,
-    magnitude_variation,
-    negative_log_likelihood,
-    sampled_crf,
-    total_variation,
+    UncertaintyHead,
+    gaussian_nll_loss,
+    magnitude_tv_loss,
+    sampled_crf_loss,
+    total_variation_loss,
 )
 
 
@@ -19,21 +19,21 @@ def test_likelihood_is_that_of_a_gaussian_up_to_its_constant():
     sigma = torch.rand(2, 1, 3, 4).double() + 0.5
     normal = torch.distributions.Normal(expected, sigma.expand_as(expected))
     truth = -normal.log_prob(actual).mean() - math.log(2 * math.pi) / 2
-    torch.testing.assert_close(negative_log_likelihood(expected, actual, sigma), truth)
+    torch.testing.assert_close(gaussian_nll_loss(expected, actual, sigma), truth)
 
 
 def test_the_best_doubt_is_the_error():
     """At sigma^2 = mean squared error the gradient in sigma vanishes."""
     expected, actual = torch.randn(1, 64, 1, 1), torch.randn(1, 64, 1, 1)
     sigma = (expected - actual).square().mean().sqrt().view(1, 1, 1, 1).requires_grad_()
-    (gradient,) = torch.autograd.grad(negative_log_likelihood(expected, actual, sigma), sigma)
+    (gradient,) = torch.autograd.grad(gaussian_nll_loss(expected, actual, sigma), sigma)
     assert abs(gradient.item()) < 1e-5
 
 
 def test_total_variation_of_a_ramp_is_its_slopes_squared():
     y, x = torch.meshgrid(torch.arange(5.0), torch.arange(7.0), indexing="ij")
-    assert total_variation((3 * y + 2 * x)[None, None]).item() == pytest.approx(9 + 4)
-    assert total_variation(torch.ones(1, 2, 4, 4)) == 0
+    assert total_variation_loss((3 * y + 2 * x)[None, None]).item() == pytest.approx(9 + 4)
+    assert total_variation_loss(torch.ones(1, 2, 4, 4)) == 0
 
 
 def test_magnitudes_are_lengths_of_features():
@@ -41,11 +41,11 @@ def test_magnitudes_are_lengths_of_features():
     size = maps.square().sum(1).sqrt()[0]
     down = sum((size[y + 1, x] - size[y, x]) ** 2 for y in range(2) for x in range(4)) / 8
     across = sum((size[y, x + 1] - size[y, x]) ** 2 for y in range(3) for x in range(3)) / 9
-    torch.testing.assert_close(magnitude_variation(maps), down + across)
+    torch.testing.assert_close(magnitude_tv_loss(maps), down + across)
 
 
 def test_doubt_is_positive_and_starts_near_one():
-    doubt, maps = Uncertainty(5), torch.randn(1, 5, 3, 4)
+    doubt, maps = UncertaintyHead(5), torch.randn(1, 5, 3, 4)
     plain = torch.einsum("bdhw, d -> bhw", maps, doubt.weight[0, :, 0, 0]) + doubt.bias
     torch.testing.assert_close(doubt(maps)[:, 0], (plain + 0.1).exp())
     assert (doubt(maps * 1e6) >= 1e-4).all()
@@ -55,7 +55,7 @@ def test_doubt_is_positive_and_starts_near_one():
 def test_the_crf_is_its_formula_over_all_pairs():
     features, image = torch.randn(1, 2, 6, 5).double(), torch.rand(1, 3, 12, 10).double()
     n, generator = 7, torch.Generator().manual_seed(3)
-    found = sampled_crf(features, image, generator, samples=n)
+    found = sampled_crf_loss(features, image, generator, samples=n)
     place = 2 * torch.rand(1, n, 1, 2, generator=torch.Generator().manual_seed(3)) - 1
     place = place[0, :, 0].double()
 

@@ -7,11 +7,11 @@ import torch
 
 from tests.datasets.layouts import shared_data
 from unstride.datasets.posed_rgbd import PosedRGBD
-from unstride.geometry import is_inside, pose_matrix, relative_pose, reproject
+from unstride.geometry import is_inside_image, pose_matrix, relative_pose, warp_image
 from unstride.losses.photometric import (
-    NOISE,
-    edge_aware_smoothness,
-    minimum_reprojection,
+    TIE_BREAK_NOISE,
+    edge_aware_smoothness_loss,
+    minimum_reprojection_loss,
     photometric_error,
     ssim,
 )
@@ -62,15 +62,17 @@ def test_the_gradients_are_right():
     a, b = torch.rand(2, 1, 2, 4, 4, dtype=torch.float64)
     assert torch.autograd.gradcheck(photometric_error, (a.requires_grad_(), b.requires_grad_()))
     disparity = (torch.rand(1, 4, 4, dtype=torch.float64) + 0.5).requires_grad_()
-    assert torch.autograd.gradcheck(lambda d: edge_aware_smoothness(d, b.detach()), (disparity,))
+    assert torch.autograd.gradcheck(
+        lambda d: edge_aware_smoothness_loss(d, b.detach()), (disparity,)
+    )
 
 
 def test_each_pixel_counts_with_its_best_source():
     target = torch.rand(1, 3, 6, 8)
     left, right = target.clone(), target.clone()
     left[..., 4:], right[..., :4] = 0.5, 0.5
-    both, mask = minimum_reprojection(target, [left, right])
-    alone, _ = minimum_reprojection(target, [left])
+    both, mask = minimum_reprojection_loss(target, [left, right])
+    alone, _ = minimum_reprojection_loss(target, [left])
     assert both < 0.3 * alone
     assert mask.all()
     errors = torch.stack([photometric_error(m, target) for m in (left, right)])
@@ -82,7 +84,7 @@ def test_what_stands_still_is_masked_and_gives_no_gradient():
     still = target + 0.2 * torch.rand(1, 3, 6, 8)
     still[..., :4] = target[..., :4]  # the left half does not move before the camera
     warped = (target + 0.01).requires_grad_()
-    loss, follows = minimum_reprojection(target, [warped], [still])
+    loss, follows = minimum_reprojection_loss(target, [warped], [still])
     assert not follows[..., :3].any()
     assert follows[..., 5:].all()
     (gradient,) = torch.autograd.grad(loss, warped)
@@ -90,16 +92,18 @@ def test_what_stands_still_is_masked_and_gives_no_gradient():
     assert (gradient[..., 6:] != 0).any()
     best = photometric_error(warped, target)
     unmoved = photometric_error(still, target)
-    assert abs(loss - torch.minimum(best, unmoved).mean()) < 3 * NOISE
+    assert abs(loss - torch.minimum(best, unmoved).mean()) < 3 * TIE_BREAK_NOISE
 
 
 def test_ties_are_broken_at_random_by_noise_alone():
     flat = torch.full((1, 3, 40, 40), 0.5)
-    loss, follows = minimum_reprojection(flat, [flat], [flat])
+    loss, follows = minimum_reprojection_loss(flat, [flat], [flat])
     assert 0.4 < follows.float().mean() < 0.6
-    assert abs(loss) < NOISE
+    assert abs(loss) < TIE_BREAK_NOISE
     again = [
-        minimum_reprojection(flat, [flat], [flat], generator=torch.Generator().manual_seed(3))[1]
+        minimum_reprojection_loss(flat, [flat], [flat], generator=torch.Generator().manual_seed(3))[
+            1
+        ]
         for _ in range(2)
     ]
     assert torch.equal(*again)
@@ -111,17 +115,17 @@ def test_smoothness_by_hand():
     disparity = torch.tensor([[[1.0, 2.0, 6.0]]])
     with_rows = torch.cat([disparity, disparity], 1), torch.cat([image, image], 2)
     expected = (1 / 3 + 4 / 3 * math.exp(-0.4)) / 2
-    assert edge_aware_smoothness(*with_rows).item() == pytest.approx(expected)
+    assert edge_aware_smoothness_loss(*with_rows).item() == pytest.approx(expected)
     turned = (m.mT for m in with_rows)
-    assert edge_aware_smoothness(*turned).item() == pytest.approx(expected)
+    assert edge_aware_smoothness_loss(*turned).item() == pytest.approx(expected)
 
 
 def test_smoothness_knows_no_unit_and_no_other_image():
     disparity, image = torch.rand(2, 5, 6) + 0.1, torch.rand(2, 3, 5, 6)
-    whole = edge_aware_smoothness(disparity, image)
-    torch.testing.assert_close(edge_aware_smoothness(disparity * 7, image), whole)
+    whole = edge_aware_smoothness_loss(disparity, image)
+    torch.testing.assert_close(edge_aware_smoothness_loss(disparity * 7, image), whole)
     scaled = disparity * torch.tensor([1.0, 9.0])[:, None, None]
-    torch.testing.assert_close(edge_aware_smoothness(scaled, image), whole)
+    torch.testing.assert_close(edge_aware_smoothness_loss(scaled, image), whole)
 
 
 def kitchen_errors(scene, target, source, change):
@@ -130,8 +134,8 @@ def kitchen_errors(scene, target, source, change):
     pose = relative_pose(scene.poses[target], scene.poses[source])[None]
     known = (depth > 0)[None]
     given = change(depth[None].clamp(min=0.1), pose, scene.intrinsics[target][None])
-    warped, places = reproject(other[None], *given)
-    seen = known & is_inside(places, image.shape[1:])
+    warped, places = warp_image(other[None], *given)
+    seen = known & is_inside_image(places, image.shape[1:])
     return photometric_error(warped, image[None])[seen].mean().item()
 
 

@@ -29,7 +29,7 @@ def test_cocos_evaluation_of_the_written_file_agrees(of, kind, where, tmp_path):
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    folder = shared_data("coco") if where == "coco" else scenes.coco(tmp_path / "data", 8)
+    folder = shared_data("coco") if where == "coco" else scenes.write_coco(tmp_path / "data", 8)
     dataset = COCODetection(folder, "train")
     crowds = [
         i for i, n in enumerate(dataset.image_ids)

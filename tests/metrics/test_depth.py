@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from unstride.metrics import DepthErrors, depth_errors
-from unstride.metrics.depth import ALIGNMENTS, NAMES, cropped
+from unstride.metrics.depth import ALIGNMENTS, ERROR_NAMES, crop_slices
 
 CAPS = (0.5, 6.0)
 
@@ -45,7 +45,7 @@ def naive_errors(terms):
 
 
 def close(errors, expected):
-    assert list(errors) == list(NAMES)
+    assert list(errors) == list(ERROR_NAMES)
     found = torch.stack(list(errors.values()))
     # sums of some hundred doubles; the medians and the fit add a few roundings more
     torch.testing.assert_close(
@@ -131,13 +131,13 @@ def test_beyond_the_crop_nothing_is_known(alignment, crop):
     ],
 )
 def test_crops_of_the_sizes_of_kitti(crop, size, window):
-    rows, columns = cropped(size, crop)
+    rows, columns = crop_slices(size, crop)
     assert (rows.start, rows.stop, columns.start, columns.stop) == window
 
 
 def test_without_a_crop_all_counts():
     whole = torch.ones(5, 6)
-    assert whole[cropped((5, 6), None)].shape == (5, 6)
+    assert whole[crop_slices((5, 6), None)].shape == (5, 6)
 
 
 def test_alignment_removes_what_it_is_named_after():

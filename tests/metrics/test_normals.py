@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from unstride.metrics import NormalErrors
-from unstride.metrics.normals import angles_between
+from unstride.metrics.normals import angular_error
 
 NAMES = ["mean", "median", "below_11.25", "below_22.5", "below_30"]
 
@@ -59,7 +59,7 @@ def test_angles_are_exact_even_where_they_are_tiny(degrees):
     at = math.radians(degrees)
     a = torch.tensor([1.0, 0, 0], dtype=torch.float64).view(3, 1, 1)
     b = torch.tensor([math.cos(at), math.sin(at), 0], dtype=torch.float64).view(3, 1, 1)
-    assert angles_between(3 * a, b).item() == pytest.approx(degrees, abs=1e-9)
+    assert angular_error(3 * a, b).item() == pytest.approx(degrees, abs=1e-9)
 
 
 def test_a_prediction_of_zero_is_a_right_angle_off():

@@ -8,8 +8,8 @@ import torch
 
 from tests.datasets.layouts import shared_data
 from unstride.formats.coco_panoptic import (
-    read_ids,
-    read_segments,
+    read_panoptic_json,
+    read_segment_ids,
     write_panoptic,
 )
 from unstride.formats.segments import Segment
@@ -190,11 +190,11 @@ def test_a_class_is_a_thing_or_stuff():
 def coco(most):
     """Images of COCO with crowds first, and its categories."""
     folder = shared_data("coco") / "val2017"
-    segments, categories = read_segments(folder / "panoptic.json")
+    segments, categories = read_panoptic_json(folder / "panoptic.json")
     names = sorted(segments, key=lambda n: (not any(s.is_crowd for s in segments[n]), n))[:most]
     things = [c.id for c in categories if c.is_thing]
     stuff = [c.id for c in categories if not c.is_thing]
-    maps = {name: read_ids(folder / "panoptic" / name) for name in names}
+    maps = {name: read_segment_ids(folder / "panoptic" / name) for name in names}
     return folder, {n: (m[::4, ::4], m, segments[n]) for n, m in maps.items()}, things, stuff
 
 
@@ -234,7 +234,7 @@ def test_panopticapi_agrees_on_coco_files(tmp_path):
     import json
 
     folder, maps, things, stuff = coco(94)
-    _, categories = read_segments(folder / "panoptic.json")
+    _, categories = read_panoptic_json(folder / "panoptic.json")
     generator, metric, results = (
         torch.Generator().manual_seed(0),
         PanopticQuality(things, stuff),

@@ -8,7 +8,7 @@ from torch.nn.functional import interpolate, one_hot
 from torchmetrics.functional.classification import binary_auroc
 
 from unstride.metrics import SegmentSeparation, roc_auc, segment_separation
-from unstride.metrics.segment_separation import draw_pairs
+from unstride.metrics.segment_separation import sample_pixel_pairs
 
 SIZE = (48, 60)
 
@@ -43,7 +43,7 @@ def test_auc_of_one_kind_only_is_nothing():
 @pytest.mark.parametrize("size", [(5, 7), (3, 9), (9, 3)])
 def test_every_pair_of_a_row_or_column_is_drawn_equally_often(size):
     height, width = size
-    first, second = draw_pairs(size, 4, 50_000, torch.Generator().manual_seed(0))
+    first, second = sample_pixel_pairs(size, 4, 50_000, torch.Generator().manual_seed(0))
     drawn = list(zip(first.tolist(), second.tolist(), strict=True))
     at = [[y * width + x for x in range(width)] for y in range(height)]
     rows = {(at[y][x], at[y][x + 4]) for y in range(height) for x in range(width - 4)}
@@ -76,7 +76,7 @@ def test_features_of_whole_cells_tie_within_a_cell():
     assert segment_separation(features, cells, distances=(4,)).eq(1).all()
     segments = cells * 2 + (torch.arange(SIZE[1]) % 12 > 5)  # every cell is cut in two
     score = segment_separation(features, segments, distances=(4,))
-    first, second = draw_pairs(SIZE, 4, 8192, torch.Generator().manual_seed(0))
+    first, second = sample_pixel_pairs(SIZE, 4, 8192, torch.Generator().manual_seed(0))
     crossing = cells.flatten()[first] != cells.flatten()[second]
     positive = segments.flatten()[first] != segments.flatten()[second]
     # negatives tie at 0 with the positives that stay in a cell, and lose to all the others
@@ -88,7 +88,7 @@ def test_random_features_score_one_half_within_the_spread_of_chance():
     segments = patches(1)
     pairs = 4096
     scores = segment_separation(torch.randn(16, *SIZE), segments, distances=(16,), pairs=pairs)
-    ends = draw_pairs(SIZE, 16, pairs, torch.Generator().manual_seed(0))
+    ends = sample_pixel_pairs(SIZE, 16, pairs, torch.Generator().manual_seed(0))
     p = segments.flatten()[ends].diff(dim=0).ne(0).sum().item()
     n = pairs - p
     # Mann-Whitney without ties: variance (P + N + 1) / (12 P N); a pixel occurs in some three of
@@ -102,7 +102,7 @@ def test_one_image_pair_by_pair():
     features += one_hot(segments[0], 9).permute(2, 0, 1)[:6] * 2
     found = segment_separation(features, segments, distances=(3, 20), pairs=300, seed=5)
     for distance, score in zip((3, 20), found.tolist(), strict=True):
-        ends = draw_pairs(SIZE, distance, 300, torch.Generator().manual_seed(5))
+        ends = sample_pixel_pairs(SIZE, distance, 300, torch.Generator().manual_seed(5))
         gaps, kinds = [], [[], []]
         for i, j in ends.T.tolist():
             (y, x), (v, u) = divmod(i, SIZE[1]), divmod(j, SIZE[1])

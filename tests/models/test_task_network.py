@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from unstride.models.task_network import create_task, read_task, write_task
+from unstride.models.task_network import create_task_network, read_task, write_task
 from unstride.upsamplers import SAPA, Deconvolution, DySample, Nearest
 
 RCNN = {"width": 16, "min_size": 64}
@@ -33,12 +33,12 @@ def operators(network):
     ("word", "kind"), [(None, Deconvolution), ("dysample:groups=8", DySample), ("sapa", SAPA)]
 )
 def test_the_word_goes_to_a_plain_transformers_pyramid_too(word, kind):
-    assert operators(create_task(described(upsampler=word))) == {kind}
+    assert operators(create_task_network(described(upsampler=word))) == {kind}
 
 
 def test_that_pyramid_has_a_word_of_its_own(tmp_path):
     given = described(upsampler="sapa", pyramid_upsampler="nearest")
-    network = create_task(given).eval()
+    network = create_task_network(given).eval()
     assert operators(network) == {Nearest}
     write_task(tmp_path / "model", given, network)
     again, _ = read_task(tmp_path / "model")
@@ -46,12 +46,12 @@ def test_that_pyramid_has_a_word_of_its_own(tmp_path):
     with torch.no_grad():
         assert torch.equal(again(image), network(image))
     with pytest.raises(ValueError, match="pyramid_upsampler: resnet10t has these strides itself"):
-        create_task(described(backbone="resnet10t", pyramid_upsampler="carafe"))
+        create_task_network(described(backbone="resnet10t", pyramid_upsampler="carafe"))
 
 
 @pytest.mark.parametrize("task", KINDS)
 def test_every_task_stands_on_it(task):
-    network, image = create_task(described(task)).eval(), torch.rand(1, 3, 50, 70)
+    network, image = create_task_network(described(task)).eval(), torch.rand(1, 3, 50, 70)
     with torch.no_grad():
         found = network([image[0]]) if task in ("detection", "panoptic") else network(image)
     if task in ("detection", "panoptic"):

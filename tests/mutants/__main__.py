@@ -20,15 +20,15 @@ from rich.progress import track
 from tests.mutants.mutant import ROOT, Mutant
 
 NOT_MUTANTS = {"__main__", "mutant"}
-PLACES = [
+MUTANT_MODULES = [
     import_module(f"tests.mutants.{file.stem}")
     for file in sorted(Path(__file__).parent.glob("*.py"))
     if file.stem not in NOT_MUTANTS | {"__init__"}
 ]
-MUTANTS = [mutant for place in PLACES for mutant in place.MUTANTS]
+MUTANTS = [mutant for place in MUTANT_MODULES for mutant in place.MUTANTS]
 
 
-class Broken(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
+class MutantImporter(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
     """Loads one module from a mutant's source."""
 
     def __init__(self, mutant: Mutant, path: Path):
@@ -61,7 +61,7 @@ def survives(mutant: Mutant) -> bool:
                 os.environ["NUMBA_CACHE_DIR"] = folder  # never a kernel of the whole source
             sink = os.open(os.devnull, os.O_WRONLY)
             os.dup2(sink, 1), os.dup2(sink, 2)
-            sys.meta_path.insert(0, Broken(mutant, Path(folder) / "broken.py"))
+            sys.meta_path.insert(0, MutantImporter(mutant, Path(folder) / "broken.py"))
             code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *mutant.tests])
         os._exit(int(code))
     _, status = os.waitpid(child, 0)

@@ -1,57 +1,29 @@
 """Ways to break backbones."""
 
-from tests.mutants.mutant import family
+from tests.mutants.mutant import mutants_of
 
 MUTANTS = [
-    *family(
+    *mutants_of(
         "unstride/backbones/cached.py", ("tests/recipes/test_featup.py",),
         ("every image the same", "digest.update(image", "digest.copy().update(image"),
-        (
-            "nothing is kept",
-            "        if missing:",
-            "        missing = list(range(len(image)))\n        if missing:",
-        ),
+        ("nothing is kept", "        if missing:", "        missing = list(range(len(image)))\n        if missing:"),
     ),
-    *family(
+    *mutants_of(
         "unstride/backbones/classifier.py", ("tests/backbones/test_classifier.py",),
         ("no bias", " + linear.bias[label]", ""),
         ("any head", "        if not alike:", "        if False:"),
-        (
-            "no normalisation",
-            "self.model((image - self.mean.to(image)) / self.std.to(image))",
-            "self.model(image)",
-        ),
+        ("no normalisation", "self.model((image - self.mean.to(image)) / self.std.to(image))", "self.model(image)"),
     ),
-    *family(
+    *mutants_of(
         "unstride/backbones/pyramid.py", ("tests/backbones/test_pyramid.py",),
-        (
-            "parameters that change",
-            "if before != [id(parameter)",
-            "if False and before != [id(parameter)",
-        ),
+        ("parameters that change", "if before != [id(parameter)", "if False and before != [id(parameter)"),
         ("strides as they come", "tuple(sorted(set(strides)))", "tuple(strides)"),
-        (
-            "channels of another layer",
-            "stride: self.layers[index][1]",
-            "stride: self.layers[index - 1][1]",
-        ),
+        ("channels of another layer", "stride: self.layers[index][1]", "stride: self.layers[index - 1][1]"),
         ("nothing taken out", 'if hasattr(self.model, "prune_intermediate_layers"):', "if False:"),
         ("no strides at all", "if not strides:", "if False:"),
         ("the classifier's layers of HRNet", 'if name.startswith("hrnet"):', "if False:"),
-        (
-            "the file forgotten",
-            "pretrained, weights, num_classes=0",
-            "pretrained, None, num_classes=0",
-        ),
-        (
-            "padded to the map's stride",
-            "self.multiple = max(self.multiple, self.strides[-1])",
-            "pass",
-        ),
-        (
-            "one map where it is wanted",
-            "if len(own) == 1 and set(strides) - set(own):",
-            "if len(own) == 1:",
-        ),
+        ("the file forgotten", "pretrained, weights, num_classes=0", "pretrained, None, num_classes=0"),
+        ("padded to the map's stride", "self.multiple = max(self.multiple, self.strides[-1])", "pass"),
+        ("one map where it is wanted", "if len(own) == 1 and set(strides) - set(own):", "if len(own) == 1:"),
     ),
-]
+]  # fmt: skip

@@ -1,58 +1,34 @@
 """Ways to break formats."""
 
-from tests.mutants.mutant import family
+from tests.mutants.mutant import mutants_of
 
 MUTANTS = [
-    *family(
-        "unstride/formats/atomic_write.py", (
-            "tests/evaluation/test_runner.py",
-            "tests/cli/test_main.py",
-            "-k",
-            "whole or fails or half or stopped",
-        ),
+    *mutants_of(
+        "unstride/formats/atomic_write.py", ( "tests/evaluation/test_runner.py", "tests/cli/test_main.py", "-k", "whole or fails or half or stopped", ),
         ("written in place", 'path.with_name(f"{path.name}.{os.getpid()}.tmp")', "path"),
         ("leftovers", "beside.unlink(missing_ok=True)", "pass"),
         ("never there", "beside.replace(path)", "pass"),
     ),
-    *family(
-        "unstride/formats/cameras.py", (
-            "tests/datasets/test_labelled.py",
-            "tests/datasets/test_kitti.py",
-            "-k",
-            "posed or kitti or sentence or poses or frame or sequences",
-        ),
-        ("centres at whole numbers", "return half_pixel(torch.tensor(", "return (torch.tensor("),
+    *mutants_of(
+        "unstride/formats/cameras.py", ( "tests/datasets/test_labelled.py", "tests/datasets/test_kitti.py", "-k", "posed or kitti or sentence or poses or frame or sequences", ),
+        ("centres at whole numbers", "return half_pixel_intrinsics(torch.tensor(", "return (torch.tensor("),
         ("poses transposed", ".view(3, 4)", ".view(4, 3).mT"),
     ),
-    *family(
-        "unstride/formats/cameras.py", (
-            "tests/datasets/test_kitti.py",
-            "tests/datasets/test_kitti_depth.py",
-            "-k",
-            "not_there or calibration",
-        ),
+    *mutants_of(
+        "unstride/formats/cameras.py", ( "tests/datasets/test_kitti.py", "tests/datasets/test_kitti_depth.py", "-k", "not_there or calibration", ),
         ("any line", "if name not in rows:", "if False:"),
         ("any number of numbers", "if len(rows[name]) != count:", "if False:"),
     ),
-    *family(
+    *mutants_of(
         "unstride/formats/coco_masks.py", ("tests/formats/test_coco_masks.py",),
         ("sums unchecked", "if sum(counts) != size[0] * size[1]:", "if False:"),
         ("negative runs", "isinstance(n, int) and n >= 0 for", "isinstance(n, int) for"),
         ("half polygons", "or len(points) % 2:", ":"),
-        (
-            "one polygon only",
-            "[_polygon(p) for p in segmentation]",
-            "[_polygon(p) for p in segmentation[:1]]",
-        ),
+        ("one polygon only", "[_checked_polygon(p) for p in segmentation]", "[_checked_polygon(p) for p in segmentation[:1]]"),
         ("any size", 'segmentation.get("size") != list(size)', "False"),
     ),
-    *family(
-        "unstride/formats/coco_panoptic.py", (
-            "tests/formats/test_coco_panoptic.py",
-            "tests/metrics/test_panoptic_quality.py",
-            "-k",
-            "bytes or read or numbers or coco_infos or written or broken or whole or named or disagree",
-        ),
+    *mutants_of(
+        "unstride/formats/coco_panoptic.py", ( "tests/formats/test_coco_panoptic.py", "tests/metrics/test_panoptic_quality.py", "-k", "bytes or read or numbers or coco_infos or written or broken or whole or named or disagree", ),
         ("blue for red", "torch.tensor([1, 256, 65536])", "torch.tensor([65536, 256, 1])"),
         ("two bytes", "ids // 65536], -1)", "ids // 65536 * 0], -1)"),
         ("things are stuff", '"isthing": int(c.is_thing)', '"isthing": 0'),
@@ -60,53 +36,40 @@ MUTANTS = [
         ("any category", "if segment.category not in known:", "if False:"),
         ("ids too large", "if ids.numel() and not 0 <=", "if False and not 0 <="),
     ),
-    *family(
+    *mutants_of(
         "unstride/formats/coco_panoptic.py", ("tests/inference/test_predict.py", "tests/formats/test_coco_panoptic.py", "-k", "number"),
         ("two with one number", "len(set(map(int, names))) == len(names)", "True"),
         ("always places", "return [int(name) for name in names]", "pass"),
     ),
-    *family(
+    *mutants_of(
         "unstride/formats/coco_results.py", ("tests/formats/test_coco_results.py",),
         ("corners", "right - left, bottom - top", "right, bottom"),
         ("labels are categories", "categories[label - 1]", "label"),
         ("half is outside", ">= 0.5", "> 0.5"),
     ),
-    *family(
+    *mutants_of(
         "unstride/formats/features.py", ("tests/formats/test_features.py",),
         ("for the owner alone", "file.chmod(usual)", "pass"),
-        (
-            "file: rows for columns",
-            "(c * height + rows.start) * width",
-            "(c * width + rows.start) * height",
-        ),
+        ("file: rows for columns", "(c * height + rows.start) * width", "(c * width + rows.start) * height"),
         ("file: columns all at the left", "width + columns.start", "width"),
         ("file: rows on top of each other", "(first + i * width)", "first"),
         ("file: header not padded", 'header += b" " * (-len(header) % 8)', ""),
         ("file: any disk will do", "< size:", "< 0:"),
     ),
-    *family(
-        "unstride/formats/json.py", (
-            "tests/training/test_run_card.py",
-            "tests/recipes/test_featup.py",
-            "-k",
-            "test_card or folder or json or word or halved or else",
-        ),
+    *mutants_of(
+        "unstride/formats/json.py", ( "tests/training/test_run_card.py", "tests/recipes/test_featup.py", "-k", "test_card or folder or json or word or halved or else", ),
         ("NaN", "not isfinite(content) else content", "False else content"),
         ("an address", 'if callable(value) and hasattr(value, "__qualname__"):', "if False:"),
-        (
-            "a partial's address",
-            "type(value).__qualname__ if callable(value) else str(value)",
-            "str(value)",
-        ),
+        ("a partial's address", "type(value).__qualname__ if callable(value) else str(value)", "str(value)"),
     ),
-    *family(
+    *mutants_of(
         "unstride/formats/labels.py", ("tests/datasets/test_labelled.py",),
         ("size not compared", "if size is not None and", "if False and size is not None and"),
         ("colour taken for labels", "if image.mode not in modes:", "if False:"),
         ("eight bits taken for depth", "DEPTH_MODES = (", 'DEPTH_MODES = ("L", '),
         ("centimetres", "unit: float = 0.001", "unit: float = 0.01"),
     ),
-    *family(
+    *mutants_of(
         "unstride/formats/labels.py", ("tests/formats/test_label_png.py",),
         ("no palette", "image.putpalette((255 * shown", "image.putpalette((0 * shown"),
         ("any label", "if wrong.any():", "if False:"),
@@ -115,16 +78,11 @@ MUTANTS = [
         ("near is unknown", ".clamp(1, 65535)", ".clamp(0, 65535)"),
         ("wraps", ".clamp(1, 65535)", ".clamp(min=1)"),
     ),
-    *family(
-        "unstride/formats/segments.py", (
-            "tests/formats/test_coco_panoptic.py",
-            "tests/metrics/test_panoptic_quality.py",
-            "-k",
-            "bytes or read or numbers or coco_infos or written or broken or whole or named or disagree",
-        ),
+    *mutants_of(
+        "unstride/formats/segments.py", ( "tests/formats/test_coco_panoptic.py", "tests/metrics/test_panoptic_quality.py", "-k", "bytes or read or numbers or coco_infos or written or broken or whole or named or disagree", ),
         ("boxes one short", "int(columns.max()) + 1 - left", "int(columns.max()) - left"),
         ("crowds forgotten", '"iscrowd": int(segment.is_crowd)', '"iscrowd": 0'),
         ("unnamed pixels", "if missing := sorted(drawn - set(named)):", "if missing := []:"),
         ("empty segments", "if empty := sorted(set(named) - drawn):", "if empty := []:"),
     ),
-]
+]  # fmt: skip

@@ -1,74 +1,50 @@
 """Ways to break losses."""
 
-from tests.mutants.mutant import family
+from tests.mutants.mutant import mutants_of
 
 MUTANTS = [
-    *family(
+    *mutants_of(
         "unstride/losses/featup.py", ("tests/losses/test_featup.py",),
         ("likelihood: doubt is a variance", "2 * sigma.square()", "2 * sigma"),
         ("likelihood: doubt is free", " + sigma.log()", ""),
         ("variation: rows alone", "return down + (maps", "return down + 0 * (maps"),
         ("the doubt starts large", "parameter.mul_(0.1)", "parameter.mul_(1)"),
         ("doubt unbounded", ".clamp(min=1e-4)", ""),
-        ("crf: place does not count", "-apart / (2 * PLACE) - colour", "-colour"),
-        ("crf: wide is close", "2 * CLOSE", "2 * PLACE"),
+        ("crf: place does not count", "-apart / (2 * APPEARANCE_POSITION_WIDTH) - colour", "-colour"),
+        ("crf: wide is close", "2 * SMOOTHNESS_WIDTH", "2 * PLACE"),
         ("crf: channels are summed", " / found.shape[2]", ""),
     ),
-    *family(
+    *mutants_of(
         "unstride/losses/photometric.py", ("tests/losses/test_photometric.py", "-k", "not truth"),
-        (
-            "the variance is the mean square",
-            "variance = _box(image.square()) - mean.square()",
-            "variance = _box(image.square())",
-        ),
+        ("the variance is the mean square", "variance = _box_mean(image.square()) - mean.square()", "variance = _box_mean(image.square())"),
         ("the border repeated", 'mode="reflect"', 'mode="replicate"'),
         ("constants exchanged", "C1, C2 = 0.01**2, 0.03**2", "C2, C1 = 0.01**2, 0.03**2"),
-        ("shares exchanged", "ALPHA = 0.85", "ALPHA = 0.15"),
+        ("shares exchanged", "SSIM_WEIGHT = 0.85", "ALPHA = 0.15"),
         ("not halved", "((1 - ssim(image, other)) / 2)", "(1 - ssim(image, other))"),
         ("the mean of the sources", ".amin(0)", ".mean(0)"),
-        (
-            "no auto-mask",
-            "torch.minimum(best, still).mean(), best < still",
-            "best.mean(), best < still",
-        ),
-        ("no noise", "NOISE = 1e-5", "NOISE = 0.0"),
-        ("noise that matters", "NOISE = 1e-5", "NOISE = 1e-1"),
+        ("no auto-mask", "torch.minimum(best, still).mean(), best < still", "best.mean(), best < still"),
+        ("no noise", "TIE_BREAK_NOISE = 1e-5", "NOISE = 0.0"),
+        ("noise that matters", "TIE_BREAK_NOISE = 1e-5", "NOISE = 1e-1"),
         ("the mask inverted", "best < still", "best > still"),
         ("the mean of all disparities", "disparity.mean((1, 2), keepdim=True)", "disparity.mean()"),
-        (
-            "edges of one colour",
-            "image.diff(dim=dim + 1).abs().mean(1)",
-            "image.diff(dim=dim + 1).abs()[:, 0]",
-        ),
+        ("edges of one colour", "image.diff(dim=dim + 1).abs().mean(1)", "image.diff(dim=dim + 1).abs()[:, 0]"),
         ("edges do not matter", "torch.exp(-edge)", "torch.exp(0 * edge)"),
         ("rows only", "for dim in (1, 2):", "for dim in (1,):"),
     ),
-    *family(
+    *mutants_of(
         "unstride/losses/supervised.py", ("tests/losses/test_supervised.py",),
         ("none is NaN", ".sum().clamp(min=1)", ".sum()"),
         ("void counts", "(labels != UNLABELLED).sum()", "(labels != -1).sum()"),
         ("the unknown counts", "known = target > 0", "known = target > -1"),
-        (
-            "nothing is forgiven",
-            "share * difference.mean().square()",
-            "0 * difference.mean().square()",
-        ),
+        ("nothing is forgiven", "share * difference.mean().square()", "0 * difference.mean().square()"),
         ("the unknown normal counts", "dim=1))[known].mean()", "dim=1)).mean()"),
         ("the wrong sign", "(1 - cosine_similarity", "(1 + cosine_similarity"),
     ),
-    *family(
+    *mutants_of(
         "unstride/losses/uncertainty_weighting.py", ("tests/losses/test_uncertainty_weighting.py",),
-        (
-            "kinds exchanged",
-            "1.0 if is_classification[name] else 0.5",
-            "0.5 if is_classification[name] else 1.0",
-        ),
+        ("kinds exchanged", "1.0 if is_classification[name] else 0.5", "0.5 if is_classification[name] else 1.0"),
         ("variance for its inverse", "torch.exp(-log_variance)", "torch.exp(log_variance)"),
         ("no price", " + log_variance / 2).sum()", ").sum()"),
-        (
-            "in the order given",
-            "at = [self.names.index(name) for name in losses]",
-            "at = list(range(len(losses)))",
-        ),
+        ("in the order given", "at = [self.names.index(name) for name in losses]", "at = list(range(len(losses)))"),
     ),
-]
+]  # fmt: skip

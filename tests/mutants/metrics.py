@@ -1,30 +1,22 @@
 """Ways to break metrics."""
 
-from tests.mutants.mutant import family
+from tests.mutants.mutant import mutants_of
 
 MUTANTS = [
-    *family(
+    *mutants_of(
         "unstride/metrics/average_precision.py", ("tests/metrics/test_average_precision.py", "-k", "nothing"),
         ("minus one", 'value.masked_fill(value < 0, float("nan"))', "value"),
     ),
-    *family(
+    *mutants_of(
         "unstride/metrics/average_precision.py", ("tests/metrics/test_average_precision.py", "-k", "written"),
-        (
-            "recalls in float32",
-            "rec_thresholds=np.linspace(0, 1, 101).tolist()",
-            "rec_thresholds=None",
-        ),
+        ("recalls in float32", "rec_thresholds=np.linspace(0, 1, 101).tolist()", "rec_thresholds=None"),
     ),
-    *family(
+    *mutants_of(
         "unstride/metrics/average_precision.py", ("tests/metrics/test_average_precision.py", "-k", "in_turn"),
         ("as many as who has least", "turns = zip_longest(", "turns = zip("),
-        (
-            "the others' are lost",
-            "for turn in turns for item in turn if",
-            "for turn in turns for item in turn[:1] if",
-        ),
+        ("the others' are lost", "for turn in turns for item in turn if", "for turn in turns for item in turn[:1] if"),
     ),
-    *family(
+    *mutants_of(
         "unstride/metrics/cam_faithfulness.py", ("tests/metrics/test_cam_faithfulness.py",),
         ("drop relative to the masked", "/ whole.clamp(", "/ masked.clamp("),
         ("drop not cut off", "(-change).clamp(min=0)", "(-change)"),
@@ -32,73 +24,37 @@ MUTANTS = [
         ("gain relative to the score", "(1 - whole)", "whole"),
         ("zero over zero", "whole.clamp(min=tiny)", "whole"),
     ),
-    *family(
+    *mutants_of(
         "unstride/metrics/depth.py", ("tests/metrics/test_depth.py",),
         ("caps include the far", "(target < caps[1])", "(target > 0)"),
         ("prediction not clamped", ".clamp(*caps)", ""),
-        (
-            "clamped before it is aligned",
-            "align(found, true, alignment).clamp(*caps)",
-            "align(found.clamp(*caps), true, alignment)",
-        ),
-        (
-            "median of the lower",
-            "values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2",
-            "values[(len(values) - 1) // 2] * 2) / 2",
-        ),
-        (
-            "relative to the prediction",
-            "(found - true).abs() / true",
-            "(found - true).abs() / found",
-        ),
+        ("clamped before it is aligned", "align(found, true, alignment).clamp(*caps)", "align(found.clamp(*caps), true, alignment)"),
+        ("median of the lower", "values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2", "values[(len(values) - 1) // 2] * 2) / 2"),
+        ("relative to the prediction", "(found - true).abs() / true", "(found - true).abs() / found"),
         ("sq_rel not relative", "square / true, square", "square, square"),
         ("delta of one side", "torch.maximum(found / true, true / found)", "found / true"),
         ("delta by multiples", "1.25**n", "1.25 * n"),
         ("no shift", "return target.mean() + slope * centred", "return slope * prediction"),
         ("slope without the spread", "if spread > 0 else 0", ""),
-        (
-            "roots before the mean of pixels",
-            "self.total += means * pixels",
-            "self.total += _with_roots(means) * pixels",
-        ),
-        ("no root of an image", "self.total += _with_roots(means)\n", "self.total += means\n"),
+        ("roots before the mean of pixels", "self.total += means * pixels", "self.total += _with_roots(means) * pixels"),
+        ("no root of an image", "self.total += _take_roots(means)\n", "self.total += means\n"),
         ("empty images count", "if pixels and self.average", "if self.average"),
         ("decimal logarithm", "(found.log() - true.log())", "(found.log10() - true.log10())"),
-        (
-            "two crops swapped",
-            '"garg": (0.40810811, 0.99189189, 0.03594771, 0.96405229),\n    "eigen": (0.3324324',
-            '"eigen": (0.40810811, 0.99189189, 0.03594771, 0.96405229),\n    "garg": (0.3324324',
-        ),
-        (
-            "the crop rounded",
-            "int(top * height), int(bottom * height)",
-            "round(top * height), round(bottom * height)",
-        ),
+        ("two crops swapped", '"garg": (0.40810811, 0.99189189, 0.03594771, 0.96405229),\n    "eigen": (0.3324324', '"eigen": (0.40810811, 0.99189189, 0.03594771, 0.96405229),\n    "garg": (0.3324324'),
+        ("the crop rounded", "int(top * height), int(bottom * height)", "round(top * height), round(bottom * height)"),
         ("columns by the height", "int(left * width)", "int(left * height)"),
-        (
-            "one image is not cropped",
-            "_mean_errors(prediction[part], target[part]",
-            "_mean_errors(prediction, target",
-        ),
+        ("one image is not cropped", "_mean_errors(prediction[part], target[part]", "_mean_errors(prediction, target"),
         ("a set is not cropped", "part = ..., rows, columns", "part = ..."),
         ("any crop", "if crop is not None and crop not in CROPS:", "if False:"),
     ),
-    *family(
+    *mutants_of(
         "unstride/metrics/iou.py", ("tests/metrics/test_iou.py",),
         ("band one wider", "side = 2 * width + 1", "side = 2 * width + 3"),
         ("the border makes no band", "value=outside)", "value=-outside)"),
         ("unlabelled makes a band", "labels.float().masked_fill(~known, -1)", "labels.float()"),
         ("unlabelled in the band", "return known & (", "return ("),
-        (
-            "predictions on the unlabelled count",
-            "prediction = prediction.masked_fill(~known, UNLABELLED)",
-            "pass",
-        ),
-        (
-            "both twice in the union",
-            "self._count(target[true]) - both",
-            "self._count(target[true])",
-        ),
+        ("predictions on the unlabelled count", "prediction = prediction.masked_fill(~known, UNLABELLED)", "pass"),
+        ("both twice in the union", "self._count(target[true]) - both", "self._count(target[true])"),
         ("right by chance of the band", "found & true & (prediction == target)", "found & true"),
         ("any band of the truth", "found & true & (prediction", "true & (prediction"),
         ("absent classes score zero", ".nanmean()", ".nan_to_num().mean()"),
@@ -107,26 +63,18 @@ MUTANTS = [
         ("mIoU: the mean over pixels", 'average="macro"', 'average="micro"'),
         ("mIoU: unlabelled not ignored", "ignore_index=UNLABELLED", "ignore_index=0"),
     ),
-    *family(
+    *mutants_of(
         "unstride/metrics/normals.py", ("tests/metrics/test_normals.py",),
         ("the unknown counts", "known = (target != 0).any(1)", "known = (target != 9).any(1)"),
         ("nothing is right", ".masked_fill(nothing, 90.0)", ""),
-        (
-            "the lower of the middle two",
-            "[(pixels - 1) // 2 + 1, pixels // 2 + 1]",
-            "[(pixels - 1) // 2, pixels // 2]",
-        ),
-        ("coarse steps", "STEPS = 18_000", "STEPS = 180"),
+        ("the lower of the middle two", "[(pixels - 1) // 2 + 1, pixels // 2 + 1]", "[(pixels - 1) // 2, pixels // 2]"),
+        ("coarse steps", "HISTOGRAM_BINS = 18_000", "STEPS = 180"),
         ("only the last image", "self.histogram += torch", "self.histogram = torch"),
         ("radians", "torch.rad2deg(", "("),
-        ("the threshold", "THRESHOLDS = (11.25,", "THRESHOLDS = (11.52,"),
+        ("the threshold", "ANGLE_THRESHOLDS = (11.25,", "THRESHOLDS = (11.52,"),
     ),
-    *family(
-        "unstride/metrics/panoptic_quality.py", (
-            "tests/metrics/test_panoptic_quality.py",
-            "-k",
-            "drawn or half or forgiven or classes or disagree or thing",
-        ),
+    *mutants_of(
+        "unstride/metrics/panoptic_quality.py", ( "tests/metrics/test_panoptic_quality.py", "-k", "drawn or half or forgiven or classes or disagree or thing", ),
         ("half is a match", "(2 * shared > union)", "(2 * shared >= union)"),
         ("classes may differ", "match = same & ~crowd &", "match = ~crowd &"),
         ("a crowd may match", "match = same & ~crowd &", "match = same &"),
@@ -135,17 +83,13 @@ MUTANTS = [
         ("void is not forgiven", "forgiven = void[:, 0] + (", "forgiven = ("),
         ("another class's crowd forgives", "(same & crowd)", "crowd"),
         ("half is forgiven", "(2 * forgiven <= overlap", "(2 * forgiven < overlap"),
-        (
-            "false ones weigh one",
-            "(self.false + self.missed).double() / 2",
-            "(self.false * 2 + self.missed).double() / 2",
-        ),
+        ("false ones weigh one", "(self.false + self.missed).double() / 2", "(self.false * 2 + self.missed).double() / 2"),
         ("absent classes count", "occurs = weight / weight", "occurs = torch.ones_like(weight)"),
         ("stuff among things", "slice(self.things, None)", "slice(None)"),
         ("maps exchanged", "(rows * n + columns)", "(columns * m + rows)"),
         ("sizes unchecked", "if prediction.shape != target.shape:", "if False:"),
     ),
-    *family(
+    *mutants_of(
         "unstride/metrics/segment_separation.py", ("tests/metrics/test_segment_separation.py",),
         ("ties count for one", "(counts - 1) / 2", "0"),
         ("only the first annotator", "scores.append(auc.nanmean())", "scores.append(auc[0])"),
@@ -155,17 +99,9 @@ MUTANTS = [
         ("rows only", "torch.randint(across + down,", "torch.randint(across,"),
         ("pairs run over the border", "drawn // span * width + drawn % span", "drawn"),
         ("images without a score count", "self.count += ~scores.isnan()", "self.count += 1"),
-        (
-            "another draw each time",
-            "generator = torch.Generator().manual_seed(seed)",
-            "generator = torch.default_generator",
-        ),
+        ("another draw each time", "generator = torch.Generator().manual_seed(seed)", "generator = torch.default_generator"),
         ("half types stay", "torch.promote_types(ends.dtype, torch.float32)", "ends.dtype"),
         ("NaN passes", "if not distance.isfinite().all():", "if False:"),
-        (
-            "far counts as near",
-            "- n_positive * (n_positive + 1) / 2",
-            "- n_positive * (n_positive - 1) / 2",
-        ),
+        ("far counts as near", "- n_positive * (n_positive + 1) / 2", "- n_positive * (n_positive - 1) / 2"),
     ),
-]
+]  # fmt: skip

@@ -29,6 +29,6 @@ class Mutant:
         return text.replace(self.old, self.new)
 
 
-def family(file: str, tests: tuple[str, ...], *ways: tuple[str, str, str]) -> list[Mutant]:
+def mutants_of(file: str, tests: tuple[str, ...], *ways: tuple[str, str, str]) -> list[Mutant]:
     """Mutants of one file."""
     return [Mutant(file, name, old, new, tests) for name, old, new in ways]

@@ -1,108 +1,52 @@
 """Ways to break saving."""
 
-from tests.mutants.mutant import family
+from tests.mutants.mutant import mutants_of
 
 MUTANTS = [
-    *family(
+    *mutants_of(
         "unstride/saving/card.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
-        (
-            "the card does not name your class",
-            'classes = f", classes=[{own}]" if own else ""',
-            'classes = ""',
-        ),
+        ("the card does not name your class", 'classes = f", classes=[{own}]" if own else ""', 'classes = ""'),
     ),
-    *family(
+    *mutants_of(
         "unstride/saving/configuration.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
         ("describe: defaults are not written", "    bound.apply_defaults()\n", ""),
-        (
-            "describe: attributes before arguments",
-            "options.pop(size, getattr(module, size))",
-            "getattr(module, size)",
-        ),
-        (
-            "make: classes of yours are not known",
-            "FACTORIES | {own.__name__: own for own in classes}",
-            "FACTORIES",
-        ),
-        (
-            "make: the folder's channels win",
-            '    sizes |= {} if channels is None else {"channels": channels}\n',
-            "",
-        ),
+        ("describe: attributes before arguments", "options.pop(size, getattr(module, size))", "getattr(module, size)"),
+        ("make: classes of yours are not known", "FACTORIES | {own.__name__: own for own in classes}", "FACTORIES"),
+        ("make: the folder's channels win", '    sizes |= {} if channels is None else {"channels": channels}\n', ""),
         ("make: sizes that nobody takes", " if size in accepted}", "}"),
         ("make: any kind of word", "not isinstance(name, str) or ", ""),
-        (
-            "anything can be said",
-            "return type(again) is type(value) and again == value",
-            "return True",
-        ),
-        (
-            "a tuple is a list",
-            "type(again) is type(value) and again == value",
-            "list(again) == list(value) if isinstance(value, tuple) else again == value",
-        ),
-        (
-            "unnamed arguments are dropped",
-            "(Parameter.VAR_POSITIONAL, Parameter.POSITIONAL_ONLY)",
-            "()",
-        ),
+        ("anything can be said", "return type(again) is type(value) and again == value", "return True"),
+        ("a tuple is a list", "type(again) is type(value) and again == value", "list(again) == list(value) if isinstance(value, tuple) else again == value"),
+        ("unnamed arguments are dropped", "(Parameter.VAR_POSITIONAL, Parameter.POSITIONAL_ONLY)", "()"),
     ),
-    *family(
+    *mutants_of(
         "unstride/saving/folder.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
-        ("the card is written again", "    if not (folder / CARD).exists():\n", "    if True:\n"),
+        ("the card is written again", "    if not (folder / CARD_NAME).exists():\n", "    if True:\n"),
         ("tensors share memory", ".contiguous().clone()", ".contiguous()"),
         ("in training mode", "return model.eval()", "return model.train()"),
-        (
-            "weights stay fresh",
-            '    load_weights(model, folder / WEIGHTS, str(config["upsampler"]))\n',
-            "",
-        ),
+        ("weights stay fresh", '    load_weights(model, folder / WEIGHTS_NAME, str(config["upsampler"]))\n', ""),
         ("deep JSON", "(ValueError, RecursionError, OSError)", "(ValueError, OSError)"),
         ("lists are objects", "if not isinstance(config, dict):", "if False:"),
-        (
-            "a backbone is no matter",
-            'if "backbone" in config:\n        raise',
-            "if False:\n        raise",
-        ),
-        (
-            "what cannot be built",
-            "except (TypeError, ValueError, LookupError, AttributeError, RuntimeError)",
-            "except (LookupError)",
-        ),
-        (
-            "a missing file is a broken one",
-            '    if not path.is_file():\n        raise ValueError(f"weights must be a safetensors file, got {path}: no such file")\n',
-            "",
-        ),
+        ("a backbone is no matter", 'if "backbone" in config:\n        raise', "if False:\n        raise"),
+        ("what cannot be built", "except (TypeError, ValueError, LookupError, AttributeError, RuntimeError)", "except (LookupError)"),
+        ("a missing file is a broken one", '    if not path.is_file():\n        raise ValueError(f"weights must be a safetensors file, got {path}: no such file")\n', ""),
     ),
-    *family(
+    *mutants_of(
         "unstride/saving/huggingface.py", ("tests/saving/test_huggingface.py",),
-        ("everything is fetched", ", allow_patterns=[CONFIG, WEIGHTS]", ""),
-        ("the card is overwritten", "kept = [CARD] if", "kept = None if"),
+        ("everything is fetched", ", allow_patterns=[CONFIG_NAME, WEIGHTS_NAME]", ""),
+        ("the card is overwritten", "kept = [CARD_NAME] if", "kept = None if"),
         ("always public", "private=private, exist_ok", "private=False, exist_ok"),
         ("the message is lost", "commit_message=message", 'commit_message="Upload with unstride"'),
-        ("any name is a repository", "if not re.fullmatch(REPOSITORY, str(where)):", "if False:"),
-        (
-            "the repository comes first",
-            "if Path(where).is_dir():",
-            "if Path(where).is_dir() and Path(where).is_absolute():",
-        ),
+        ("any name is a repository", "if not re.fullmatch(REPO_ID_PATTERN, str(where)):", "if False:"),
+        ("the repository comes first", "if Path(where).is_dir():", "if Path(where).is_dir() and Path(where).is_absolute():"),
         ("no second push", "exist_ok=True", "exist_ok=False"),
     ),
-    *family(
+    *mutants_of(
         "unstride/saving/mixin.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
-        (
-            "remembers the parent's arguments",
-            'vars(self).setdefault("made_with", (args, options))',
-            "self.made_with = args, options",
-        ),
+        ("remembers the parent's arguments", 'vars(self).setdefault("made_with", (args, options))', "self.made_with = args, options"),
         ("signatures are lost", "    @wraps(init)\n", ""),
         ("any class will do", "if not isinstance(model, cls):", "if False:"),
         ("its own class is not known", "(cls, *classes)", "classes"),
-        (
-            "channels are not passed on",
-            "(cls, *classes), channels=channels",
-            "(cls, *classes), channels=None",
-        ),
+        ("channels are not passed on", "(cls, *classes), channels=channels", "(cls, *classes), channels=None"),
     ),
-]
+]  # fmt: skip

@@ -7,15 +7,16 @@ from torch import nn
 
 from unstride import create_upsampler, list_upsamplers
 from unstride.upsamplers import Upsampler
-from unstride.upsamplers.resize import nearest
+from unstride.upsamplers.resize import resize_nearest
 
-OPTIONS = {"featup_jbu": {"pretrained": False}}
+FACTORY_OPTIONS = {"featup_jbu": {"pretrained": False}}
 FACTORIES = {
-    name: partial(create_upsampler, name, **OPTIONS.get(name, {})) for name in list_upsamplers()
+    name: partial(create_upsampler, name, **FACTORY_OPTIONS.get(name, {}))
+    for name in list_upsamplers()
 }
 
 
-class Own(Upsampler):
+class CustomUpsampler(Upsampler):
     """Nearest neighbour plus what a convolution makes of the guide: not convex."""
 
     def __init__(self, channels, scale=2, *, guide_channels):
@@ -25,13 +26,13 @@ class Own(Upsampler):
 
     def forward(self, features, guide=None, size=None):
         size = self.output_size(features, size)
-        return nearest(features, size) + nearest(self.see(guide), size)
+        return resize_nearest(features, size) + resize_nearest(self.see(guide), size)
 
 
-FACTORIES["own"] = Own
+FACTORIES["own"] = CustomUpsampler
 
 
-def without_gradient(module):
+def parameters_without_gradient(module):
     """The names of the parameters that a backward pass left out.
 
     But not of featup_jbu's last stage, which does not run where the one before reached the size.
@@ -40,7 +41,7 @@ def without_gradient(module):
     return [name for name in left_out if ".fine.log_sigma_" not in name]
 
 
-def wake(module):
+def randomise(module):
     """Operators start almost uniform; random parameters show what they can do."""
     for p in module.parameters():
         if p.ndim > 1:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchvision.ops import FeaturePyramidNetwork, feature_pyramid_network
 
-from tests.necks.factories import FACTORIES, Own, wake, without_gradient
+from tests.necks.factories import FACTORIES, CustomUpsampler, parameters_without_gradient, randomise
 from unstride.necks.extra_levels import LastLevelMaxPool, LastLevelP6P7
 from unstride.necks.fpn import FPN
 from unstride.upsamplers import (
@@ -55,7 +55,7 @@ EXTRAS = {
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_it_is_torchvisions_bit_for_bit_and_takes_its_weights(extra, exact):
     ours, theirs, strides = EXTRAS[extra]
-    theirs = wake(torchvisions(theirs()))
+    theirs = randomise(torchvisions(theirs()))
     fpn = FPN(CHANNELS, 8, extra=ours())
     fpn.load_state_dict(theirs.state_dict(), strict=True)
     features = features_of(exact=exact)
@@ -69,7 +69,7 @@ def test_it_is_torchvisions_bit_for_bit_and_takes_its_weights(extra, exact):
 
 
 def test_with_batch_normalisation_it_is_torchvisions_too():
-    theirs = wake(FeaturePyramidNetwork([6, 10, 14], 8, norm_layer=torch.nn.BatchNorm2d))
+    theirs = randomise(FeaturePyramidNetwork([6, 10, 14], 8, norm_layer=torch.nn.BatchNorm2d))
     fpn = FPN(CHANNELS, 8, norm=torch.nn.BatchNorm2d)
     fpn.load_state_dict(theirs.state_dict(), strict=True)
     features = features_of()
@@ -117,14 +117,14 @@ def test_any_operator_on_any_size_and_every_parameter_learns(name):
         (2, 8, *features[stride].shape[2:]) for stride in CHANNELS
     ]
     sum(maps.square().sum() for maps in levels.values()).backward()
-    assert without_gradient(fpn) == []
+    assert parameters_without_gradient(fpn) == []
     assert all(maps.grad is not None for maps in features.values())
 
 
 @pytest.mark.parametrize("name", FACTORIES)
 @torch.inference_mode()
 def test_an_image_knows_nothing_of_its_batch(name):
-    fpn = wake(FPN(CHANNELS, 8, FACTORIES[name])).eval()
+    fpn = randomise(FPN(CHANNELS, 8, FACTORIES[name])).eval()
     features, image = features_of(), torch.rand(2, 3, 20, 28)
     both = fpn(features, image)
     alone = fpn({stride: maps[1:] for stride, maps in features.items()}, image[1:])
@@ -133,7 +133,7 @@ def test_an_image_knows_nothing_of_its_batch(name):
 
 
 def test_the_guide_is_the_finer_level_narrowed():
-    fpn = FPN({4: 6, 8: 10}, 8, Own)
+    fpn = FPN({4: 6, 8: 10}, 8, CustomUpsampler)
     features = features_of(channels={4: 6, 8: 10})
     fine, coarse = (block(features[s]) for s, block in zip((4, 8), fpn.inner_blocks, strict=True))
     expected = fine + fpn.upsamplers[0](coarse, fine, fine.shape[2:])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from tests.necks.factories import FACTORIES, wake, without_gradient
+from tests.necks.factories import FACTORIES, parameters_without_gradient, randomise
 from unstride.necks.pyramid_pooling import PyramidPooling
 from unstride.upsamplers import (
     Nearest,
@@ -37,7 +37,7 @@ def means(features, size):
 
 @pytest.mark.parametrize("grid", [(12, 18), (7, 13), (5, 6)])
 def test_in_one_step_it_is_the_means_enlarged_bilinearly(grid):
-    pooling = wake(PyramidPooling(4, 3)).eval()
+    pooling = randomise(PyramidPooling(4, 3)).eval()
     features = torch.randn(2, 4, *grid)
     given = heard(pooling, features)
     assert given.shape == (2, 4 + 4 * 3, *grid)
@@ -49,7 +49,7 @@ def test_in_one_step_it_is_the_means_enlarged_bilinearly(grid):
 
 def test_the_mean_of_all_is_the_same_everywhere():
     features = torch.randn(1, 4, 9, 11)
-    given = heard(wake(PyramidPooling(4, 3, Nearest)).eval(), features)
+    given = heard(randomise(PyramidPooling(4, 3, Nearest)).eval(), features)
     torch.testing.assert_close(given[:, 4:7], given[:, 4:7, :1, :1].expand(-1, -1, 9, 11))
 
 
@@ -77,7 +77,7 @@ def test_in_two_steps_the_operator_gets_half_the_grid(grid, half):
 
 
 def test_the_first_step_is_bilinear():
-    pooling = wake(PyramidPooling(4, 3, Nearest, sizes=(2,))).eval()
+    pooling = randomise(PyramidPooling(4, 3, Nearest, sizes=(2,))).eval()
     features = torch.randn(1, 4, 12, 16)
     half = interpolate(pooling.narrow[0](means(features, 2)), (6, 8), mode="bilinear")
     expected = half.repeat_interleave(2, 2).repeat_interleave(2, 3)
@@ -88,7 +88,7 @@ def test_the_first_step_is_bilinear():
 def test_any_operator_and_every_parameter_learns(name):
     pooling = PyramidPooling(8, 8, FACTORIES[name], sizes=(1, 3))
     pooling(torch.randn(2, 8, 7, 9), torch.rand(2, 3, 28, 36)).square().sum().backward()
-    assert without_gradient(pooling) == []
+    assert parameters_without_gradient(pooling) == []
 
 
 def test_the_guide_is_the_features():

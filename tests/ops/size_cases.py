@@ -6,7 +6,7 @@ import torch
 from unstride.ops import correlate_reference, reassemble_reference, scatter_reference
 
 # Input size, output size, k, groups. No size is a multiple of any kernel's tile.
-CASES = [
+SIZE_CASES = [
     pytest.param((5, 7), (10, 14), 3, 1, id="up 2"),
     pytest.param((3, 5), (12, 20), 5, 2, id="up 4, two groups"),
     pytest.param((9, 11), (9, 11), 7, 1, id="same size"),
@@ -29,7 +29,7 @@ REFERENCES = {
 }
 
 
-def inputs(input_size, output_size, k, g, dtype=torch.float32, batch=2):
+def random_inputs(input_size, output_size, k, g, dtype=torch.float32, batch=2):
     """Features, weights, and values on the output grid."""
     features = torch.randn(batch, CHANNELS, *input_size, dtype=dtype)
     weights = torch.randn(batch, g, k, k, *output_size, dtype=dtype)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.ops.size_cases import CASES, REFERENCES, inputs, rounding_bound
+from tests.ops.size_cases import REFERENCES, SIZE_CASES, random_inputs, rounding_bound
 from unstride.ops import cpu_jobs as jobs
 from unstride.ops import gpu
 
@@ -32,14 +32,14 @@ def arguments(name, f, w, q, size, g):
     }[name]
 
 
-@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), CASES)
+@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), SIZE_CASES)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("name", REFERENCES)
 def test_numba_agrees_with_the_reference(name, dtype, input_size, output_size, k, g):
     assert_close_to_reference(numba_backend, name, dtype, input_size, output_size, k, g)
 
 
-@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), CASES)
+@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), SIZE_CASES)
 @pytest.mark.parametrize("name", REFERENCES)
 def test_triton_agrees_with_the_reference(name, input_size, output_size, k, g):
     dtype = torch.float32 if (k + g) % 2 else torch.float16  # the interpreter is slow
@@ -47,7 +47,7 @@ def test_triton_agrees_with_the_reference(name, input_size, output_size, k, g):
 
 
 def assert_close_to_reference(backend, name, dtype, input_size, output_size, k, g):
-    given = inputs(input_size, output_size, k, g, dtype)
+    given = random_inputs(input_size, output_size, k, g, dtype)
     exact = REFERENCES[name](*(t.double() for t in given), input_size, g)
     actual = backend(name, *given, input_size, g)
     assert actual.dtype == dtype
@@ -60,7 +60,7 @@ def assert_close_to_reference(backend, name, dtype, input_size, output_size, k, 
 @pytest.mark.parametrize("backend", [numba_backend, triton_backend, None])
 def test_half_types_are_summed_in_float32(backend, name, dtype):
     """One rounding to half at the end, however many the terms: 49 ones and a small one."""
-    given = inputs((9, 11), (9, 11), 7, 1, dtype)
+    given = random_inputs((9, 11), (9, 11), 7, 1, dtype)
     exact = REFERENCES[name](*(t.double() for t in given), (9, 11), 1)
     run = backend or (lambda name, *args: REFERENCES[name](*args))
     actual = run(name, *given, (9, 11), 1).double()
@@ -71,7 +71,7 @@ def test_half_types_are_summed_in_float32(backend, name, dtype):
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 @pytest.mark.parametrize("name", REFERENCES)
 def test_layout_in_is_layout_out(name, layout):
-    f, w, q = inputs((6, 8), (12, 16), 5, 2)
+    f, w, q = random_inputs((6, 8), (12, 16), 5, 2)
     f, q = (t.contiguous(memory_format=layout) for t in (f, q))
     actual = numba_backend(name, f, w, q, (6, 8), 2)
     if name != "correlate":
@@ -82,7 +82,7 @@ def test_layout_in_is_layout_out(name, layout):
 
 @pytest.mark.parametrize("name", REFERENCES)
 def test_inputs_need_not_be_contiguous(name):
-    f, w, q = inputs((7, 9), (14, 18), 3, 2)
+    f, w, q = random_inputs((7, 9), (14, 18), 3, 2)
     strided = [
         torch.randn(*(2 * n for n in t.shape))[(slice(None, None, 2),) * t.ndim] for t in (f, w, q)
     ]
@@ -107,7 +107,7 @@ def test_empty_inputs_give_empty_or_zero_results(name, shape):
 
 
 def test_more_channels_than_a_job_holds():
-    channels = jobs.CHANNELS + 5
+    channels = jobs.MAX_JOB_CHANNELS + 5
     f, w = torch.randn(1, channels, 6, 5), torch.randn(1, 1, 3, 3, 12, 10)
     q = torch.randn(1, channels, 12, 10)
     for name, reference in REFERENCES.items():
@@ -118,7 +118,7 @@ def test_more_channels_than_a_job_holds():
 
 
 def test_a_map_wider_than_a_job():
-    f, w, q = inputs((3, 900), (6, 1800), 5, 1)
+    f, w, q = random_inputs((3, 900), (6, 1800), 5, 1)
     f = torch.cat([f] * 30, 1)
     q = torch.cat([q] * 30, 1)
     for name, reference in REFERENCES.items():
@@ -129,7 +129,7 @@ def test_a_map_wider_than_a_job():
 @pytest.mark.parametrize("name", REFERENCES)
 @pytest.mark.parametrize("backend", [numba_backend, triton_backend])
 def test_nan_passes_through_and_no_further(backend, name):
-    f, w, q = inputs((6, 8), (12, 16), 3, 1)
+    f, w, q = random_inputs((6, 8), (12, 16), 3, 1)
     f[0, 0, 2, 3] = w[1, 0, 1, 1, 4, 5] = q[0, 2, 7, 7] = torch.nan
     expected = REFERENCES[name](f, w, q, (6, 8), 1).isnan()
     actual = backend(name, f, w, q, (6, 8), 1).isnan()
@@ -139,7 +139,7 @@ def test_nan_passes_through_and_no_further(backend, name):
 
 @pytest.mark.parametrize("name", REFERENCES)
 def test_images_of_a_batch_do_not_meet(name):
-    f, w, q = inputs((6, 8), (12, 16), 5, 2, batch=3)
+    f, w, q = random_inputs((6, 8), (12, 16), 5, 2, batch=3)
     together = numba_backend(name, f, w, q, (6, 8), 2)
     alone = [
         numba_backend(name, f[i : i + 1], w[i : i + 1], q[i : i + 1], (6, 8), 2) for i in range(3)

@@ -8,7 +8,7 @@ no gradient, and gradients are never looked at: here each tap of each case is.
 import pytest
 import torch
 
-from tests.ops.size_cases import CASES, REFERENCES, inputs, rounding_bound
+from tests.ops.size_cases import REFERENCES, SIZE_CASES, random_inputs, rounding_bound
 from unstride.ops import correlate, reassemble, scatter
 
 PUBLIC = {
@@ -31,10 +31,10 @@ def derivatives(operation, name, given, size, g):
     return value, first, torch.autograd.grad(curvature, active)
 
 
-@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), CASES)
+@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), SIZE_CASES)
 @pytest.mark.parametrize("name", PUBLIC)
 def test_first_and_second_derivatives_are_autograds(name, input_size, output_size, k, g):
-    given = inputs(input_size, output_size, k, g, torch.float64)
+    given = random_inputs(input_size, output_size, k, g, torch.float64)
     _, first, second = derivatives(PUBLIC[name], name, given, input_size, g)
     _, first_exact, second_exact = derivatives(REFERENCES[name], name, given, input_size, g)
     terms = max(k * k, output_size[0] * output_size[1], 6)  # no sum here has more
@@ -43,9 +43,9 @@ def test_first_and_second_derivatives_are_autograds(name, input_size, output_siz
         assert ((actual - exact).abs() <= 8 * terms * EPS * scale).all()
 
 
-@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), CASES)
+@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), SIZE_CASES)
 def test_each_gradient_is_the_operation_that_the_algebra_names(input_size, output_size, k, g):
-    given = inputs(input_size, output_size, k, g)
+    given = random_inputs(input_size, output_size, k, g)
     _, (to_features, to_weights), _ = derivatives(
         PUBLIC["reassemble"], "reassemble", given, input_size, g
     )
@@ -68,7 +68,7 @@ def test_every_one_of_49_taps_gets_the_gradient_of_its_own_feature():
 
 
 def test_finite_differences_agree():
-    f, w, _ = inputs((3, 4), (6, 8), 3, 2, torch.float64, batch=1)
+    f, w, _ = random_inputs((3, 4), (6, 8), 3, 2, torch.float64, batch=1)
     f.requires_grad_(), w.requires_grad_()
     assert torch.autograd.gradcheck(reassemble, (f, w))
     assert torch.autograd.gradgradcheck(reassemble, (f, w))
@@ -77,7 +77,7 @@ def test_finite_differences_agree():
 def test_no_gradient_is_computed_that_nobody_asked_for(monkeypatch):
     from unstride.ops import functional
 
-    f, w, q = inputs((5, 7), (10, 14), 3, 1)
+    f, w, q = random_inputs((5, 7), (10, 14), 3, 1)
     monkeypatch.setattr(functional, "correlate", None)  # calling it would fail
     reassemble(f.requires_grad_(), w).backward(q)
     assert torch.equal(f.grad, scatter(q, w, (5, 7)))

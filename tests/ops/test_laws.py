@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
-from tests.ops.size_cases import CASES, inputs
+from tests.ops.size_cases import SIZE_CASES, random_inputs
 from unstride.ops import correlate, fold_border, reassemble, scatter
-from unstride.ops.window import window_holders, window_start
+from unstride.ops.window import adjoint_windows, window_start
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 6, 7])
@@ -30,7 +30,7 @@ def test_windows_follow_the_rule_in_exact_arithmetic(n_in, n_out, k):
 )
 def test_holders_are_the_outputs_whose_window_holds_the_input(n_in, n_out, k):
     start = window_start(n_in, n_out, k).tolist()
-    first, count = window_holders(n_in, n_out, k)
+    first, count = adjoint_windows(n_in, n_out, k)
     for i in range(n_in):
         holders = {y for y in range(n_out) if start[y] <= i < start[y] + k}
         assert holders == set(range(n_out)) & set(range(first[i], first[i] + count[i]))
@@ -93,10 +93,10 @@ def test_three_fixed_taps_folded_inwards_are_bilinear(size):
     torch.testing.assert_close(out, interpolate(features, size, mode="bilinear"))
 
 
-@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), CASES)
+@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), SIZE_CASES)
 def test_the_three_are_one_bilinear_form(input_size, output_size, k, g):
     """<v, reassemble(f, w)> = <scatter(v, w), f> = <correlate(v, f), w>."""
-    f, w, v = inputs(input_size, output_size, k, g, torch.float64)
+    f, w, v = random_inputs(input_size, output_size, k, g, torch.float64)
     form = (v * reassemble(f, w)).sum()
     torch.testing.assert_close((scatter(v, w, input_size) * f).sum(), form)
     torch.testing.assert_close((correlate(v, f, k, g) * w).sum(), form)

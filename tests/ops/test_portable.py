@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from tests.ops.size_cases import CASES
+from tests.ops.size_cases import SIZE_CASES
 from unstride.ops import correlate_reference, reassemble_reference
 from unstride.ops.functional import decompositions
 
 ops = torch.ops.unstride
 
 
-@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), CASES)
+@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), SIZE_CASES)
 def test_a_row_at_a_time_is_the_definition(input_size, output_size, k, g):
     features = torch.randn(2, 6, *input_size, dtype=torch.float64)
     queries = torch.randn(2, 6, *output_size, dtype=torch.float64)

@@ -36,7 +36,7 @@ def test_forked_workers_reassemble_after_the_parent_has():
 @pytest.mark.parametrize("team", [True, False], ids=["torch's threads", "our own"])
 def test_a_failure_in_any_thread_is_raised(team, monkeypatch):
     if not team:
-        monkeypatch.setattr(jobs, "_torch_threads", lambda process: None)
+        monkeypatch.setattr(jobs, "_openmp_parallel", lambda process: None)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     done = []
 
@@ -46,16 +46,16 @@ def test_a_failure_in_any_thread_is_raised(team, monkeypatch):
         done.append(i)
 
     with pytest.raises(MemoryError, match="ring"):
-        jobs.run([(kernel, i) for i in range(64)], work=jobs.INLINE + 1)
+        jobs.run_jobs([(kernel, i) for i in range(64)], work=jobs.MIN_PARALLEL_WORK + 1)
     done.clear()
-    jobs.run([(kernel, i) for i in range(6, 64)], work=jobs.INLINE + 1)
+    jobs.run_jobs([(kernel, i) for i in range(6, 64)], work=jobs.MIN_PARALLEL_WORK + 1)
     assert sorted(done) == list(range(6, 64))
 
 
 def test_without_torchs_threads_our_own_do_the_same(monkeypatch):
     f, w = torch.randn(1, 64, 24, 24), torch.randn(1, 1, 5, 5, 48, 48)
     expected = reassemble(f, w)
-    monkeypatch.setattr(jobs, "_torch_threads", lambda process: None)
+    monkeypatch.setattr(jobs, "_openmp_parallel", lambda process: None)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert torch.equal(reassemble(f, w), expected)
 
@@ -104,10 +104,14 @@ def test_no_two_kernels_share_a_name():
     """A cache finds compiled code by name; two processes' kernels of one name become one."""
     windows = [(1, (0,)), (3, (0,)), (3, (0, 1)), (3, (0, 0, 1, 1)), (5, (0,))]
     made = [
-        *(cpu.weighted_sum(*w, adjoint, torch.float32) for w in windows for adjoint in (0, 1)),
-        *(cpu.dot_products(*w, torch.float32) for w in windows),
-        *(cpu._row_sums(*w) for w in windows),
-        *(cpu._row_dots(*w) for w in windows),
+        *(
+            cpu.weighted_sum_kernel(*w, adjoint, torch.float32)
+            for w in windows
+            for adjoint in (0, 1)
+        ),
+        *(cpu.dot_product_kernel(*w, torch.float32) for w in windows),
+        *(cpu._row_sum_kernel(*w) for w in windows),
+        *(cpu._row_dot_kernel(*w) for w in windows),
     ]
     names = [getattr(kernel, "py_func", kernel).__qualname__ for kernel in made]
     assert len(set(names)) == len(names)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import unstride
-from tests.ops.size_cases import REFERENCES, inputs
+from tests.ops.size_cases import REFERENCES, random_inputs
 from unstride.ops import correlate, reassemble, scatter
 
 OPS = torch.ops.unstride
@@ -35,7 +35,7 @@ class Block(nn.Module):
     "ignore:The .grad attribute of a Tensor that is not a leaf"
 )  # opcheck's
 def test_opcheck(name, layout, dtype):
-    f, w, q = (t.requires_grad_() for t in inputs((5, 7), (10, 14), 3, 2, dtype))
+    f, w, q = (t.requires_grad_() for t in random_inputs((5, 7), (10, 14), 3, 2, dtype))
     f, q = (t.detach().contiguous(memory_format=layout).requires_grad_() for t in (f, q))
     arguments = {"reassemble": (f, w), "correlate": (q, f, 3, 2), "scatter": (q, w, 5, 7)}[name]
     torch.library.opcheck(getattr(OPS, name).default, arguments)
@@ -86,7 +86,7 @@ def test_onnxruntime_gives_the_same_numbers_at_any_size(tmp_path):
 
 @pytest.mark.parametrize("in_dims", [(0, 0), (0, None), (None, 0), (1, 2)], ids=str)
 def test_vmap_adds_a_batch(in_dims):
-    f, w, _ = inputs((5, 7), (10, 14), 3, 2)
+    f, w, _ = random_inputs((5, 7), (10, 14), 3, 2)
     batched = [
         t if dim is None else torch.stack([t, 2 * t, -t], dim)
         for t, dim in zip((f, w), in_dims, strict=True)
@@ -98,7 +98,7 @@ def test_vmap_adds_a_batch(in_dims):
 
 
 def test_vmap_of_the_other_two():
-    f, w, q = (torch.stack([t, -2 * t]) for t in inputs((5, 7), (10, 14), 3, 2))
+    f, w, q = (torch.stack([t, -2 * t]) for t in random_inputs((5, 7), (10, 14), 3, 2))
     actual = torch.vmap(lambda q, f: correlate(q, f, 3, 2))(q, f)
     assert torch.equal(actual[1], correlate(q[1], f[1], 3, 2))
     actual = torch.vmap(lambda q, w: scatter(q, w, (5, 7)))(q, w)
@@ -106,7 +106,7 @@ def test_vmap_of_the_other_two():
 
 
 def test_autocast_takes_its_type_and_gives_gradients_in_the_inputs():
-    f, w, q = inputs((5, 7), (10, 14), 3, 2)
+    f, w, q = random_inputs((5, 7), (10, 14), 3, 2)
     f.requires_grad_(), w.requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
         out = reassemble(f, w)
@@ -121,6 +121,6 @@ def test_autocast_takes_its_type_and_gives_gradients_in_the_inputs():
 
 
 def test_autocast_leaves_double_alone():
-    f, w, _ = inputs((5, 7), (10, 14), 3, 2, torch.float64)
+    f, w, _ = random_inputs((5, 7), (10, 14), 3, 2, torch.float64)
     with torch.autocast("cpu", torch.bfloat16):
         assert reassemble(f, w).dtype == torch.float64

@@ -9,7 +9,7 @@ from PIL import Image
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from unstride.datasets.by_name import create_labelled
+from unstride.datasets.by_name import create_dataset
 from unstride.recipes import affinity
 from unstride.training import run
 
@@ -31,7 +31,7 @@ def bsds(tmp_path):
 
 def test_who_is_together_and_who_is_apart():
     segments = torch.tensor([[[[0, 0, 1], [0, 1, -1]], [[5, 5, 5], [5, 5, 5]]]])
-    within, across = affinity.agreement(segments, 3)
+    within, across = affinity.pair_affinities(segments, 3)
     assert within[0, 1, 2].tolist() == [[1.0, 0.5, 0.0], [0.5, 0.5, 0.0]]  # the right neighbour
     assert across[0, 1, 2].tolist() == [[0.0, 0.5, 0.0], [0.5, 0.0, 0.0]]
     assert within[0, 1, 1].sum() == across[0, 1, 1].sum() == 0  # oneself
@@ -40,14 +40,14 @@ def test_who_is_together_and_who_is_apart():
 
 def test_distances_are_those_of_all_pairs_in_the_window():
     seen = torch.randn(2, 5, 4, 6).double()
-    found = affinity.squared_distances(seen, 3)
+    found = affinity.window_squared_distances(seen, 3)
     for y, x, p, q in [(1, 2, 0, 0), (2, 3, 1, 2), (0, 0, 2, 2), (3, 5, 0, 1)]:
         truth = (seen[:, :, y, x] - seen[:, :, y + p - 1, x + q - 1]).square().sum(1)
         torch.testing.assert_close(found[:, p, q, y, x], truth)
 
 
 def test_the_loss_is_the_likelihood_of_what_people_drew():
-    module = affinity.Affinity(steps=1)
+    module = affinity.AffinityLearner(steps=1)
     images = torch.rand(1, 3, 32, 32)
     segments = torch.randint(0, 2, (1, 2, 8, 8))
     within, across = module.likelihoods(images, segments)
@@ -70,12 +70,12 @@ def test_the_loss_is_the_likelihood_of_what_people_drew():
 
 
 def test_crops_show_segments_where_the_picture_shows_them(bsds):
-    source = create_labelled("bsds", bsds, "train")
+    source = create_dataset("bsds", bsds, "train")
     crops = affinity.SegmentCrops([source], 64, length=6, seed=1)
     for i in range(6):
         image, segments = crops[i]
         assert image.shape == (3, 64, 64)
-        assert segments.shape == (affinity.ANNOTATORS, 16, 16)
+        assert segments.shape == (affinity.ANNOTATORS_PER_IMAGE, 16, 16)
         red = image[0, 2::4, 2::4] - image[1, 2::4, 2::4] > 0.3
         assert (red == (segments[0] == 1)).float().mean() > 0.9
     assert torch.equal(crops[5][0], affinity.SegmentCrops([source], 64, length=9, seed=1)[5][0])
@@ -90,25 +90,25 @@ def test_it_learns_and_a_stopped_run_goes_on_to_the_same_curve(bsds, tmp_path, m
     assert sum(losses[-3:]) < sum(losses[:3])
     assert card["after"]["val_across"] > 0
 
-    real = affinity.Affinity.training_step
+    real = affinity.AffinityLearner.training_step
 
     def killed(self, batch, index):
         if self.global_step == 5:
             raise KeyboardInterrupt("killed")
         return real(self, batch, index)
 
-    monkeypatch.setattr(run, "CHECKPOINT_STEPS", 1)
-    monkeypatch.setattr(affinity.Affinity, "training_step", killed)
+    monkeypatch.setattr(run, "DEFAULT_SAVE_EVERY", 1)
+    monkeypatch.setattr(affinity.AffinityLearner, "training_step", killed)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         affinity.fit(bsds, tmp_path / "stopped", steps=12, **options)
-    monkeypatch.setattr(affinity.Affinity, "training_step", real)
+    monkeypatch.setattr(affinity.AffinityLearner, "training_step", real)
     affinity.fit(bsds, tmp_path / "stopped", steps=12, **options)
     again = json.loads((tmp_path / "stopped" / "card.json").read_text())
     assert again["curve"] == card["curve"]
 
 
 def test_the_encoder_stays_and_the_keys_move():
-    module = affinity.Affinity(steps=1)
+    module = affinity.AffinityLearner(steps=1)
     images, segments = torch.rand(1, 3, 32, 32), torch.randint(0, 2, (1, 3, 8, 8))
     sum(module.likelihoods(images, segments)).backward()
     learned = {n for n, p in module.keys.named_parameters() if p.grad is not None}

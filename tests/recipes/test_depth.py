@@ -9,16 +9,25 @@ import torch
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from tests.recipes.tiny_depth import TINY, H, W, drives, kitchen, nyuv2, road, same
-from unstride.cli.fit import configs, parsed
+from tests.recipes.tiny_depth import (
+    TINY_OPTIONS,
+    H,
+    W,
+    states_equal,
+    write_kitti,
+    write_kitti_depth,
+    write_nyuv2,
+    write_posed_rgbd,
+)
+from unstride.cli.fit import config_names, parse_recipe_options
 from unstride.cli.main import main
-from unstride.datasets.frame_triplets import Neighbours
+from unstride.datasets.frame_triplets import FrameTriplets
 from unstride.datasets.posed_rgbd import PosedRGBD
-from unstride.models.task_network import create_task, read_task
+from unstride.models.task_network import create_task_network, read_task
 from unstride.recipes import depth
 from unstride.recipes.depth import Options
 from unstride.transforms.augment import colour_jitter
-from unstride.transforms.frame_triplets import recoloured
+from unstride.transforms.frame_triplets import add_augmented_frames
 
 LEARNING = {
     "supervised": {"model": "supervised", "crop": (20, 28)},
@@ -29,11 +38,11 @@ LEARNING = {
 
 @pytest.fixture
 def room(tmp_path):
-    return kitchen(tmp_path / "kitchen")
+    return write_posed_rgbd(tmp_path / "kitchen")
 
 
 def options_of(kind, room, out, **other):
-    return Options(data=room, out=out, **{**TINY, **LEARNING[kind], **other})
+    return Options(data=room, out=out, **{**TINY_OPTIONS, **LEARNING[kind], **other})
 
 
 def curve(out):
@@ -52,7 +61,7 @@ def test_two_steps_move_every_parameter_and_leave_a_folder_that_scores_the_same(
 
     network, described = read_task(options.out / "model")
     torch.manual_seed(options.seed)
-    start = create_task(described).state_dict()
+    start = create_task_network(described).state_dict()
     unused = "pose." if kind == "known motion" else "none"
     still = [n for n, p in network.named_parameters() if torch.equal(p, start[n])]
     assert [n for n in still if not n.startswith(unused)] == []
@@ -64,12 +73,12 @@ def test_two_steps_move_every_parameter_and_leave_a_folder_that_scores_the_same(
 def test_the_folder_gives_the_outputs_that_were_trained(room, tmp_path, monkeypatch):
     kept = []
 
-    class Kept(depth.Supervised):
+    class Kept(depth.SupervisedDepth):
         def __init__(self, network, options):
             kept.append(network)
             super().__init__(network, options)
 
-    monkeypatch.setattr(depth, "learner_of", lambda options: Kept)
+    monkeypatch.setattr(depth, "learner_class", lambda options: Kept)
     options = options_of(
         "supervised", room, tmp_path / "out", upsampler="dysample", near=0.5, far=7
     )
@@ -89,7 +98,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_curve(kind, room, tmp_path, m
     whole = options_of(kind, room, tmp_path / "whole", steps=3, check_every=3)
     depth.fit(whole)
     killed = replace(whole, out=tmp_path / "killed")
-    step = depth.Supervised.training_step
+    step = depth.SupervisedDepth.training_step
 
     def fails(self, batch, index):
         if self.global_step == 2:
@@ -97,7 +106,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_curve(kind, room, tmp_path, m
         return step(self, batch, index)
 
     with monkeypatch.context() as patch:
-        patch.setattr(depth.Supervised, "training_step", fails)
+        patch.setattr(depth.SupervisedDepth, "training_step", fails)
         with pytest.raises(RuntimeError, match="killed"):
             depth.fit(killed)
     assert not (killed.out / "model").exists()
@@ -105,13 +114,15 @@ def test_a_run_that_was_killed_goes_on_to_the_same_curve(kind, room, tmp_path, m
     assert curve(killed.out) == curve(whole.out)
     assert len(curve(whole.out)) == 3
     one, other = (read_task(o.out / "model")[0].state_dict() for o in (whole, killed))
-    assert same(one, other)
+    assert states_equal(one, other)
     depth.fit(replace(whole, out=tmp_path / "other", seed=1))
     assert curve(tmp_path / "other") != curve(whole.out)
 
 
 def test_kitti_is_scored_by_what_is_seen(tmp_path):
-    options = options_of("video", road(tmp_path / "kitti"), tmp_path / "out", dataset="kitti")
+    options = options_of(
+        "video", write_kitti(tmp_path / "kitti"), tmp_path / "out", dataset="kitti"
+    )
     scores = depth.fit(options)
     assert list(scores) == ["photometric"]
     assert 0 < scores["photometric"] < 1
@@ -119,16 +130,18 @@ def test_kitti_is_scored_by_what_is_seen(tmp_path):
 
 
 def test_nyuv2_is_scored_on_its_test_split(tmp_path):
-    options = options_of("supervised", nyuv2(tmp_path / "nyuv2"), tmp_path / "out", dataset="nyuv2")
+    options = options_of(
+        "supervised", write_nyuv2(tmp_path / "nyuv2"), tmp_path / "out", dataset="nyuv2"
+    )
     scores = depth.fit(options)
     assert depth.validate(options, "test") == pytest.approx(scores, abs=1e-6)
-    assert depth.scored(options, "val").source.split == "test"
+    assert depth.val_dataset(options, "val").source.split == "test"
 
 
 @pytest.mark.parametrize("kind", ["supervised", "video"])
 def test_kitti_with_depth_is_scored_by_it_on_the_split_that_is_asked_for(kind, tmp_path):
     options = options_of(
-        kind, drives(tmp_path / "kitti"), tmp_path / "out", dataset="kitti_depth",
+        kind, write_kitti_depth(tmp_path / "kitti"), tmp_path / "out", dataset="kitti_depth",
         caps=(0.001, 80.0), score_crop="garg",
     )  # fmt: skip
     scores = depth.fit(options)
@@ -136,11 +149,11 @@ def test_kitti_with_depth_is_scored_by_it_on_the_split_that_is_asked_for(kind, t
     assert depth.validate(options) == pytest.approx(scores, abs=1e-6)
     assert depth.validate(options, "test") != pytest.approx(scores, abs=1e-6)
     assert depth.validate(replace(options, score_crop=None)) != pytest.approx(scores, abs=1e-6)
-    drive, taught = "2011_09_26_drive_000{}_sync", depth.teaching(options).names
+    drive, taught = "2011_09_26_drive_000{}_sync", depth.train_dataset(options).names
     assert {name.split("/")[0] for name in taught} == {drive.format(1)}
     assert len(taught) == 3
     for split, number, length in (("val", 2, 3), ("test", 3, 1)):
-        names = depth.scored(options, split).source.names
+        names = depth.val_dataset(options, split).source.names
         assert {name.split("/")[0] for name in names} == {drive.format(number)}
         assert len(names) == length
 
@@ -148,15 +161,15 @@ def test_kitti_with_depth_is_scored_by_it_on_the_split_that_is_asked_for(kind, t
 def test_the_scale_is_aligned_only_where_nobody_knows_it(room, tmp_path):
     for kind, expected in (("supervised", "none"), ("video", "median"), ("known motion", "none")):
         options = options_of(kind, room, tmp_path, freeze_norms=False)
-        assert depth.learner_of(options)(torch.nn.Module(), options).errors.alignment == expected
+        assert depth.learner_class(options)(torch.nn.Module(), options).errors.alignment == expected
     options = replace(options, alignment="median", caps=(0.1, 5.0))
-    errors = depth.Supervised(torch.nn.Module(), options).errors
+    errors = depth.SupervisedDepth(torch.nn.Module(), options).errors
     assert (errors.alignment, errors.caps) == ("median", (0.1, 5.0))
 
 
 def test_scores_are_taken_at_the_size_of_the_labels(room, tmp_path):
     options = options_of("supervised", room, tmp_path, size=(12, 16), freeze_norms=False)
-    image, truth = depth.scored(options, "val")[0]
+    image, truth = depth.val_dataset(options, "val")[0]
     assert image.shape == (3, 12, 16)
     assert truth.shape == (H, W)
 
@@ -164,7 +177,7 @@ def test_scores_are_taken_at_the_size_of_the_labels(room, tmp_path):
         def forward(self, images):
             return torch.full((1, *images.shape[2:]), 2.0)
 
-    learner = depth.Supervised(Told(), options)
+    learner = depth.SupervisedDepth(Told(), options)
     learner.validation_step((image[None], truth[None]), 0)
     known = truth > 0
     expected = ((2 - truth[known]).abs() / truth[known]).mean()
@@ -173,7 +186,7 @@ def test_scores_are_taken_at_the_size_of_the_labels(room, tmp_path):
 
 def test_a_batch_without_depth_teaches_nothing(room, tmp_path):
     options = options_of("supervised", room, tmp_path)
-    learner = depth.Supervised(create_task(described(options)), options)
+    learner = depth.SupervisedDepth(create_task_network(described(options)), options)
     loss = learner.losses((torch.rand(2, 3, H, W), torch.zeros(2, H, W)))["depth"]
     loss.backward()
     assert loss == 0
@@ -189,32 +202,32 @@ def described(options):
 
 def test_what_teaches_is_mirrored_with_its_camera(room, tmp_path):
     options = options_of("known motion", room, tmp_path, colour=0.0)
-    sample = Neighbours(PosedRGBD(room, "train"), 1, (H, W))[0]
+    sample = FrameTriplets(PosedRGBD(room, "train"), 1, (H, W))[0]
     assert "depth" in sample
-    assert "depth" not in depth.teaching(options)[0]  # which would be read for nothing
+    assert "depth" not in depth.train_dataset(options)[0]  # which would be read for nothing
     seen = set()
     for seed in range(6):
         torch.manual_seed(seed)
-        moved = depth.Moved(options)(sample)
+        moved = depth.VideoTransform(options)(sample)
         flipped = not torch.equal(moved["image"], sample["image"])
         seen.add(flipped)
         centre = moved["intrinsics"][0, 2]
         assert centre == (W - sample["intrinsics"][0, 2] if flipped else sample["intrinsics"][0, 2])
         assert moved["poses"][0, 0, 3] == (-1 if flipped else 1) * sample["poses"][0, 0, 3]
     assert seen == {True, False}
-    still = depth.Moved(replace(options, flip=False))
+    still = depth.VideoTransform(replace(options, flip=False))
     assert all(torch.equal(still(sample)["image"], sample["image"]) for _ in range(6))
 
 
 def test_networks_see_other_colours_than_those_that_are_compared(room):
-    sample = Neighbours(PosedRGBD(room, "train"), 1, (H, W))[0]
+    sample = FrameTriplets(PosedRGBD(room, "train"), 1, (H, W))[0]
     jitter = colour_jitter(0.5)
-    moved = recoloured(sample, jitter)
+    moved = add_augmented_frames(sample, jitter)
     assert torch.equal(moved["image"], sample["image"])
     assert torch.equal(moved["sources"], sample["sources"])
     assert not torch.equal(moved["shown"][1], sample["image"])
     twins = {"image": sample["image"], "sources": sample["image"].expand(2, -1, -1, -1)}
-    before, here, after = recoloured(twins, jitter)["shown"]
+    before, here, after = add_augmented_frames(twins, jitter)["shown"]
     torch.testing.assert_close(before, here)
     torch.testing.assert_close(after, here)
 
@@ -225,11 +238,11 @@ def test_colours_change_as_the_options_say(model, room, tmp_path):
     for share in (0.0, 1.0):
         some = replace(options, colour_share=share, flip=False)
         if model == "monodepth":
-            sample = Neighbours(PosedRGBD(room, "train"), 1, (H, W))[0]
-            image, moved = sample["image"], depth.Moved(some)(sample)["shown"][1]
+            sample = FrameTriplets(PosedRGBD(room, "train"), 1, (H, W))[0]
+            image, moved = sample["image"], depth.VideoTransform(some)(sample)["shown"][1]
         else:
             image = torch.rand(3, H, W)
-            moved = depth.Augmented(some)(image, torch.ones(H, W))[0]
+            moved = depth.DepthTransform(some)(image, torch.ones(H, W))[0]
         assert torch.allclose(moved, image, atol=1e-3) == (share == 0)
 
 
@@ -239,7 +252,7 @@ def test_depth_is_mirrored_and_cropped_with_its_photograph(room, tmp_path):
     image = (ramp / ramp.max()).expand(3, H, W)
     for seed in range(6):
         torch.manual_seed(seed)
-        moved, found = depth.Augmented(options)(image, ramp)
+        moved, found = depth.DepthTransform(options)(image, ramp)
         assert moved.shape == (3, 20, 28)
         torch.testing.assert_close(moved[0] * ramp.max(), found)
 
@@ -273,11 +286,11 @@ def test_what_there_is_not_is_said_in_one_line(chosen, message, room, tmp_path, 
 def test_every_config_of_depth_and_of_several_tasks_is_understood(tmp_path):
     recipes = {"depth": "depth", "monodepth": "depth", "multitask": "multitask"}
     found = {}
-    for name in configs():
+    for name in config_names():
         kind = next((word for word in name.split("_") if word in recipes), None)
         if kind:
             words = ["--config", name, "--data", str(tmp_path)]
-            found[name] = parsed("fit", recipes[kind], words)["options"]
+            found[name] = parse_recipe_options("fit", recipes[kind], words)["options"]
             assert str(found[name].out) == f"runs/{name}"
     assert len(found) == 8
     assert found["kitti_depth"].score_crop == "garg"

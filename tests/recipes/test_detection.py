@@ -14,7 +14,7 @@ from tests.recipes import tiny_coco as scenes
 from unstride.cli import main as cli
 from unstride.datasets.instances import collate_instances
 from unstride.datasets.pennfudan import PennFudan
-from unstride.models.task_network import create_task, read_task
+from unstride.models.task_network import create_task_network, read_task
 from unstride.recipes import detection
 from unstride.training import task_run as task
 
@@ -24,7 +24,7 @@ TINY |= {"rpn_post_nms_top_n_test": 20, "box_batch_size_per_image": 16, "box_sco
 
 @pytest.fixture
 def data(tmp_path):
-    return scenes.pennfudan(tmp_path / "data")
+    return scenes.write_pennfudan(tmp_path / "data")
 
 
 def options(data, out, model="mask_rcnn", **changes):
@@ -41,7 +41,7 @@ def options(data, out, model="mask_rcnn", **changes):
 def fresh(described):
     """The network before its first step, with seed 0."""
     torch.manual_seed(0)
-    return create_task(described)
+    return create_task_network(described)
 
 
 def curve(out):
@@ -77,7 +77,7 @@ def test_same_seed_same_curve_and_a_killed_run_goes_on_to_it(data, tmp_path, mon
     chosen = options(data, tmp_path / "whole", "faster_rcnn", steps=3, scales=(0.8, 1.2))
     detection.fit(chosen)
     detection.fit(dataclasses.replace(chosen, out=tmp_path / "other", seed=1, steps=1))
-    real = detection.Detection.training_step
+    real = detection.DetectionLearner.training_step
 
     def killed(self, batch, index):
         if self.global_step == 2:
@@ -85,12 +85,12 @@ def test_same_seed_same_curve_and_a_killed_run_goes_on_to_it(data, tmp_path, mon
         return real(self, batch, index)
 
     stopped = dataclasses.replace(chosen, out=tmp_path / "stopped")
-    monkeypatch.setattr(detection.Detection, "training_step", killed)
+    monkeypatch.setattr(detection.DetectionLearner, "training_step", killed)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         detection.fit(stopped)
     taken = []
     monkeypatch.setattr(
-        detection.Detection,
+        detection.DetectionLearner,
         "training_step",
         lambda self, *batch: (taken.append(self.global_step), real(self, *batch))[1],
     )
@@ -141,7 +141,7 @@ class Truth(nn.Module):
 def test_scores_are_percents_of_what_was_found(data, known, expected):
     images, targets = collate_instances([PennFudan(data, "val")[0]])
     chosen = options(data, data, freeze_norms=False)
-    learner = detection.Detection(Truth(targets, known), chosen, "mask_rcnn", ["pedestrian"])
+    learner = detection.DetectionLearner(Truth(targets, known), chosen, "mask_rcnn", ["pedestrian"])
     logged = {}
     learner.log = lambda name, value, **how: logged.update({name: float(value)})
     learner.validation_step((images, targets), 0)
@@ -158,7 +158,9 @@ def test_the_backbone_has_its_own_rate(data, tmp_path):
         "classes": ["pedestrian"], "upsampler": None, "options": {},
     }  # fmt: skip
     network = fresh(described)
-    (optimizer,), _ = detection.Detection(network, chosen, "fcos", ["a"]).configure_optimizers()
+    (optimizer,), _ = detection.DetectionLearner(
+        network, chosen, "fcos", ["a"]
+    ).configure_optimizers()
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     for name, parameter in network.named_parameters():
         expected = 0.002 if name.startswith("backbone.body.") else 0.02
@@ -166,30 +168,32 @@ def test_the_backbone_has_its_own_rate(data, tmp_path):
 
 
 def test_crowds_of_coco_are_not_learned_and_cut_objects_are_trimmed(tmp_path):
-    data = scenes.coco(tmp_path / "data")
+    data = scenes.write_coco(tmp_path / "data")
     chosen = options(data, tmp_path / "run", dataset="coco", scales=(2.0, 2.0), flip=False)
-    dataset = detection.split(chosen, "train")
-    _, target = detection.Augmented(chosen)(*dataset[0])
+    dataset = detection.load_split(chosen, "train")
+    _, target = detection.DetectionTransform(chosen)(*dataset[0])
     assert target["labels"].tolist() in ([1], [])  # the crowd is the dog
-    _, target = detection.Augmented(chosen)(*dataset[1])
+    _, target = detection.DetectionTransform(chosen)(*dataset[1])
     for box, mask in zip(target["boxes"].tolist(), target["masks"], strict=True):
         rows, columns = mask.nonzero(as_tuple=True)
         assert box == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     plain = options(data, tmp_path / "run", dataset="coco", flip=False)
-    _, same = detection.Augmented(plain)(*dataset[1])
+    _, same = detection.DetectionTransform(plain)(*dataset[1])
     assert torch.equal(same["boxes"], dataset[1][1]["boxes"])
 
 
 @pytest.mark.parametrize("empty", [True, False])
 def test_photographs_without_objects_teach_only_if_they_should(empty, tmp_path, monkeypatch):
-    data = scenes.coco(tmp_path / "data")
+    data = scenes.write_coco(tmp_path / "data")
     file = data / "train2017/instances.json"
     document = json.loads(file.read_text())
     document["annotations"] = [a for a in document["annotations"] if a["image_id"] == 2]
     file.write_text(json.dumps(document))
     taught = []
-    monkeypatch.setattr(detection, "samples", lambda options, some, transform: taught.append(some))
-    monkeypatch.setattr(detection, "train", lambda *given, **how: {})
+    monkeypatch.setattr(
+        detection, "training_samples", lambda options, some, transform: taught.append(some)
+    )
+    monkeypatch.setattr(detection, "train_network", lambda *given, **how: {})
     detection.fit(options(data, tmp_path / "run", dataset="coco", empty=empty))
     [some] = taught
     assert len(some) == (3 if empty else 1)
@@ -197,8 +201,8 @@ def test_photographs_without_objects_teach_only_if_they_should(empty, tmp_path, 
 
 
 def test_other_classes_are_refused(tmp_path):
-    data = scenes.coco(tmp_path / "data", 1)
-    document = scenes.objects(1, scenes.CATEGORIES[:1])
+    data = scenes.write_coco(tmp_path / "data", 1)
+    document = scenes.instances_json(1, scenes.CATEGORIES[:1])
     document["annotations"] = document["annotations"][:1]
     (data / "val2017/instances.json").write_text(json.dumps(document))
     with pytest.raises(ValueError, match="other classes in val"):

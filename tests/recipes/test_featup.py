@@ -41,12 +41,12 @@ def fit(photos, out, **options):
 
 def test_a_view_is_one_coordinate_map_for_any_resolution():
     """A ramp of coordinates, seen through a view, says where each pixel of the view looks."""
-    view = views.random_view(3, (1.2, 3), torch.Generator().manual_seed(0))
+    view = views.random_views(3, (1.2, 3), torch.Generator().manual_seed(0))
     left, top, side, flip = view.unbind(1)
     for resolution in (64, 256):
         steps = (torch.arange(resolution) + 0.5) / resolution
         ramp = torch.stack(torch.meshgrid(steps, steps, indexing="ij")).expand(3, -1, -1, -1)
-        seen = views.through(view, ramp, 32)
+        seen = views.apply_views(view, ramp, 32)
         steps = (torch.arange(32) + 0.5) / 32
         for i in range(3):
             across = steps.flip(0) if flip[i] else steps
@@ -60,9 +60,9 @@ def test_a_view_is_one_coordinate_map_for_any_resolution():
 @pytest.mark.parametrize("variant", ["default", "paper"])
 def test_two_steps_move_what_should_move_and_nothing_else(variant, photos, tmp_path, monkeypatch):
     modules = []
-    real = featup.FeatUp.standardise
+    real = featup.FeatUpLearner.standardise
     monkeypatch.setattr(
-        featup.FeatUp,
+        featup.FeatUpLearner,
         "standardise",
         lambda self, loader: (
             modules.append((self, {k: v.clone() for k, v in self.state_dict().items()})),
@@ -88,15 +88,15 @@ def test_same_seed_same_weights_and_a_stopped_run_goes_on_to_the_same_curve(
     again = fit(photos, tmp_path / "again", steps=4)
     assert whole["curve"] == again["curve"]
 
-    real = featup.FeatUp.training_step
+    real = featup.FeatUpLearner.training_step
 
     def killed(self, images, index):
         if self.global_step == 2:
             raise KeyboardInterrupt("killed")
         return real(self, images, index)
 
-    monkeypatch.setattr(run, "CHECKPOINT_STEPS", 1)
-    monkeypatch.setattr(featup.FeatUp, "training_step", killed)
+    monkeypatch.setattr(run, "DEFAULT_SAVE_EVERY", 1)
+    monkeypatch.setattr(featup.FeatUpLearner, "training_step", killed)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         fit(photos, tmp_path / "stopped", steps=4)
     assert (tmp_path / "stopped" / "last.ckpt").exists()
@@ -106,7 +106,7 @@ def test_same_seed_same_weights_and_a_stopped_run_goes_on_to_the_same_curve(
         taken.append(self.global_step)
         return real(self, images, index)
 
-    monkeypatch.setattr(featup.FeatUp, "training_step", counted)
+    monkeypatch.setattr(featup.FeatUpLearner, "training_step", counted)
     stopped = fit(photos, tmp_path / "stopped", steps=4)
     assert taken == [2, 3]
     assert [step for step, _ in stopped["curve"]] == [0, 1, 2, 3]
@@ -144,7 +144,7 @@ def test_crops_depend_on_the_seed_and_their_number_alone(photos):
 def module(**options):
     torch.manual_seed(0)
     backbone = featup.create_backbone("resnet18", pretrained=False, stride=16)
-    return featup.FeatUp(backbone, "bilinear", steps=1, views=1, **options)
+    return featup.FeatUpLearner(backbone, "bilinear", steps=1, views=1, **options)
 
 
 def compared(one, images):
@@ -170,8 +170,8 @@ def test_attention_by_an_upsampled_channel_is_that_of_upsampled_features():
     )
     generator = torch.Generator().manual_seed(0)
     fine = one.upsampler(one.standardised(one.backbone(images)), images, (24, 24))
-    view = views.random_view(2, one.zoom, generator, pad=one.pad)
-    seen = views.through(view, fine, 4 * 6)
+    view = views.random_views(2, one.zoom, generator, pad=one.pad)
+    seen = views.apply_views(view, fine, 4 * 6)
     torch.testing.assert_close(expected, one.pool(seen), rtol=1e-4, atol=1e-4)
     assert (expected - plain).abs().max() > 1e-3
 
@@ -186,17 +186,17 @@ def test_projections_are_principal_random_or_none():
     torch.testing.assert_close(share, values[-5:].sum() / values.sum(), rtol=1e-4, atol=0)
     assert compared(none, images)[0][0].shape[1] == none.backbone.channels
     with pytest.raises(ValueError, match="projection must be none for carafe"):
-        featup.FeatUp(none.backbone, "carafe", steps=1)
-    assert featup.FeatUp(none.backbone, "carafe", steps=1, projection="none")
+        featup.FeatUpLearner(none.backbone, "carafe", steps=1)
+    assert featup.FeatUpLearner(none.backbone, "carafe", steps=1, projection="none")
 
 
 def test_a_crop_must_be_whole_strides():
     backbone = featup.create_backbone("resnet18", pretrained=False)
-    assert featup.crop_size("64", backbone) == (64, 64)
-    assert featup.crop_size("64x96", backbone) == (64, 96)
+    assert featup.parse_crop_size("64", backbone) == (64, 64)
+    assert featup.parse_crop_size("64x96", backbone) == (64, 96)
     for wrong in ("70", "64x", "a", "64x64x64", "0"):
         with pytest.raises(ValueError, match="multiples of 32 pixels for resnet18, got"):
-            featup.crop_size(wrong, backbone)
+            featup.parse_crop_size(wrong, backbone)
 
 
 def test_features_on_disk_give_the_same_curve_and_are_not_computed_again(
@@ -215,19 +215,19 @@ def test_the_papers_stack_goes_on_to_the_same_curve_though_it_drops_out(
     photos, tmp_path, monkeypatch
 ):
     options = {"steps": 3, "upsampler_options": {"variant": "paper"}}
-    monkeypatch.setattr(run, "CHECKPOINT_STEPS", 1)
+    monkeypatch.setattr(run, "DEFAULT_SAVE_EVERY", 1)
     whole = fit(photos, tmp_path / "whole", **options)
-    real = featup.FeatUp.training_step
+    real = featup.FeatUpLearner.training_step
 
     def killed(self, images, index):
         if self.global_step == 2:
             raise KeyboardInterrupt("killed")
         return real(self, images, index)
 
-    monkeypatch.setattr(featup.FeatUp, "training_step", killed)
+    monkeypatch.setattr(featup.FeatUpLearner, "training_step", killed)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         fit(photos, tmp_path / "stopped", **options)
-    monkeypatch.setattr(featup.FeatUp, "training_step", real)
+    monkeypatch.setattr(featup.FeatUpLearner, "training_step", real)
     assert fit(photos, tmp_path / "stopped", **options)["curve"] == whole["curve"]
 
 

@@ -10,12 +10,20 @@ import torch
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from tests.recipes.tiny_depth import TINY, H, W, kitchen, nyuv2, nyuv2_tasks, same
+from tests.recipes.tiny_depth import (
+    TINY_OPTIONS,
+    H,
+    W,
+    states_equal,
+    write_nyuv2,
+    write_nyuv2_tasks,
+    write_posed_rgbd,
+)
 from unstride.cli.main import main
-from unstride.datasets.multi_task import REACH, MultiTaskLabels
-from unstride.datasets.nyuv2_tasks import NYUv2Tasks
+from unstride.datasets.multi_task import NORMAL_STEP, MultiTaskDataset
+from unstride.datasets.nyuv2_tasks import NYUv2MultiTask
 from unstride.formats.labels import UNLABELLED
-from unstride.models.task_network import create_task, read_task
+from unstride.models.task_network import create_task_network, read_task
 from unstride.recipes import multitask
 from unstride.recipes.multitask import Options
 from unstride.transforms.normals import normals_from_depth
@@ -23,9 +31,9 @@ from unstride.transforms.normals import normals_from_depth
 LIMITS = ("11.25", "22.5", "30")
 ALL = ("segmentation", "depth", "normals")
 ROOMS = {
-    "posed_rgbd": (kitchen, ("depth", "normals")),
-    "nyuv2": (nyuv2, ("normals", "depth")),
-    "nyuv2_tasks": (nyuv2_tasks, ALL),
+    "posed_rgbd": (write_posed_rgbd, ("depth", "normals")),
+    "nyuv2": (write_nyuv2, ("normals", "depth")),
+    "nyuv2_tasks": (write_nyuv2_tasks, ALL),
 }
 
 
@@ -34,7 +42,7 @@ def options_of(name, folder, **other):
     root = folder / name
     data = root if root.exists() else make(root)
     places = {"data": data, "out": folder / "out", "dataset": name, "tasks": tasks}
-    return Options(**{**TINY, **places, **other})
+    return Options(**{**TINY_OPTIONS, **places, **other})
 
 
 def curve(out):
@@ -56,7 +64,7 @@ def test_two_steps_move_every_parameter_and_leave_a_folder_that_scores_the_same(
     network, described = read_task(options.out / "model")
     assert list(network.tasks) == described["options"]["tasks"] == list(options.tasks)
     torch.manual_seed(options.seed)
-    start = create_task(described).state_dict()
+    start = create_task_network(described).state_dict()
     assert [n for n, p in network.named_parameters() if torch.equal(p, start[n])] == []
     assert multitask.validate(options) == pytest.approx(scores, abs=1e-5)
 
@@ -76,7 +84,7 @@ def test_the_folder_gives_the_outputs_that_were_trained(tmp_path, monkeypatch):
     assert len(described["classes"]) == 13
     image = torch.rand(1, 3, H, W)
     with torch.no_grad():
-        assert same(network(image), kept[0].eval()(image))
+        assert states_equal(network(image), kept[0].eval()(image))
 
 
 def test_a_run_that_was_killed_goes_on_to_the_same_curve(tmp_path, monkeypatch):
@@ -98,7 +106,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_curve(tmp_path, monkeypatch):
     assert curve(killed.out) == curve(whole.out)
     assert len(curve(whole.out)) == 3
     one, other = (read_task(o.out / "model")[0].state_dict() for o in (whole, killed))
-    assert same(one, other)
+    assert states_equal(one, other)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +124,7 @@ def test_the_first_task_says_which_weights_are_best(tasks, better, tmp_path):
 
 def test_perfect_answers_have_perfect_scores(tmp_path):
     options = options_of("nyuv2_tasks", tmp_path, freeze_norms=False)
-    source = multitask.split(options, "val")
+    source = multitask.load_split(options, "val")
     image, labels = source[0]
 
     class Told(torch.nn.Module):
@@ -152,7 +160,7 @@ def test_a_flip_turns_normals_and_moves_the_rest(tmp_path):
     seen = set()
     for seed in range(6):
         torch.manual_seed(seed)
-        image, moved = multitask.Augmented(options)((column / W).expand(3, H, W), labels)
+        image, moved = multitask.MultiTaskTransform(options)((column / W).expand(3, H, W), labels)
         flipped = bool(image[0, 0, 0] > 0.5)
         seen.add(flipped)
         torch.testing.assert_close(moved["depth"], image[0] * W + 1)
@@ -163,7 +171,7 @@ def test_a_flip_turns_normals_and_moves_the_rest(tmp_path):
 
 
 def test_labels_are_those_of_the_files(tmp_path):
-    source = MultiTaskLabels("nyuv2_tasks", nyuv2_tasks(tmp_path / "n"), "train", tasks=ALL)
+    source = MultiTaskDataset("nyuv2_tasks", write_nyuv2_tasks(tmp_path / "n"), "train", tasks=ALL)
     image, labels = source[1]
     assert image.shape == (3, H, W)
     assert labels["segmentation"][0, 0] == UNLABELLED
@@ -174,16 +182,18 @@ def test_labels_are_those_of_the_files(tmp_path):
 
 
 def test_normals_are_those_of_the_depth_before_the_camera(tmp_path):
-    source = MultiTaskLabels("posed_rgbd", kitchen(tmp_path / "k"), "all", tasks=["normals"])
+    source = MultiTaskDataset(
+        "posed_rgbd", write_posed_rgbd(tmp_path / "k"), "all", tasks=["normals"]
+    )
     _, labels = source[1]
     depth, camera = source.source[1][1][None], source.source.intrinsics[1][None]
     assert list(labels) == ["normals"]
-    assert torch.equal(labels["normals"], normals_from_depth(depth, camera, reach=REACH)[0])
+    assert torch.equal(labels["normals"], normals_from_depth(depth, camera, reach=NORMAL_STEP)[0])
 
 
 def test_the_camera_of_nyuv2_is_that_of_the_size(tmp_path):
     for name in ("nyuv2", "nyuv2_tasks"):
-        source = MultiTaskLabels(name, ROOMS[name][0](tmp_path / name), "train", tasks=["depth"])
+        source = MultiTaskDataset(name, ROOMS[name][0](tmp_path / name), "train", tasks=["depth"])
         camera = source.source.camera(0, (240, 320))
         assert camera[0, 0].item() == pytest.approx(518.857901 / 2)
         assert camera[1, 2].item() == pytest.approx((253.736166 + 0.5) / 2)
@@ -199,7 +209,7 @@ def test_the_camera_of_nyuv2_is_that_of_the_size(tmp_path):
     ],
 )
 def test_what_there_is_not_is_said_in_one_line(chosen, message, tmp_path, capsys):
-    data = kitchen(tmp_path / "kitchen")
+    data = write_posed_rgbd(tmp_path / "kitchen")
     common = ["--data", str(data), "--out", str(tmp_path / "out"), "--backbone", "resnet18"]
     assert main(["fit", "multitask", *common, "--pretrained", "false", *chosen]) == 1
     said = capsys.readouterr().err.strip().splitlines()
@@ -218,7 +228,7 @@ def test_what_there_is_not_is_said_in_one_line(chosen, message, tmp_path, capsys
 def test_a_sentence_names_the_file(kind, content, message, tmp_path):
     import numpy as np
 
-    path = nyuv2_tasks(tmp_path / "n") / "train" / kind / "0.npy"
+    path = write_nyuv2_tasks(tmp_path / "n") / "train" / kind / "0.npy"
     if content is None:
         path.unlink()
     elif content == "small":
@@ -226,12 +236,12 @@ def test_a_sentence_names_the_file(kind, content, message, tmp_path):
     else:
         path.write_bytes(content)
     with pytest.raises((ValueError, OSError), match=message):
-        MultiTaskLabels("nyuv2_tasks", tmp_path / "n", "train", tasks=ALL)[0]
+        MultiTaskDataset("nyuv2_tasks", tmp_path / "n", "train", tasks=ALL)[0]
 
 
 def test_bytes_are_photographs_and_other_numbers_above_one_are_refused(tmp_path):
-    root = nyuv2_tasks(tmp_path / "n")
-    source = NYUv2Tasks(root, "train")
+    root = write_nyuv2_tasks(tmp_path / "n")
+    source = NYUv2MultiTask(root, "train")
     path = source.images[0]
     real, _ = source[0]
     np.save(path, (255 * np.load(path)).round().astype(np.uint8))

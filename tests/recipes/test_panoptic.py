@@ -12,13 +12,13 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders
 
 from tests.recipes import tiny_coco as scenes
 from unstride.cli import main as cli
-from unstride.datasets.coco_panoptic import COCOPanopticObjects
+from unstride.datasets.coco_panoptic import COCOPanoptic
 from unstride.datasets.instances import collate_instances
 from unstride.formats.segments import Category
-from unstride.models.task_network import create_task, read_task
+from unstride.models.task_network import create_task_network, read_task
 from unstride.recipes import panoptic, panoptic_learner
 from unstride.training import task_run as task
-from unstride.transforms.augment import GREY
+from unstride.transforms.augment import PADDING_GREY
 
 TINY = {
     "panoptic_fpn": {
@@ -34,7 +34,7 @@ both = pytest.mark.parametrize("model", TINY)
 
 @pytest.fixture
 def data(tmp_path):
-    return scenes.coco(tmp_path / "data")
+    return scenes.write_coco(tmp_path / "data")
 
 
 def options(data, out, model, **changes):
@@ -62,14 +62,14 @@ def test_two_steps_move_every_parameter_and_the_folder_has_the_network(
     scores = panoptic.fit(chosen)
     after, described = read_task(tmp_path / "run/model")
     torch.manual_seed(0)
-    before = create_task(described).state_dict()
+    before = create_task_network(described).state_dict()
     moved = {n for n, value in after.state_dict().items() if not torch.equal(value, before[n])}
     assert moved == {n for n, p in after.named_parameters() if p.requires_grad}
     assert all(0 < loss < 1e3 for _, loss in curve(tmp_path / "run"))
     assert scores.keys() == NAMES
     assert described["classes"] == ["person", "dog", "grass"]
     image = torch.rand(3, 64, 80)
-    kind = panoptic_learner.learner(model)
+    kind = panoptic_learner.learner_class(model)
     with torch.no_grad():
         (expected,) = kind(trained[0], chosen, described["classes"]).eval().segments([image])
         (found,) = kind(after, chosen, described["classes"]).eval().segments([image])
@@ -83,7 +83,7 @@ def test_two_steps_move_every_parameter_and_the_folder_has_the_network(
 def test_same_seed_same_curve_and_a_killed_run_goes_on_to_it(model, data, tmp_path, monkeypatch):
     chosen = options(data, tmp_path / "whole", model, steps=3, scales=(0.8, 1.2))
     panoptic.fit(chosen)
-    learner = panoptic_learner.learner(model)
+    learner = panoptic_learner.learner_class(model)
     real = learner.training_step
 
     def killed(self, batch, index):
@@ -122,14 +122,14 @@ class Truth(nn.Module):
 
 @both
 def test_scores_are_percents_of_things_and_stuff(model, data):
-    dataset = COCOPanopticObjects(data, "val")
+    dataset = COCOPanoptic(data, "val")
     images, targets = collate_instances([dataset[0]])
-    classes = panoptic.Classes.of(dataset.categories)
+    classes = panoptic.PanopticClasses.of(dataset.categories)
     without = dict(targets[0], ids=targets[0]["ids"].clone(), segments=targets[0]["segments"][:2])
     without["ids"][without["ids"] == 7] = 0
     for known, expected in ((targets, 100), ([without], 50)):
         chosen = options(data, data, model, freeze_norms=False)
-        learner = panoptic_learner.learner(model)(
+        learner = panoptic_learner.learner_class(model)(
             Truth(known, classes), chosen, ["person", "dog", "grass"]
         )
         logged = {}
@@ -148,7 +148,9 @@ def test_the_backbone_has_its_own_rate(model, data, tmp_path):
         "task": "panoptic", "model": model, "backbone": "resnet10t", "strides": [4, 8, 16],
         "classes": ["a", "b"], "upsampler": None, "options": {"things": [1], "stuff": [2]},
     }  # fmt: skip
-    learner = panoptic_learner.learner(model)(create_task(described), chosen, ["a", "b"])
+    learner = panoptic_learner.learner_class(model)(
+        create_task_network(described), chosen, ["a", "b"]
+    )
     (optimizer,), _ = learner.configure_optimizers()
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     inner = {
@@ -161,12 +163,12 @@ def test_the_backbone_has_its_own_rate(model, data, tmp_path):
 
 
 def test_void_that_a_crop_adds_is_not_learned(data, tmp_path):
-    dataset = COCOPanopticObjects(data, "train")
-    classes = panoptic.Classes.of(dataset.categories)
+    dataset = COCOPanoptic(data, "train")
+    classes = panoptic.PanopticClasses.of(dataset.categories)
     for model, kind in panoptic_learner.LEARNERS.items():
         chosen = options(data, tmp_path, model, scales=(0.5, 0.5), crop=(64, 80), flip=False)
-        image, target = panoptic.Augmented(chosen, classes, kind)(*dataset[0])
-        blank = (torch.as_tensor(image) == GREY).all(0)
+        image, target = panoptic.PanopticTransform(chosen, classes, kind)(*dataset[0])
+        blank = (torch.as_tensor(image) == PADDING_GREY).all(0)
         assert blank.any()
         semantic = torch.as_tensor(target["semantic"]).view(64, 80)
         assert torch.equal(semantic == 255, blank)
@@ -174,7 +176,7 @@ def test_void_that_a_crop_adds_is_not_learned(data, tmp_path):
 
 def test_other_classes_are_refused(data, tmp_path):
     categories = [*scenes.CATEGORIES, Category(200, "rug", False)]
-    scenes.coco(tmp_path / "more", 1, categories)
+    scenes.write_coco(tmp_path / "more", 1, categories)
     (data / "val2017/panoptic.json").write_text(
         (tmp_path / "more/val2017/panoptic.json").read_text()
     )

@@ -19,20 +19,20 @@ from unstride.models.multitask.task import (
 )
 from unstride.models.segmentation.semantic_fpn import SemanticFPN
 from unstride.recipes import depth, detection, multitask, segmentation
-from unstride.recipes.panoptic_learner import learner as panoptic_learner
+from unstride.recipes.panoptic_learner import learner_class as panoptic_learner
 from unstride.training.options import TaskOptions
 from unstride.training.task_learner import TaskLearner
-from unstride.transforms.panoptic_targets import Classes
-from unstride.transforms.resize import at_size
+from unstride.transforms.panoptic_targets import PanopticClasses
+from unstride.transforms.resize import resize_bilinear
 from unstride.viz import (
-    beside,
-    compared,
     depth_picture,
+    detection_overlay,
+    image_row,
     normal_colours,
-    object_overlay,
     panoptic_overlay,
+    segmentation_comparison,
 )
-from unstride.viz.depth import depth_span
+from unstride.viz.depth import depth_limits
 
 NAMES = ["wall", "floor", "lamp"]
 H, W = 32, 48
@@ -71,7 +71,7 @@ def validated(learner, *batches):
 class Says(nn.Module):
     """A network that always gives the same answer."""
 
-    classes = Classes((7,), (9,))
+    classes = PanopticClasses((7,), (9,))
 
     def __init__(self, answer):
         super().__init__()
@@ -88,14 +88,16 @@ class Says(nn.Module):
 
 def test_only_the_first_photographs_are_shown(album, tmp_path):
     network = SemanticFPN(TinyPyramid(), 3, width=8, branch_width=8)
-    learner = segmentation.Segmentation(network, segmentation.Options(data=tmp_path), NAMES)
+    learner = segmentation.SegmentationLearner(network, segmentation.Options(data=tmp_path), NAMES)
     batches = [(torch.rand(1, 3, H, W), torch.randint(0, 3, (1, H, W))) for _ in range(6)]
     validated(learner, *batches)
     assert list(album.shown) == [f"validation/{i}" for i in range(4)]
     image, truth = batches[2]
     with torch.no_grad():
         found = network(image).argmax(1)
-    assert torch.equal(album.shown["validation/2"], compared(image[0], truth[0], found[0], NAMES))
+    assert torch.equal(
+        album.shown["validation/2"], segmentation_comparison(image[0], truth[0], found[0], NAMES)
+    )
 
 
 def test_objects_are_shown_from_a_score_of_one_half(album, tmp_path):
@@ -109,12 +111,12 @@ def test_objects_are_shown_from_a_score_of_one_half(album, tmp_path):
     target["iscrowd"] = torch.zeros(2, dtype=torch.int64)
     target["area"] = masks.sum((1, 2)).float()
     options = detection.Options(data=tmp_path)
-    learner = detection.Detection(Says([dict(found)]), options, "mask_rcnn", ["pedestrian"])
+    learner = detection.DetectionLearner(Says([dict(found)]), options, "mask_rcnn", ["pedestrian"])
     validated(learner, ([image], [target]))
     true = dict(found, scores=torch.ones(2))
     sure = {name: value[:1] for name, value in found.items()}
-    expected = [object_overlay(image, each, ["pedestrian"]) for each in (true, sure)]
-    assert torch.equal(album.shown["validation/0"], beside(*expected))
+    expected = [detection_overlay(image, each, ["pedestrian"]) for each in (true, sure)]
+    assert torch.equal(album.shown["validation/0"], image_row(*expected))
 
 
 @pytest.mark.parametrize("model", ["panoptic_fpn", "panoptic_deeplab"])
@@ -130,7 +132,7 @@ def test_segments_are_shown_in_the_colours_of_their_classes(model, album, tmp_pa
         panoptic_overlay(image, ids, {5: 1, 8: 0}, names),
         panoptic_overlay(image, torch.full((H, W), 5), {5: 1}, names),
     )
-    assert torch.equal(album.shown["validation/0"], beside(*expected))
+    assert torch.equal(album.shown["validation/0"], image_row(*expected))
 
 
 @pytest.mark.parametrize("alignment", ["none", "median"])
@@ -138,13 +140,13 @@ def test_depth_is_shown_at_one_scale_where_it_is_in_metres(alignment, album, tmp
     network = SingleTask(TinyPyramid(), LogDepth(0.5, 8.0), width=8)
     options = depth.Options(data=tmp_path, alignment=alignment)
     image, truth = torch.rand(1, 3, H, W), 1 + torch.rand(1, 2 * H, 2 * W)
-    validated(depth.Supervised(network, options), (image, truth))
+    validated(depth.SupervisedDepth(network, options), (image, truth))
     with torch.no_grad():
-        found = at_size(network(image)[:, None], (2 * H, 2 * W))[0, 0]
-    span = depth_span(truth[0]) if alignment == "none" else None
+        found = resize_bilinear(network(image)[:, None], (2 * H, 2 * W))[0, 0]
+    span = depth_limits(truth[0]) if alignment == "none" else None
     maps = [depth_picture(each, span) for each in (truth[0], found)]
     assert torch.equal(
-        album.shown["validation/0"], beside(at_size(image, (2 * H, 2 * W))[0], *maps)
+        album.shown["validation/0"], image_row(resize_bilinear(image, (2 * H, 2 * W))[0], *maps)
     )
 
 
@@ -165,9 +167,11 @@ def test_each_of_several_tasks_is_shown(album, tmp_path):
     with torch.no_grad():
         found = {task: answer[0] for task, answer in network(image).items()}
     truth = {task: label[0] for task, label in labels.items()}
-    classes = compared(image[0], truth["segmentation"], found["segmentation"].argmax(0), NAMES)
+    classes = segmentation_comparison(
+        image[0], truth["segmentation"], found["segmentation"].argmax(0), NAMES
+    )
     assert torch.equal(album.shown["segmentation/0"], classes)
-    maps = [depth_picture(each["depth"], depth_span(truth["depth"])) for each in (truth, found)]
-    assert torch.equal(album.shown["depth/0"], beside(image[0], *maps))
+    maps = [depth_picture(each["depth"], depth_limits(truth["depth"])) for each in (truth, found)]
+    assert torch.equal(album.shown["depth/0"], image_row(image[0], *maps))
     colours = [normal_colours(each["normals"]) for each in (truth, found)]
-    assert torch.equal(album.shown["normals/0"], beside(image[0], *colours))
+    assert torch.equal(album.shown["normals/0"], image_row(image[0], *colours))

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders
 from tests.recipes import test_depth as depth
 from tests.recipes import test_detection, test_multitask, test_panoptic, test_segmentation
 from tests.recipes import tiny_coco as scenes
-from tests.recipes.tiny_camvid import streets
-from tests.recipes.tiny_depth import kitchen
+from tests.recipes.tiny_camvid import write_camvid
+from tests.recipes.tiny_depth import write_posed_rgbd
 
 ROOT = Path(__file__).parents[2]
 FIT = """
@@ -45,17 +45,17 @@ class Run(NamedTuple):
 
 
 def of_segmentation(folder: Path) -> Any:
-    return test_segmentation.options(streets(folder / "data", count=3), folder / "out")
+    return test_segmentation.options(write_camvid(folder / "data", count=3), folder / "out")
 
 
 def of_objects(folder: Path) -> Any:
-    data = scenes.pennfudan(folder / "data", count=12)  # of which three are val
+    data = scenes.write_pennfudan(folder / "data", count=12)  # of which three are val
     return test_detection.options(data, folder / "out", "mask_rcnn", limit=None)
 
 
 def of_segments(model: str) -> Callable[[Path], Any]:
     def made(folder: Path) -> Any:
-        data = scenes.coco(folder / "data")
+        data = scenes.write_coco(folder / "data")
         return test_panoptic.options(data, folder / "out", model, limit=None)
 
     return made
@@ -63,7 +63,7 @@ def of_segments(model: str) -> Callable[[Path], Any]:
 
 def of_depth(kind: str) -> Callable[[Path], Any]:
     def made(folder: Path) -> Any:
-        return depth.options_of(kind, kitchen(folder / "data"), folder / "out")
+        return depth.options_of(kind, write_posed_rgbd(folder / "data"), folder / "out")
 
     return made
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from tests.recipes.tiny_camvid import streets
+from tests.recipes.tiny_camvid import write_camvid
 from unstride.models.task_network import read_task
 from unstride.recipes import depth, segmentation
 from unstride.recipes.segmentation import Options, fit, validate
@@ -28,7 +28,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return streets(tmp_path_factory.mktemp("streets"))
+    return write_camvid(tmp_path_factory.mktemp("streets"))
 
 
 def options(data, out, **other):
@@ -55,17 +55,17 @@ def test_same_seed_same_curve_and_a_killed_run_goes_on_to_it(data, tmp_path, mon
     fit(options(data, tmp_path / "other seed", seed=1))
     whole = card(tmp_path / "whole")
     assert card(tmp_path / "other seed")["curve"] != whole["curve"]
-    real = segmentation.Segmentation.losses
+    real = segmentation.SegmentationLearner.losses
 
     def killed(self, batch):
         if self.global_step == 2:
             raise KeyboardInterrupt
         return real(self, batch)
 
-    monkeypatch.setattr(segmentation.Segmentation, "losses", killed)
+    monkeypatch.setattr(segmentation.SegmentationLearner, "losses", killed)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         fit(options(data, tmp_path / "stopped"))
-    monkeypatch.setattr(segmentation.Segmentation, "losses", real)
+    monkeypatch.setattr(segmentation.SegmentationLearner, "losses", real)
     fit(options(data, tmp_path / "stopped"))
     assert card(tmp_path / "stopped")["curve"] == whole["curve"]
     assert card(tmp_path / "stopped")["measured"] == whole["measured"]
@@ -81,7 +81,7 @@ def test_a_broken_checkpoint_is_named(data, tmp_path):
 def test_what_is_killed_while_it_measures_measures_again(data, tmp_path, monkeypatch):
     """At the same steps, for the patience to be counted alike; at the end once, not twice."""
     seen = []
-    real = segmentation.Segmentation.on_validation_epoch_end
+    real = segmentation.SegmentationLearner.on_validation_epoch_end
 
     def watched(self):
         seen.append(self.global_step)
@@ -89,7 +89,7 @@ def test_what_is_killed_while_it_measures_measures_again(data, tmp_path, monkeyp
             raise KeyboardInterrupt
         real(self)
 
-    monkeypatch.setattr(segmentation.Segmentation, "on_validation_epoch_end", watched)
+    monkeypatch.setattr(segmentation.SegmentationLearner, "on_validation_epoch_end", watched)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         fit(options(data, tmp_path / "stopped", check_every=2))
     stopped = fit(options(data, tmp_path / "stopped", check_every=2))
@@ -101,7 +101,7 @@ def test_what_is_killed_while_it_measures_measures_again(data, tmp_path, monkeyp
 
 
 def test_what_is_killed_after_it_measured_does_not_measure_again(data, tmp_path, monkeypatch):
-    seen, real = [], segmentation.Segmentation
+    seen, real = [], segmentation.SegmentationLearner
 
     class Watched(real):
         def on_validation_epoch_end(self):
@@ -113,7 +113,7 @@ def test_what_is_killed_after_it_measured_does_not_measure_again(data, tmp_path,
                 raise KeyboardInterrupt
             return super().losses(batch)
 
-    monkeypatch.setattr(segmentation, "Segmentation", Watched)
+    monkeypatch.setattr(segmentation, "SegmentationLearner", Watched)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         fit(options(data, tmp_path, check_every=2))
     seen.append("killed")
@@ -220,7 +220,7 @@ def test_training_stops_where_it_no_longer_gets_better(data, tmp_path):
 def test_the_best_weights_are_kept_where_they_are_looked_for(data, tmp_path, monkeypatch):
     """Scores are said to fall; so the first ones that were measured are kept."""
     said = iter([3.0, 2.0, 1.0, 0.0])
-    real = segmentation.Segmentation.on_validation_epoch_end
+    real = segmentation.SegmentationLearner.on_validation_epoch_end
     state = {}
 
     def falling(self):
@@ -231,7 +231,7 @@ def test_the_best_weights_are_kept_where_they_are_looked_for(data, tmp_path, mon
         self.log("miou", score)
         self.log("boundary_miou", score)
 
-    monkeypatch.setattr(segmentation.Segmentation, "on_validation_epoch_end", falling)
+    monkeypatch.setattr(segmentation.SegmentationLearner, "on_validation_epoch_end", falling)
     fit(options(data, tmp_path, steps=6, check_every=2, patience=5))
     assert real is not falling
     kept = load_file(tmp_path / "model" / "model.safetensors")
@@ -258,7 +258,9 @@ def test_what_is_wrong_is_named(wrong, message, data, tmp_path):
 
 def test_pixels_beyond_the_photograph_are_unlabelled_and_grey(data):
     made = Options(data=data, crop=(96, 96), base=(48, 64), scales=(1.0, 1.0), colour=0.0)
-    image, labels = segmentation.Augmented(made)(*segmentation.split(made, "train")[0])
+    image, labels = segmentation.SegmentationTransform(made)(
+        *segmentation.load_split(made, "train")[0]
+    )
     assert image.shape == (3, 96, 96)
     assert (image[:, labels == 255][:, -1] == 0.45).all()
     assert (labels != 255).sum() == 48 * 63
@@ -281,7 +283,7 @@ def test_two_processes_learn_what_one_would(tmp_path):
 
     Every pixel is labelled: the mean over each process's pixels is averaged, not their sum.
     """
-    data = streets(tmp_path / "streets", count=3, void=0)
+    data = write_camvid(tmp_path / "streets", count=3, void=0)
     (tmp_path / "script.py").write_text(SCRIPT)
     for name, batch, devices in (("one", 4, 1), ("two", 2, 2)):
         command = [sys.executable, str(tmp_path / "script.py"), str(data), str(tmp_path / name)]

@@ -7,7 +7,7 @@ COLOURS = {0: (90, 140, 230), 3: (60, 60, 60), 8: (200, 30, 30)}  # sky, road, c
 HEIGHT, WIDTH = 48, 64
 
 
-def streets(root, splits=("train", "val", "test"), count=3, void=1):
+def write_camvid(root, splits=("train", "val", "test"), count=3, void=1):
     """CamVid's layout, as in the data pack; the last columns of each label are void."""
     draw = np.random.default_rng(0)
     for split in splits:

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 H, W = 24, 32
-TINY = {
+TINY_OPTIONS = {
     "backbone": "resnet18",
     "pretrained": False,
     "model_options": {"width": 8},
@@ -20,19 +20,19 @@ TINY = {
 }
 
 
-def texture(seed: int) -> Image.Image:
+def random_photo(seed: int) -> Image.Image:
     """A smooth picture."""
     rough = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), np.uint8)
     return Image.fromarray(rough).resize((W, H), Image.Resampling.BILINEAR)
 
 
-def kitchen(root: Path) -> Path:
+def write_posed_rgbd(root: Path) -> Path:
     """A moving RGB-D camera: four frames that teach, three that are scored."""
     for folder in ("images", "depth"):
         (root / folder).mkdir(parents=True)
     poses = []
     for n in (0, 1, 2, 3, 840, 841, 842):
-        texture(n).save(root / "images" / f"{n:06d}.png")
+        random_photo(n).save(root / "images" / f"{n:06d}.png")
         depth = (2000 + 300 * np.sin(np.arange(W) / 5 + n) * np.ones((H, 1))).astype(np.uint16)
         depth[:2, :2] = 0
         Image.fromarray(depth).save(root / "depth" / f"{n:06d}.png")
@@ -42,13 +42,13 @@ def kitchen(root: Path) -> Path:
     return root
 
 
-def road(root: Path) -> Path:
+def write_kitti(root: Path) -> Path:
     """KITTI odometry as it is unpacked: a sequence that teaches, one that is scored."""
     (root / "poses").mkdir(parents=True)
     for name in ("00", "09"):
         (root / "sequences" / name / "image_2").mkdir(parents=True)
         for n in range(3):
-            texture(n).save(root / "sequences" / name / "image_2" / f"{n:06d}.png")
+            random_photo(n).save(root / "sequences" / name / "image_2" / f"{n:06d}.png")
         calibration = "P2: 30 0 15 0 0 30 11 0 0 0 1 0\n"
         (root / "sequences" / name / "calib.txt").write_text(calibration)
         rows = [f"1 0 0 0 0 1 0 0 0 0 1 {n}" for n in range(3)]
@@ -56,7 +56,7 @@ def road(root: Path) -> Path:
     return root
 
 
-def drives(root: Path) -> Path:
+def write_kitti_depth(root: Path) -> Path:
     """KITTI's annotated depth: a drive that teaches, one that is scored, one of a list."""
     for number, part in enumerate(("train", "val", "train"), start=1):
         drive = f"2011_09_26_drive_{number:04d}_sync"
@@ -65,7 +65,7 @@ def drives(root: Path) -> Path:
         for folder in (photographs, depths):
             folder.mkdir(parents=True)
         for n in range(5):
-            texture(n).save(photographs / f"{n:010d}.png")
+            random_photo(n).save(photographs / f"{n:010d}.png")
             if 0 < n < 4:
                 depth = 256 * (5 + 3 * np.sin(np.arange(W) / 5 + n)) * np.ones((H, 1))
                 depth[: H // 4] = 0
@@ -76,19 +76,19 @@ def drives(root: Path) -> Path:
     return root
 
 
-def nyuv2(root: Path) -> Path:
+def write_nyuv2(root: Path) -> Path:
     """The labelled frames of NYUv2, as BTS unpacks them."""
     for split in ("train", "test"):
         folder = root / split / "study"
         folder.mkdir(parents=True)
         for n in range(2):
-            texture(n).save(folder / f"rgb_{n:05d}.jpg")
+            random_photo(n).save(folder / f"rgb_{n:05d}.jpg")
             depth = np.full((H, W), 1500 + 500 * n, np.uint16)
             Image.fromarray(depth).save(folder / f"sync_depth_{n:05d}.png")
     return root
 
 
-def nyuv2_tasks(root: Path) -> Path:
+def write_nyuv2_tasks(root: Path) -> Path:
     """NYUv2 with 13 classes, as arrays."""
     for split in ("train", "val"):
         for kind in ("image", "label", "depth"):
@@ -96,12 +96,12 @@ def nyuv2_tasks(root: Path) -> Path:
         for n in range(2):
             classes = np.arange(H * W).reshape(H, W) // 60 - 1.0
             depth = np.full((H, W, 1), 1.5 + 0.5 * n)
-            np.save(root / split / "image" / f"{n}.npy", np.asarray(texture(n)) / 255)
+            np.save(root / split / "image" / f"{n}.npy", np.asarray(random_photo(n)) / 255)
             np.save(root / split / "label" / f"{n}.npy", classes)
             np.save(root / split / "depth" / f"{n}.npy", depth)
     return root
 
 
-def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+def states_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     """Whether two states are equal to the bit."""
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
-class Hub(ThreadingHTTPServer):
+class FakeHub(ThreadingHTTPServer):
     """Repositories by name, each a dict of files; and what was asked, in order."""
 
     daemon_threads = True
 
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", 0), FakeHubHandler)
         self.repositories, self.asked, self.messages = {}, [], []
         self.created, self.uploaded = {}, []
 
@@ -24,10 +24,10 @@ class Hub(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class Handler(BaseHTTPRequestHandler):
+class FakeHubHandler(BaseHTTPRequestHandler):
     """Create, preupload, commit; the list of files, and each of them."""
 
-    server: Hub
+    server: FakeHub
 
     def log_message(self, *args):
         pass
@@ -98,9 +98,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving():
+def running_hub():
     """The server, in a thread of its own, until the end of the block."""
-    hub = Hub()
+    hub = FakeHub()
     thread = threading.Thread(target=hub.serve_forever, daemon=True)
     thread.start()
     try:

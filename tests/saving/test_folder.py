@@ -12,7 +12,7 @@ from torch import nn
 from tests.upsamplers.test_every_upsampler import NAMES, Box, built, lively
 from unstride import create_upsampler
 from unstride.saving.configuration import build, describe
-from unstride.saving.folder import CARD, CONFIG, WEIGHTS
+from unstride.saving.folder import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
 from unstride.upsamplers import (
     Bilinear,
     CarafeUpsample,
@@ -57,7 +57,7 @@ def same(one, other, channels=8):
 def test_every_upsampler_comes_back_from_a_folder(name, tmp_path):
     up = lively(built(name)).eval()
     up.save_pretrained(tmp_path)
-    assert {p.name for p in tmp_path.iterdir()} == {CARD, CONFIG, WEIGHTS}
+    assert {p.name for p in tmp_path.iterdir()} == {CARD_NAME, CONFIG_NAME, WEIGHTS_NAME}
     kind = Box if name == "box" else Upsampler
     again = kind.from_pretrained(tmp_path)
     assert type(again) is type(up)
@@ -72,7 +72,7 @@ def test_every_upsampler_comes_back_from_a_folder(name, tmp_path):
 def test_every_option_comes_back_exactly(name, tmp_path):
     up = create_upsampler(name, 16, 4, **UNUSUAL[name]).eval()
     up.save_pretrained(tmp_path)
-    held = json.loads((tmp_path / CONFIG).read_text())
+    held = json.loads((tmp_path / CONFIG_NAME).read_text())
     for stage in held.get("stages", [held]):
         options = dict(UNUSUAL[name])
         assert stage["scale"] ** options.pop("stages", 1) == 4
@@ -100,7 +100,7 @@ def test_a_class_of_ones_own_works_alone_and_within_a_cascade(tmp_path):
     cascade = Cascade(own, CarafeUpsample(8, 2)).eval()
     cascade.save_pretrained(tmp_path / "both")
     assert same(Upsampler.from_pretrained(tmp_path / "both", classes=[Own]), cascade)
-    assert "classes=[Own]" in (tmp_path / "both" / CARD).read_text()
+    assert "classes=[Own]" in (tmp_path / "both" / CARD_NAME).read_text()
     with pytest.raises(ValueError, match="names 'Own', which is no upsampler of this library"):
         Upsampler.from_pretrained(tmp_path / "own")
 
@@ -129,9 +129,9 @@ def test_weights_of_half_precision_and_shared_ones(tmp_path):
     up = Own(8)
     up.twin = up.gain
     up.half().save_pretrained(tmp_path)
-    (tmp_path / CARD).write_text("mine")
+    (tmp_path / CARD_NAME).write_text("mine")
     up.save_pretrained(tmp_path)
-    assert (tmp_path / CARD).read_text() == "mine"
+    assert (tmp_path / CARD_NAME).read_text() == "mine"
 
     class Twins(Own):
         """Not convex: two names for one tensor."""
@@ -140,8 +140,8 @@ def test_weights_of_half_precision_and_shared_ones(tmp_path):
             super().__init__(channels, scale, **more)
             self.twin = self.gain
 
-    config = json.loads((tmp_path / CONFIG).read_text()) | {"upsampler": "Twins"}
-    (tmp_path / CONFIG).write_text(json.dumps(config))
+    config = json.loads((tmp_path / CONFIG_NAME).read_text()) | {"upsampler": "Twins"}
+    (tmp_path / CONFIG_NAME).write_text(json.dumps(config))
     again = Twins.from_pretrained(tmp_path)
     assert again.gain.dtype == torch.float32
     assert torch.equal(again.gain, up.gain.float())
@@ -207,9 +207,9 @@ def test_only_upsamplers_with_named_arguments_can_be_saved():
 )
 def test_a_broken_description_gets_one_sentence(config, message, tmp_path):
     CarafeUpsample(8).save_pretrained(tmp_path)
-    (tmp_path / CONFIG).unlink()
+    (tmp_path / CONFIG_NAME).unlink()
     if config is not None:
-        (tmp_path / CONFIG).write_text(config)
+        (tmp_path / CONFIG_NAME).write_text(config)
     with pytest.raises(ValueError, match=message) as caught:
         Upsampler.from_pretrained(tmp_path)
     assert "\n" not in str(caught.value)
@@ -218,10 +218,10 @@ def test_a_broken_description_gets_one_sentence(config, message, tmp_path):
 
 def test_weights_that_are_none_are_refused(tmp_path):
     CarafeUpsample(8).save_pretrained(tmp_path)
-    torch.save(CarafeUpsample(8).state_dict(), tmp_path / WEIGHTS)
+    torch.save(CarafeUpsample(8).state_dict(), tmp_path / WEIGHTS_NAME)
     with pytest.raises(ValueError, match="weights must be a safetensors file"):
         Upsampler.from_pretrained(tmp_path)
-    (tmp_path / WEIGHTS).rename(tmp_path / "pytorch_model.bin")  # pickles are not looked for
+    (tmp_path / WEIGHTS_NAME).rename(tmp_path / "pytorch_model.bin")  # pickles are not looked for
     with pytest.raises(ValueError, match=r"model\.safetensors: no such file"):
         Upsampler.from_pretrained(tmp_path)
 

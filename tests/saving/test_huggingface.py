@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load
 
 import unstride
-from tests.saving.hub_server import serving
+from tests.saving.hub_server import running_hub
 from unstride.saving import huggingface as hub
-from unstride.saving.folder import CARD, CONFIG, WEIGHTS
+from unstride.saving.folder import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
 from unstride.upsamplers import Upsampler
 
 ROOT = Path(__file__).parents[2]
@@ -44,19 +44,19 @@ def test_what_is_pushed_loads_back_and_the_card_is_left_alone(tmp_path):
         "up.channel_compressor.bias.data.fill_(7)\n"
         "up.push_to_hub('me/carafe')\n"
     )
-    with serving() as server:
+    with running_hub() as server:
         done = run(code, server.address, tmp_path)
         assert done.returncode == 0, done.stderr
         assert done.stdout == f"{server.address}/me/carafe\n"
         files, created = server.repositories["me/carafe"], server.created["me/carafe"]
-    assert set(files) == {CARD, CONFIG, WEIGHTS}
+    assert set(files) == {CARD_NAME, CONFIG_NAME, WEIGHTS_NAME}
     assert created.get("private") or created.get("visibility") == "private"
     assert server.messages == ["mine", "Upload with unstride"]
-    held = json.loads(files[CONFIG])
+    held = json.loads(files[CONFIG_NAME])
     assert (held["upsampler"], held["options"]["kernel_size"]) == ("carafe", 3)
-    assert (load(files[WEIGHTS])["channel_compressor.bias"] == 7).all()
-    assert b"library_name: unstride" in files[CARD]
-    assert server.uploaded == [[CARD, CONFIG, WEIGHTS], [CONFIG, WEIGHTS]]
+    assert (load(files[WEIGHTS_NAME])["channel_compressor.bias"] == 7).all()
+    assert b"library_name: unstride" in files[CARD_NAME]
+    assert server.uploaded == [[CARD_NAME, CONFIG_NAME, WEIGHTS_NAME], [CONFIG_NAME, WEIGHTS_NAME]]
 
 
 def test_what_cannot_be_fetched_gets_one_sentence(tmp_path):
@@ -68,8 +68,8 @@ def test_what_cannot_be_fetched_gets_one_sentence(tmp_path):
         "try:\n    unstride.create_upsampler('bilinear', 8).push_to_hub('no good')\n"
         "except OSError as error:\n    print(error)\n"
     )
-    with serving() as server:
-        server.repositories["me/other"] = {"pytorch_model.bin": b"pickled", CONFIG: b"{}"}
+    with running_hub() as server:
+        server.repositories["me/other"] = {"pytorch_model.bin": b"pickled", CONFIG_NAME: b"{}"}
         done = run(code, server.address, tmp_path)
         fetched = [path for _, path in server.asked if "pytorch_model" in path]
     assert done.returncode == 0, done.stderr

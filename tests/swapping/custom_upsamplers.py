@@ -5,17 +5,17 @@ from torch import nn
 from unstride.ops import correlate
 from unstride.upsamplers import Reassembly
 from unstride.upsamplers.guide import (
-    required_guide,
-    resized_guide,
+    check_guide,
+    resize_guide,
 )
-from unstride.upsamplers.resize import shuffled
+from unstride.upsamplers.resize import shuffle_to_size
 
 
-def softmax(scores):
+def softmax_over_taps(scores):
     return scores.flatten(2, 3).softmax(2).unflatten(2, scores.shape[2:4])
 
 
-class Own(Reassembly):
+class CustomUpsampler(Reassembly):
     """Weights are positive and sum to one; a convolution of the features predicts them."""
 
     def __init__(self, channels, scale=2, kernel_size=3):
@@ -25,11 +25,11 @@ class Own(Reassembly):
 
     def predict_weights(self, features, guide, size):
         k = self.kernel_size
-        scores = shuffled(self.encode(features), self.scale, size)
-        return softmax(scores.unflatten(1, (1, k, k)))
+        scores = shuffle_to_size(self.encode(features), self.scale, size)
+        return softmax_over_taps(scores.unflatten(1, (1, k, k)))
 
 
-class Guided(Reassembly):
+class CustomGuidedUpsampler(Reassembly):
     """Weights are positive and sum to one; the guide asks the features for them."""
 
     def __init__(self, channels, scale=2, *, guide_channels):
@@ -39,6 +39,6 @@ class Guided(Reassembly):
         self.key = nn.Conv2d(channels, 8, 1)
 
     def predict_weights(self, features, guide, size):
-        guide = required_guide(guide, features, self.guide_channels, "Guided")
-        queries = resized_guide(self.query(guide), size)
-        return softmax(correlate(queries.contiguous(), self.key(features), 3))
+        guide = check_guide(guide, features, self.guide_channels, "CustomGuidedUpsampler")
+        queries = resize_guide(self.query(guide), size)
+        return softmax_over_taps(correlate(queries.contiguous(), self.key(features), 3))

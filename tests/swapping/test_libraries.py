@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.swapping.custom_upsamplers import Guided, Own
+from tests.swapping.custom_upsamplers import CustomGuidedUpsampler, CustomUpsampler
 from unstride import find_places, swap, unswap
 
 pytestmark = [
@@ -285,7 +285,7 @@ def test_swapped_it_trains_and_unswapped_it_is_as_before(case):
     state = copy.deepcopy(model.state_dict())
     with torch.no_grad():
         before = tensors(model(*case.example))
-    swap(model, Own, example=case.example)
+    swap(model, CustomUpsampler, example=case.example)
     assert [p.name for p in find_places(model) if p.upsampler] == case.swapped
     model.load_state_dict(state)
     held = {n: p for n, p in model.named_parameters() if "unstride_up." in n}
@@ -326,14 +326,14 @@ def one_step(model, example):
 @every
 def test_a_guided_upsampler_takes_the_model_s_own_maps(case):
     model = case.model().eval()
-    swap(model, Guided, example=case.example)
+    swap(model, CustomGuidedUpsampler, example=case.example)
     places = {p.name: p for p in find_places(model) if p.upsampler}
     unguided = {"roi_heads.mask_predictor.conv5_mask", "head.head.1", *LEVELS}
     unguided |= {*SMP_LEVELS, SMP_LAST}
     assert set(places) == set(case.swapped) - unguided
     seen = []
     for module in model.modules():
-        if isinstance(module, Guided):
+        if isinstance(module, CustomGuidedUpsampler):
             module.register_forward_pre_hook(lambda m, args: seen.append(args))
     with torch.no_grad():
         model(*case.example)
@@ -343,7 +343,7 @@ def test_a_guided_upsampler_takes_the_model_s_own_maps(case):
 
 def test_fpn_s_guide_is_the_finer_level():
     model = detector("fcos_resnet50_fpn").eval()
-    swap(model, Guided, example=LIST)
+    swap(model, CustomGuidedUpsampler, example=LIST)
     guides, levels = [], []
     model.backbone.body.register_forward_hook(lambda m, i, out: levels.extend(out.values()))
     for up in model.backbone.fpn.unstride_up:
@@ -356,10 +356,10 @@ def test_fpn_s_guide_is_the_finer_level():
 def test_what_deeplab_upsamples_is_logits_unless_named():
     model = deeplab()
     with pytest.raises(ValueError, match=r"it has none; classifier\.0\.convs\.4: one pixel"):
-        swap(model, Own, example=IMAGES)
+        swap(model, CustomUpsampler, example=IMAGES)
     places = {p.name: p.left_alone for p in find_places(model, example=IMAGES)}
     assert places.keys() == {"classifier.0.convs.4", "self:0", "self:1"}
-    swap(model, Own, example=IMAGES, only="self:0")
+    swap(model, CustomUpsampler, example=IMAGES, only="self:0")
     assert model.eval()(*IMAGES)["out"].shape == (2, 5, 128, 128)
     assert list(model.state_dict())[-1] == "unstride_up.0.encode.bias"
 
@@ -372,7 +372,7 @@ def test_position_embeddings_are_no_places():
 
 
 def test_a_swapped_unet_compiles_whole_and_exports():
-    model = swap(smp("Unet").eval(), Guided, example=SMALL)
+    model = swap(smp("Unet").eval(), CustomGuidedUpsampler, example=SMALL)
     with torch.no_grad():
         exact = model(*SMALL)
         compiled = torch.compile(model, fullgraph=True, backend="aot_eager")

@@ -6,8 +6,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from tests.swapping.custom_upsamplers import Own
-from tests.swapping.toy_networks import Net
+from tests.swapping.custom_upsamplers import CustomUpsampler
+from tests.swapping.toy_networks import ToyNet
 from unstride import swap
 
 
@@ -15,7 +15,7 @@ def train(rank, store, results):
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", f"file://{store}", rank=rank, world_size=2)
     torch.manual_seed(rank)
-    model = swap(Net(), Own, example=torch.randn(2, 3, 16, 16))
+    model = swap(ToyNet(), CustomUpsampler, example=torch.randn(2, 3, 16, 16))
     wrapped = DistributedDataParallel(model)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     before = {n: p.detach().clone() for n, p in model.named_parameters()}

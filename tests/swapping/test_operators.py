@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.ops import FeaturePyramidNetwork
 
-from tests.swapping.toy_networks import Net
+from tests.swapping.toy_networks import ToyNet
 from unstride import find_places, list_upsamplers, swap, unswap
 
 FIXED = {"nearest", "bilinear", "bicubic", "guided_filter", "joint_bilateral", "max_unpool"}
@@ -41,7 +41,7 @@ def test_into_a_pyramid(name):
 
 @pytest.mark.parametrize("name", ["carafe", "dysample", "a2u", "pixel_shuffle"])
 def test_into_a_network_whole_under_compilation(name):
-    net, image = Net().eval(), torch.randn(1, 3, 16, 24)
+    net, image = ToyNet().eval(), torch.randn(1, 3, 16, 24)
     swap(net, name, example=image, **OPTIONS.get(name, {}))
     torch._dynamo.reset()
     compiled = torch.compile(net, fullgraph=True, backend="aot_eager")

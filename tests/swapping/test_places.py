@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from tests.swapping.toy_networks import PLACES, Net
+from tests.swapping.toy_networks import PLACE_NAMES, ToyNet
 from unstride import find_places
 
 
@@ -17,7 +17,7 @@ def fingerprint(model):
 
 
 def test_each_place_is_listed_with_its_sizes():
-    places = find_places(Net(), example=torch.randn(2, 3, 16, 24))
+    places = find_places(ToyNet(), example=torch.randn(2, 3, 16, 24))
     assert {p.name: (p.kind, p.features.shape[1], p.channels, p.size, p.scale) for p in places} == {
         "place": ("bilinear", 8, 8, (4, 6), 2),
         "block": ("nearest", 8, 8, (8, 12), 2),
@@ -30,12 +30,12 @@ def test_each_place_is_listed_with_its_sizes():
 
 
 def test_each_place_that_is_left_alone_says_why():
-    places = find_places(Net(), example=torch.randn(2, 3, 16, 24))
+    places = find_places(ToyNet(), example=torch.randn(2, 3, 16, 24))
     assert {p.name: p.left_alone for p in places if p.left_alone} == {
         "place": "it does not depend on the model's input",
         "self:2": "no parameter comes after it, as after logits",
     }
-    assert [p.name for p in places if not p.left_alone] == PLACES
+    assert [p.name for p in places if not p.left_alone] == PLACE_NAMES
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_what_does_not_enlarge_or_is_no_map_is_no_place():
 
 
 def test_the_guide_is_the_nearest_tensor_of_the_output_size():
-    places = find_places(Net(), example=torch.randn(2, 3, 16, 24))
+    places = find_places(ToyNet(), example=torch.randn(2, 3, 16, 24))
     guides = {p.name: str(p.guides[0]) for p in places if not p.left_alone}
     assert guides == {
         "block": "argument skip of block",
@@ -113,7 +113,7 @@ def test_a_module_that_runs_twice_is_one_place_for_each_number_of_channels():
 
 @pytest.mark.parametrize("breaks", [False, True])
 def test_the_dry_forward_leaves_no_trace(breaks):
-    class Noisy(Net):
+    class Noisy(ToyNet):
         def forward(self, image):
             self.seen += torch.rand(1)
             out = super().forward(image)
@@ -141,7 +141,7 @@ def test_the_dry_forward_leaves_no_trace(breaks):
 
 
 def test_places_print_as_a_table():
-    lines = str(find_places(Net(), example=torch.randn(2, 3, 16, 16))).splitlines()
+    lines = str(find_places(ToyNet(), example=torch.randn(2, 3, 16, 16))).splitlines()
     assert lines[0].split() == ["place", "now", "channels", "size", "becomes"]
     assert lines[2].split() == [
         *("deconv", "deconvolution", "8", "->", "6", "8", "x", "8", "->", "16", "x", "16"),
@@ -163,4 +163,4 @@ def test_many_calls_that_are_left_alone_alike_share_a_row():
 
 def test_an_example_is_asked_for():
     with pytest.raises(ValueError, match="example must be what the model is called with"):
-        find_places(Net())
+        find_places(ToyNet())

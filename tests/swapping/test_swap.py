@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from tests.swapping.custom_upsamplers import Guided, Own
-from tests.swapping.toy_networks import PLACES, Block, Net
+from tests.swapping.custom_upsamplers import CustomGuidedUpsampler, CustomUpsampler
+from tests.swapping.toy_networks import PLACE_NAMES, DecoderBlock, ToyNet
 from unstride import find_places, swap, unswap
 from unstride.upsamplers import Upsampler
 
@@ -22,8 +22,8 @@ def x():
     return torch.randn(2, 3, 16, 16)
 
 
-def swapped(x, upsampler=Own, **options):
-    return swap(Net(), upsampler, example=x, **options)
+def swapped(x, upsampler=CustomUpsampler, **options):
+    return swap(ToyNet(), upsampler, example=x, **options)
 
 
 def became(model):
@@ -35,13 +35,13 @@ def new(model):
 
 
 def test_every_place_gets_an_upsampler_of_its_own(x):
-    model = Net()
-    assert swap(model, Own, example=x) is model
+    model = ToyNet()
+    assert swap(model, CustomUpsampler, example=x) is model
     assert became(model) == {
-        **dict.fromkeys(PLACES, "Own"),
+        **dict.fromkeys(PLACE_NAMES, "Own"),
         "deconv": "Own and a 1 x 1 convolution",
     }
-    held = [m for m in model.modules() if isinstance(m, Own)]
+    held = [m for m in model.modules() if isinstance(m, CustomUpsampler)]
     assert len(held) == 5
     assert sorted(m.scale for m in held) == [2, 2, 2, 2, 4]
     assert model(x)["logits"].shape == (2, 5, 32, 32)
@@ -51,7 +51,7 @@ def test_the_upsamplers_are_what_runs(x):
     model = swapped(x).eval()
     seen = []
     for module in model.modules():
-        if isinstance(module, Own):
+        if isinstance(module, CustomUpsampler):
             module.register_forward_hook(lambda m, i, out: seen.append(tuple(out.shape[1:])))
     before = model(x)["logits"]
     assert seen == [(8, 8, 8), (8, 16, 16), (8, 16, 16), (8, 16, 16), (8, 16, 16)]
@@ -64,7 +64,7 @@ def test_the_upsamplers_are_what_runs(x):
 
 @pytest.mark.parametrize("size", [(16, 16), (20, 28)])
 def test_the_model_s_own_interpolation_put_in_its_place_changes_nothing(size, x):
-    model = Net().eval()
+    model = ToyNet().eval()
     image = torch.randn(1, 3, *size)
     exact = model(image)["logits"]
     swap(model, "nearest", example=x, only="block")
@@ -101,7 +101,7 @@ def test_a_module_that_only_interpolates_at_other_sizes_shifts_no_place(x):
 
 
 def test_old_checkpoints_load_strictly_and_new_ones_round_trip(x):
-    old = Net().state_dict()
+    old = ToyNet().state_dict()
     model = swapped(x).eval()
     before = {n: p.detach().clone() for n, p in new(model).items()}
     assert set(old) == set(model.state_dict()) - set(before)
@@ -123,7 +123,7 @@ def test_a_checkpoint_with_some_of_the_new_parameters_must_have_all(x):
 
 
 def test_unswapped_it_is_as_before_bit_for_bit(x):
-    model = Net()
+    model = ToyNet()
     model.block.eval()
     model.deconv.bias.requires_grad_(False)
 
@@ -134,7 +134,7 @@ def test_unswapped_it_is_as_before_bit_for_bit(x):
         ] + [(n, p.requires_grad, id(p)) for n, p in model.named_parameters()]
 
     before, state = all_of_it(), copy.deepcopy(model.state_dict())
-    swap(model, Own, example=x)
+    swap(model, CustomUpsampler, example=x)
     assert all_of_it() != before
     assert not model.deconv.weight.requires_grad
     assert unswap(model) is model
@@ -146,22 +146,22 @@ def test_unswapped_it_is_as_before_bit_for_bit(x):
 @pytest.mark.parametrize(
     "again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"]
 )
-@pytest.mark.parametrize("upsampler", [Own, Guided])
+@pytest.mark.parametrize("upsampler", [CustomUpsampler, CustomGuidedUpsampler])
 def test_copies_are_swapped_models_too(again, upsampler, x):
     model = swapped(x, upsampler).eval()
     copied = again(model)
     assert torch.equal(copied(x)["logits"], model(x)["logits"])
-    assert isinstance(copied, Net)
+    assert isinstance(copied, ToyNet)
     assert became(copied) == became(model)
     for p in new(model).values():
         with torch.no_grad():
             p.add_(torch.randn_like(p))
     assert not torch.equal(copied(x)["logits"], model(x)["logits"])
-    assert type(unswap(copied)) is Net
+    assert type(unswap(copied)) is ToyNet
 
 
 def test_autocast(x):
-    model = swapped(x, Guided).eval()
+    model = swapped(x, CustomGuidedUpsampler).eval()
     exact = model(x)["logits"]
     with torch.autocast("cpu", torch.bfloat16):
         out = model(x)["logits"]
@@ -170,12 +170,12 @@ def test_autocast(x):
 
 
 def test_upsamplers_take_the_model_s_type_and_mode(x):
-    model = swap(Net().double().eval(), Own, example=x.double())
+    model = swap(ToyNet().double().eval(), CustomUpsampler, example=x.double())
     assert {p.dtype for p in new(model).values()} == {torch.float64}
     assert not any(m.training for m in model.modules())
 
 
-@pytest.mark.parametrize("upsampler", [Own, Guided])
+@pytest.mark.parametrize("upsampler", [CustomUpsampler, CustomGuidedUpsampler])
 def test_it_compiles_whole(upsampler, x):
     model = swapped(x, upsampler).eval()
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
@@ -195,26 +195,26 @@ def test_it_compiles_once_for_all_sizes(x):
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.filterwarnings("ignore:While compiling, we found certain side effects:UserWarning")
 def test_it_exports(strict, x):
-    model = swapped(x, Guided).eval()
+    model = swapped(x, CustomGuidedUpsampler).eval()
     program = torch.export.export(model, (x,), strict=strict)
     torch.testing.assert_close(program.module()(x), model(x), rtol=1e-4, atol=1e-5)
 
 
 def test_the_guide_is_the_model_s_skip(x):
-    model = swapped(x, Guided).eval()
+    model = swapped(x, CustomGuidedUpsampler).eval()
     seen, skips = {}, {}
     model.block.register_forward_pre_hook(
         lambda m, args, kwargs: skips.update(block=kwargs["skip"]), with_kwargs=True
     )
     for path, module in model.named_modules():
-        if isinstance(module, Guided):
+        if isinstance(module, CustomGuidedUpsampler):
             module.register_forward_pre_hook(lambda m, args, path=path: seen.update({path: args}))
     model(x)
     assert seen["block.unstride_up.0"][1] is skips["block"]
     assert seen["refine.0.unstride_up.0"][1] is x
     assert seen["deconv.unstride_up.0"][1] is x
     assert {p.name: p.guide.channels for p in find_places(model) if p.guide} == {
-        **dict.fromkeys(PLACES, 3),
+        **dict.fromkeys(PLACE_NAMES, 3),
         "block": 8,
     }
 
@@ -223,12 +223,12 @@ def test_the_guide_may_be_what_another_module_returned(x):
     def make(channels, scale, *, guide_channels):
         if guide_channels != 6:
             raise ValueError(f"guide_channels must be 6, got {guide_channels}")
-        return Guided(channels, scale, guide_channels=guide_channels)
+        return CustomGuidedUpsampler(channels, scale, guide_channels=guide_channels)
 
     model = swapped(x, make, only=["self:0", "deconv"]).eval()
     seen, outs = [], []
     for module in model.modules():
-        if isinstance(module, Guided):
+        if isinstance(module, CustomGuidedUpsampler):
             module.register_forward_pre_hook(lambda m, args: seen.append(args[1]))
     for module in (model.stem, model.refine):
         module.register_forward_hook(lambda m, i, out: outs.append(out))
@@ -240,7 +240,7 @@ def test_a_place_without_a_fitting_guide_is_left_alone(x):
     def make(channels, scale, *, guide_channels):
         if guide_channels != channels:
             raise ValueError("guide_channels must be as many as channels")
-        return Guided(channels, scale, guide_channels=guide_channels)
+        return CustomGuidedUpsampler(channels, scale, guide_channels=guide_channels)
 
     model = swapped(x, make)
     assert set(became(model)) == {"block"}
@@ -252,7 +252,7 @@ def test_a_place_without_a_fitting_guide_is_left_alone(x):
 
 def test_threads_do_not_meet(x):
     """Each forward has its own frames: two at once get their own guides and their own places."""
-    model = swapped(x, Guided).eval()
+    model = swapped(x, CustomGuidedUpsampler).eval()
     images = [torch.randn(2, 3, 16, 16) for _ in range(4)]
     exact = [model(image)["logits"] for image in images]
     wrong = []
@@ -303,7 +303,9 @@ def test_a_name_and_its_options_make_the_upsampler(x):
     model = swapped(x, "joint_bilateral", kernel_size=3, only="block")
     (up,) = model.block.unstride_up
     assert (up.kernel_size, up.guide_channels) == (3, 8)
-    (up,) = swapped(x, functools.partial(Own, kernel_size=5), only="block").block.unstride_up
+    (up,) = swapped(
+        x, functools.partial(CustomUpsampler, kernel_size=5), only="block"
+    ).block.unstride_up
     assert up.kernel_size == 5
     with pytest.raises(ValueError, match=r"upsampler must be one of nearest, .*, got 'none'"):
         swapped(x, "none")
@@ -316,38 +318,42 @@ def test_a_failure_changes_nothing(x):
             if scale == 4:
                 raise ValueError("scale must not be 4")
 
-    model = Net()
+    model = ToyNet()
     with pytest.raises(ValueError, match="upsampler must fit self:1: scale must not be 4"):
         swap(model, Bad, example=x)
     assert all(type(m).__bases__ != () and "_unstride" not in vars(m) for m in model.modules())
     assert not new(model)
-    swap(model, Own, example=x)
+    swap(model, CustomUpsampler, example=x)
 
 
 def test_a_model_is_swapped_once(x):
     model = swapped(x)
     with pytest.raises(ValueError, match="model must not be swapped already"):
-        swap(model, Own, example=x)
+        swap(model, CustomUpsampler, example=x)
     with pytest.raises(ValueError, match="model must not be swapped already"):
-        swap(nn.Sequential(model), Own, example=x)
+        swap(nn.Sequential(model), CustomUpsampler, example=x)
     with pytest.raises(ValueError, match="model must be one that was swapped"):
-        unswap(Net())
+        unswap(ToyNet())
     with pytest.raises(ValueError, match="model must be one that was swapped"):
         unswap(model.block)
 
 
 def test_a_model_that_upsamples_nowhere_is_refused(x):
     with pytest.raises(ValueError, match=r"model must have a place to swap, it has none$"):
-        swap(nn.Conv2d(3, 3, 1), Own, example=x)
+        swap(nn.Conv2d(3, 3, 1), CustomUpsampler, example=x)
     with pytest.raises(ValueError, match="it has none; 1: no parameter comes after it"):
-        swap(nn.Sequential(nn.Conv2d(3, 3, 1), nn.Upsample(scale_factor=2)), Own, example=x)
+        swap(
+            nn.Sequential(nn.Conv2d(3, 3, 1), nn.Upsample(scale_factor=2)),
+            CustomUpsampler,
+            example=x,
+        )
 
 
 def test_a_forward_set_by_hand_is_refused(x):
-    model = Net()
+    model = ToyNet()
     model.block.forward = model.block.forward
     with pytest.raises(ValueError, match="model must have no forward set by hand, block has one"):
-        swap(model, Own, example=x)
+        swap(model, CustomUpsampler, example=x)
     assert not new(model)
 
 
@@ -363,7 +369,7 @@ def test_more_places_than_the_example_showed_are_refused():
                 x = interpolate(x, scale_factor=2)
             return self.conv(x)
 
-    model = swap(Loop(), Own, example=torch.randn(1, 3, 4, 4))
+    model = swap(Loop(), CustomUpsampler, example=torch.randn(1, 3, 4, 4))
     assert model(torch.randn(1, 3, 4, 4), times=1).shape[2:] == (8, 8)
     with pytest.raises(ValueError, match="self enlarges maps of 3 channels in more places than"):
         model(torch.randn(1, 3, 4, 4), times=3)
@@ -373,7 +379,7 @@ def test_a_module_that_runs_several_times_shares_its_upsampler():
     class Twice(nn.Module):
         def __init__(self):
             super().__init__()
-            self.block, self.conv = Block(4, 4), nn.Conv2d(3, 4, 1)
+            self.block, self.conv = DecoderBlock(4, 4), nn.Conv2d(3, 4, 1)
 
         def forward(self, x):
             once = self.block(self.conv(x), skip=self.conv(x.repeat(1, 1, 2, 2)))
@@ -382,7 +388,7 @@ def test_a_module_that_runs_several_times_shares_its_upsampler():
     image = torch.randn(1, 3, 4, 4)
     model = Twice().eval()
     exact = model(image)
-    assert len(swap(model, Guided, example=image).block.unstride_up) == 1
+    assert len(swap(model, CustomGuidedUpsampler, example=image).block.unstride_up) == 1
     assert model(image).shape == exact.shape
     unswap(model)
     torch.testing.assert_close(swap(model, "nearest", example=image)(image), exact)
@@ -415,7 +421,7 @@ def test_a_layer_that_the_example_did_not_show_is_no_call_of_the_module_around_i
         def forward(self, x):
             return interpolate(self.up(x) if x.shape[2] == 8 else x, scale_factor=2)
 
-    model = swap(Steps(Around()), Own, example=x).eval()
+    model = swap(Steps(Around()), CustomUpsampler, example=x).eval()
     seen = []
     model.step.unstride_up[0].register_forward_pre_hook(lambda m, args: seen.append(args[0]))
     model(x[..., :8, :8])
@@ -430,7 +436,7 @@ def test_a_resizing_that_only_other_sizes_need_shifts_no_place(x):
             size = x.shape[2] * 2, x.shape[3] * 2
             return interpolate(x + skip, size=size, mode="bilinear", align_corners=True)
 
-    model = swap(Steps(Fusion()), Own, example=(x, torch.randn(2, 4, 16, 16))).eval()
+    model = swap(Steps(Fusion()), CustomUpsampler, example=(x, torch.randn(2, 4, 16, 16))).eval()
     seen = []
     model.step.unstride_up[0].register_forward_pre_hook(lambda m, args: seen.append(args[2]))
     model(x, torch.randn(2, 4, 14, 14))
@@ -443,7 +449,7 @@ def test_a_guide_describes_the_same_images(x):
             return interpolate(x, scale_factor=2) + one + each
 
     one, each = torch.randn(1, 4, 32, 32), torch.randn(2, 4, 32, 32)
-    model = swap(Steps(Add()), Guided, example=(x, one, each)).eval()
+    model = swap(Steps(Add()), CustomGuidedUpsampler, example=(x, one, each)).eval()
     seen = []
     model.step.unstride_up[0].register_forward_pre_hook(lambda m, args: seen.append(args[1]))
     model(x, one, each)
@@ -466,13 +472,13 @@ def test_a_guide_is_at_hand_in_every_run_of_its_module(x):
             return x if skip is None else x + skip
 
     with pytest.raises(ValueError, match=r"it has none; step\.up: no guide of 32 x 32 is at hand"):
-        swap(Steps(Twice()), Guided, example=(x, torch.randn(2, 4, 32, 32)))
+        swap(Steps(Twice()), CustomGuidedUpsampler, example=(x, torch.randn(2, 4, 32, 32)))
 
 
 def test_what_is_returned_has_the_features_type(x):
-    class Single(Own):
+    class Single(CustomUpsampler):
         def forward(self, features, guide=None, size=None):
             return super().forward(features, guide, size).float()
 
-    model = swap(Net().double(), Single, example=x.double())
+    model = swap(ToyNet().double(), Single, example=x.double())
     assert model(x.double())["logits"].dtype == torch.float64

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 
-class Block(nn.Module):
+class DecoderBlock(nn.Module):
     """A U-Net's step: enlarge, join the skip, convolve."""
 
     def __init__(self, channels, skip):
@@ -18,7 +18,7 @@ class Block(nn.Module):
         return self.norm(self.conv(torch.cat([x, skip], 1))).relu()
 
 
-class Resampled(nn.Module):
+class PositionEmbedding(nn.Module):
     """Enlarges only where the sizes ask for it, as position embeddings do."""
 
     def __init__(self, channels):
@@ -31,7 +31,7 @@ class Resampled(nn.Module):
         return x + interpolate(self.table, size=x.shape[2:], mode="bilinear")
 
 
-class Net(nn.Module):
+class ToyNet(nn.Module):
     """Places: block, refine.0 (nn.Upsample), deconv, self:0 and self:1; self:2 is of logits."""
 
     def __init__(self):
@@ -39,8 +39,8 @@ class Net(nn.Module):
         self.stem = nn.Conv2d(3, 6, 3, padding=1)
         self.down = nn.Conv2d(6, 8, 3, stride=2, padding=1)
         self.deep = nn.Conv2d(8, 8, 3, stride=2, padding=1)
-        self.place = Resampled(8)
-        self.block = Block(8, 8)
+        self.place = PositionEmbedding(8)
+        self.block = DecoderBlock(8, 8)
         self.deconv = nn.ConvTranspose2d(8, 6, 3, stride=2, padding=1, output_padding=1)
         self.refine = nn.Sequential(
             nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
@@ -61,4 +61,4 @@ class Net(nn.Module):
         return {"logits": interpolate(logits, scale_factor=2.0, mode="bilinear")}
 
 
-PLACES = ["block", "deconv", "refine.0", "self:0", "self:1"]
+PLACE_NAMES = ["block", "deconv", "refine.0", "self:0", "self:1"]

@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from unstride.tiling.memory_budget import available_memory, parse_memory, resident_memory, room
+from unstride.tiling.memory_budget import (
+    available_ram,
+    parse_memory,
+    remaining_memory,
+    resident_memory,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,39 +56,39 @@ def group(write, path, limit, used, cached, *, version=2):
 
 def test_without_groups_it_is_what_the_machine_has(machine):
     root, write = machine
-    assert available_memory(root) == 8000 * 1024
+    assert available_ram(root) == 8000 * 1024
     write("proc/self/cgroup", "0::/a/b\n")
-    assert available_memory(root) == 8000 * 1024
+    assert available_ram(root) == 8000 * 1024
     group(write, "a/b", "max", 5, 0)
     group(write, "a", 10**12, 5, 0)
-    assert available_memory(root) == 8000 * 1024
+    assert available_ram(root) == 8000 * 1024
 
 
 def test_the_strictest_of_a_group_and_those_above_counts(machine):
     root, write = machine
     write("proc/self/cgroup", "0::/a/b\n")
     group(write, "a/b", 3_000_000, 1_000_000, 200_000)
-    assert available_memory(root) == 2_200_000
+    assert available_ram(root) == 2_200_000
     group(write, "a", 2_000_000, 1_500_000, 0)
-    assert available_memory(root) == 500_000
+    assert available_ram(root) == 500_000
     group(write, "", 2_000_000, 2_500_000, 0)  # over its limit: nothing is left
-    assert available_memory(root) == 0
+    assert available_ram(root) == 0
 
 
 def test_the_first_version_of_groups(machine):
     root, write = machine
     write("proc/self/cgroup", "5:devices:/x\n4:cpu,memory:/job\n0::/\n")
     group(write, "memory/job", 3_000_000, 1_000_000, 0, version=1)
-    assert available_memory(root) == 2_000_000
+    assert available_ram(root) == 2_000_000
     write("proc/self/cgroup", "4:memory:/seen/outside\n")  # in a container: the mount is the group
     group(write, "memory", 1_500_000, 1_000_000, 0, version=1)
-    assert available_memory(root) == 500_000
+    assert available_ram(root) == 500_000
 
 
 def test_elsewhere_half_of_what_is_built_in(tmp_path, monkeypatch):
     sizes = {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}
     monkeypatch.setattr("os.sysconf", sizes.get, raising=False)
-    assert available_memory(tmp_path) == 1000 * 4096 // 2
+    assert available_ram(tmp_path) == 1000 * 4096 // 2
 
 
 def test_a_budget_counts_what_is_in_use_already(monkeypatch):
@@ -91,13 +96,13 @@ def test_a_budget_counts_what_is_in_use_already(monkeypatch):
     before = resident_memory()
     kept = torch.ones(50_000_000)
     assert resident_memory() - before > 0.9 * kept.nbytes
-    assert abs(room(10**12, here) - (10**12 - resident_memory())) < 10_000_000
-    monkeypatch.setattr("unstride.tiling.memory_budget.available_memory", lambda: 8000)
-    assert room(None, here) == 4000
+    assert abs(remaining_memory(10**12, here) - (10**12 - resident_memory())) < 10_000_000
+    monkeypatch.setattr("unstride.tiling.memory_budget.available_ram", lambda: 8000)
+    assert remaining_memory(None, here) == 4000
 
 
 def test_on_a_gpu_its_own_memory_counts(monkeypatch):
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 100)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (600, 1000))
-    assert room(None, torch.device("cuda")) == 300
-    assert room(900, torch.device("cuda")) == 800
+    assert remaining_memory(None, torch.device("cuda")) == 300
+    assert remaining_memory(900, torch.device("cuda")) == 800

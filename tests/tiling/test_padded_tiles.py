@@ -6,7 +6,7 @@ import torch
 from unstride import DenseFeatures, create_upsampler
 from unstride.features import dense_features
 from unstride.tiling.memory_budget import resident_memory
-from unstride.tiling.padded_tiles import covering, triangles
+from unstride.tiling.padded_tiles import padded_output_size, resize_weights
 
 
 class BackboneWithFPN(torch.nn.Module):
@@ -27,7 +27,7 @@ class BackboneWithFPN(torch.nn.Module):
 @pytest.fixture
 def tight(monkeypatch):
     """Far less memory than the result takes."""
-    monkeypatch.setattr(dense_features, "room", lambda memory, device: memory)
+    monkeypatch.setattr(dense_features, "remaining_memory", lambda memory, device: memory)
 
 
 def half(model, image, size):
@@ -86,12 +86,12 @@ def test_a_part_of_a_resizing_is_that_of_the_whole():
     maps = torch.randn(1, 1, 40, 23, dtype=torch.float64)
     for m in (13, 40, 77):
         whole = torch.nn.functional.interpolate(maps, (m, 23), mode="bilinear", antialias=True)
-        weights = triangles(slice(0, m), slice(0, 40), 40, m)
+        weights = resize_weights(slice(0, m), slice(0, 40), 40, m)
         torch.testing.assert_close(weights @ maps, whole, rtol=0, atol=1e-12)
-        torch.testing.assert_close(triangles(slice(5, 9), slice(0, 40), 40, m), weights[5:9])
+        torch.testing.assert_close(resize_weights(slice(5, 9), slice(0, 40), 40, m), weights[5:9])
 
 
 def test_what_covers_an_image_is_cropped_where_it_can_be():
-    assert covering((154, 126), (150, 120), (300, 240)) == ((308, 252), True)
-    assert covering((154, 126), (150, 120), (75, 60)) == ((77, 63), True)
-    assert covering((154, 126), (150, 120), (100, 80)) == ((154, 126), False)
+    assert padded_output_size((154, 126), (150, 120), (300, 240)) == ((308, 252), True)
+    assert padded_output_size((154, 126), (150, 120), (75, 60)) == ((77, 63), True)
+    assert padded_output_size((154, 126), (150, 120), (100, 80)) == ((154, 126), False)

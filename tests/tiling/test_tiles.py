@@ -11,8 +11,8 @@ import torch
 
 from unstride import create_upsampler
 from unstride.tiling.peak_memory import peak_bytes
-from unstride.tiling.tile_axis import Axis
-from unstride.tiling.tiles import SAFETY, Tiles
+from unstride.tiling.tile_axis import TileAxis
+from unstride.tiling.tiles import SAFETY_FACTOR, Tiles
 from unstride.upsamplers import Cascade, Upsampler
 from unstride.upsamplers.bilateral_stack import BilateralStack
 
@@ -59,7 +59,7 @@ class Where(Upsampler):
     ],
 )
 def test_borders_are_whole_on_all_three_grids(cells, pixels, seen, step):
-    axis = Axis(cells, pixels, seen, 1)
+    axis = TileAxis(cells, pixels, seen, 1)
     assert axis.step == step
     for parts in axis.ways():
         spans = axis.cut(parts)
@@ -79,11 +79,11 @@ def test_borders_are_whole_on_all_three_grids(cells, pixels, seen, step):
 
 
 def test_a_way_to_cut_is_left_out_only_if_another_has_the_same_largest_tile():
-    axis = Axis(20, 80, 80, 0)
+    axis = TileAxis(20, 80, 80, 0)
     every = {axis.longest(n) for n in range(1, 21)}
     assert {axis.longest(n) for n in axis.ways()} == every
     assert axis.ways()[-1] == 20
-    assert Axis(20, 80, 80, None).ways() == [1]
+    assert TileAxis(20, 80, 80, None).ways() == [1]
 
 
 @pytest.mark.parametrize("room", [40_000, 70_000])
@@ -195,7 +195,7 @@ def test_resident_memory_stays_within_the_room(name, room):
     assert re.fullmatch(r"\d+ \d+\n", done.stdout), done.stderr
     count, peak = map(int, done.stdout.split())
     assert count > 1
-    assert room / 5 < peak < room / SAFETY
+    assert room / 5 < peak < room / SAFETY_FACTOR
 
 
 def test_what_is_found_in_the_whole_guide_is_found_once():

@@ -10,10 +10,10 @@ from torch import nn
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 
 from tests.recipes.test_segmentation import card, options
-from tests.recipes.tiny_camvid import streets
+from tests.recipes.tiny_camvid import write_camvid
 from unstride.backbones.timm_backbone import create_backbone
 from unstride.recipes import segmentation
-from unstride.training.callbacks import Best, NormSync
+from unstride.training.callbacks import BatchNormSync, BestCheckpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
@@ -37,7 +37,7 @@ def measured(best, trainer, *scores):
 
 @pytest.mark.parametrize(("mode", "sign"), [("max", 1), ("min", -1)])
 def test_weights_are_kept_while_they_get_better(mode, sign):
-    best, trainer = Best("best.ckpt", "score", mode, 2), Trainer()
+    best, trainer = BestCheckpoint("best.ckpt", "score", mode, 2), Trainer()
     measured(best, trainer, *(sign * score for score in (-3.0, -1.0, -2.0, 0.5)))
     assert trainer.saved == [("best.ckpt", True)] * 3
     assert not trainer.should_stop
@@ -47,7 +47,7 @@ def test_weights_are_kept_while_they_get_better(mode, sign):
 
 
 def test_a_measurement_after_training_counts_nothing():
-    best, trainer = Best("best.ckpt", "score", "max", 1), Trainer()
+    best, trainer = BestCheckpoint("best.ckpt", "score", "max", 1), Trainer()
     trainer.state.fn = "validate"
     measured(best, trainer, 1.0, 0.0, 0.0)
     assert trainer.saved == []
@@ -55,9 +55,9 @@ def test_a_measurement_after_training_counts_nothing():
 
 
 def test_what_was_ended_stays_ended_and_the_best_is_remembered():
-    best, trainer = Best("best.ckpt", "score", "max", 1), Trainer()
+    best, trainer = BestCheckpoint("best.ckpt", "score", "max", 1), Trainer()
     measured(best, trainer, 2.0, 1.0)
-    again, later = Best("elsewhere/best.ckpt", "score", "max", 1), Trainer()
+    again, later = BestCheckpoint("elsewhere/best.ckpt", "score", "max", 1), Trainer()
     again.load_state_dict(best.state_dict())
     again.on_train_start(later, None)
     assert later.should_stop
@@ -66,7 +66,7 @@ def test_what_was_ended_stays_ended_and_the_best_is_remembered():
 
 
 def test_an_ended_run_that_is_started_again_trains_no_more(tmp_path, monkeypatch):
-    data, made = streets(tmp_path / "data"), {"steps": 8, "check_every": 2, "patience": 1}
+    data, made = write_camvid(tmp_path / "data"), {"steps": 8, "check_every": 2, "patience": 1}
     scores = iter([0.5, 0.4, 0.9, 0.9])
 
     def falling(self):
@@ -74,7 +74,7 @@ def test_an_ended_run_that_is_started_again_trains_no_more(tmp_path, monkeypatch
         self.log("miou", score)
         self.log("boundary_miou", score)
 
-    monkeypatch.setattr(segmentation.Segmentation, "on_validation_epoch_end", falling)
+    monkeypatch.setattr(segmentation.SegmentationLearner, "on_validation_epoch_end", falling)
     for _ in range(2):
         segmentation.fit(options(data, tmp_path / "run", **made))
         assert len(card(tmp_path / "run")["curve"]) == 4
@@ -86,6 +86,6 @@ def test_statistics_of_all_devices_keep_the_activations():
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         before = whole(image)
-        synced = NormSync().apply(whole)
+        synced = BatchNormSync().apply(whole)
         assert any(isinstance(module, nn.SyncBatchNorm) for module in synced.modules())
         assert torch.equal(synced(image), before)

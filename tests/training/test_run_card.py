@@ -46,6 +46,6 @@ def test_somebody_elses_repository_is_not_the_codes(tmp_path, monkeypatch):
     run(["git", "add", "theirs.py"])
     run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-m", "theirs"])
     monkeypatch.setattr(card, "__file__", str(script))
-    assert card.commit() == "unknown"
+    assert card.git_commit() == "unknown"
     monkeypatch.setattr(card, "__file__", str(theirs))
-    assert len(card.commit()) >= 7
+    assert len(card.git_commit()) >= 7

@@ -15,10 +15,10 @@ pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not instal
 from tests.models.tiny_pyramid import TinyPyramid
 from unstride.backbones.pyramid import create_pyramid
 from unstride.cli import fit as command
-from unstride.cli.main import RECIPES, main
+from unstride.cli.main import RECIPES_BY_COMMAND, main
 from unstride.models.segmentation.semantic_fpn import SemanticFPN
 from unstride.recipes import detection, segmentation
-from unstride.training.lr_schedule import rate
+from unstride.training.lr_schedule import lr_factor
 from unstride.training.options import TaskOptions
 from unstride.training.task_learner import TaskLearner
 from unstride.upsamplers.by_name import create_upsampler
@@ -35,12 +35,12 @@ BASE = TaskOptions(data=Path(), steps=100)
     ],
 )  # fmt: skip
 def test_the_rate_falls_as_its_schedule_says(schedule, step, expected):
-    assert rate(step, replace(BASE, schedule=schedule)) == pytest.approx(expected, abs=1e-6)
+    assert lr_factor(step, replace(BASE, schedule=schedule)) == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_rate_rises_first():
     warm = replace(BASE, schedule="constant", warmup=10)
-    assert [rate(step, warm) for step in (0, 5, 10, 50)] == pytest.approx([0.001, 0.501, 1, 1])
+    assert [lr_factor(step, warm) for step in (0, 5, 10, 50)] == pytest.approx([0.001, 0.501, 1, 1])
 
 
 def test_what_is_put_on_a_plain_transformer_learns_as_the_rest():
@@ -152,8 +152,8 @@ def test_no_sizes_are_refused():
 def test_what_a_loaders_process_met_is_one_sentence():
     with pytest.raises(ValueError, match="Caught") as met:
         next(iter(DataLoader([0], collate_fn=refuse, num_workers=1)))
-    assert command.sentence(met.value) == "a.png: damaged (it ends too early)"
-    assert command.sentence(OSError("a.png: no such file")) == "a.png: no such file"
+    assert command.error_message(met.value) == "a.png: damaged (it ends too early)"
+    assert command.error_message(OSError("a.png: no such file")) == "a.png: no such file"
 
 
 def refuse(items):
@@ -161,19 +161,19 @@ def refuse(items):
 
 
 def test_every_config_is_one_of_a_recipe():
-    for name in command.configs():
-        text = (command.CONFIGS / f"{name}.yaml").read_text()
+    for name in command.config_names():
+        text = (command.CONFIG_FOLDER / f"{name}.yaml").read_text()
         recipe = text.splitlines()[0].partition("unstride fit ")[2].split()[0]
-        assert recipe in RECIPES["fit"], name
-        chosen = command.parsed("fit", recipe, ["--config", name, *required(recipe)])
+        assert recipe in RECIPES_BY_COMMAND["fit"], name
+        chosen = command.parse_recipe_options("fit", recipe, ["--config", name, *required(recipe)])
         assert chosen, name
 
 
 def test_the_first_line_of_a_config_is_a_command():
-    for name in command.configs():
-        line = (command.CONFIGS / f"{name}.yaml").read_text().splitlines()[0]
+    for name in command.config_names():
+        line = (command.CONFIG_FOLDER / f"{name}.yaml").read_text().splitlines()[0]
         _, _, _, recipe, *words = line.split()
-        assert command.parsed("fit", recipe, words), line
+        assert command.parse_recipe_options("fit", recipe, words), line
 
 
 def required(recipe):

@@ -5,33 +5,33 @@ import torch
 from torchvision import tv_tensors
 
 from unstride.transforms.augment import (
-    augmentation,
     colour_jitter,
+    scale_crop_augmentation,
 )
 from unstride.transforms.pixel_maps import (
-    Coordinates,
-    Depth,
+    CoordinateMap,
+    DepthMap,
 )
-from unstride.transforms.pure_tensors import plain
+from unstride.transforms.pure_tensors import to_pure_tensors
 
 SIZE = 24, 40
 
 
 def sample():
     """Each pixel's place, said by a photograph, by classes and by coordinates."""
-    places = Coordinates.of(*SIZE)
+    places = CoordinateMap.of(*SIZE)
     x, y = places.as_subclass(torch.Tensor)
     image = tv_tensors.Image(torch.stack([x / 100, y / 100, 0 * x]))
     classes = tv_tensors.Mask((x.floor() + 40 * y.floor()).long() % 251)
-    return image, classes, places, Depth(x[None])
+    return image, classes, places, DepthMap(x[None])
 
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("crop", [(16, 16), (40, 64), (12, 60)])
 def test_photograph_classes_depth_and_places_stay_together(crop, seed):
     torch.manual_seed(seed)
-    transform = augmentation(crop, base=SIZE, scales=(1.0, 1.0))
-    image, classes, places, depth = plain(transform(*sample()))
+    transform = scale_crop_augmentation(crop, base=SIZE, scales=(1.0, 1.0))
+    image, classes, places, depth = to_pure_tensors(transform(*sample()))
     assert image.shape[1:] == classes.shape == places.shape[1:] == depth.shape[1:] == crop
     x, y = places
     inside = ~x.isnan()
@@ -49,14 +49,17 @@ def test_a_photograph_just_fits_its_base_at_factor_one():
     across = sample()[0]
     upright = tv_tensors.Image(across.mT)
     for base in ((12, 99), (99, 12), (20, 20)):
-        transform = augmentation((96, 96), base=base, scales=(1.0, 1.0), flip=False)
+        transform = scale_crop_augmentation((96, 96), base=base, scales=(1.0, 1.0), flip=False)
         for image, sides in ((across, [12, 20]), (upright, [20, 12])):
             seen = (transform(image)[2] == 0).nonzero()
             assert (seen.amax(0) - seen.amin(0) + 1).tolist() == sides
 
 
 def test_factors_lie_between_the_two_and_differ():
-    transform, sides = augmentation((8, 8), base=SIZE, scales=(0.5, 2.0)).transforms[0], []
+    transform, sides = (
+        scale_crop_augmentation((8, 8), base=SIZE, scales=(0.5, 2.0)).transforms[0],
+        [],
+    )
     for _ in range(40):
         height, width = transform(sample()[0]).shape[1:]
         assert abs(height * SIZE[1] - width * SIZE[0]) <= SIZE[1]
@@ -69,7 +72,7 @@ def test_half_of_them_are_mirrored():
     turned = 0
     for seed in range(60):
         torch.manual_seed(seed)
-        x = plain(augmentation(SIZE, scales=(1.0, 1.0))(*sample()))[2][0]
+        x = to_pure_tensors(scale_crop_augmentation(SIZE, scales=(1.0, 1.0))(*sample()))[2][0]
         turned += int(x[0, 0] > x[0, -1])
     assert 18 < turned < 42
 
@@ -77,7 +80,7 @@ def test_half_of_them_are_mirrored():
 def test_colours_change_and_labels_do_not():
     torch.manual_seed(0)
     image, classes, *_ = sample()
-    recoloured, same, *_ = augmentation(SIZE, scales=(1.0, 1.0), flip=False, colour=0.5)(
+    recoloured, same, *_ = scale_crop_augmentation(SIZE, scales=(1.0, 1.0), flip=False, colour=0.5)(
         image, classes
     )
     assert torch.equal(same, classes)
@@ -105,12 +108,12 @@ def test_a_share_of_photographs_is_recoloured():
 
 
 def test_what_stands_beyond_can_be_said():
-    transform = augmentation((96, 96), scales=(0.2, 0.2), beyond={tv_tensors.Mask: 0.0})
+    transform = scale_crop_augmentation((96, 96), scales=(0.2, 0.2), beyond={tv_tensors.Mask: 0.0})
     ones = tv_tensors.Mask(torch.ones(SIZE, dtype=torch.uint8))
     assert set(transform(sample()[0], ones)[1].unique().tolist()) == {0, 1}
 
 
 def test_nothing_is_left_of_the_wrapping():
-    found = plain({"a": [sample()[0], 3], "b": (sample()[1],)})
+    found = to_pure_tensors({"a": [sample()[0], 3], "b": (sample()[1],)})
     assert type(found["a"][0]) is type(found["b"][0]) is torch.Tensor
     assert found["a"][1] == 3

@@ -8,14 +8,14 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
-from unstride.geometry import half_pixel
+from unstride.geometry import half_pixel_intrinsics
 from unstride.transforms.normals import normals_from_depth
 from unstride.transforms.pixel_maps import (
-    Coordinates,
-    Depth,
-    Normals,
+    CoordinateMap,
+    DepthMap,
+    NormalMap,
 )
-from unstride.transforms.spatial import REFUSED
+from unstride.transforms.spatial import UNSUPPORTED_TRANSFORMS
 
 H, W = 9, 12
 K = torch.tensor([[11.0, 0, 5.3], [0, 11.0, 4.1], [0, 0, 1]])
@@ -49,7 +49,7 @@ def plane(normal, distance=4.0):
     rays = torch.stack([(x - K[0, 2]) / K[0, 0], (y - K[1, 2]) / K[1, 1], torch.ones(H, W)])
     depth = -distance / (normal[:, None, None] * rays).sum(0)
     assert (depth > 0).all()
-    return Depth(depth), Normals(normal[:, None, None].expand(-1, H, W).clone())
+    return DepthMap(depth), NormalMap(normal[:, None, None].expand(-1, H, W).clone())
 
 
 def camera_after(matrix, linear):
@@ -67,8 +67,8 @@ def test_normals_of_the_moved_depth_are_the_moved_normals(name):
     }.get(name, torch.eye(3))
     depth, normals = plane([0.3, -0.2, -1.0])
     moved_depth, moved_normals = move(depth), move(normals)
-    assert type(moved_depth) is Depth
-    assert type(moved_normals) is Normals
+    assert type(moved_depth) is DepthMap
+    assert type(moved_normals) is NormalMap
     found = normals_from_depth(moved_depth[None], camera_after(matrix, linear)[None], jump=math.inf)
     known = moved_depth > 0
     assert known.sum() >= 9
@@ -79,10 +79,10 @@ def test_normals_of_the_moved_depth_are_the_moved_normals(name):
 @pytest.mark.parametrize("name", MOVES)
 def test_coordinates_say_where_each_pixel_came_from(name):
     move, matrix = MOVES[name]
-    moved = move(Coordinates.of(H, W))
+    moved = move(CoordinateMap.of(H, W))
     h, w = moved.shape[1:]
     inverse = torch.linalg.inv(torch.tensor(matrix, dtype=torch.float))
-    centres = torch.cat([Coordinates.of(h, w), torch.ones(1, h, w)])
+    centres = torch.cat([CoordinateMap.of(h, w), torch.ones(1, h, w)])
     expected = torch.einsum("ij,jhw->ihw", inverse, centres)[:2]
     inside = (expected > 0).all(0) & (expected[0] < W) & (expected[1] < H)
     torch.testing.assert_close(moved[:, inside], expected[:, inside])
@@ -93,7 +93,7 @@ def test_coordinates_say_where_each_pixel_came_from(name):
 def test_depth_is_that_of_the_pixel_it_came_from(name):
     move, _ = MOVES[name]
     depth = torch.rand(H, W) + 1
-    moved, places = move(Depth(depth)), move(Coordinates.of(H, W))
+    moved, places = move(DepthMap(depth)), move(CoordinateMap.of(H, W))
     known = moved > 0
     assert torch.equal(known, ~places.isnan().any(0))
     x, y = places[:, known].floor().long()
@@ -101,7 +101,7 @@ def test_depth_is_that_of_the_pixel_it_came_from(name):
 
 
 def test_a_flip_negates_the_x_of_normals_and_flipping_twice_does_nothing():
-    normals = Normals(torch.nn.functional.normalize(torch.randn(3, H, W), dim=0))
+    normals = NormalMap(torch.nn.functional.normalize(torch.randn(3, H, W), dim=0))
     flipped = F.horizontal_flip(normals)
     assert torch.equal(flipped[0], -normals[0].flip(-1))
     assert torch.equal(flipped[1:], normals[1:].flip(-1))
@@ -112,15 +112,15 @@ def test_a_flip_negates_the_x_of_normals_and_flipping_twice_does_nothing():
 @pytest.mark.parametrize("size", [(18, 24), (27, 12), (5, 7), (1, 1)])
 def test_coordinates_of_any_size_are_exact_up_to_the_border(size):
     h, w = size
-    moved = F.resize(Coordinates.of(H, W), [h, w])
-    expected = Coordinates.of(h, w) * torch.tensor([W / w, H / h]).view(2, 1, 1)
+    moved = F.resize(CoordinateMap.of(H, W), [h, w])
+    expected = CoordinateMap.of(h, w) * torch.tensor([W / w, H / h]).view(2, 1, 1)
     torch.testing.assert_close(moved.as_subclass(torch.Tensor), expected)
 
 
 def test_resized_normals_are_unit_and_forget_what_is_mostly_unknown():
     values = torch.nn.functional.normalize(torch.randn(3, 8, 8), dim=0)
     values[:, :, 2:] = 0
-    length = F.resize(Normals(values), [4, 4], antialias=True).norm(dim=0)
+    length = F.resize(NormalMap(values), [4, 4], antialias=True).norm(dim=0)
     torch.testing.assert_close(length[:, 0], torch.ones(4))
     assert (length[:, 1:] == 0).all()
 
@@ -128,31 +128,31 @@ def test_resized_normals_are_unit_and_forget_what_is_mostly_unknown():
 def test_opposite_normals_leave_nothing_to_know():
     values = torch.full((3, 2, 2), 1e-4)
     values[2] = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
-    assert (F.resize(Normals(values), [1, 1]) == 0).all()
+    assert (F.resize(NormalMap(values), [1, 1]) == 0).all()
 
 
 def test_moved_depth_holds_no_depth_that_was_not_there():
     depth = torch.tensor([1.0, 1, 5, 5, 0, 0]).expand(4, 6).clone()
     for size in ([8, 12], [3, 5], [2, 2]):
-        assert set(F.resize(Depth(depth), size).unique().tolist()) <= {0.0, 1.0, 5.0}
-    assert set(F.rotate(Depth(depth), 20).unique().tolist()) <= {0.0, 1.0, 5.0}
+        assert set(F.resize(DepthMap(depth), size).unique().tolist()) <= {0.0, 1.0, 5.0}
+    assert set(F.rotate(DepthMap(depth), 20).unique().tolist()) <= {0.0, 1.0, 5.0}
 
 
 def test_an_oblique_turn_takes_normals_along():
-    normals = Normals(torch.tensor([1.0, 0, 0]).view(3, 1, 1).expand(3, H, W).clone())
+    normals = NormalMap(torch.tensor([1.0, 0, 0]).view(3, 1, 1).expand(3, H, W).clone())
     turned = F.rotate(normals, 30)[:, H // 2, W // 2]
     expected = torch.tensor([math.cos(math.pi / 6), -0.5, 0])  # up, and y points down
     torch.testing.assert_close(turned, expected)
-    places = F.rotate(Coordinates.of(H, W), 30, center=[6.0, 4.5])
+    places = F.rotate(CoordinateMap.of(H, W), 30, center=[6.0, 4.5])
     along = places[:, 4, 7] - places[:, 4, 6]  # one step to the right, in the image before
     torch.testing.assert_close(along, torch.tensor([math.cos(math.pi / 6), 0.5]))
 
 
 def test_a_whole_sample_moves_together_and_colours_leave_maps_alone():
-    ramp = Coordinates.of(32, 40)
+    ramp = CoordinateMap.of(32, 40)
     sample = {
         "image": tv_tensors.Image(torch.cat([ramp / 40, torch.zeros(1, 32, 40)])),
-        "depth": Depth(ramp[:1].clone()),
+        "depth": DepthMap(ramp[:1].clone()),
         "places": ramp,
         "labels": tv_tensors.Mask(ramp[0].long()),
     }
@@ -171,9 +171,9 @@ def test_a_whole_sample_moves_together_and_colours_leave_maps_alone():
     assert coloured["depth"] is sample["depth"]
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", UNSUPPORTED_TRANSFORMS)
 def test_what_cannot_be_followed_is_refused(name):
-    depth = Depth(torch.ones(H, W))
+    depth = DepthMap(torch.ones(H, W))
     arguments = {
         "affine": (10.0, [0, 0], 1.0, [0.0, 0.0]),
         "perspective": ([[0, 0], [9, 0], [9, 9], [0, 9]], [[0, 0], [9, 1], [9, 9], [0, 9]]),
@@ -184,7 +184,7 @@ def test_what_cannot_be_followed_is_refused(name):
 
 
 def test_a_random_transform_never_passes_a_map_by():
-    sample = [tv_tensors.Image(torch.rand(3, 40, 40)), Normals(torch.zeros(3, 40, 40))]
+    sample = [tv_tensors.Image(torch.rand(3, 40, 40)), NormalMap(torch.zeros(3, 40, 40))]
     for transform in (v2.RandomAffine(10), v2.RandomPerspective(p=1), v2.ElasticTransform()):
         with pytest.raises(ValueError, match="Normals cannot follow"):
             transform(sample)
@@ -192,8 +192,9 @@ def test_a_random_transform_never_passes_a_map_by():
 
 @pytest.mark.parametrize(
     ("kind", "data"),
-    [(Depth, torch.ones(3, 4, 4)), (Depth, torch.ones(4, 4).long()), (Normals, torch.ones(4, 4)),
-     (Coordinates, torch.ones(3, 4, 4)), (Depth, torch.ones(4))],
+    [(DepthMap, torch.ones(3, 4, 4)), (DepthMap, torch.ones(4, 4).long()),
+     (NormalMap, torch.ones(4, 4)),
+     (CoordinateMap, torch.ones(3, 4, 4)), (DepthMap, torch.ones(4))],
 )  # fmt: skip
 def test_maps_of_other_channels_are_refused(kind, data):
     with pytest.raises(ValueError, match=rf"{kind.__name__}: \d x height x width floats"):
@@ -202,19 +203,19 @@ def test_maps_of_other_channels_are_refused(kind, data):
 
 def test_a_ramp_of_one_pixel_cannot_be_enlarged():
     with pytest.raises(ValueError, match="one row or column"):
-        F.resize(Coordinates.of(1, 4), [2, 4])
+        F.resize(CoordinateMap.of(1, 4), [2, 4])
 
 
 def test_batches_and_nothing_to_do():
-    batch = Normals(torch.rand(2, 5, 3, H, W))
+    batch = NormalMap(torch.rand(2, 5, 3, H, W))
     assert F.resize(batch, [H, W]).shape == batch.shape
     assert F.resize(batch, [3, 4]).shape == (2, 5, 3, 3, 4)
     assert F.crop(batch, 0, 0, 2, 2).shape == (2, 5, 3, 2, 2)
     assert torch.equal(F.resize(batch, [H, W]), batch)
-    assert F.resize(Depth(torch.ones(H, W)), 6).shape == (6, 8)
-    assert F.resize(Depth(torch.ones(H, W)), None, max_size=6).shape == (4, 6)
+    assert F.resize(DepthMap(torch.ones(H, W)), 6).shape == (6, 8)
+    assert F.resize(DepthMap(torch.ones(H, W)), None, max_size=6).shape == (4, 6)
 
 
 def test_the_centre_of_a_pixel_is_half_a_pixel_in():
-    assert Coordinates.of(1, 1).flatten().tolist() == [0.5, 0.5]
-    assert half_pixel(torch.eye(3))[:, 2].tolist() == [0.5, 0.5, 1]
+    assert CoordinateMap.of(1, 1).flatten().tolist() == [0.5, 0.5]
+    assert half_pixel_intrinsics(torch.eye(3))[:, 2].tolist() == [0.5, 0.5, 1]

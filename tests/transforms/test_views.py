@@ -3,8 +3,8 @@
 import torch
 
 from unstride.transforms.jitter import (
-    jittered_views,
-    seen_through,
+    apply_jitters,
+    random_jitters,
 )
 
 FRAME, SIZE = (48, 72), (30, 20)
@@ -14,7 +14,7 @@ def views(n=200, **options):
     options = {"pad": 10.0, "zoom": (1.2, 2.0), "generator": torch.Generator().manual_seed(0)} | (
         options
     )
-    return jittered_views(n, FRAME, (32, 64), **options)
+    return random_jitters(n, FRAME, (32, 64), **options)
 
 
 def ramps(frame=FRAME):
@@ -56,7 +56,7 @@ def test_views_follow_the_generator_alone():
 
 
 def test_a_view_larger_than_the_padded_image_is_centred():
-    start, extent = jittered_views(
+    start, extent = random_jitters(
         1, (8, 8), (32, 32), pad=4.0, zoom=(1.0, 1.0), generator=torch.Generator()
     )[0].unbind(1)
     torch.testing.assert_close(start + extent / 2, torch.tensor([4.0, 4.0]))
@@ -71,7 +71,7 @@ def test_a_ramp_of_coordinates_says_where_a_view_looks_whatever_the_comb():
         else:
             comb = image[:, :, corner[0] :: step, corner[1] :: step]
         first = float(corner[0]), float(corner[1])
-        seen = seen_through(some, comb, SIZE, frame=FRAME, step=step, corner=first)
+        seen = apply_jitters(some, comb, SIZE, frame=FRAME, step=step, corner=first)
         for axis, (edge, samples, view) in enumerate(((72, SIZE[1], 0), (48, SIZE[0], 1))):
             steps = (torch.arange(samples) + 0.5) / samples
             for i, (start, extent) in enumerate(some[:, view].tolist()):
@@ -84,10 +84,10 @@ def test_a_ramp_of_coordinates_says_where_a_view_looks_whatever_the_comb():
 def test_gradients_go_back_to_the_one_map():
     maps = torch.randn(1, 3, *FRAME, requires_grad=True)
     some = views(5)
-    seen_through(some, maps, SIZE).sum().backward()
+    apply_jitters(some, maps, SIZE).sum().backward()
     apart = torch.zeros_like(maps)
     for view in some:
         again = maps.detach().requires_grad_()
-        seen_through(view[None], again, SIZE).sum().backward()
+        apply_jitters(view[None], again, SIZE).sum().backward()
         apart += again.grad
     torch.testing.assert_close(maps.grad, apart)

@@ -7,15 +7,15 @@ import torch
 from torch import nn
 
 from tests.upsamplers.pixel_reference import (
-    assert_same,
-    count,
-    dense,
-    drawn,
-    lively,
-    patch,
-    pooled,
+    adaptive_pooled,
+    assert_matches_reference,
+    map_of_pixels,
+    num_parameters,
+    pointwise_conv,
+    randomised,
     sub_pixel,
-    weighted,
+    weighted_sum,
+    window_at,
 )
 from unstride.upsamplers import (
     A2UDownsample,
@@ -39,8 +39,8 @@ def predicted(layer, x, side):
     """Numbers for this image, from its means over side x side areas; or learned ones."""
     if isinstance(layer, nn.Parameter):
         return layer[0]
-    means = pooled(x[None], (side, side))[0]
-    return dense(means, layer)
+    means = adaptive_pooled(x[None], (side, side))[0]
+    return pointwise_conv(means, layer)
 
 
 def acted(maps, norm):
@@ -60,9 +60,9 @@ def logits(part, x):
     views = []
     for bank, norm in ((affinity.u, affinity.norm_u), (affinity.v, affinity.norm_v)):
         filters = predicted(bank, x, side).reshape(affinity.filters, r, side, side)
-        seen = drawn(
+        seen = map_of_pixels(
             lambda y, x_, f=filters: torch.stack([
-                (f[c // share, i] * patch(x, y, x_, grid, side)[c]).sum()
+                (f[c // share, i] * window_at(x, y, x_, grid, side)[c]).sum()
                 for c in range(len(x)) for i in range(r)
             ]),
             grid,
@@ -82,12 +82,12 @@ def upsampled(up, features, guide=None, size=None):
         if up.normaliser == "sigmoid_softmax":
             own = 1 / (1 + (-own).exp())
         weights = (own.exp() / own.exp().sum()).reshape(1, k, k)
-        return weighted(patch(coarse, y, x, size, k), weights)
+        return weighted_sum(window_at(coarse, y, x, size, k), weights)
 
     maps = []
     for b, coarse in enumerate(features):
         found = logits(up, coarse if guide is None else guide[b])
-        maps.append(drawn(lambda y, x, f=coarse, n=found: pixel(f, n, y, x), size))
+        maps.append(map_of_pixels(lambda y, x, f=coarse, n=found: pixel(f, n, y, x), size))
     return torch.stack(maps)
 
 
@@ -96,10 +96,11 @@ def downsampled(down, features):
 
     def pixel(fine, found, y, x):
         weights = found[:, y, x].exp() / found[:, y, x].exp().sum()
-        return weighted(patch(fine, y, x, grid, k), weights.reshape(1, k, k))
+        return weighted_sum(window_at(fine, y, x, grid, k), weights.reshape(1, k, k))
 
     return torch.stack([
-        drawn(lambda y, x, f=f, n=logits(down, f): pixel(f, n, y, x), grid) for f in features
+        map_of_pixels(lambda y, x, f=f, n=logits(down, f): pixel(f, n, y, x), grid)
+        for f in features
     ])  # fmt: skip
 
 
@@ -119,10 +120,10 @@ def test_it_is_the_literal_bilinear_form_in_every_variant(form):
     guided = A2UUpsample(3, guide_channels=C, **form)
     assert guided.affinity.filters == SHARINGS[form["sharing"]]
     assert guided.affinity.side == 6  # of the released filters
-    assert_same(guided, upsampled, features, guide, size=(7, 9))
+    assert_matches_reference(guided, upsampled, features, guide, size=(7, 9))
     alone = A2UUpsample(C, normaliser="softmax", **form)
-    assert_same(alone, upsampled, torch.randn(2, C, 3, 5), size=(6, 10))
-    assert_same(A2UDownsample(C, **form), downsampled, torch.randn(2, C, 6, 10))
+    assert_matches_reference(alone, upsampled, torch.randn(2, C, 3, 5), size=(6, 10))
+    assert_matches_reference(A2UDownsample(C, **form), downsampled, torch.randn(2, C, 6, 10))
 
 
 def test_a_pair_is_its_two_halves_on_one_affinity():
@@ -131,12 +132,12 @@ def test_a_pair_is_its_two_halves_on_one_affinity():
 
     pair = create_pair("a2u_down", "a2u", C, rank=2, sharing="unshared")
     assert isinstance(pair, A2UPair)
-    assert_same(pair, halves, torch.randn(2, C, 6, 10))
+    assert_matches_reference(pair, halves, torch.randn(2, C, 6, 10))
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_images_are_computed_together_as_one_at_a_time(form):
-    pair, fine = lively(A2UPair(C, **form)), torch.randn(3, C, 6, 10).double()
+    pair, fine = randomised(A2UPair(C, **form)), torch.randn(3, C, 6, 10).double()
     alone = torch.cat([pair(image[None]) for image in fine])
     torch.testing.assert_close(pair(fine), alone)
 
@@ -144,7 +145,7 @@ def test_images_are_computed_together_as_one_at_a_time(form):
 def test_without_norm_and_activation_the_affinity_is_x_a_x(monkeypatch):
     """A = sum_r p_r u_r v_r^T, of rank d at most."""
     monkeypatch.setattr(module, "leaky_relu", lambda maps: maps)
-    down = lively(A2UDownsample(4, 2, dynamic=False, sharing="shared", rank=2))
+    down = randomised(A2UDownsample(4, 2, dynamic=False, sharing="shared", rank=2))
     down.affinity.norm_u = down.affinity.norm_v = nn.Identity()
     fine = torch.randn(1, 4, 6, 10).double()
     u, v = (bank.reshape(2, 36) for bank in (down.affinity.u, down.affinity.v))
@@ -154,7 +155,7 @@ def test_without_norm_and_activation_the_affinity_is_x_a_x(monkeypatch):
     actual = down.projection(fine, down.affinity(fine))[0]
     for y in range(3):
         for x in range(5):
-            x_ = patch(fine[0], y, x, (3, 5), 6).flatten(1)
+            x_ = window_at(fine[0], y, x, (3, 5), 6).flatten(1)
             expected = torch.einsum("ci, nij, cj -> n", x_, A, x_) / 4**0.5
             torch.testing.assert_close(actual[:, y, x], expected)
 
@@ -176,7 +177,7 @@ def test_it_has_the_published_number_of_parameters(monkeypatch):
     monkeypatch.setattr(module, "NORM_GROUPS", 32)
     pairs = [A2UPair(channels) for channels in (64, 64, 128, 256)]
     norms = [m for pair in pairs for m in pair.down.modules() if isinstance(m, nn.GroupNorm)]
-    assert sum(map(count, pairs)) - sum(map(count, norms)) == 38_184
+    assert sum(map(num_parameters, pairs)) - sum(map(num_parameters, norms)) == 38_184
     assert {m.num_groups for m in norms} == {32}
-    assert count(A2UPair(64)) == 5_066
-    assert count(A2UPair(64, sharing="unshared")) == 13_256
+    assert num_parameters(A2UPair(64)) == 5_066
+    assert num_parameters(A2UPair(64, sharing="unshared")) == 13_256

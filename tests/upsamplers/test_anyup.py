@@ -8,16 +8,16 @@ import torch
 from torch.nn.functional import pad
 
 from tests.upsamplers.pixel_reference import (
-    activated,
-    convolved,
-    normalised,
-    pooled,
-    random_state,
+    adaptive_pooled,
+    group_norm_silu,
+    imagenet_normalised,
+    padded_conv,
+    random_state_dict,
     value_and_gradients,
 )
 from unstride.ops.window import window_start
 from unstride.upsamplers import AnyUp
-from unstride.upsamplers.anyup import from_published, window_side, within_reach
+from unstride.upsamplers.anyup import anyup_from_published, window_bounds, window_side
 
 PUBLISHED = {
     "image_encoder.0.weight": (128, 3, 1, 1),
@@ -56,14 +56,14 @@ def double():
 def naive(state, features, image, size, released_order=True):
     """One output pixel after the other; `state` has the published names."""
     (c, h, w), (H, W) = features.shape[1:], size
-    image = encoded(state, "image_encoder", normalised(image))
+    image = encoded(state, "image_encoder", imagenet_normalised(image))
     image = turned(image, state["rope.freqs"])
-    queries = pooled(encoded(state, "query_encoder", image), size)
-    queries = convolved(queries, state["cross_decode.conv2d.weight"], mode="constant")[0]
+    queries = adaptive_pooled(encoded(state, "query_encoder", image), size)
+    queries = padded_conv(queries, state["cross_decode.conv2d.weight"], mode="constant")[0]
     unit = features / features.square().sum(1, keepdim=True).sqrt()
     answers = unified(unit[0], state["key_features_encoder.0.basis"], released_order)[None]
     answers = blocks(state, "key_features_encoder", answers)
-    keys = pooled(encoded(state, "key_encoder", image), (h, w))
+    keys = adaptive_pooled(encoded(state, "key_encoder", image), (h, w))
     keys = encoded(state, "aggregation", torch.cat([keys, answers], 1))[0]
 
     attention = {key.split("cross_attn.")[1]: t for key, t in state.items() if "cross_attn" in key}
@@ -111,16 +111,16 @@ def unified(features, basis, released_order):
 
 
 def encoded(state, name, maps):
-    return blocks(state, name, convolved(maps, state[f"{name}.0.weight"]))
+    return blocks(state, name, padded_conv(maps, state[f"{name}.0.weight"]))
 
 
 def blocks(state, name, maps):
     for layer in (1, 2):
         own = {i: f"{name}.{layer}.block.{i}" for i in (0, 2, 3, 5)}
-        inner = activated(maps, state[f"{own[0]}.weight"], state[f"{own[0]}.bias"])
-        inner = convolved(inner, state[f"{own[2]}.weight"])
-        inner = activated(inner, state[f"{own[3]}.weight"], state[f"{own[3]}.bias"])
-        maps = maps + convolved(inner, state[f"{own[5]}.weight"])
+        inner = group_norm_silu(maps, state[f"{own[0]}.weight"], state[f"{own[0]}.bias"])
+        inner = padded_conv(inner, state[f"{own[2]}.weight"])
+        inner = group_norm_silu(inner, state[f"{own[3]}.weight"], state[f"{own[3]}.bias"])
+        maps = maps + padded_conv(inner, state[f"{own[5]}.weight"])
     return maps
 
 
@@ -148,11 +148,11 @@ CASES = [
 def test_it_is_the_published_model_and_so_are_its_gradients(
     grid, size, image, released_order, double
 ):
-    state = random_state(PUBLISHED)
+    state = random_state_dict(PUBLISHED)
     features, image = torch.randn(1, 6, *grid), torch.rand(1, 3, *image)
     cotangent = torch.randn(1, 6, *size)
     up = AnyUp(6, released_order=released_order)
-    up.load_state_dict(from_published(state).state_dict())
+    up.load_state_dict(anyup_from_published(state).state_dict())
     given = [t.requires_grad_() for t in (features, image)]
     theirs = [t.requires_grad_() for t in state.values()]
 
@@ -163,7 +163,7 @@ def test_it_is_the_published_model_and_so_are_its_gradients(
         lambda: naive(state, features, image, size, released_order), [*given, *theirs], cotangent
     )
 
-    renamed = from_published(dict(zip(state, gradients[2:], strict=True)))
+    renamed = anyup_from_published(dict(zip(state, gradients[2:], strict=True)))
     torch.testing.assert_close(actual, expected)
     torch.testing.assert_close(ours[:2], gradients[:2])
     for (name, wanted), got in zip(renamed.named_parameters(), ours[2:], strict=True):
@@ -181,7 +181,7 @@ def test_the_window_holds_every_cell_within_reach():
     for cells in range(1, 61):
         for pixels in (*range(1, 40), cells, 2 * cells, 3 * cells // 2, 14 * cells, 16 * cells):
             k = window_side((cells, cells), (pixels, pixels))
-            first, end = within_reach(cells, pixels, torch.device("cpu"))
+            first, end = window_bounds(cells, pixels, torch.device("cpu"))
             start = window_start(cells, pixels, k)
             assert (first >= start).all(), (cells, pixels)
             assert (end <= start + k).all(), (cells, pixels)
@@ -218,6 +218,6 @@ def test_one_model_serves_any_number_of_channels(channels):
     ],
 )
 def test_another_file_is_refused_with_the_first_key(change, sentence):
-    state = random_state(PUBLISHED) | change
+    state = random_state_dict(PUBLISHED) | change
     with pytest.raises(ValueError, match=sentence):
-        from_published({key: t for key, t in state.items() if t is not None})
+        anyup_from_published({key: t for key, t in state.items() if t is not None})

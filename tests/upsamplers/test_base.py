@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.upsamplers.pixel_reference import drawn, holder, lively, sub_pixel
+from tests.upsamplers.pixel_reference import map_of_pixels, randomised, source_pixel, sub_pixel
 from unstride.analysis.freeze import frozen_predictions
 from unstride.upsamplers import (
     FADE,
@@ -17,13 +17,17 @@ from unstride.upsamplers.by_name import (
     create_upsampler,
 )
 from unstride.upsamplers.resize import (
-    nearest,
-    shuffled,
+    resize_nearest,
+    shuffle_to_size,
 )
 
 
 def test_a_cascade_is_its_stages_one_after_the_other():
-    first, second, third = lively(CarafeUpsample(3)), lively(FADE(3)), lively(DySample(3, groups=1))
+    first, second, third = (
+        randomised(CarafeUpsample(3)),
+        randomised(FADE(3)),
+        randomised(DySample(3, groups=1)),
+    )
     features, guide = torch.randn(1, 3, 3, 5).double(), torch.randn(1, 3, 24, 40).double()
     up = Cascade(first, second, third)
     assert (up.scale, up.channels, up.guide_channels) == (8, 3, 3)
@@ -34,7 +38,7 @@ def test_a_cascade_is_its_stages_one_after_the_other():
 
 
 def test_a_cascade_goes_no_finer_than_the_size_on_its_way():
-    first, second, third = (lively(CarafeUpsample(3)) for _ in range(3))
+    first, second, third = (randomised(CarafeUpsample(3)) for _ in range(3))
     features = torch.randn(1, 3, 3, 5).double()
     by_hand = third(second(first(features, size=(6, 9)), size=(7, 9)), size=(7, 9))
     torch.testing.assert_close(Cascade(first, second, third)(features, size=(7, 9)), by_hand)
@@ -57,7 +61,7 @@ def test_predictions_for_sub_pixels_are_laid_out_by_rows_and_columns(size):
         (i, u), (j, v) = sub_pixel(y, 3, size[0], 3), sub_pixel(x, 5, size[1], 3)
         return maps[0, u * 3 + v :: 9, i, j]
 
-    assert torch.equal(shuffled(maps, 3, size)[0], drawn(pixel, size))
+    assert torch.equal(shuffle_to_size(maps, 3, size)[0], map_of_pixels(pixel, size))
 
 
 def test_a_centre_on_the_edge_of_two_pixels_lies_in_the_second():
@@ -65,10 +69,10 @@ def test_a_centre_on_the_edge_of_two_pixels_lies_in_the_second():
     for n_in in range(1, 60):
         maps = torch.arange(float(n_in)).view(1, 1, n_in, 1)
         for n_out in (*range(1, 130), 2 * n_in, 3 * n_in):
-            expected = [holder(y, n_in, n_out) for y in range(n_out)]
+            expected = [source_pixel(y, n_in, n_out) for y in range(n_out)]
             for transposed in (False, True):
                 given, size = (maps.mT, (1, n_out)) if transposed else (maps, (n_out, 1))
-                assert nearest(given, size).flatten().tolist() == expected, (n_in, n_out)
+                assert resize_nearest(given, size).flatten().tolist() == expected, (n_in, n_out)
 
 
 def test_frozen_predictions_thaw_after_an_exception_and_may_be_nested():
@@ -94,7 +98,7 @@ def test_frozen_predictions_thaw_after_an_exception_and_may_be_nested():
 )
 def test_a_frozen_pair_is_linear_in_what_comes_in(down, up):
     """Then the gradient, applied to the features, gives the pixel again."""
-    pair, fine = lively(create_pair(down, up, 4)), torch.randn(1, 4, 6, 10).double()
+    pair, fine = randomised(create_pair(down, up, 4)), torch.randn(1, 4, 6, 10).double()
     fine.requires_grad_()
     with frozen_predictions(pair):
         out = pair(fine)[0, 1, 2, 3]

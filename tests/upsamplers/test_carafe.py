@@ -6,19 +6,19 @@ import pytest
 import torch
 
 from tests.upsamplers.pixel_reference import (
-    around,
-    assert_same,
-    count,
-    dense,
-    drawn,
-    lively,
-    patch,
+    assert_matches_reference,
+    map_of_pixels,
+    neighbourhood,
+    num_parameters,
+    pointwise_conv,
+    randomised,
     sub_pixel,
-    weighted,
+    weighted_sum,
+    window_at,
 )
 from unstride.ops import reassemble
 from unstride.upsamplers import CarafeDownsample, CarafeUpsample
-from unstride.upsamplers.carafe import normalised
+from unstride.upsamplers.carafe import weights_from_logits
 
 
 def positive(logits, normaliser):
@@ -36,16 +36,16 @@ def upsampled(up, features, size, dilation=1):
     def pixel(coarse, seen, y, x):
         i, u = sub_pixel(y, coarse.shape[1], size[0], s)
         j, v = sub_pixel(x, coarse.shape[2], size[1], s)
-        near = around(seen, i, j, encoder.kernel_size[0], dilation)
+        near = neighbourhood(seen, i, j, encoder.kernel_size[0], dilation)
         logits = torch.einsum("ocpq, cpq -> o", encoder.weight, near) + encoder.bias
         logits = torch.stack([
             logits[(tap * s + u) * s + v] for tap in range(g * k * k)
         ]).reshape(g, k, k)  # fmt: skip
-        return weighted(around(coarse, i, j, k), positive(logits, up.normaliser))
+        return weighted_sum(neighbourhood(coarse, i, j, k), positive(logits, up.normaliser))
 
-    compressed = [dense(f, up.channel_compressor) for f in features]
+    compressed = [pointwise_conv(f, up.channel_compressor) for f in features]
     return torch.stack([
-        drawn(lambda y, x, f=f, c=c: pixel(f, c, y, x), size)
+        map_of_pixels(lambda y, x, f=f, c=c: pixel(f, c, y, x), size)
         for f, c in zip(features, compressed, strict=True)
     ])  # fmt: skip
 
@@ -63,7 +63,7 @@ def upsampled(up, features, size, dilation=1):
 def test_carafe_is_the_papers_sum(options, size):
     up = CarafeUpsample(4, compressed_channels=3, **options)
     naive = partial(upsampled, dilation=options.get("dilation", 1))
-    assert_same(up, naive, torch.randn(2, 4, 3, 5), size=size)
+    assert_matches_reference(up, naive, torch.randn(2, 4, 3, 5), size=size)
 
 
 def downsampled(down, features, size):
@@ -71,13 +71,15 @@ def downsampled(down, features, size):
     s, k, encoder = down.scale, down.kernel_size, down.content_encoder
 
     def pixel(fine, seen, y, x):
-        near = around(seen, s * y, s * x, encoder.kernel_size[0])
+        near = neighbourhood(seen, s * y, s * x, encoder.kernel_size[0])
         logits = torch.einsum("ocpq, cpq -> o", encoder.weight, near) + encoder.bias
         weights = positive(logits.reshape(down.groups, k, k), down.normaliser)
-        return weighted(patch(fine, y, x, size, k), weights)
+        return weighted_sum(window_at(fine, y, x, size, k), weights)
 
     return torch.stack([
-        drawn(lambda y, x, f=f: pixel(f, dense(f, down.channel_compressor), y, x), size)
+        map_of_pixels(
+            lambda y, x, f=f: pixel(f, pointwise_conv(f, down.channel_compressor), y, x), size
+        )
         for f in features
     ])  # fmt: skip
 
@@ -94,7 +96,7 @@ def downsampled(down, features, size):
 )
 def test_its_twin_is_the_papers_sum(grid, size, options):
     down = CarafeDownsample(4, compressed_channels=3, **options)
-    assert_same(down, downsampled, torch.randn(2, 4, *grid), size=size)
+    assert_matches_reference(down, downsampled, torch.randn(2, 4, *grid), size=size)
 
 
 def test_without_content_it_is_a_box_darker_by_the_taps_beyond_the_border():
@@ -108,7 +110,7 @@ def test_without_content_it_is_a_box_darker_by_the_taps_beyond_the_border():
 
 @pytest.mark.parametrize("normaliser", ["softmax", "sigmoid_normalised", "sigmoid"])
 def test_weights_sum_to_one_unless_they_are_plain_sigmoids(normaliser):
-    up = lively(CarafeUpsample(4, groups=2, normaliser=normaliser))
+    up = randomised(CarafeUpsample(4, groups=2, normaliser=normaliser))
     sums = up.predict_weights(torch.randn(1, 4, 3, 5).double(), None, (6, 10)).sum((2, 3))
     if normaliser == "sigmoid":
         assert (sums - 1).abs().min() > 0.1
@@ -117,7 +119,7 @@ def test_weights_sum_to_one_unless_they_are_plain_sigmoids(normaliser):
 
 
 def test_every_group_weighs_neighbouring_channels_alone():
-    up = lively(CarafeUpsample(6, groups=3))
+    up = randomised(CarafeUpsample(6, groups=3))
     features = torch.randn(1, 6, 3, 5).double()
     weights = up.predict_weights(features, None, (6, 10))
     for g in range(3):
@@ -128,8 +130,8 @@ def test_every_group_weighs_neighbouring_channels_alone():
 
 def test_an_unknown_normaliser_is_refused():
     with pytest.raises(ValueError, match="normaliser must be 'softmax', 'sigmoid'"):
-        normalised(torch.zeros(1, 1, 3, 3, 1, 1), "none")
+        weights_from_logits(torch.zeros(1, 1, 3, 3, 1, 1), "none")
 
 
 def test_it_has_the_published_number_of_parameters():
-    assert count(CarafeUpsample(256)) == 74_148
+    assert num_parameters(CarafeUpsample(256)) == 74_148

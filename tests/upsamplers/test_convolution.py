@@ -5,12 +5,12 @@ import torch
 from torch.nn.functional import conv2d, interpolate, pixel_shuffle
 
 from tests.upsamplers.pixel_reference import (
-    around,
-    assert_same,
-    count,
-    drawn,
-    holder,
-    resized,
+    assert_matches_reference,
+    bilinear_resized,
+    map_of_pixels,
+    neighbourhood,
+    num_parameters,
+    source_pixel,
     sub_pixel,
 )
 from unstride.upsamplers import (
@@ -27,21 +27,25 @@ def resize_and_convolve(up, features, size):
 
     def fine(coarse):
         if isinstance(up, BilinearConvolution):
-            return resized(coarse, size)
-        return drawn(lambda y, x: coarse[:, holder(y, h, H), holder(x, w, W)], size)
+            return bilinear_resized(coarse, size)
+        return map_of_pixels(
+            lambda y, x: coarse[:, source_pixel(y, h, H), source_pixel(x, w, W)], size
+        )
 
     def pixel(fine, y, x):
-        near = around(fine, y, x, kernel.shape[2])
+        near = neighbourhood(fine, y, x, kernel.shape[2])
         return torch.einsum("ocpq, cpq -> o", kernel, near) + up.conv.bias
 
     maps = [fine(coarse) for coarse in features]
-    return torch.stack([drawn(lambda y, x, f=f: pixel(f, y, x), size) for f in maps])
+    return torch.stack([map_of_pixels(lambda y, x, f=f: pixel(f, y, x), size) for f in maps])
 
 
 @pytest.mark.parametrize("size", [(6, 10), (7, 9)], ids=str)
 @pytest.mark.parametrize("method", [NearestConvolution, BilinearConvolution])
 def test_resize_then_convolve_on_the_fine_grid(method, size):
-    assert_same(method(3, kernel_size=5), resize_and_convolve, torch.randn(2, 3, 3, 5), size=size)
+    assert_matches_reference(
+        method(3, kernel_size=5), resize_and_convolve, torch.randn(2, 3, 3, 5), size=size
+    )
 
 
 def spread(up, features):
@@ -63,7 +67,7 @@ def spread(up, features):
 @pytest.mark.parametrize(("scale", "k"), [(2, None), (2, 2), (2, 4), (3, None), (3, 4)])
 def test_a_transposed_convolution_spreads_every_pixel(scale, k):
     up = Deconvolution(3, scale, kernel_size=k)
-    assert_same(up, spread, torch.randn(2, 3, 3, 4))
+    assert_matches_reference(up, spread, torch.randn(2, 3, 3, 4))
 
 
 def test_a_kernel_as_wide_as_the_scale_fills_the_pixel_and_no_other():
@@ -82,17 +86,17 @@ def convolve_and_lay_out(up, features, size):
     def pixel(coarse, y, x):
         (i, u), (j, v) = sub_pixel(y, h, size[0], s), sub_pixel(x, w, size[1], s)
         kernel, bias = (t[u * s + v :: s * s] for t in (up.conv.weight, up.conv.bias))
-        near = around(coarse, i, j, up.conv.kernel_size[0])
+        near = neighbourhood(coarse, i, j, up.conv.kernel_size[0])
         return torch.einsum("ocpq, cpq -> o", kernel, near) + bias
 
-    return torch.stack([drawn(lambda y, x, f=f: pixel(f, y, x), size) for f in features])
+    return torch.stack([map_of_pixels(lambda y, x, f=f: pixel(f, y, x), size) for f in features])
 
 
 @pytest.mark.parametrize("scale", [2, 3])
 def test_pixel_shuffle_lays_channels_out_in_space(scale):
     features, up = torch.randn(2, 3, 3, 5), PixelShuffle(3, scale)
     size = 3 * scale, 5 * scale
-    assert_same(up, convolve_and_lay_out, features, size=size)
+    assert_matches_reference(up, convolve_and_lay_out, features, size=size)
     features = features.double()
     expected = pixel_shuffle(conv2d(features, up.conv.weight, up.conv.bias, padding=1), scale)
     torch.testing.assert_close(up(features), expected)
@@ -115,4 +119,4 @@ def test_at_another_size_the_result_is_resized(method):
     ],
 )
 def test_parameters_are_those_of_carafes_table(method, kernels, biases):
-    assert count(method(256)) == kernels + biases
+    assert num_parameters(method(256)) == kernels + biases

@@ -5,17 +5,17 @@ import torch
 from torch.nn.functional import interpolate
 
 from tests.upsamplers.pixel_reference import (
-    assert_same,
-    bilinear,
-    count,
-    dense,
-    drawn,
-    lively,
-    place,
+    assert_matches_reference,
+    bilinear_sample,
+    map_of_pixels,
+    num_parameters,
+    pointwise_conv,
+    randomised,
+    source_coordinate,
     sub_pixel,
 )
 from unstride.upsamplers import DySample
-from unstride.upsamplers.dysample import sample
+from unstride.upsamplers.dysample import sample_at_offsets
 
 STYLES = [
     {"style": style, "dynamic_scope": dynamic}
@@ -32,7 +32,7 @@ def sampled(up, features, size):
         if up.style == "pl":  # the features of that sub-pixel alone, to 2 g numbers
             seen = coarse[u * s + v :: s * s, i, j]
             return layer.weight[:, :, 0, 0] @ seen + layer.bias
-        return dense(coarse[:, i : i + 1, j : j + 1], layer)[u * s + v :: s * s, 0, 0]
+        return pointwise_conv(coarse[:, i : i + 1, j : j + 1], layer)[u * s + v :: s * s, 0, 0]
 
     def pixel(coarse, y, x):
         (i, u), (j, v) = sub_pixel(y, h, size[0], s), sub_pixel(x, w, size[1], s)
@@ -43,24 +43,27 @@ def sampled(up, features, size):
         aside = (scope * offsets).reshape(2, g)
         out = []
         for group, channels in enumerate(coarse.chunk(g)):
-            here = place(y, h, size[0]) + aside[1, group], place(x, w, size[1]) + aside[0, group]
-            out.append(bilinear(channels, *here))
+            here = (
+                source_coordinate(y, h, size[0]) + aside[1, group],
+                source_coordinate(x, w, size[1]) + aside[0, group],
+            )
+            out.append(bilinear_sample(channels, *here))
         return torch.cat(out)
 
-    return torch.stack([drawn(lambda y, x, f=f: pixel(f, y, x), size) for f in features])
+    return torch.stack([map_of_pixels(lambda y, x, f=f: pixel(f, y, x), size) for f in features])
 
 
 @pytest.mark.parametrize("size", [(6, 10), (7, 9)], ids=str)
 @pytest.mark.parametrize("options", STYLES, ids=str)
 def test_every_pixel_is_sampled_where_the_paper_says(options, size):
     up = DySample(8, groups=2, **options)
-    assert_same(up, sampled, torch.randn(2, 8, 3, 5), size=size)
+    assert_matches_reference(up, sampled, torch.randn(2, 8, 3, 5), size=size)
 
 
 @pytest.mark.parametrize("size", [(6, 10), (7, 9), (2, 3)], ids=str)
 @pytest.mark.parametrize("options", STYLES, ids=str)
 def test_without_offsets_it_is_bilinear(options, size):
-    up, features = lively(DySample(8, **options)), torch.randn(2, 8, 3, 5).double()
+    up, features = randomised(DySample(8, **options)), torch.randn(2, 8, 3, 5).double()
     torch.nn.init.zeros_(up.offset.weight)
     torch.nn.init.zeros_(up.offset.bias)
     expected = interpolate(features, size, mode="bilinear")
@@ -74,7 +77,7 @@ def test_an_offset_of_one_pixel_shifts_the_map_along_its_own_axis():
         offsets[:, :, axis] = 1
         n = features.shape[dim]
         shifted = features.index_select(dim, (torch.arange(n) + 1).clamp(max=n - 1))
-        torch.testing.assert_close(sample(features, offsets), shifted)
+        torch.testing.assert_close(sample_at_offsets(features, offsets), shifted)
 
 
 def test_every_group_moves_neighbouring_channels_alone():
@@ -104,6 +107,6 @@ def test_a_released_state_dict_loads_without_its_positions():
 
 
 def test_it_has_the_published_number_of_parameters():
-    assert count(DySample(256)) == 8_224
-    assert count(DySample(256, dynamic_scope=True)) == 2 * 8_224
-    assert count(DySample(256, style="pl")) == 2 * 4 * (64 + 1)
+    assert num_parameters(DySample(256)) == 8_224
+    assert num_parameters(DySample(256, dynamic_scope=True)) == 2 * 8_224
+    assert num_parameters(DySample(256, style="pl")) == 2 * 4 * (64 + 1)

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from tests.upsamplers.pixel_reference import (
-    around,
-    assert_same,
-    count,
-    dense,
-    drawn,
-    holder,
-    patch,
-    weighted,
+    assert_matches_reference,
+    map_of_pixels,
+    neighbourhood,
+    num_parameters,
+    pointwise_conv,
+    source_pixel,
+    weighted_sum,
+    window_at,
 )
 from unstride.ops import reassemble
 from unstride.upsamplers import FADE
@@ -22,12 +22,12 @@ def fused(up, features, guide, size):
     k, (h, w) = up.kernel_size, features.shape[2:]
 
     def pixel(coarse, fine, own, theirs, y, x):
-        i, j = holder(y, h, size[0]), holder(x, w, size[1])
+        i, j = source_pixel(y, h, size[0]), source_pixel(x, w, size[1])
         logits = up.bias[:, 0, 0]
-        for near in (around(theirs, y, x, 3), around(own, i, j, 3)):
+        for near in (neighbourhood(theirs, y, x, 3), neighbourhood(own, i, j, 3)):
             logits = logits + torch.einsum("ocpq, cpq -> o", up.kernel.weight, near)
         weights = (logits.exp() / logits.exp().sum()).reshape(1, k, k)
-        out = weighted(patch(coarse, y, x, size, k), weights)
+        out = weighted_sum(window_at(coarse, y, x, size, k), weights)
         if up.gate is None:
             return out
         gate = 1 / (1 + (-(up.gate.weight[0, :, 0, 0] @ coarse[:, i, j] + up.gate.bias)).exp())
@@ -35,8 +35,8 @@ def fused(up, features, guide, size):
 
     maps = []
     for coarse, fine in zip(features, guide, strict=True):
-        own, theirs = dense(coarse, up.compress), dense(fine, up.compress_guide)
-        maps.append(drawn(
+        own, theirs = pointwise_conv(coarse, up.compress), pointwise_conv(fine, up.compress_guide)
+        maps.append(map_of_pixels(
             lambda y, x, f=coarse, g=fine, o=own, t=theirs: pixel(f, g, o, t, y, x), size
         ))  # fmt: skip
     return torch.stack(maps)
@@ -47,7 +47,7 @@ def fused(up, features, guide, size):
 def test_it_is_the_papers_sum(guide_channels, size):
     up = FADE(4, guide_channels=guide_channels, compressed_channels=3)
     features, guide = torch.randn(2, 4, 3, 5), torch.randn(2, guide_channels, *size)
-    assert_same(up, fused, features, guide, size=size)
+    assert_matches_reference(up, fused, features, guide, size=size)
 
 
 def test_a_gate_of_zero_leaves_the_reassembly_and_a_gate_of_one_the_guide():
@@ -60,5 +60,5 @@ def test_a_gate_of_zero_leaves_the_reassembly_and_a_gate_of_one_the_guide():
 
 
 def test_it_has_the_published_number_of_parameters():
-    assert count(FADE(256)) == 47_514
-    assert count(FADE(256, gated=False)) == 47_514 - 257
+    assert num_parameters(FADE(256)) == 47_514
+    assert num_parameters(FADE(256, gated=False)) == 47_514 - 257

@@ -7,7 +7,12 @@ from torch.nn.functional import interpolate
 from benchmarks.torch_baselines import PublishedStack
 from unstride.ops import fold_border, reassemble
 from unstride.upsamplers import FeatUpStack
-from unstride.upsamplers.featup import DOUBLINGS, after_doubling, away_from_zero, taps_after
+from unstride.upsamplers.featup import (
+    DOUBLING_KERNELS,
+    clamp_away_from_zero,
+    compose_with_doubling,
+    composed_taps,
+)
 
 
 @pytest.fixture
@@ -45,22 +50,22 @@ def test_parameters_are_the_published_number():
     assert sum(p.numel() for p in FeatUpStack(384, 16).stages[0].parameters()) == 6_233
 
 
-@pytest.mark.parametrize("source", DOUBLINGS)
+@pytest.mark.parametrize("source", DOUBLING_KERNELS)
 @pytest.mark.parametrize("k", [1, 3, 5, 7])
 def test_taps_sum_to_one_and_see_no_more_than_they_must(k, source):
-    taps = taps_after(DOUBLINGS[source], k)
+    taps = composed_taps(DOUBLING_KERNELS[source], k)
     torch.testing.assert_close(taps.sum(2), torch.ones(2, k, dtype=torch.float64))
     assert taps.shape[2] % 2 == 1
     assert (taps[:, :, 0] != 0).any()
     assert (taps[:, :, -1] != 0).any()
 
 
-@pytest.mark.parametrize("source", DOUBLINGS)
+@pytest.mark.parametrize("source", DOUBLING_KERNELS)
 def test_one_tap_alone_is_the_plain_resize(source):
     """A 1 x 1 filter of weight 1 behind the doubling leaves the doubling."""
     features = torch.randn(1, 3, 5, 6, dtype=torch.float64)
     weights = torch.ones(1, 1, 1, 1, 10, 12, dtype=torch.float64)
-    weights = after_doubling(weights, taps_after(DOUBLINGS[source], 1))
+    weights = compose_with_doubling(weights, composed_taps(DOUBLING_KERNELS[source], 1))
     weights = fold_border(weights, (5, 6), "replicate")
     expected = interpolate(features, scale_factor=2, mode=source, align_corners=False)
     torch.testing.assert_close(reassemble(features, weights), expected)
@@ -69,7 +74,7 @@ def test_one_tap_alone_is_the_plain_resize(source):
 def test_weights_keep_their_sum_behind_the_bicubic():
     weights = torch.randn(1, 1, 7, 7, 8, 6, dtype=torch.float64)
     torch.testing.assert_close(
-        after_doubling(weights, taps_after(DOUBLINGS["bicubic"], 7)).sum((2, 3)),
+        compose_with_doubling(weights, composed_taps(DOUBLING_KERNELS["bicubic"], 7)).sum((2, 3)),
         weights.sum((2, 3)),
     )
 
@@ -85,7 +90,7 @@ def test_renormalised_weights_sum_to_one(renormalise):
 
 def test_sums_to_divide_by_keep_their_sign_and_their_distance_from_zero():
     sums = torch.tensor([-2.0, -0.01, 0.0, 0.05, 3.0])
-    assert away_from_zero(sums).tolist() == pytest.approx([-2.0, -0.1, 0.1, 0.1, 3.0])
+    assert clamp_away_from_zero(sums).tolist() == pytest.approx([-2.0, -0.1, 0.1, 0.1, 3.0])
 
 
 def test_the_papers_own_sizes_are_options_and_others_are_refused():

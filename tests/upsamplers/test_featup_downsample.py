@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
-from tests.upsamplers.pixel_reference import assert_same, count, drawn, first, lively, patch
+from tests.upsamplers.pixel_reference import (
+    assert_matches_reference,
+    first_tap,
+    map_of_pixels,
+    num_parameters,
+    randomised,
+    window_at,
+)
 from unstride.upsamplers import AttentionPool, Blur
 
 SIZES = [((6, 10), (3, 5)), ((7, 9), (4, 5))]
@@ -15,20 +22,20 @@ def blurred(down, features, size):
     kernel, (h, w) = down.kernel.abs() / down.kernel.abs().sum(), features.shape[2:]
 
     def pixel(fine, y, x):
-        top, left = first(y, h, size[0], len(kernel)), first(x, w, size[1], len(kernel))
+        top, left = first_tap(y, h, size[0], len(kernel)), first_tap(x, w, size[1], len(kernel))
         return sum(
             weight * fine[:, min(max(top + p, 0), h - 1), min(max(left + q, 0), w - 1)]
             for p, row in enumerate(kernel)
             for q, weight in enumerate(row)
         )
 
-    return torch.stack([drawn(lambda y, x, f=f: pixel(f, y, x), size) for f in features])
+    return torch.stack([map_of_pixels(lambda y, x, f=f: pixel(f, y, x), size) for f in features])
 
 
 @pytest.mark.parametrize(("grid", "size"), SIZES)
 @pytest.mark.parametrize("k", [None, 3])
 def test_blur_is_one_kernel_that_sums_to_one(k, grid, size):
-    assert_same(Blur(2, kernel_size=k), blurred, torch.randn(2, 2, *grid), size=size)
+    assert_matches_reference(Blur(2, kernel_size=k), blurred, torch.randn(2, 2, *grid), size=size)
 
 
 @pytest.mark.parametrize("scale", [2, 3])
@@ -57,7 +64,7 @@ def gaussian(fine):
             for q in range(5)
         )
 
-    return drawn(pixel, (h, w))
+    return map_of_pixels(pixel, (h, w))
 
 
 def attended(down, features, size):
@@ -65,23 +72,25 @@ def attended(down, features, size):
     k, layer = down.kernel_size, down.saliency[1]
 
     def pixel(fine, y, x):
-        near, inside = (patch(t, y, x, size, k) for t in (fine, torch.ones_like(fine[:1])))
+        near, inside = (window_at(t, y, x, size, k) for t in (fine, torch.ones_like(fine[:1])))
         saliency = torch.einsum("c, cpq -> pq", layer.weight[0, :, 0, 0], near) + layer.bias
         weights = (down.gain * saliency + down.bias).exp() * inside[0]
         return (near * weights).sum((1, 2)) / weights.sum()
 
     maps = [gaussian(f) if down.blur else f for f in features]
-    return torch.stack([drawn(lambda y, x, f=f: pixel(f, y, x), size) for f in maps])
+    return torch.stack([map_of_pixels(lambda y, x, f=f: pixel(f, y, x), size) for f in maps])
 
 
 @pytest.mark.parametrize(("grid", "size"), SIZES)
 @pytest.mark.parametrize("options", [{}, {"kernel_size": 3, "blur": False}])
 def test_attention_is_a_softmax_of_saliency(options, grid, size):
-    assert_same(AttentionPool(3, **options), attended, torch.randn(2, 3, *grid), size=size)
+    assert_matches_reference(
+        AttentionPool(3, **options), attended, torch.randn(2, 3, *grid), size=size
+    )
 
 
 def test_in_training_a_fifth_of_the_windows_forgets_its_saliency():
-    pool, features = lively(AttentionPool(3, blur=False)), torch.randn(1, 3, 80, 80).double()
+    pool, features = randomised(AttentionPool(3, blur=False)), torch.randn(1, 3, 80, 80).double()
     with torch.no_grad():
         pool.bias.zero_()
     attentive, average = pool(features), avg_pool2d(features, 2)
@@ -103,5 +112,5 @@ def test_in_training_a_fifth_of_the_channels_is_not_seen_by_the_saliency():
 
 
 def test_their_parameters_are_a_kernel_and_a_layer():
-    assert count(Blur(384, 16, kernel_size=16)) == 256
-    assert count(AttentionPool(384, 16)) == 2 * 256 + 385
+    assert num_parameters(Blur(384, 16, kernel_size=16)) == 256
+    assert num_parameters(AttentionPool(384, 16)) == 2 * 256 + 385

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from unstride.upsamplers.by_name import create_upsampler
-from unstride.upsamplers.featup_variants import TRAINED
+from unstride.upsamplers.featup_variants import PRETRAINED_SCALES
 
 WEIGHTS = sorted((files("unstride") / "weights").glob("*.safetensors"))
 
@@ -21,10 +21,10 @@ def test_weights_are_half_precision_small_and_on_the_card(path):
     assert f"`{path.name}`" in (path.parent / "README.md").read_text()
 
 
-@pytest.mark.parametrize("trained", TRAINED)
+@pytest.mark.parametrize("trained", PRETRAINED_SCALES)
 def test_the_papers_variant_loads_each_of_its_weights(trained):
     up = create_upsampler("featup_jbu", 5, variant="paper", pretrained=trained).eval()
-    assert up.scale == TRAINED[trained]
+    assert up.scale == PRETRAINED_SCALES[trained]
     features, guide = torch.randn(1, 5, 3, 4), torch.rand(1, 3, 48, 64)
     assert up(features, guide, (48, 64)).shape == (1, 5, 48, 64)
     name = f"featup_jbu_paper_{trained}.safetensors"

@@ -4,7 +4,12 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
-from tests.upsamplers.pixel_reference import assert_same, drawn, pooled, resized
+from tests.upsamplers.pixel_reference import (
+    adaptive_pooled,
+    assert_matches_reference,
+    bilinear_resized,
+    map_of_pixels,
+)
 from unstride.upsamplers import GuidedFilter
 
 
@@ -26,10 +31,10 @@ def regressed(up, features, guide, size):
 
     maps = []
     for coarse, image in zip(features, guide, strict=True):
-        fine, colours = (pooled(image[None], n)[0] for n in (size, (h, w)))
-        lines = drawn(lambda y, x, f=coarse, g=colours: line(f, g, y, x), (h, w))
-        lines = drawn(lambda y, x, n=lines: near(n, y, x).mean(1), (h, w))
-        lines = resized(lines, size)
+        fine, colours = (adaptive_pooled(image[None], n)[0] for n in (size, (h, w)))
+        lines = map_of_pixels(lambda y, x, f=coarse, g=colours: line(f, g, y, x), (h, w))
+        lines = map_of_pixels(lambda y, x, n=lines: near(n, y, x).mean(1), (h, w))
+        lines = bilinear_resized(lines, size)
         slopes = lines[: -len(coarse)].reshape(len(fine), len(coarse), *size)
         maps.append((slopes * fine[:, None]).sum(0) + lines[-len(coarse) :])
     return torch.stack(maps)
@@ -47,14 +52,16 @@ class Filter(GuidedFilter):
 @pytest.mark.parametrize("options", [{}, {"radius": 2, "guide_channels": 2, "epsilon": 0.1}])
 def test_it_is_hes_regression_on_the_coarse_grid(options, size):
     up, guide = Filter(2, **options), torch.rand(2, options.get("guide_channels", 3), *size)
-    assert_same(up, regressed, torch.randn(2, 2, 3, 5), guide, size=size, idle=("none",))
+    assert_matches_reference(
+        up, regressed, torch.randn(2, 2, 3, 5), guide, size=size, idle=("none",)
+    )
 
 
 @pytest.mark.parametrize("size", [(12, 20), (13, 17)], ids=str)
 def test_features_that_are_linear_in_the_guide_are_exact(size):
     guide, mixing = torch.rand(1, 3, *size).double(), torch.randn(4, 3, 1, 1).double()
     whole = torch.nn.functional.conv2d(guide, mixing) + 5
-    features = pooled(whole, (6, 7))
+    features = adaptive_pooled(whole, (6, 7))
     # The ridge of 1e-12 beside variances of 1e-3 and more errs by a billionth.
     out = GuidedFilter(4, epsilon=1e-12)(features, guide, size)
     torch.testing.assert_close(out, whole, rtol=0, atol=1e-7)

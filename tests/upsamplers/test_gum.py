@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from tests.upsamplers.pixel_reference import around, assert_same, bilinear, drawn, place, resized
+from tests.upsamplers.pixel_reference import (
+    assert_matches_reference,
+    bilinear_resized,
+    bilinear_sample,
+    map_of_pixels,
+    neighbourhood,
+    source_coordinate,
+)
 from unstride.upsamplers import GuidedUpsamplingModule
 
 
@@ -13,14 +20,16 @@ def moved(up, features, size):
     (h, w), (weight, bias) = features.shape[2:], (up.table.weight, up.table.bias)
 
     def entry(coarse, i, j):
-        return torch.einsum("ocpq, cpq -> o", weight, around(coarse, i, j, 3)) + bias
+        return torch.einsum("ocpq, cpq -> o", weight, neighbourhood(coarse, i, j, 3)) + bias
 
     maps = []
     for coarse in features:
-        table = resized(drawn(lambda i, j, f=coarse: entry(f, i, j), (h, w)), size)
-        maps.append(drawn(
-            lambda y, x, f=coarse, t=table: bilinear(
-                f, place(y, h, size[0]) + t[1, y, x], place(x, w, size[1]) + t[0, y, x]
+        table = bilinear_resized(map_of_pixels(lambda i, j, f=coarse: entry(f, i, j), (h, w)), size)
+        maps.append(map_of_pixels(
+            lambda y, x, f=coarse, t=table: bilinear_sample(
+                f,
+                source_coordinate(y, h, size[0]) + t[1, y, x],
+                source_coordinate(x, w, size[1]) + t[0, y, x],
             ),
             size,
         ))  # fmt: skip
@@ -29,7 +38,7 @@ def moved(up, features, size):
 
 @pytest.mark.parametrize("size", [(6, 10), (7, 9)], ids=str)
 def test_every_pixel_is_sampled_where_the_table_says(size):
-    assert_same(GuidedUpsamplingModule(3), moved, torch.randn(2, 3, 3, 5), size=size)
+    assert_matches_reference(GuidedUpsamplingModule(3), moved, torch.randn(2, 3, 3, 5), size=size)
 
 
 @pytest.mark.parametrize("size", [(6, 10), (7, 9), (2, 3)], ids=str)

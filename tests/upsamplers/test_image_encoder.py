@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from unstride.backbones.encoder_weights import load_image_encoder
+from unstride.backbones.encoder_weights import load_folded_weights
 from unstride.backbones.timm_backbone import create_backbone
-from unstride.upsamplers.image_encoder import ImageEncoder, SamePadded, folded
+from unstride.upsamplers.image_encoder import Conv2dSame, ImageEncoder, fold_batch_norm
 
 
 @pytest.fixture(scope="module")
 def pair():
     encoder, backbone = ImageEncoder().eval(), create_backbone()
-    load_image_encoder(encoder, backbone.model)
+    load_folded_weights(encoder, backbone.model)
     return encoder, backbone.model
 
 
@@ -35,11 +35,11 @@ def test_a_folded_norm_does_what_it_did_before():
         if tensor.is_floating_point():
             tensor.copy_(torch.rand_like(tensor) + 0.5)
     image = torch.randn(2, 3, 7, 8)
-    weight, bias = folded(convolution.weight, norm.state_dict(), norm.eps)
+    weight, bias = fold_batch_norm(convolution.weight, norm.state_dict(), norm.eps)
     found = torch.nn.functional.conv2d(image, weight, bias)
     torch.testing.assert_close(found, norm.eval()(convolution(image)), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("n", "stride"), [(7, 2), (8, 2), (5, 1), (9, 3)])
 def test_a_pixel_for_each_begun_stride(n, stride):
-    assert SamePadded(1, 1, 5, stride=stride)(torch.rand(1, 1, n, 4)).shape[2] == -(-n // stride)
+    assert Conv2dSame(1, 1, 5, stride=stride)(torch.rand(1, 1, n, 4)).shape[2] == -(-n // stride)

@@ -7,7 +7,14 @@ import torch
 from torch import nn
 from torch.nn.functional import max_pool2d
 
-from tests.upsamplers.pixel_reference import assert_same, count, drawn, holder, patch, sub_pixel
+from tests.upsamplers.pixel_reference import (
+    assert_matches_reference,
+    map_of_pixels,
+    num_parameters,
+    source_pixel,
+    sub_pixel,
+    window_at,
+)
 from unstride.ops.window import window_start
 from unstride.upsamplers import (
     IndexDownsample,
@@ -41,7 +48,7 @@ def indices(block, kind, fine, grid):
     side = next(m for m in block.modules() if isinstance(m, nn.Conv2d)).kernel_size[0]
 
     def pixel(y, x):
-        near = patch(fine, y, x, grid, side)
+        near = window_at(fine, y, x, grid, side)
         index = torch.stack([spoken(branch, near, kind) for branch in block.branches], -1)
         index = index.reshape(-1, s, s)
         return 1 / (1 + (-index).exp())
@@ -63,7 +70,7 @@ def pooled(down, features, kind):
             share = found[y][x].exp() / found[y][x].exp().sum((1, 2), keepdim=True)
             return (fine[:, s * y : s * y + s, s * x : s * x + s] * share).sum((1, 2))
 
-        maps.append(drawn(pixel, cells(fine, s)))
+        maps.append(map_of_pixels(pixel, cells(fine, s)))
     return torch.stack(maps)
 
 
@@ -76,9 +83,9 @@ def unpooled(up, features, guide, size, kind):
 
         def pixel(y, x, coarse=coarse, found=found, h=h, w=w, H=H, W=W):
             (i, u), (j, v) = sub_pixel(y, h, H, s), sub_pixel(x, w, W, s)
-            return coarse[:, holder(y, h, H), holder(x, w, W)] * found[i][j][:, u, v]
+            return coarse[:, source_pixel(y, h, H), source_pixel(x, w, W)] * found[i][j][:, u, v]
 
-        maps.append(drawn(pixel, size))
+        maps.append(map_of_pixels(pixel, size))
     return torch.stack(maps)
 
 
@@ -94,17 +101,17 @@ KINDS = [
 def test_it_is_the_papers_index_in_every_variant(kind, options):
     down, up = (method(3, kind=kind, **options) for method in (IndexDownsample, IndexUpsample))
     features, fine = torch.randn(2, 3, 3, 5), torch.randn(2, 3, 6, 10)
-    assert_same(down, partial(pooled, kind=kind), fine)
+    assert_matches_reference(down, partial(pooled, kind=kind), fine)
     for size in ((6, 10), (7, 9)):
-        assert_same(up, partial(unpooled, kind=kind), features, fine, size=size)
+        assert_matches_reference(up, partial(unpooled, kind=kind), features, fine, size=size)
 
 
 @pytest.mark.parametrize("kind", ["holistic", "many-to-one"])
 def test_a_guide_may_have_its_own_channels_and_the_scale_be_three(kind):
     up, features = IndexUpsample(3, 3, guide_channels=2, kind=kind), torch.randn(2, 3, 2, 3)
     guide = torch.randn(2, 2, 6, 9)
-    assert_same(up, partial(unpooled, kind=kind), features, guide, size=(6, 9))
-    assert_same(IndexDownsample(2, 3, kind=kind), partial(pooled, kind=kind), guide)
+    assert_matches_reference(up, partial(unpooled, kind=kind), features, guide, size=(6, 9))
+    assert_matches_reference(IndexDownsample(2, 3, kind=kind), partial(pooled, kind=kind), guide)
 
 
 def test_a_pair_is_its_two_halves_on_one_index():
@@ -114,7 +121,7 @@ def test_a_pair_is_its_two_halves_on_one_index():
 
     pair = create_pair("index_down", "index", 3)
     assert isinstance(pair, IndexPair)
-    assert_same(pair, halves, torch.randn(2, 3, 6, 10))
+    assert_matches_reference(pair, halves, torch.randn(2, 3, 6, 10))
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -192,4 +199,4 @@ def test_what_does_not_fit_is_refused(method, options, sentence):
 
 def test_it_has_the_published_number_of_parameters():
     pairs = [IndexPair(channels) for channels in (64, 64, 128, 256)]
-    assert sum(map(count, pairs)) == 12_263_424  # the published 12.26 M
+    assert sum(map(num_parameters, pairs)) == 12_263_424  # the published 12.26 M

@@ -7,16 +7,16 @@ import torch
 from torch.nn.functional import interpolate
 
 from tests.upsamplers.pixel_reference import (
-    activated,
-    convolved,
-    normalised,
-    pooled,
-    random_state,
+    adaptive_pooled,
+    group_norm_silu,
+    imagenet_normalised,
+    padded_conv,
+    random_state_dict,
     value_and_gradients,
 )
 from unstride.ops import reassemble
 from unstride.upsamplers import NAF
-from unstride.upsamplers.naf import from_published
+from unstride.upsamplers.naf import naf_from_published
 
 PUBLISHED = {"image_encoder.rope.periods": (16,)}
 for branch, k in (("encoder", 1), ("sem_encoder", 3)):
@@ -39,19 +39,19 @@ def double():
 def naive(state, features, image, size):
     """One output pixel after the other; `state` has the published names."""
     (c, h, w), (H, W) = features.shape[1:], size
-    image = normalised(image)
+    image = imagenet_normalised(image)
     if image.shape[2] > 4 * H or image.shape[3] > 4 * W:
         smaller = min(image.shape[2], 4 * H, 4 * W), min(image.shape[3], 4 * W, 4 * H)
         image = interpolate(image, smaller, mode="bilinear", align_corners=False)
     maps = torch.cat([branch(state, name, image) for name in ("encoder", "sem_encoder")], 1)
-    maps = pooled(maps, size)
+    maps = adaptive_pooled(maps, size)
     turned = [
         torch.stack([turn(maps[0, :, y, x], 2 * (y + 0.5) / H - 1, 2 * (x + 0.5) / W - 1)
                      for x in range(W)], -1)
         for y in range(H)
     ]  # fmt: skip
     queries = torch.stack(turned, 1)
-    keys = pooled(queries[None], (h, w))[0]
+    keys = adaptive_pooled(queries[None], (h, w))[0]
     rows = []
     for y in range(H):
         for x in range(W):
@@ -69,12 +69,12 @@ def naive(state, features, image, size):
 
 def branch(state, name, image):
     state = {key.split(f".{name}.")[1]: t for key, t in state.items() if f".{name}." in key}
-    maps = convolved(image, state["0.weight"], state["0.bias"])
+    maps = padded_conv(image, state["0.weight"], state["0.bias"])
     for layer in (1, 2):
         for i in (1, 2):
             norm, conv = f"{layer}.norm{i}", f"{layer}.conv{i}"
-            maps = activated(maps, state[f"{norm}.weight"], state[f"{norm}.bias"])
-            maps = convolved(maps, state[f"{conv}.weight"], state[f"{conv}.bias"])
+            maps = group_norm_silu(maps, state[f"{norm}.weight"], state[f"{norm}.bias"])
+            maps = padded_conv(maps, state[f"{conv}.weight"], state[f"{conv}.bias"])
     return maps
 
 
@@ -96,10 +96,10 @@ CASES = [
 
 @pytest.mark.parametrize(("grid", "size", "image"), CASES)
 def test_it_is_the_published_model_and_so_are_its_gradients(grid, size, image, double):
-    state = random_state(PUBLISHED)
+    state = random_state_dict(PUBLISHED)
     features, image = torch.randn(1, 5, *grid), torch.rand(1, 3, *image)
     cotangent = torch.randn(1, 5, *size)
-    up = from_published(state)
+    up = naf_from_published(state)
     given = [t.requires_grad_() for t in (features, image)]
     theirs = [t.requires_grad_() for t in state.values()]
 
@@ -110,7 +110,7 @@ def test_it_is_the_published_model_and_so_are_its_gradients(grid, size, image, d
         lambda: naive(state, features, image, size), [*given, *theirs], cotangent
     )
 
-    renamed = from_published(dict(zip(state, gradients[2:], strict=True)))
+    renamed = naf_from_published(dict(zip(state, gradients[2:], strict=True)))
     torch.testing.assert_close(actual, expected)
     torch.testing.assert_close(ours[:2], gradients[:2])
     for (name, wanted), got in zip(renamed.named_parameters(), ours[2:], strict=True):
@@ -153,6 +153,6 @@ def test_any_number_of_channels_shares_the_heads_in_order(channels):
     ],
 )
 def test_another_file_is_refused_with_the_first_key(change, sentence):
-    state = random_state(PUBLISHED) | change
+    state = random_state_dict(PUBLISHED) | change
     with pytest.raises(ValueError, match=sentence):
-        from_published({key: t for key, t in state.items() if t is not None})
+        naf_from_published({key: t for key, t in state.items() if t is not None})

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from unstride.upsamplers.bilateral_stack import BilateralStack
-from unstride.upsamplers.pixel_keys import PixelKeys, Standardise
+from unstride.upsamplers.pixel_keys import ChannelStandardiser, PixelKeys
 
 
 @pytest.mark.parametrize("size", [(64, 96), (50, 37), (16, 16), (3, 5)])
@@ -26,7 +26,7 @@ def test_keys_are_those_of_their_place():
 
 
 def test_maps_are_standardised():
-    layer = Standardise(3)
+    layer = ChannelStandardiser(3)
     maps = torch.randn(2, 3, 4, 5) * 3 + 1
     layer.mean.copy_(maps.mean((0, 2, 3))[:, None, None])
     layer.std.copy_(maps.std((0, 2, 3))[:, None, None])

@@ -18,7 +18,7 @@ from torch.nn.functional import (
 )  # fmt: skip
 
 from tests.upsamplers import test_anyup, test_naf
-from tests.upsamplers.pixel_reference import random_state
+from tests.upsamplers.pixel_reference import random_state_dict
 from unstride.upsamplers import NAF, AnyUp, load_published
 
 MEAN, STD = (torch.tensor(v).view(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
@@ -40,7 +40,7 @@ def carafe_pack(c=6, scale=2, k=5):
 
 @pytest.mark.parametrize(("scale", "k"), [(2, 5), (3, 3)])
 def test_carafe_pack(scale, k, tmp_path):
-    state = random_state(carafe_pack(6, scale, k))
+    state = random_state_dict(carafe_pack(6, scale, k))
     inside = {f"neck.upsample_modules.0.upsample.{name}": t for name, t in state.items()}
     path = saved({"state_dict": inside, "meta": {"epoch": 12}}, tmp_path / "faster_rcnn.pth")
     up = load_published(path, prefix="neck.upsample_modules.0.upsample.", scale=scale)
@@ -63,7 +63,7 @@ def test_dysample(style, scope, s, tmp_path):
     shapes = {"offset.weight": (out, seen, 1, 1), "offset.bias": (out,)}
     if scope:
         shapes |= {"scope.weight": (out, seen, 1, 1), "scope.bias": (out,)}
-    state = random_state(shapes)
+    state = random_state_dict(shapes)
     sub = (torch.arange(s) - (s - 1) / 2) / s
     x, y = sub.expand(s, s), sub[:, None].expand(s, s)
     centres = torch.cat([x.flatten().repeat(g), y.flatten().repeat(g)])
@@ -109,7 +109,7 @@ def jbu_stack(d, norm, stages=4):
 @pytest.mark.parametrize("norm", [True, False], ids=["norm", "no_norm"])
 def test_featup_stack(norm, tmp_path):
     d = 7
-    state = random_state(jbu_stack(d, norm))
+    state = random_state_dict(jbu_stack(d, norm))
     for i in range(1, 5):
         state[f"upsampler.up{i}.sigma_spatial"] = torch.tensor(0.8 + 0.1 * i)
     rest = {"model.0.patch.weight": torch.zeros(3), "downsampler.w": torch.ones(2)}
@@ -156,7 +156,7 @@ def jbu(source, guide, p):
 
 def test_featup_implicit(tmp_path):
     n, d = 30, 16
-    state = random_state({
+    state = random_state_dict({
         "1.biases": (2, 5, n), "2.norm.weight": (10 * n + 3,), "2.norm.bias": (10 * n + 3,),
         "4.weight": (d, 10 * n + 3, 1, 1), "4.bias": (d,), "7.norm.weight": (d,),
         "7.norm.bias": (d,), "8.weight": (d, d, 1, 1), "8.bias": (d,),
@@ -195,7 +195,7 @@ def test_featup_implicit(tmp_path):
 
 @pytest.mark.parametrize(("kind", "published"), [(NAF, test_naf), (AnyUp, test_anyup)])
 def test_naf_and_anyup_from_a_file(kind, published, tmp_path):
-    state = random_state(published.PUBLISHED)
+    state = random_state_dict(published.PUBLISHED)
     up = load_published(saved(state, tmp_path / "release.safetensors"), channels=8, scale=4)
     assert type(up) is kind
     assert (up.channels, up.scale, up.training) == (8, 4, False)
@@ -215,9 +215,9 @@ def test_any_other_file_is_refused_in_a_sentence(tmp_path):
     torch.save({"model": torch.nn.Conv2d(1, 1, 1)}, tmp_path / "module.pth")
     with pytest.raises(ValueError, match=r"save the model's state_dict\(\)"):
         load_published(tmp_path / "module.pth")
-    half = random_state(carafe_pack())
+    half = random_state_dict(carafe_pack())
     half.pop("content_encoder.bias")
     with pytest.raises(ValueError, match=r"half\.pth: the file must hold content_encoder\.bias"):
         load_published(saved(half, tmp_path / "half.pth"))
     with pytest.raises(ValueError, match="none of scale=3"):
-        load_published(saved(random_state(carafe_pack()), tmp_path / "pack.pth"), scale=3)
+        load_published(saved(random_state_dict(carafe_pack()), tmp_path / "pack.pth"), scale=3)

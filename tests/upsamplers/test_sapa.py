@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from tests.upsamplers.pixel_reference import (
-    assert_same,
-    count,
-    dense,
-    drawn,
-    holder,
-    patch,
-    pooled,
-    resized,
+    adaptive_pooled,
+    assert_matches_reference,
+    bilinear_resized,
+    map_of_pixels,
+    num_parameters,
+    pointwise_conv,
+    source_pixel,
+    window_at,
 )
 from unstride.upsamplers import SAPA
 
@@ -23,7 +23,7 @@ def normed(maps, norm):
         centred = maps[:, y, x] - maps[:, y, x].mean()
         return centred / (centred.square().mean() + 1e-5).sqrt() * norm.weight + norm.bias
 
-    return drawn(pixel, maps.shape[1:])
+    return map_of_pixels(pixel, maps.shape[1:])
 
 
 def affiliated(up, features, guide, size):
@@ -31,12 +31,12 @@ def affiliated(up, features, guide, size):
     k, (h, w) = up.kernel_size, features.shape[2:]
 
     def pixel(coarse, queries, keys, gate, y, x):
-        query, i, j = queries[:, y, x], holder(y, h, size[0]), holder(x, w, size[1])
+        query, i, j = queries[:, y, x], source_pixel(y, h, size[0]), source_pixel(x, w, size[1])
         if up.gate is not None:
             query = gate[0, i, j] * query + (1 - gate[0, i, j]) * keys[:, i, j]
         total = norm = 0
         one = torch.ones(1, h, w)
-        cells = [patch(t, y, x, size, k).flatten(1) for t in (keys, coarse, one)]
+        cells = [window_at(t, y, x, size, k).flatten(1) for t in (keys, coarse, one)]
         for key, value, inside in zip(*(t.unbind(1) for t in cells), strict=True):
             if inside:
                 weight = (query @ key).exp()
@@ -45,12 +45,12 @@ def affiliated(up, features, guide, size):
 
     maps = []
     for coarse, fine in zip(features, guide, strict=True):
-        queries = dense(normed(fine, up.norm_guide), up.query)
+        queries = pointwise_conv(normed(fine, up.norm_guide), up.query)
         own = normed(coarse, up.norm)
-        keys, gate = dense(own, up.key), None
+        keys, gate = pointwise_conv(own, up.key), None
         if up.gate is not None:
-            gate = 1 / (1 + (-dense(own, up.gate)).exp())
-        maps.append(drawn(
+            gate = 1 / (1 + (-pointwise_conv(own, up.gate)).exp())
+        maps.append(map_of_pixels(
             lambda y, x, f=coarse, q=queries, k=keys, g=gate: pixel(f, q, k, g, y, x), size
         ))  # fmt: skip
     return torch.stack(maps)
@@ -63,15 +63,15 @@ def test_it_is_the_papers_softmax(gated, size):
     features, guide = torch.randn(2, 4, 3, 5), torch.randn(2, 3, *size)
     # What is added to every key of a window alike leaves its softmax alone.
     idle = () if gated else ("key.bias", "norm.bias")
-    assert_same(up, affiliated, features, guide, size=size, idle=idle)
+    assert_matches_reference(up, affiliated, features, guide, size=size, idle=idle)
 
 
 def test_a_guide_of_another_size_is_averaged_or_resized_first():
     up, features = SAPA(4, guide_channels=3), torch.randn(1, 4, 3, 5)
     large, small = torch.randn(1, 3, 13, 21), torch.randn(1, 3, 5, 8)
-    expected = up(features, pooled(large, (6, 10)))
+    expected = up(features, adaptive_pooled(large, (6, 10)))
     torch.testing.assert_close(up(features, large), expected)
-    expected = up(features, resized(small[0], (6, 10))[None])
+    expected = up(features, bilinear_resized(small[0], (6, 10))[None])
     torch.testing.assert_close(up(features, small), expected)
 
 
@@ -102,5 +102,5 @@ def test_a_closed_gate_asks_with_the_features_themselves():
 
 
 def test_it_has_the_published_number_of_parameters():
-    assert count(SAPA(256)) == 33_920
-    assert count(SAPA(256, gated=True)) == 33_920 + 257
+    assert num_parameters(SAPA(256)) == 33_920
+    assert num_parameters(SAPA(256, gated=True)) == 33_920 + 257

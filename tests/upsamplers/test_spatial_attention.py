@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from tests.upsamplers.pixel_reference import around, assert_same, count, drawn, resized
+from tests.upsamplers.pixel_reference import (
+    assert_matches_reference,
+    bilinear_resized,
+    map_of_pixels,
+    neighbourhood,
+    num_parameters,
+)
 from unstride.upsamplers import SpatialAttention
 
 
@@ -11,16 +17,16 @@ def gated(up, features, size):
     kernel = up.gate.weight[0]
 
     def pixel(fine, y, x):
-        score = (kernel * around(fine, y, x, kernel.shape[1])).sum()
+        score = (kernel * neighbourhood(fine, y, x, kernel.shape[1])).sum()
         return fine[:, y, x] / (1 + (-score).exp())
 
-    maps = [resized(f, size) for f in features]
-    return torch.stack([drawn(lambda y, x, f=f: pixel(f, y, x), size) for f in maps])
+    maps = [bilinear_resized(f, size) for f in features]
+    return torch.stack([map_of_pixels(lambda y, x, f=f: pixel(f, y, x), size) for f in maps])
 
 
 @pytest.mark.parametrize("size", [(6, 10), (7, 9)], ids=str)
 def test_a_gate_predicted_on_the_fine_grid_scales_each_pixel(size):
-    assert_same(SpatialAttention(3), gated, torch.randn(2, 3, 3, 5), size=size)
+    assert_matches_reference(SpatialAttention(3), gated, torch.randn(2, 3, 3, 5), size=size)
 
 
 def test_without_content_the_gate_is_half_open():
@@ -28,4 +34,4 @@ def test_without_content_the_gate_is_half_open():
     torch.nn.init.zeros_(up.gate.weight)
     fine = torch.nn.functional.interpolate(features, (6, 10), mode="bilinear")
     torch.testing.assert_close(up(features), fine / 2)
-    assert count(SpatialAttention(256)) == 9 * 256
+    assert num_parameters(SpatialAttention(256)) == 9 * 256

@@ -6,17 +6,17 @@ import pytest
 import torch
 
 from unstride.viz.footprint import (
-    closer,
-    dotted,
+    draw_footprint,
+    footprint_box,
 )
-from unstride.viz.rows import titled
+from unstride.viz.rows import stack_with_captions
 
 CELL, GREY = (10.0, 10.0), 0.5
 
 
 def drawn(weights, point=(1.0, 1.0), **options):
     photo = torch.full((1, 3, 40, 60), GREY)
-    return dotted(photo, weights, CELL, point, height=400, **options)[0]
+    return draw_footprint(photo, weights, CELL, point, height=400, **options)[0]
 
 
 def where(picture, colour, others):
@@ -73,27 +73,29 @@ def test_a_box_magnifies_and_is_grey_beyond_the_photograph():
 def test_the_closer_view_holds_the_point_and_every_weight_that_counts():
     weights = torch.zeros(20, 30)
     weights[4, 7], weights[9, 12], weights[19, 0] = 1.0, -0.1, 0.001
-    left, top, right, bottom = closer(weights, CELL, (150.0, 60.0))
+    left, top, right, bottom = footprint_box(weights, CELL, (150.0, 60.0))
     assert right - left == bottom - top
     assert left <= 70 < 150 <= right
     assert top <= 40 < 100 <= bottom
     assert right - left < 110
     corner = torch.zeros(20, 30)
     corner[0, 29] = 1.0
-    left, top, right, _ = closer(corner, CELL, (295.0, 5.0))
+    left, top, right, _ = footprint_box(corner, CELL, (295.0, 5.0))
     assert (top, right) == (0, 300)  # moved onto the grid
     assert right - left == 30
 
 
 def test_nothing_to_show_is_shown():
-    picture = drawn(torch.zeros(4, 6), box=closer(torch.zeros(4, 6), CELL, (30.0, 20.0)))
+    picture = drawn(torch.zeros(4, 6), box=footprint_box(torch.zeros(4, 6), CELL, (30.0, 20.0)))
     assert len(red(picture)) == 0
     assert not picture.isnan().any()
 
 
 @pytest.mark.parametrize("text", ["short", "a line that is longer than the picture " * 3])
 def test_rows_are_as_wide_as_their_text(text):
-    page = titled([(text, torch.zeros(3, 50, 80)), ("second", torch.ones(3, 20, 200))], size=10)
+    page = stack_with_captions(
+        [(text, torch.zeros(3, 50, 80)), ("second", torch.ones(3, 20, 200))], size=10
+    )
     assert page.shape[1] == 50 + 20 + 2 * 20
     assert page.shape[2] == 200 if text == "short" else page.shape[2] > 300
     assert (page[:, :20] < 0.5).any()

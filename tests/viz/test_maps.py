@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from unstride.viz import depth_picture, normal_colours
-from unstride.viz.depth import UNKNOWN, colour_map, depth_colours, depth_span, scale_bar, ticks
+from unstride.viz.depth import (
+    UNKNOWN_GREY,
+    colour_bar,
+    colour_map,
+    depth_colours,
+    depth_limits,
+    tick_values,
+)
 from unstride.viz.oklab import to_oklab
 
 
@@ -34,24 +41,24 @@ def test_equal_ratios_are_equal_steps():
 def test_unknown_depth_is_grey_and_no_colour_of_the_map():
     depth = torch.tensor([[0.0, 1.0, -1.0, float("nan")]])
     found = depth_colours(depth, (1.0, 2.0))
-    assert torch.equal(found[:, 0, [0, 2, 3]], torch.full((3, 3), UNKNOWN))
+    assert torch.equal(found[:, 0, [0, 2, 3]], torch.full((3, 3), UNKNOWN_GREY))
     chroma = to_oklab(colour_map(torch.linspace(0, 1, 256)).T)[:, 1:].norm(dim=1)
     assert chroma.min() > 0.05
 
 
 def test_the_span_is_what_is_there_but_for_two_percent_at_either_end():
     depth = torch.linspace(1, 5, 1001)[None]
-    near, far = depth_span(depth)
+    near, far = depth_limits(depth)
     assert near == pytest.approx(1.08)
     assert far == pytest.approx(4.92)
-    assert depth_span(torch.zeros(3, 3)) == (1.0, 2.0)
-    near, far = depth_span(torch.full((3, 3), 2.0))
+    assert depth_limits(torch.zeros(3, 3)) == (1.0, 2.0)
+    near, far = depth_limits(torch.full((3, 3), 2.0))
     assert near < 2 < far
 
 
 @pytest.mark.parametrize("span", [(0.1, 10.0), (1.0, 80.0), (1.02, 1.09), (2.3, 2.9), (40.0, 43.0)])
 def test_ticks_are_round_and_inside(span):
-    found = ticks(span)
+    found = tick_values(span)
     assert 2 <= len(found) <= 30
     assert all(span[0] <= value <= span[1] for value in found)
     assert all(len(f"{value:g}") <= 4 for value in found)
@@ -60,8 +67,8 @@ def test_ticks_are_round_and_inside(span):
 def test_a_scale_runs_from_near_to_far_under_the_picture():
     depth = torch.linspace(1, 5, 4000).view(40, 100)
     found = depth_picture(depth)
-    assert torch.equal(found[:, :40], depth_colours(depth, depth_span(depth)))
-    bar = scale_bar((1.0, 5.0), 100, 10)[:, 7, 5:95]
+    assert torch.equal(found[:, :40], depth_colours(depth, depth_limits(depth)))
+    bar = colour_bar((1.0, 5.0), 100, 10)[:, 7, 5:95]
     torch.testing.assert_close(bar, colour_map(torch.linspace(0, 1, 90)), atol=0.003, rtol=0)
 
 

@@ -2,15 +2,21 @@
 
 import torch
 
-from unstride.viz import beside, class_overlay, compared, object_overlay, panoptic_overlay
-from unstride.viz.boxes import _overlap, _tag
-from unstride.viz.classes import class_entries
-from unstride.viz.label_overlay import edges, painted
-from unstride.viz.legend import Entry, legend, with_legend
-from unstride.viz.palette import palette, segment_colours
+from unstride.viz import (
+    class_overlay,
+    detection_overlay,
+    image_row,
+    panoptic_overlay,
+    segmentation_comparison,
+)
+from unstride.viz.boxes import _draw_caption, _is_overlapping
+from unstride.viz.classes import class_legend
+from unstride.viz.label_overlay import blend_labels, label_boundaries
+from unstride.viz.legend import LegendEntry, legend_strip, with_legend
+from unstride.viz.palette import class_palette, segment_colours
 from unstride.viz.panoptic import (
-    panoptic_entries,
-    ranks,
+    panoptic_legend,
+    segment_indices,
 )
 
 NAMES = ["wall", "floor", "lamp", "door"]
@@ -34,7 +40,7 @@ def halves():
 def test_one_class_everywhere_is_one_blend():
     image, labels = torch.rand(3, *SIZE), torch.full(SIZE, 2)
     found = class_overlay(image, labels, NAMES, opacity=0.3)[:, : SIZE[0]]
-    torch.testing.assert_close(found, 0.7 * image + 0.3 * palette(NAMES)[2][:, None, None])
+    torch.testing.assert_close(found, 0.7 * image + 0.3 * class_palette(NAMES)[2][:, None, None])
 
 
 def test_what_has_no_class_shows_the_photograph():
@@ -46,30 +52,30 @@ def test_what_has_no_class_shows_the_photograph():
 
 def test_lines_lie_between_classes_only_and_are_as_wide_as_is_said():
     for width in (1, 2, 3):
-        found = edges(halves(), width)
+        found = label_boundaries(halves(), width)
         assert (found.sum(1) == width).all()
         assert found[:, 39].all()
-        assert (edges(halves().T, width).sum(0) == width).all()
-    assert not edges(torch.zeros(SIZE, dtype=torch.int64), 3).any()
+        assert (label_boundaries(halves().T, width).sum(0) == width).all()
+    assert not label_boundaries(torch.zeros(SIZE, dtype=torch.int64), 3).any()
 
 
 def test_the_legend_names_exactly_the_classes_that_occur_the_largest_first():
     labels = halves()
     labels[:, 30:] = 2
     labels[:9] = 255
-    found = class_entries([labels], NAMES)
+    found = class_legend([labels], NAMES)
     assert [entry.name for entry in found] == ["lamp", "wall"]
     strip = class_overlay(torch.zeros(3, *SIZE), labels, NAMES)[:, SIZE[0] :]
     shown = colours_in(strip)
-    for name, colour in zip(NAMES, palette(NAMES), strict=True):
+    for name, colour in zip(NAMES, class_palette(NAMES), strict=True):
         assert (as_bytes(colour) in shown) == (name in ("wall", "lamp"))
 
 
 def test_a_legend_takes_as_many_lines_as_it_needs_and_keeps_the_picture():
-    entries = [Entry(f"class {i}", (i / 9, 0.5, 0.5)) for i in range(9)]
-    assert legend(entries, 80, 12).shape[1] > 2 * legend(entries, 2000, 12).shape[1]
+    entries = [LegendEntry(f"class {i}", (i / 9, 0.5, 0.5)) for i in range(9)]
+    assert legend_strip(entries, 80, 12).shape[1] > 2 * legend_strip(entries, 2000, 12).shape[1]
     for width in (80, 2000):
-        shown = colours_in(legend(entries, width, 12))
+        shown = colours_in(legend_strip(entries, width, 12))
         assert all(as_bytes(entry.colour) in shown for entry in entries)
     picture = torch.rand(3, *SIZE)
     assert torch.equal(with_legend(picture, entries)[:, : SIZE[0]], picture)
@@ -77,17 +83,17 @@ def test_a_legend_takes_as_many_lines_as_it_needs_and_keeps_the_picture():
 
 def test_compared_are_the_photograph_the_truth_and_what_was_found():
     image, truth, found = torch.rand(3, *SIZE), halves(), torch.ones(SIZE, dtype=torch.int64)
-    row = compared(image, truth, found, NAMES)
+    row = segmentation_comparison(image, truth, found, NAMES)
     assert torch.equal(row[:, : SIZE[0], :80], image)
     for place, labels in ((88, truth), (176, found)):
         alone = class_overlay(image, labels, NAMES)[:, : SIZE[0]]
         assert torch.equal(row[:, : SIZE[0], place : place + 80], alone)
     shown = colours_in(row[:, SIZE[0] :])
-    assert [as_bytes(c) in shown for c in palette(NAMES)] == [True, True, True, False]
+    assert [as_bytes(c) in shown for c in class_palette(NAMES)] == [True, True, True, False]
 
 
 def test_pictures_beside_each_other_keep_their_sizes():
-    found = beside(torch.zeros(3, 5, 7), torch.zeros(3, 9, 4), gap=2)
+    found = image_row(torch.zeros(3, 5, 7), torch.zeros(3, 9, 4), gap=2)
     assert found.shape == (3, 9, 13)
     assert found[0].sum() == 9 * 2 + 4 * 7  # white between and below
 
@@ -103,13 +109,13 @@ def test_segments_of_a_class_have_shades_of_it_and_void_none():
         blend = 0.45 * image[:, row] + 0.55 * colour[:, None]
         torch.testing.assert_close(found[:, row], blend)
     assert not torch.equal(colours[0], colours[2])
-    assert [entry.name for entry in panoptic_entries(classes_of, NAMES)] == ["floor", "lamp x 2"]
+    assert [entry.name for entry in panoptic_legend(classes_of, NAMES)] == ["floor", "lamp x 2"]
 
 
 def test_ids_that_are_not_known_have_no_place():
     ids = torch.tensor([[0, 5, 6, 900]])
-    assert ranks(ids, [5, 900]).tolist() == [[-1, 0, -1, 1]]
-    assert ranks(ids, []).tolist() == [[-1] * 4]
+    assert segment_indices(ids, [5, 900]).tolist() == [[-1, 0, -1, 1]]
+    assert segment_indices(ids, []).tolist() == [[-1] * 4]
 
 
 def objects(**more):
@@ -123,22 +129,22 @@ def objects(**more):
 
 def test_boxes_are_drawn_where_they_are_and_no_objects_change_nothing():
     image = torch.full((3, *SIZE), 0.5)
-    found = object_overlay(image, objects(), NAMES)
+    found = detection_overlay(image, objects(), NAMES)
     for place, number in (((55, 20), 2), ((50, 70), 0)):
         torch.testing.assert_close(
-            found[:, place[0], place[1]], palette(NAMES)[number], atol=0.003, rtol=0
+            found[:, place[0], place[1]], class_palette(NAMES)[number], atol=0.003, rtol=0
         )
     nothing = {k: v[:0] for k, v in objects().items()}
-    torch.testing.assert_close(object_overlay(image, nothing, NAMES), image, atol=0.002, rtol=0)
+    torch.testing.assert_close(detection_overlay(image, nothing, NAMES), image, atol=0.002, rtol=0)
 
 
 def test_the_better_mask_lies_on_top():
     image, masks = torch.zeros(3, 150, 200), torch.zeros(2, 1, 150, 200)
     masks[0, :, 60:120, 10:120], masks[1, :, 80:140, 90:190] = 0.5, 1.0
     boxes = torch.tensor([[10.0, 60, 120, 120], [90, 80, 190, 140]])
-    found = object_overlay(image, objects(masks=masks, boxes=boxes), NAMES)
+    found = detection_overlay(image, objects(masks=masks, boxes=boxes), NAMES)
     for at, number in (((100, 100), 0), ((100, 50), 2)):
-        blend = 0.55 * palette(NAMES)[number]
+        blend = 0.55 * class_palette(NAMES)[number]
         torch.testing.assert_close(found[:, at[0], at[1]], blend, atol=0.003, rtol=0)
 
 
@@ -149,16 +155,18 @@ def test_names_never_cover_each_other_and_stay_inside():
     generator = torch.Generator().manual_seed(0)
     boxes = (200 * torch.rand(60, 4, generator=generator)).tolist()
     for left, top, wide, high in [[250.0, 3.0, 40.0, 90.0], *boxes]:
-        _tag(draw, (left, top, left + wide, top + high), "some name 0.50", (9, 9, 9), taken)
+        _draw_caption(
+            draw, (left, top, left + wide, top + high), "some name 0.50", (9, 9, 9), taken
+        )
     assert 5 < len(taken) < 60
     for i, one in enumerate(taken):
         assert one[0] >= 0
         assert one[1] >= 0
         assert one[2] <= 300
         assert one[3] <= 200
-        assert not any(_overlap(one, other) for other in taken[:i])
+        assert not any(_is_overlapping(one, other) for other in taken[:i])
 
 
 def test_numbers_without_colours_paint_nothing():
     image = torch.rand(3, *SIZE)
-    assert painted(image, halves(), torch.zeros(0, 3)) is image
+    assert blend_labels(image, halves(), torch.zeros(0, 3)) is image

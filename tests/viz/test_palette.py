@@ -6,7 +6,7 @@ import torch
 from unstride.datasets.camvid import CLASSES as CAMVID_CLASSES
 from unstride.datasets.cityscapes import Cityscapes
 from unstride.viz.oklab import from_oklab, to_oklab
-from unstride.viz.palette import distinct, palette, shades
+from unstride.viz.palette import class_palette, distinct_colours, shades
 
 
 def closest(colours):
@@ -17,15 +17,15 @@ def closest(colours):
 
 @pytest.mark.parametrize(("n", "distance"), [(12, 0.16), (40, 0.09), (133, 0.05)])
 def test_any_two_colours_are_as_far_apart_as_is_said(n, distance):
-    assert closest(distinct(n)) >= distance
+    assert closest(distinct_colours(n)) >= distance
 
 
 def test_a_class_keeps_its_colour_whatever_the_number_of_classes():
-    torch.testing.assert_close(distinct(171)[:9], distinct(9))
+    torch.testing.assert_close(distinct_colours(171)[:9], distinct_colours(9))
 
 
 def test_no_colour_is_grey_or_neon():
-    chroma = to_oklab(distinct(100))[:, 1:].norm(dim=1)
+    chroma = to_oklab(distinct_colours(100))[:, 1:].norm(dim=1)
     assert chroma.min() > 0.09
     assert chroma.max() < 0.20
 
@@ -46,12 +46,12 @@ def test_the_space_leads_back():
 def test_a_data_set_has_its_own_colours_and_a_part_of_one_has_not():
     road = torch.tensor([128, 64, 128]) / 255
     for names in (CAMVID_CLASSES, Cityscapes.classes):
-        torch.testing.assert_close(palette(names)[names.index("road")], road)
-    torch.testing.assert_close(palette(["pedestrian"]), distinct(1))
+        torch.testing.assert_close(class_palette(names)[names.index("road")], road)
+    torch.testing.assert_close(class_palette(["pedestrian"]), distinct_colours(1))
 
 
 def test_shades_begin_with_the_colour_and_differ_but_less_than_classes():
-    for colour in distinct(8):
+    for colour in distinct_colours(8):
         found = shades(colour, 5)
         torch.testing.assert_close(found[0], colour, atol=1e-5, rtol=0)
         assert closest(found) > 0.02

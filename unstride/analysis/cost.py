@@ -28,7 +28,7 @@ class Cost(NamedTuple):
     flops: float
 
 
-def cost(upsampler: Upsampler, grid: tuple[int, int] = (64, 64)) -> Cost:
+def operator_cost(upsampler: Upsampler, grid: tuple[int, int] = (64, 64)) -> Cost:
     """Parameters of an upsampler, and FLOPs for each pixel of its input; nothing is computed.
 
     Args:
@@ -41,45 +41,45 @@ def cost(upsampler: Upsampler, grid: tuple[int, int] = (64, 64)) -> Cost:
     size = grid[0] * upsampler.scale, grid[1] * upsampler.scale
     features = torch.empty(1, upsampler.channels, *grid, device="meta")
     guide = torch.empty(1, upsampler.guide_channels or 3, *size, device="meta")
-    with FlopCounterMode(display=False, custom_mapping=FORMULAS) as counter, torch.no_grad():
+    with FlopCounterMode(display=False, custom_mapping=FLOP_FORMULAS) as counter, torch.no_grad():
         ghost(features, guide, size)
     total = counter.get_total_flops()
     return Cost(sum(p.numel() for p in upsampler.parameters()), total / prod(grid))
 
 
-def _convolution(x, w, bias, stride, padding, dilation, transposed, *_, out_shape=None, **__):
+def _convolution_flops(x, w, bias, stride, padding, dilation, transposed, *_, out_shape=None, **__):
     from torch.utils.flop_counter import conv_flop_count
 
     taps = conv_flop_count(x, w, out_shape, transposed=transposed)
     return taps + (2 * prod(out_shape) if bias is not None else 0)
 
 
-def _reassemble(features, weights, *_, out_shape=None, **__):
+def _reassemble_flops(features, weights, *_, out_shape=None, **__):
     return 2 * weights[2] ** 2 * prod(out_shape)
 
 
-def _correlate(queries, keys, kernel_size, *_, out_shape=None, **__):
+def _correlate_flops(queries, keys, kernel_size, *_, out_shape=None, **__):
     return 2 * kernel_size**2 * prod(queries)
 
 
-def _scatter(values, weights, *_, out_shape=None, **__):
+def _scatter_flops(values, weights, *_, out_shape=None, **__):
     return 2 * weights[2] ** 2 * prod(values)
 
 
-def _taps(n: int):
+def _interpolation_flops(n: int):
     def formula(*_, out_shape=None, **__):
         return 2 * n * prod(out_shape)
 
     return formula
 
 
-FORMULAS = {
-    torch.ops.unstride.reassemble: _reassemble,
-    torch.ops.unstride.correlate: _correlate,
-    torch.ops.unstride.scatter: _scatter,
-    aten.convolution: _convolution,
-    aten.upsample_bilinear2d: _taps(4),
-    aten._upsample_bilinear2d_aa: _taps(4),
-    aten.upsample_bicubic2d: _taps(16),
-    aten.grid_sampler_2d: _taps(4),
+FLOP_FORMULAS = {
+    torch.ops.unstride.reassemble: _reassemble_flops,
+    torch.ops.unstride.correlate: _correlate_flops,
+    torch.ops.unstride.scatter: _scatter_flops,
+    aten.convolution: _convolution_flops,
+    aten.upsample_bilinear2d: _interpolation_flops(4),
+    aten._upsample_bilinear2d_aa: _interpolation_flops(4),
+    aten.upsample_bicubic2d: _interpolation_flops(16),
+    aten.grid_sampler_2d: _interpolation_flops(4),
 }

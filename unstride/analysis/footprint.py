@@ -14,12 +14,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.analysis.freeze import frozen_predictions
-from unstride.analysis.jacobian import Call, Sums, squares_of
+from unstride.analysis.jacobian import ModuleCall, VectorJacobianProduct, squared_norms
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.bilateral_stack import BilateralStage
 from unstride.upsamplers.featup import FeatUpStage
 
-STAGES = Upsampler, BilateralStage, FeatUpStage
+TRACED_MODULES = Upsampler, BilateralStage, FeatUpStage
 
 
 @dataclass
@@ -95,7 +95,7 @@ def footprints(
         raise ValueError(
             f"features must be of one image, (1, c, h, w), got {tuple(features.shape)}"
         )
-    with frozen_predictions(upsampler), recorded(upsampler) as maps:
+    with frozen_predictions(upsampler), record_maps(upsampler) as maps:
         maps["features"] = source = features.detach().requires_grad_()
         out = upsampler(source, guide, size)
     h, w = out.shape[2:]
@@ -103,30 +103,30 @@ def footprints(
     for x, y in points:
         if not (0 <= x < w and 0 <= y < h):
             raise ValueError(f"at must be (x, y) inside the output of {w}x{h}, got {x},{y}")
-        traced = trace(out[0, :, y, x], maps)
+        traced = trace_pixel(out[0, :, y, x], maps)
         first = traced.pop("features")
         between = {name: f for name, f in traced.items() if maps[name] is not out}
         found.append(Footprint(first.weights, first.mixes, between))
     return found
 
 
-class Recorded(dict[str, Tensor]):
+class RecordedMaps(dict[str, Tensor]):
     """Maps by name, and the modules that were called on the way."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: list[Call] = []
+        self.calls: list[ModuleCall] = []
 
 
 @contextmanager
-def recorded(model: nn.Module) -> Iterator[Recorded]:
+def record_maps(model: nn.Module) -> Iterator[RecordedMaps]:
     """Inside, what goes into and comes out of each upsampler and stage in `model`, for `trace`.
 
     Maps are named after the module: "before up.0", "after up.0", "after up.0:2" if it runs again.
     What one gives to the next is "after" the one, what a stack returns "after" the stack. A map
     without a gradient starts one.
     """
-    maps = Recorded()
+    maps = RecordedMaps()
 
     def keep(name: str, tensor: Tensor, *, rename: bool) -> None:
         if not tensor.requires_grad:
@@ -148,13 +148,13 @@ def recorded(model: nn.Module) -> Iterator[Recorded]:
     def after(name: str):
         def hook(module, args, out):
             keep(f"after {name}", out, rename=True)
-            maps.calls.append(Call(module, args[0], out))
+            maps.calls.append(ModuleCall(module, args[0], out))
 
         return hook
 
     hooks = []
     for name, module in model.named_modules():
-        if isinstance(module, STAGES):
+        if isinstance(module, TRACED_MODULES):
             hooks.append(module.register_forward_pre_hook(before(name or "it")))
             hooks.append(module.register_forward_hook(after(name or "it")))
     try:
@@ -165,10 +165,10 @@ def recorded(model: nn.Module) -> Iterator[Recorded]:
 
 
 @torch.enable_grad()
-def trace(pixel: Float[Tensor, " c"], maps: Mapping[str, Tensor]) -> dict[str, Footprint]:
+def trace_pixel(pixel: Float[Tensor, " c"], maps: Mapping[str, Tensor]) -> dict[str, Footprint]:
     """The footprint of one pixel, with all its channels, on each map.
 
-    For a model of your own, run it inside `frozen_predictions` and `recorded`; what is not an
+    For a model of your own, run it inside `frozen_predictions` and `record_maps`; what is not an
     upsampler in it is taken as its linearisation.
 
     Args:
@@ -184,10 +184,13 @@ def trace(pixel: Float[Tensor, " c"], maps: Mapping[str, Tensor]) -> dict[str, F
     # Without mixing, channel i's gradient is what is sent into channel i times the same weight.
     # So it follows any two cotangents; with mixing it does not, unless these are very special.
     generic = 1 + torch.rand(len(pixel), generator=torch.Generator().manual_seed(0)).to(pixel)
-    sums = Sums(pixel, maps, torch.ones_like(pixel)), Sums(pixel, maps, generic)
-    mixing = {name for name in maps if _mixes(name, *sums)}
-    calls = maps.calls if isinstance(maps, Recorded) else []
-    squares = squares_of(pixel, {name: maps[name] for name in mixing}, calls, sums)
+    sums = (
+        VectorJacobianProduct(pixel, maps, torch.ones_like(pixel)),
+        VectorJacobianProduct(pixel, maps, generic),
+    )
+    mixing = {name for name in maps if _mixes_channels(name, *sums)}
+    calls = maps.calls if isinstance(maps, RecordedMaps) else []
+    squares = squared_norms(pixel, {name: maps[name] for name in mixing}, calls, sums)
     found: dict[str, Footprint] = {}
     for name, tensor in maps.items():
         if name in mixing:
@@ -198,7 +201,7 @@ def trace(pixel: Float[Tensor, " c"], maps: Mapping[str, Tensor]) -> dict[str, F
     return found
 
 
-def _mixes(name: str, ones: Sums, others: Sums) -> bool:
+def _mixes_channels(name: str, ones: VectorJacobianProduct, others: VectorJacobianProduct) -> bool:
     """By more than rounding: some hundred operations, each to the last bit."""
     one, other = ones.on[name], others.on[name]
     if len(one) != len(others.numbers):

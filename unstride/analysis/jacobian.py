@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.cascade import Cascade
 
-ELEMENTS = 2**24  # of a map that is held at a time
+MAX_ELEMENTS = 2**24  # of a map that is held at a time
 
 
-class Sums:
+class VectorJacobianProduct:
     """The rows of the pixel's Jacobian on each map, times a number each, added up."""
 
     def __init__(self, pixel: Tensor, maps: Mapping[str, Tensor], numbers: Float[Tensor, " n"]):
@@ -35,14 +35,14 @@ class Sums:
         return next((name for name, other in self.maps.items() if other is tensor), None)
 
 
-class Patch(NamedTuple):
+class JacobianPatch(NamedTuple):
     """Rows of a Jacobian on the cells where they are not zero, the first of them at `corner`."""
 
     rows: Float[Tensor, "n c h w"]
     corner: tuple[int, int]
 
 
-class Call(NamedTuple):
+class ModuleCall(NamedTuple):
     """A module that was run: what it took, and what it returned."""
 
     module: nn.Module
@@ -50,7 +50,7 @@ class Call(NamedTuple):
     given: Tensor
 
 
-def is_local(module: nn.Module) -> bool:
+def has_fixed_weights(module: nn.Module) -> bool:
     """Whether an operator has nothing to go by but its own parameters: no guide, no predictions.
 
     A cascade is not asked: its stages are calls of their own, and cheaper.
@@ -61,16 +61,19 @@ def is_local(module: nn.Module) -> bool:
     return module.guide_channels is None and not predicts
 
 
-def on_diagonal(weights: Float[Tensor, "c h w"]) -> Patch:
+def diagonal_patch(weights: Float[Tensor, "c h w"]) -> JacobianPatch:
     """Of a map on which each channel of the pixel takes from that channel alone."""
-    top, left, bottom, right = support(weights)
+    top, left, bottom, right = nonzero_box(weights)
     inner = weights[:, top:bottom, left:right]
-    return Patch(torch.diag_embed(inner.permute(1, 2, 0)).permute(2, 3, 0, 1), (top, left))
+    return JacobianPatch(torch.diag_embed(inner.permute(1, 2, 0)).permute(2, 3, 0, 1), (top, left))
 
 
-def through(
-    call: Call, patch: Patch, ones: Float[Tensor, "c h w"], others: Float[Tensor, "c h w"]
-) -> Patch | None:
+def backpropagate_patch(
+    call: ModuleCall,
+    patch: JacobianPatch,
+    ones: Float[Tensor, "c h w"],
+    others: Float[Tensor, "c h w"],
+) -> JacobianPatch | None:
     """Rows on what a module took, from those on what it gave; None if a cut-out cannot tell.
 
     Args:
@@ -79,7 +82,7 @@ def through(
         ones: the sum of all rows on what it took.
         others: another sum of them; cells where both are zero are left out.
     """
-    top, left, bottom, right = support(ones.abs() + others.abs())
+    top, left, bottom, right = nonzero_box(ones.abs() + others.abs())
     grid, size = call.taken.shape[2:], call.given.shape[2:]
     if any(m % n for m, n in zip(size, grid, strict=True)):
         return None
@@ -90,7 +93,7 @@ def through(
     if min(y, x) < 0 or y + h > cut[0] or x + w > cut[1]:
         return None
     channels = call.given.shape[1]
-    several = max(ELEMENTS // (channels * cut[0] * cut[1]), 1)
+    several = max(MAX_ELEMENTS // (channels * cut[0] * cut[1]), 1)
     found = []
     for rows in patch.rows.split(several):
         cells = rows.new_zeros(len(rows), len(ones), bottom - top, right - left)
@@ -98,11 +101,11 @@ def through(
         sent = torch.zeros_like(fine)
         sent[:, :, y : y + h, x : x + w] = rows
         found.append(torch.autograd.grad(fine, cells, sent)[0])
-    return Patch(torch.cat(found), (top, left))
+    return JacobianPatch(torch.cat(found), (top, left))
 
 
-def adds_up(
-    patch: Patch, sums: Sequence[tuple[Float[Tensor, " n"], Float[Tensor, "c h w"]]]
+def matches_vjps(
+    patch: JacobianPatch, sums: Sequence[tuple[Float[Tensor, " n"], Float[Tensor, "c h w"]]]
 ) -> bool:
     """Whether rows, times some numbers, add up to what is known of the whole map."""
     (n, _, h, w), (top, left) = patch.rows.shape, patch.corner
@@ -116,7 +119,7 @@ def adds_up(
     return True
 
 
-def support(weights: Float[Tensor, "c h w"]) -> tuple[int, int, int, int]:
+def nonzero_box(weights: Float[Tensor, "c h w"]) -> tuple[int, int, int, int]:
     """Top, left, bottom, right of the cells that are not zero."""
     ys, xs = weights.abs().amax(0).nonzero().T
     if len(ys) == 0:
@@ -124,38 +127,40 @@ def support(weights: Float[Tensor, "c h w"]) -> tuple[int, int, int, int]:
     return int(ys.min()), int(xs.min()), int(ys.max()) + 1, int(xs.max()) + 1
 
 
-def squares_of(
+def squared_norms(
     pixel: Float[Tensor, " n"],
     mixing: Mapping[str, Tensor],
-    calls: Sequence[Call],
-    sums: tuple[Sums, Sums],
+    calls: Sequence[ModuleCall],
+    sums: tuple[VectorJacobianProduct, VectorJacobianProduct],
 ) -> dict[str, Float[Tensor, "h w"]]:
     """For each cell of the maps that mix channels, the sum of the squares of its entries."""
-    patches = _patches(mixing, calls, sums)
+    patches = _local_patches(mixing, calls, sums)
     found = {name: torch.zeros_like(sums[0].on[name][0]) for name in mixing}
     for name, (rows, (top, left)) in patches.items():
         h, w = rows.shape[2:]
         found[name][top : top + h, left : left + w] = rows.square().sum((0, 1))
     rest = {name: tensor for name, tensor in mixing.items() if name not in patches}
     for channel in pixel.split(1) if rest else ():  # the whole map, once for each channel
-        for name, row in Sums(channel, rest, torch.ones_like(channel)).on.items():
+        for name, row in VectorJacobianProduct(channel, rest, torch.ones_like(channel)).on.items():
             found[name] += row.square().sum(0)
     return found
 
 
-def _patches(
-    mixing: Mapping[str, Tensor], calls: Sequence[Call], sums: tuple[Sums, Sums]
-) -> dict[str, Patch]:
+def _local_patches(
+    mixing: Mapping[str, Tensor],
+    calls: Sequence[ModuleCall],
+    sums: tuple[VectorJacobianProduct, VectorJacobianProduct],
+) -> dict[str, JacobianPatch]:
     """Of those maps to which cut-outs lead."""
-    patches: dict[str, Patch] = {}
+    patches: dict[str, JacobianPatch] = {}
     for call in reversed(calls):  # from the pixel back
         taken, given = sums[0].name_of(call.taken), sums[0].name_of(call.given)
         if taken is None or given is None or taken not in mixing or taken in patches:
             continue
-        if not is_local(call.module):
+        if not has_fixed_weights(call.module):
             continue
-        last = patches.get(given) if given in mixing else on_diagonal(sums[0].on[given])
-        patch = last and through(call, last, sums[0].on[taken], sums[1].on[taken])
-        if patch and adds_up(patch, [(s.numbers, s.on[taken]) for s in sums]):
+        last = patches.get(given) if given in mixing else diagonal_patch(sums[0].on[given])
+        patch = last and backpropagate_patch(call, last, sums[0].on[taken], sums[1].on[taken])
+        if patch and matches_vjps(patch, [(s.numbers, s.on[taken]) for s in sums]):
             patches[taken] = patch
     return patches

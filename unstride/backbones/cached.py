@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from unstride.backbones.timm_backbone import Backbone
 from unstride.formats.features import save_tensors
-from unstride.saving.fingerprint import fingerprint
+from unstride.saving.fingerprint import weights_fingerprint
 
 
 class CachedBackbone(nn.Module):
@@ -31,7 +31,7 @@ class CachedBackbone(nn.Module):
         self.name, self.stride, self.channels = backbone.name, backbone.stride, backbone.channels
         self.multiple = backbone.multiple
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.of = f"{backbone.name}, stride {backbone.stride}, {fingerprint(backbone)}"
+        self.of = f"{backbone.name}, stride {backbone.stride}, {weights_fingerprint(backbone)}"
 
     def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """The backbone's."""
@@ -41,7 +41,7 @@ class CachedBackbone(nn.Module):
     def forward(self, image: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b c h w"]:
         """The backbone's features, or what they were the last time."""
         paths = [self.folder / f"{self.key(one)}.safetensors" for one in image]
-        found = [_read(path) for path in paths]
+        found = [_read_cached(path) for path in paths]
         missing = [i for i, features in enumerate(found) if features is None]
         if missing:
             for i, features in zip(missing, self.backbone(image[missing]).cpu(), strict=True):
@@ -56,7 +56,7 @@ class CachedBackbone(nn.Module):
         return digest.hexdigest()[:32]
 
 
-def _read(path: Path) -> Tensor | None:
+def _read_cached(path: Path) -> Tensor | None:
     try:
         return load_file(path)["features"]
     except (OSError, SafetensorError, KeyError):

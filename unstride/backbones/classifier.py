@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.backbones.timm_backbone import DEFAULT, build_network
+from unstride.backbones.timm_backbone import DEFAULT_BACKBONE, create_timm_model
 
 
 class Classifier(nn.Module):
@@ -76,7 +76,7 @@ class Classifier(nn.Module):
 
 
 def create_classifier(
-    name: str = DEFAULT, pretrained: bool = True, *, weights: str | Path | None = None
+    name: str = DEFAULT_BACKBONE, pretrained: bool = True, *, weights: str | Path | None = None
 ) -> Classifier:
     """A timm model with its head, in evaluation mode; the default's weights are a package.
 
@@ -89,4 +89,4 @@ def create_classifier(
         ValueError: if there is no such model, the file does not fit, or its head cannot be used.
         OSError: if the weights can be neither found nor downloaded.
     """
-    return Classifier(build_network(name, pretrained, weights, num_classes=None), name)
+    return Classifier(create_timm_model(name, pretrained, weights, num_classes=None), name)

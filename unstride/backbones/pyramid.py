@@ -13,18 +13,18 @@ from torch import Tensor, nn
 
 from unstride.backbones.padding import pad_image
 from unstride.backbones.timm_backbone import (
-    DEFAULT,
-    Network,
-    build_network,
+    DEFAULT_BACKBONE,
+    TimmFeatureExtractor,
+    create_timm_model,
 )
 from unstride.necks.simple_pyramid import SimpleFeaturePyramid
 from unstride.upsamplers import Deconvolution
-from unstride.upsamplers.factory import Factory
+from unstride.upsamplers.factory import UpsamplerFactory
 
-STRIDES = (4, 8, 16, 32)
+DEFAULT_STRIDES = (4, 8, 16, 32)
 
 
-class Pyramid(Network):
+class Pyramid(TimmFeatureExtractor):
     """The deepest layer of each stride.
 
     Layers beyond the coarsest stride are taken out where timm knows how, so that no parameter
@@ -42,10 +42,12 @@ class Pyramid(Network):
 
     Raises:
         ValueError: if no layer has one of the strides; a plain vision transformer has only one,
-            see `PlainPyramid`.
+            see `PlainViTPyramid`.
     """
 
-    def __init__(self, model: nn.Module, strides: Sequence[int] = STRIDES, *, name: str = "custom"):
+    def __init__(
+        self, model: nn.Module, strides: Sequence[int] = DEFAULT_STRIDES, *, name: str = "custom"
+    ):
         super().__init__(model, name=name)
         if not strides:
             raise ValueError("strides must name at least one stride, got none")
@@ -81,7 +83,7 @@ class Pyramid(Network):
         return dict(zip(self.strides, self.maps(image, self.indices), strict=True))
 
 
-class PlainPyramid(Pyramid):
+class PlainViTPyramid(Pyramid):
     """The last map of a plain vision transformer, at several strides.
 
     Args:
@@ -97,12 +99,12 @@ class PlainPyramid(Pyramid):
     def __init__(
         self,
         model: nn.Module,
-        strides: Sequence[int] = STRIDES,
-        upsampler: Factory = Deconvolution,
+        strides: Sequence[int] = DEFAULT_STRIDES,
+        upsampler: UpsamplerFactory = Deconvolution,
         *,
         name: str = "custom",
     ):
-        own = only_strides(model)
+        own = model_strides(model)
         if len(own) != 1:
             raise ValueError(f"{name} has the strides {', '.join(map(str, own))}: use Pyramid")
         super().__init__(model, own, name=name)
@@ -124,18 +126,18 @@ class PlainPyramid(Pyramid):
         return self.neck(features, seen)
 
 
-def only_strides(model: Any) -> tuple[int, ...]:
+def model_strides(model: Any) -> tuple[int, ...]:
     """The strides of a timm model's layers, each once."""
     return tuple(sorted({layer["reduction"] for layer in model.feature_info}))
 
 
 def create_pyramid(
-    name: str = DEFAULT,
-    strides: Sequence[int] = STRIDES,
+    name: str = DEFAULT_BACKBONE,
+    strides: Sequence[int] = DEFAULT_STRIDES,
     pretrained: bool = True,
     *,
     weights: str | Path | None = None,
-    upsampler: Factory = Deconvolution,
+    upsampler: UpsamplerFactory = Deconvolution,
 ) -> Pyramid:
     """Features of a timm model at several strides, in training mode.
 
@@ -149,7 +151,7 @@ def create_pyramid(
         strides: of the features, in pixels.
         pretrained: with trained weights; timm fetches those of other models on first use.
         weights: a safetensors file in timm's layout, instead of the usual weights.
-        upsampler: of a plain vision transformer's map, see `PlainPyramid`; others have no use
+        upsampler: of a plain vision transformer's map, see `PlainViTPyramid`; others have no use
             for it.
 
     Raises:
@@ -159,8 +161,8 @@ def create_pyramid(
     options: dict[str, Any] = {}
     if name.startswith("hrnet"):
         options = {"features_only": True, "feature_location": ""}
-    model = build_network(name, pretrained, weights, num_classes=0, **options)
-    own = only_strides(model)
+    model = create_timm_model(name, pretrained, weights, num_classes=0, **options)
+    own = model_strides(model)
     if len(own) == 1 and set(strides) - set(own):
-        return PlainPyramid(model, strides, upsampler, name=name)
+        return PlainViTPyramid(model, strides, upsampler, name=name)
     return Pyramid(model, strides, name=name)

@@ -14,18 +14,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.backbones.packaged_weights import is_packaged, load_packaged
+from unstride.backbones.packaged_weights import has_packaged_weights, load_packaged_weights
 from unstride.backbones.padding import pad_image
 
-DEFAULT = "tf_efficientnet_lite0"
-WITHOUT_NORM = (
+DEFAULT_BACKBONE = "tf_efficientnet_lite0"
+WITHOUT_FINAL_NORM = (
     "Hiera",
     "HieraDet",
     "VisionTransformerSAM",
 )  # timm has no final norm for these maps
 
 
-class Network(nn.Module):
+class TimmFeatureExtractor(nn.Module):
     """A timm model's layers, with the image normalised and padded as it needs.
 
     What `Backbone` and `Pyramid` share.
@@ -47,7 +47,7 @@ class Network(nn.Module):
         self.model, self.name = model, name
         self.layers = [(layer["reduction"], layer["num_chs"]) for layer in self.model.feature_info]
         self.multiple = max(stride for stride, _ in self.layers)
-        self.norm = type(model).__name__ not in WITHOUT_NORM
+        self.norm = type(model).__name__ not in WITHOUT_FINAL_NORM
         config = self.model.pretrained_cfg
         self.only = config["input_size"][1:] if config.get("fixed_input_size") else None
         for statistic in ("mean", "std"):
@@ -95,7 +95,7 @@ class Network(nn.Module):
             )
 
 
-class Backbone(Network):
+class Backbone(TimmFeatureExtractor):
     """A network's dense features, with the image normalised and padded as it needs.
 
     Args:
@@ -128,7 +128,7 @@ class Backbone(Network):
 
 
 def create_backbone(
-    name: str = DEFAULT,
+    name: str = DEFAULT_BACKBONE,
     pretrained: bool = True,
     *,
     stride: int | None = None,
@@ -148,11 +148,11 @@ def create_backbone(
         OSError: if the weights can be neither found nor downloaded.
     """
     return Backbone(
-        build_network(name, pretrained, weights, num_classes=0), stride, name=name
+        create_timm_model(name, pretrained, weights, num_classes=0), stride, name=name
     ).eval()
 
 
-def build_network(
+def create_timm_model(
     name: str,
     pretrained: bool,
     weights: str | Path | None,
@@ -173,18 +173,20 @@ def build_network(
             ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5]) or "see timm.list_models()"
         )
         raise ValueError(f"backbone must be a timm model, got {name!r}; such as: {near}")
-    download = pretrained and weights is None and not is_packaged(name)
+    download = pretrained and weights is None and not has_packaged_weights(name)
     if num_classes is not None:
         options["num_classes"] = num_classes
-    model = _build(timm, name, download, options)
+    model = _create_model(timm, name, download, options)
     if weights is not None:
-        _load_file(model, Path(weights))
+        _load_weights(model, Path(weights))
     elif pretrained and not download:
-        load_packaged(model, name)
+        load_packaged_weights(model, name)
     return model
 
 
-def _build(timm: ModuleType, name: str, download: bool, options: dict[str, Any]) -> nn.Module:
+def _create_model(
+    timm: ModuleType, name: str, download: bool, options: dict[str, Any]
+) -> nn.Module:
     for more in ({"dynamic_img_size": True}, {}):  # of transformers; others know no such word
         try:
             return timm.create_model(name, pretrained=download, **options, **more)
@@ -201,7 +203,7 @@ def _build(timm: ModuleType, name: str, download: bool, options: dict[str, Any])
     raise AssertionError("unreachable")
 
 
-def _load_file(model: nn.Module, path: Path) -> None:
+def _load_weights(model: nn.Module, path: Path) -> None:
     from safetensors.torch import load_file
 
     state = {key: value for key, value in load_file(path).items() if key in model.state_dict()}
@@ -211,7 +213,7 @@ def _load_file(model: nn.Module, path: Path) -> None:
     model.load_state_dict(state)
 
 
-def sync_norms(network: nn.Module) -> nn.Module:
+def convert_to_sync_batchnorm(network: nn.Module) -> nn.Module:
     """The network with batch statistics of all processes; PyTorch's own way loses activations."""
     from timm.layers import convert_sync_batchnorm
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-Dtype = Literal["float32", "float16", "bfloat16"]
+FeatureDtype = Literal["float32", "float16", "bfloat16"]
 
 
 def upsample(
@@ -15,7 +15,7 @@ def upsample(
     backbone: str = "tf_efficientnet_lite0",
     upsampler: str = "featup_jbu",
     stride: int | None = None,
-    dtype: Dtype = "float16",
+    dtype: FeatureDtype = "float16",
     device: str | None = None,
     picture: bool = True,
     weights: Path | None = None,
@@ -139,7 +139,7 @@ def explain(
     )  # fmt: skip
 
 
-def eval_features(
+def evaluate_features(
     measure: list[str],
     upsamplers: list[str],
     dataset: list[str],
@@ -190,13 +190,13 @@ def eval_features(
     from rich.console import Console
 
     try:
-        from unstride.evaluation.feature_evaluation import Setting, evaluate
-        from unstride.evaluation.report import show
+        from unstride.evaluation.feature_evaluation import EvaluationSettings, evaluate
+        from unstride.evaluation.report import print_table
     except ModuleNotFoundError as error:
-        print(missing("eval", error), file=sys.stderr)
+        print(missing_package_message("eval", error), file=sys.stderr)
         return 1
     try:
-        setting = Setting(
+        setting = EvaluationSettings(
             data, backbone, stride, backbone_weights, schedule, grid, split, train_split,
             scored_data, limit, train_limit, cache, device,
         )  # fmt: skip
@@ -207,13 +207,13 @@ def eval_features(
     except (ValueError, OSError, RuntimeError) as error:
         print(f"unstride eval: {(str(error) or 'no memory').splitlines()[0]}", file=sys.stderr)
         return 1
-    show(outcome, rows, Console())
+    print_table(outcome, rows, Console())
     for line in outcome.failed:
         print(f"failed: {line}", file=sys.stderr)
     return 1 if outcome.failed else 0
 
 
-def list_command(cost: bool = False, channels: int = 256, scale: int = 2) -> int:
+def print_upsamplers(cost: bool = False, channels: int = 256, scale: int = 2) -> int:
     """Print the upsamplers by name: the law that their weights obey, or what they cost.
 
     Costs are counted as the papers count: trainable parameters; and FLOPs for each pixel of the
@@ -228,9 +228,9 @@ def list_command(cost: bool = False, channels: int = 256, scale: int = 2) -> int
     from rich.console import Console
     from rich.table import Table
 
-    from unstride.analysis.cost import cost as cost_of
+    from unstride.analysis.cost import operator_cost as cost_of
     from unstride.upsamplers.by_name import (
-        FITTED,
+        FITTED_PER_IMAGE,
         UPSAMPLERS,
         create_upsampler,
     )
@@ -239,7 +239,7 @@ def list_command(cost: bool = False, channels: int = 256, scale: int = 2) -> int
         table = Table("upsampler", "law")
         for name, make in UPSAMPLERS.items():
             table.add_row(name, (make.__doc__ or "").splitlines()[0])
-        for name, law in FITTED.items():
+        for name, law in FITTED_PER_IMAGE.items():
             table.add_row(name, law)
     else:
         table = Table("upsampler", "guide", title=f"{channels} channels, x{scale}")
@@ -254,7 +254,7 @@ def list_command(cost: bool = False, channels: int = 256, scale: int = 2) -> int
     return 0
 
 
-def missing(command: str, error: ModuleNotFoundError) -> str:
+def missing_package_message(command: str, error: ModuleNotFoundError) -> str:
     """What to install."""
     return f"unstride {command}: {error.name} is missing; pip install 'unstride[train]'"
 
@@ -263,6 +263,6 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "upsample": upsample,
     "predict": predict,
     "explain": explain,
-    "list": list_command,
-    "eval": eval_features,
+    "list": print_upsamplers,
+    "eval": evaluate_features,
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIG_FOLDER = Path(__file__).parents[1] / "configs"
 
 
 def run_recipe(command: str, recipe: str, arguments: list[str]) -> int:
@@ -28,20 +28,22 @@ def run_recipe(command: str, recipe: str, arguments: list[str]) -> int:
         print(f"unstride {command}: {recipe} has nothing to {command}", file=sys.stderr)
         return 2
     try:
-        chosen = parsed(command, recipe, arguments)
+        chosen = parse_recipe_options(command, recipe, arguments)
         answer = act(**chosen)
     except ArgumentError as error:
-        print(f"unstride {command} {recipe}: {_told(error, recipe)}", file=sys.stderr)
+        print(
+            f"unstride {command} {recipe}: {_option_error_message(error, recipe)}", file=sys.stderr
+        )
         return 2
     except (ValueError, OSError) as error:
-        print(f"unstride {command} {recipe}: {sentence(error)}", file=sys.stderr)
+        print(f"unstride {command} {recipe}: {error_message(error)}", file=sys.stderr)
         return 1
     for name, value in (answer or {}).items():
         print(f"{name:24} {value:10.4f}")
     return 0
 
 
-def sentence(error: Exception) -> str:
+def error_message(error: Exception) -> str:
     """What an error says; one of a process that loads photographs is at the end of a traceback."""
     said = str(error).strip()
     if said.startswith("Caught "):
@@ -49,7 +51,7 @@ def sentence(error: Exception) -> str:
     return said
 
 
-def _told(error: ArgumentError, recipe: str) -> str:
+def _option_error_message(error: ArgumentError, recipe: str) -> str:
     """What is wrong with an option, in one line."""
     said = " ".join(str(error).split())
     unknown = re.fullmatch("Option '(.+)' is not accepted", said)  # only of files
@@ -57,12 +59,12 @@ def _told(error: ArgumentError, recipe: str) -> str:
     return f"{said} (--help has all options)"
 
 
-def configs() -> list[str]:
+def config_names() -> list[str]:
     """The names of the configs that come with this package."""
-    return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+    return sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml"))
 
 
-def _with_paths(arguments: list[str]) -> list[str]:
+def _resolve_config_names(arguments: list[str]) -> list[str]:
     """The arguments, with a path where --config has a name.
 
     Raises:
@@ -74,17 +76,17 @@ def _with_paths(arguments: list[str]) -> list[str]:
         if flag != "--config" or (not equals and place + 1 == len(arguments)):
             continue
         given = name if equals else arguments[place + 1]
-        packaged = CONFIGS / f"{given}.yaml"
+        packaged = CONFIG_FOLDER / f"{given}.yaml"
         if not Path(given).is_file() and not packaged.is_file():
             raise ValueError(
-                f"config {given}: no such file, and of the names {', '.join(configs())}"
+                f"config {given}: no such file, and of the names {', '.join(config_names())}"
             )
         path = given if Path(given).is_file() else str(packaged)
         found[place + (not equals)] = f"--config={path}" if equals else path
     return found
 
 
-def parsed(command: str, recipe: str, arguments: list[str]) -> dict[str, Any]:
+def parse_recipe_options(command: str, recipe: str, arguments: list[str]) -> dict[str, Any]:
     """What to call a recipe's function with.
 
     Args:
@@ -109,13 +111,13 @@ def parsed(command: str, recipe: str, arguments: list[str]) -> dict[str, Any]:
     )
     if options is None:
         parser.add_function_arguments(act)
-        chosen = parser.parse_args(_with_paths(arguments))
+        chosen = parser.parse_args(_resolve_config_names(arguments))
         chosen.pop("config", None)
         return vars(parser.instantiate(chosen))
     parser.add_class_arguments(options)
     if command == "validate":
         parser.add_argument("--split", default="val", help="of the data set")
-    chosen = vars(parser.parse_args(_with_paths(arguments)))
+    chosen = vars(parser.parse_args(_resolve_config_names(arguments)))
     chosen.pop("config", None)
     split = {"part": chosen.pop("split")} if command == "validate" else {}
     return {"options": options(**chosen)} | split

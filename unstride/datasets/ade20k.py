@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from unstride.datasets.base import Item, Semantic, class_table, photographs
+from unstride.datasets.base import ItemFiles, SegmentationDataset, image_files, lookup_table
 
 CLASSES: tuple[str, ...] = (
     "wall", "building", "sky", "floor", "tree", "ceiling", "road", "bed", "windowpane", "grass",
@@ -24,21 +24,21 @@ CLASSES: tuple[str, ...] = (
     "sconce", "vase", "traffic light", "tray", "ashcan", "fan", "pier", "crt screen", "plate",
     "monitor", "bulletin board", "shower", "radiator", "glass", "clock", "flag",
 )  # fmt: skip
-FOLDERS = {"train": "training", "val": "validation"}
+SPLIT_FOLDERS = {"train": "training", "val": "validation"}
 
 
-class ADE20K(Semantic):
+class ADE20K(SegmentationDataset):
     """The SceneParse150 challenge; its files count classes from 1, and 0 (others) is unlabelled."""
 
     classes = CLASSES
     splits = ("train", "val")
     layout = "ADEChallengeData2016/{images,annotations}/{training,validation}"
-    table = class_table({i + 1: i for i in range(150)}, unlabelled=(0,))
+    table = lookup_table({i + 1: i for i in range(150)}, unlabelled=(0,))
 
-    def find(self) -> Iterator[Item]:
+    def find(self) -> Iterator[ItemFiles]:
         """Photographs and the PNG of the same name."""
-        folder = FOLDERS[self.split]
+        folder = SPLIT_FOLDERS[self.split]
         images = self.folder(f"ADEChallengeData2016/images/{folder}", f"images/{folder}")
         labels = images.parent.parent / "annotations" / folder
-        for image in photographs(images):
+        for image in image_files(images):
             yield image.stem, image, [labels / f"{image.stem}.png"]

@@ -9,13 +9,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
-from unstride.formats.images import SUFFIXES, load_image
+from unstride.formats.images import IMAGE_SUFFIXES, load_image
 from unstride.formats.labels import UNLABELLED, load_depth, load_labels
 
-Item = tuple[str, Path, list[Path]]  # a name, a photograph, the files of its labels
+ItemFiles = tuple[str, Path, list[Path]]  # a name, a photograph, the files of its labels
 
 
-class Labelled(Dataset):
+class LabelledDataset(Dataset):
     """Photographs (RGB in [0, 1]) with labels of the same height and width.
 
     A subclass says where the files lie (`find`) and how labels are read (`read`).
@@ -47,7 +47,7 @@ class Labelled(Dataset):
         self.labels = [labels for _, _, labels in items]
         self._check_complete()
 
-    def find(self) -> Iterator[Item]:
+    def find(self) -> Iterator[ItemFiles]:
         """The name, photograph and label files of each item of the split, in order."""
         raise NotImplementedError
 
@@ -83,7 +83,7 @@ class Labelled(Dataset):
             )
 
 
-class Semantic(Labelled):
+class SegmentationDataset(LabelledDataset):
     """Photographs with a class for every pixel, UNLABELLED where there is none.
 
     A subclass has `table`, from the file's numbers to classes; -1 for numbers that may not occur.
@@ -94,10 +94,10 @@ class Semantic(Labelled):
     def read(self, index: int, size: tuple[int, int]) -> Int64[Tensor, "h w"]:
         """Classes from 0, or UNLABELLED."""
         path = self.labels[index][0]
-        return through_table(load_labels(path, size), self.table, path)
+        return remap_labels(load_labels(path, size), self.table, path)
 
 
-class Depth(Labelled):
+class DepthDataset(LabelledDataset):
     """Photographs with the depth of every pixel in metres, 0 where it is unknown."""
 
     def read(self, index: int, size: tuple[int, int]) -> Float[Tensor, "h w"]:
@@ -105,25 +105,25 @@ class Depth(Labelled):
         return load_depth(self.labels[index][0], size)
 
 
-def spread(n: int, limit: int | None) -> list[int]:
+def evenly_spaced_indices(n: int, limit: int | None) -> list[int]:
     """`limit` of n indices at even distances, or all of them."""
     if limit is None or limit >= n:
         return list(range(n))
     return [(2 * i + 1) * n // (2 * limit) for i in range(limit)]
 
 
-def subset(dataset: Dataset, limit: int | None) -> Subset:
+def evenly_spaced_subset(dataset: Dataset, limit: int | None) -> Subset:
     """So many items of a data set at even distances, or all of them."""
-    return Subset(dataset, spread(len(dataset), limit))  # type: ignore[arg-type]
+    return Subset(dataset, evenly_spaced_indices(len(dataset), limit))  # type: ignore[arg-type]
 
 
-def photographs(folder: Path, pattern: str = "*") -> list[Path]:
+def image_files(folder: Path, pattern: str = "*") -> list[Path]:
     """Image files in a folder, not below it, sorted."""
     found = folder.glob(pattern)
-    return sorted(p for p in found if p.suffix.lower() in SUFFIXES and p.is_file())
+    return sorted(p for p in found if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
 
 
-def class_table(classes: dict[int, int], unlabelled: tuple[int, ...]) -> Int64[Tensor, "256"]:
+def lookup_table(classes: dict[int, int], unlabelled: tuple[int, ...]) -> Int64[Tensor, "256"]:
     """What each of a file's 256 numbers stands for: a class, UNLABELLED, or -1 for nothing."""
     table = torch.full((256,), -1)
     for number, label in classes.items():
@@ -132,7 +132,7 @@ def class_table(classes: dict[int, int], unlabelled: tuple[int, ...]) -> Int64[T
     return table
 
 
-def through_table(
+def remap_labels(
     numbers: Int64[Tensor, "h w"], table: Int64[Tensor, " n"], path: Path
 ) -> Int64[Tensor, "h w"]:
     """Classes for the numbers of a file.

@@ -8,22 +8,22 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from unstride.datasets.base import Item, Labelled, photographs
+from unstride.datasets.base import ItemFiles, LabelledDataset, image_files
 from unstride.formats.labels import load_labels
 
 
-class BSDS(Labelled):
+class BSDS(LabelledDataset):
     """BSDS500 with one PNG of region ids for each annotator; every pixel belongs to a region."""
 
     layout = "{train,val,test}/images/ID.jpg and segments/ID_K.png, K the annotator"
 
-    def find(self) -> Iterator[Item]:
+    def find(self) -> Iterator[ItemFiles]:
         """Photographs and the segmentations of all their annotators, in the order of K."""
         images = self.folder(f"{self.split}/images")
         segments: dict[str, list[Path]] = defaultdict(list)
-        for path in photographs(self.folder(f"{self.split}/segments"), "*_*.png"):
+        for path in image_files(self.folder(f"{self.split}/segments"), "*_*.png"):
             segments[path.stem.rpartition("_")[0]].append(path)
-        for image in photographs(images):
+        for image in image_files(images):
             found = sorted(segments[image.stem], key=lambda p: (len(p.stem), p.stem))
             missing = images.parent / "segments" / f"{image.stem}_0.png"
             yield image.stem, image, found or [missing]

@@ -6,45 +6,51 @@ from pathlib import Path
 from jaxtyping import Int64
 from torch import Tensor
 
-from unstride.datasets.base import Item, Semantic, class_table, photographs, through_table
+from unstride.datasets.base import (
+    ItemFiles,
+    SegmentationDataset,
+    image_files,
+    lookup_table,
+    remap_labels,
+)
 from unstride.formats.labels import load_labels
 
-CLASSES = {
+CLASS_NAMES = {
     7: "road", 8: "sidewalk", 11: "building", 12: "wall", 13: "fence", 17: "pole",
     19: "traffic light", 20: "traffic sign", 21: "vegetation", 22: "terrain", 23: "sky",
     24: "person", 25: "rider", 26: "car", 27: "truck", 28: "bus", 31: "train", 32: "motorcycle",
     33: "bicycle",
 }  # fmt: skip
-VOID = tuple(i for i in range(34) if i not in CLASSES)
+VOID_IDS = tuple(i for i in range(34) if i not in CLASS_NAMES)
 
 
-class Cityscapes(Semantic):
+class Cityscapes(SegmentationDataset):
     """Cityscapes, fine annotations; its train ids, the others unlabelled.
 
     `*_labelTrainIds.png` is read where it has been made, `*_labelIds.png` otherwise.
     """
 
-    classes = tuple(CLASSES.values())
+    classes = tuple(CLASS_NAMES.values())
     splits = ("train", "val")  # the labels of test are not published
     layout = "leftImg8bit/{train,val}/CITY/*_leftImg8bit.png and gtFine/{train,val}/CITY"
-    table = class_table({i: n for n, i in enumerate(CLASSES)}, unlabelled=(*VOID, 255))
-    train_table = class_table({i: i for i in range(19)}, unlabelled=(255,))
+    table = lookup_table({i: n for n, i in enumerate(CLASS_NAMES)}, unlabelled=(*VOID_IDS, 255))
+    train_table = lookup_table({i: i for i in range(19)}, unlabelled=(255,))
 
-    def find(self) -> Iterator[Item]:
+    def find(self) -> Iterator[ItemFiles]:
         """Photographs of every city and their labels."""
         labels = self.folder(f"gtFine/{self.split}")
         images = self.folder(f"leftImg8bit/{self.split}")
-        for image in photographs(images, "*/*_leftImg8bit.png"):
+        for image in image_files(images, "*/*_leftImg8bit.png"):
             name = image.stem.removesuffix("_leftImg8bit")
-            yield name, image, [_label(labels / image.parent.name, name)]
+            yield name, image, [_label_path(labels / image.parent.name, name)]
 
     def read(self, index: int, size: tuple[int, int]) -> Int64[Tensor, "h w"]:
         """Classes from 0, or UNLABELLED."""
         path = self.labels[index][0]
         table = self.train_table if path.stem.endswith("TrainIds") else self.table
-        return through_table(load_labels(path, size), table, path)
+        return remap_labels(load_labels(path, size), table, path)
 
 
-def _label(folder: Path, name: str) -> Path:
+def _label_path(folder: Path, name: str) -> Path:
     made = folder / f"{name}_gtFine_labelTrainIds.png"
     return made if made.is_file() else folder / f"{name}_gtFine_labelIds.png"

@@ -7,10 +7,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from unstride.formats.images import load_image
-from unstride.transforms.center_crop import square
+from unstride.transforms.center_crop import center_crop_resize
 
 
-class Classified(Dataset):
+class ClassificationDataset(Dataset):
     """The middle squares of photographs, and the number of each one's class.
 
     labels.txt has a line "FILE CLASS" for each file of images/, classes counted from 0.
@@ -44,4 +44,4 @@ class Classified(Dataset):
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 s s"], int]:
-        return square(load_image(self.images[index]), self.side)[0], self.labels[index]
+        return center_crop_resize(load_image(self.images[index]), self.side)[0], self.labels[index]

@@ -9,17 +9,17 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from unstride.datasets.base import Item
-from unstride.datasets.instances import Instances
+from unstride.datasets.base import ItemFiles
+from unstride.datasets.instances import InstanceDataset
 from unstride.formats.coco_masks import decode_mask
 from unstride.formats.coco_panoptic import read_categories
-from unstride.formats.json import field, listed, read_json
+from unstride.formats.json import object_list, read_json, typed_field
 from unstride.transforms.detection_target import (
     Target,
-    make_target,
+    detection_target,
 )
 
-FILES = (
+ANNOTATION_FILES = (
     "annotations/instances_{0}.json",
     "{0}/instances.json",
     "{0}/instances_official.json",
@@ -27,7 +27,7 @@ FILES = (
 )
 
 
-class COCODetection(Instances):
+class COCODetection(InstanceDataset):
     """Objects in COCO's instances JSON, or in any JSON of that format.
 
     `classes` are the file's categories in the order of their numbers, `categories` those numbers:
@@ -40,7 +40,7 @@ class COCODetection(Instances):
         "or {train2017,val2017}/images/*.jpg and {train2017,val2017}/instances.json"
     )
 
-    def find(self) -> Iterator[Item]:
+    def find(self) -> Iterator[ItemFiles]:
         """The photographs that the file lists, in the order of their ids."""
         part = f"{self.split}2017"
         images = self.folder(f"{part}/images", f"images/{part}", part)
@@ -49,11 +49,14 @@ class COCODetection(Instances):
         known = sorted(read_categories(self.file, document))
         self.classes = tuple(c.name for c in known)
         self.categories = tuple(c.id for c in known)
-        entries = {field(self.file, e, "id", int): e for e in listed(self.file, document, "images")}
+        entries = {
+            typed_field(self.file, e, "id", int): e
+            for e in object_list(self.file, document, "images")
+        }
         self.image_ids = sorted(entries)
         self.objects = self._objects(document, set(entries))
         for number in self.image_ids:
-            path = images / Path(field(self.file, entries[number], "file_name", str)).name
+            path = images / Path(typed_field(self.file, entries[number], "file_name", str)).name
             if not path.is_file():
                 raise FileNotFoundError(f"{path}: no such photograph, but {self.file} lists it")
             yield path.stem, path, [self.file]
@@ -68,7 +71,7 @@ class COCODetection(Instances):
         entries = self.objects[number]
         masks = [self._mask(entry, size) for entry in entries]
         boxes = [self._box(entry) for entry in entries]
-        return make_target(
+        return detection_target(
             torch.stack(masks) if masks else torch.zeros(0, *size, dtype=torch.bool),
             [self.categories.index(entry["category_id"]) + 1 for entry in entries],
             crowds=[bool(entry.get("iscrowd", 0)) for entry in entries],
@@ -82,7 +85,7 @@ class COCODetection(Instances):
         return [i for i, each in enumerate(objects) if any(not e.get("iscrowd", 0) for e in each)]
 
     def _file(self, part: str) -> Path:
-        choices = [self.root / name.format(part) for name in FILES]
+        choices = [self.root / name.format(part) for name in ANNOTATION_FILES]
         for path in choices:
             if path.is_file():
                 return path
@@ -90,9 +93,9 @@ class COCODetection(Instances):
 
     def _objects(self, document: dict, images: set[int]) -> dict[int, list[dict[str, Any]]]:
         objects = defaultdict(list)
-        for entry in listed(self.file, document, "annotations"):
-            image = field(self.file, entry, "image_id", int)
-            category = field(self.file, entry, "category_id", int)
+        for entry in object_list(self.file, document, "annotations"):
+            image = typed_field(self.file, entry, "image_id", int)
+            category = typed_field(self.file, entry, "category_id", int)
             if image not in images or category not in self.categories:
                 what = f"image {image}" if image not in images else f"category {category}"
                 raise ValueError(f"{self.file}: an annotation of {what}, which the file lacks")
@@ -101,12 +104,12 @@ class COCODetection(Instances):
 
     def _mask(self, entry: dict[str, Any], size: tuple[int, int]) -> Bool[Tensor, "h w"]:
         try:
-            return decode_mask(field(self.file, entry, "segmentation", object), size)
+            return decode_mask(typed_field(self.file, entry, "segmentation", object), size)
         except ValueError as error:
             raise ValueError(f"{self.file}: annotation {entry.get('id')}: {error}") from None
 
     def _box(self, entry: dict[str, Any]) -> Float[Tensor, "4"]:
-        box = field(self.file, entry, "bbox", list)
+        box = typed_field(self.file, entry, "bbox", list)
         if len(box) != 4 or not all(isinstance(v, int | float) for v in box):
             raise ValueError(f"{self.file}: annotation {entry.get('id')}: bbox {box}")
         left, top, width, height = (float(v) for v in box)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from unstride.datasets.base import Labelled
+from unstride.datasets.base import LabelledDataset
 
 
-def panoptic_labels(dataset: Labelled, part: str) -> Path:
+def panoptic_folder(dataset: LabelledDataset, part: str) -> Path:
     """The folder of a part's PNGs, such as train2017: COCO's own, or one beside the photographs."""
     return dataset.folder(f"annotations/panoptic_{part}", f"{part}/panoptic")

@@ -5,13 +5,13 @@ from functools import cached_property
 
 from torchvision import tv_tensors
 
-from unstride.datasets.base import Item, photographs
-from unstride.datasets.coco_folders import panoptic_labels
-from unstride.datasets.instances import Instances
+from unstride.datasets.base import ItemFiles, image_files
+from unstride.datasets.coco_folders import panoptic_folder
+from unstride.datasets.instances import InstanceDataset
 from unstride.formats.coco_panoptic import (
-    image_numbers,
-    read_ids,
-    read_segments,
+    coco_image_ids,
+    read_panoptic_json,
+    read_segment_ids,
 )
 from unstride.formats.segments import (
     Category,
@@ -20,11 +20,11 @@ from unstride.formats.segments import (
 from unstride.transforms.detection_target import Target
 
 
-class COCOPanopticObjects(Instances):
+class COCOPanoptic(InstanceDataset):
     """Photographs with the segment id of every pixel.
 
     A target has `ids` (Mask "1 h w", int64, 0 is void), `segments` (a list of Segment, of
-    `categories`), and `image_id`, see `image_numbers`. A transform that cuts a segment away leaves
+    `categories`), and `image_id`, see `coco_image_ids`. A transform that cuts a segment away leaves
     it in `segments`; `present` drops it.
     """
 
@@ -35,14 +35,14 @@ class COCOPanopticObjects(Instances):
     )
     categories: tuple[Category, ...]
 
-    def find(self) -> Iterator[Item]:
+    def find(self) -> Iterator[ItemFiles]:
         """Photographs and their PNGs."""
         part = f"{self.split}2017"
-        labels = panoptic_labels(self, part)
-        self.segments, categories = read_segments(labels.with_suffix(".json"))
+        labels = panoptic_folder(self, part)
+        self.segments, categories = read_panoptic_json(labels.with_suffix(".json"))
         self.categories = tuple(categories)
         self.classes = tuple(c.name for c in categories)
-        for image in photographs(self.folder(f"{part}/images", f"images/{part}", part)):
+        for image in image_files(self.folder(f"{part}/images", f"images/{part}", part)):
             path = labels / f"{image.stem}.png"
             if path.name not in self.segments:
                 file = labels.with_suffix(".json")
@@ -52,7 +52,7 @@ class COCOPanopticObjects(Instances):
     @cached_property
     def numbers(self) -> list[int]:
         """Of the photographs."""
-        return image_numbers(self.names)
+        return coco_image_ids(self.names)
 
     def target(self, index: int, size: tuple[int, int]) -> Target:
         """The map and its segments.
@@ -61,7 +61,7 @@ class COCOPanopticObjects(Instances):
             ValueError: if the PNG is damaged, of another size, or has other segments than the JSON.
         """
         path = self.labels[index][0]
-        ids, segments = read_ids(path, size), self.segments[path.name]
+        ids, segments = read_segment_ids(path, size), self.segments[path.name]
         check_segments(ids, segments, str(path))
         return {
             "image_id": self.numbers[index],

@@ -7,9 +7,9 @@ The 27 coarse classes are the second level of the same hierarchy, in the order t
 
 from collections.abc import Iterator
 
-from unstride.datasets.base import Item, Semantic, class_table, photographs
+from unstride.datasets.base import ItemFiles, SegmentationDataset, image_files, lookup_table
 
-ABSENT = (11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90)
+UNUSED_IDS = (11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90)
 CLASSES: tuple[str, ...] = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
     "traffic light", "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat",
@@ -34,8 +34,8 @@ CLASSES: tuple[str, ...] = (
     "wall-brick", "wall-concrete", "wall-other", "wall-panel", "wall-stone", "wall-tile",
     "wall-wood", "water-other", "waterdrops", "window-blind", "window-other", "wood",
 )  # fmt: skip
-PRESENT = [i for i in range(182) if i not in ABSENT]
-COARSE = {
+USED_IDS = [i for i in range(182) if i not in UNUSED_IDS]
+COARSE_CLASSES = {
     "electronic": range(71, 77),
     "appliance": range(77, 83),
     "food-things": range(51, 61),
@@ -66,29 +66,29 @@ COARSE = {
 }
 
 
-class COCOStuff(Semantic):
+class COCOStuff(SegmentationDataset):
     """COCO-Stuff with its 171 classes; 255 in a file is unlabelled."""
 
     classes = CLASSES
     splits = ("train", "val")
     layout = "[images/]{train2017,val2017}/*.jpg and stuffthingmaps/{train2017,val2017}/*.png"
-    table = class_table({i: n for n, i in enumerate(PRESENT)}, unlabelled=(255,))
+    table = lookup_table({i: n for n, i in enumerate(USED_IDS)}, unlabelled=(255,))
 
-    def find(self) -> Iterator[Item]:
+    def find(self) -> Iterator[ItemFiles]:
         """Photographs and the PNG of the same name."""
         part = f"{self.split}2017"
         images = self.folder(f"images/{part}", part)
         homes = ("stuffthingmaps", "stuffthingmaps_trainval2017", "annotations")
         labels = self.folder(*(f"{home}/{part}" for home in homes))
-        for image in photographs(images, "*.jpg"):
+        for image in image_files(images, "*.jpg"):
             yield image.stem, image, [labels / f"{image.stem}.png"]
 
 
 class COCOStuff27(COCOStuff):
     """COCO-Stuff with its 27 coarse classes."""
 
-    classes = tuple(COARSE)
-    table = class_table(
-        {i: n for n, ids in enumerate(COARSE.values()) for i in ids if i not in ABSENT},
+    classes = tuple(COARSE_CLASSES)
+    table = lookup_table(
+        {i: n for n, ids in enumerate(COARSE_CLASSES.values()) for i in ids if i not in UNUSED_IDS},
         unlabelled=(255,),
     )

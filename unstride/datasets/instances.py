@@ -8,13 +8,13 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import Transform
 
-from unstride.datasets.base import Labelled
+from unstride.datasets.base import LabelledDataset
 from unstride.formats.images import load_image
 from unstride.transforms.detection_target import Target
-from unstride.transforms.pure_tensors import plain
+from unstride.transforms.pure_tensors import to_pure_tensors
 
 
-class Instances(Labelled):
+class InstanceDataset(LabelledDataset):
     """Photographs (Image, RGB in [0, 1]) with targets as torchvision's detectors take them.
 
     A target has `boxes` (BoundingBoxes, XYXY in pixels), `masks` (Mask, uint8 0 or 1), `labels`
@@ -53,4 +53,4 @@ class Instances(Labelled):
 def collate_instances(items: Sequence[tuple[Tensor, Target]]) -> tuple[list[Tensor], list[Target]]:
     """A batch of photographs that may differ in size: plain tensors, for loaders."""
     images, targets = zip(*items, strict=True)
-    return plain(list(images)), plain(list(targets))
+    return to_pure_tensors(list(images)), to_pure_tensors(list(targets))

@@ -12,15 +12,15 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from unstride.datasets.base import photographs
-from unstride.formats.cameras import pose_of, read_intrinsics, read_named, read_rows
+from unstride.datasets.base import image_files
+from unstride.formats.cameras import parse_pose, read_calibration, read_intrinsics, read_tokens
 from unstride.formats.images import load_image
-from unstride.geometry import half_pixel
+from unstride.geometry import half_pixel_intrinsics
 
-VAL = ("09", "10")  # of the eleven sequences with poses; the rest is `train`
-CAMERAS = {"image_2": "P2:", "image_0": "P0:"}  # colour, or where that is missing, grey
+VAL_SEQUENCES = ("09", "10")  # of the eleven sequences with poses; the rest is `train`
+PROJECTION_KEYS = {"image_2": "P2:", "image_0": "P0:"}  # colour, or where that is missing, grey
 
-Frame = tuple[str, Path, Tensor, Tensor]  # name, photograph, intrinsics, pose
+OdometryFrame = tuple[str, Path, Tensor, Tensor]  # name, photograph, intrinsics, pose
 
 
 class KITTIOdometry(Dataset):
@@ -64,7 +64,7 @@ class KITTIOdometry(Dataset):
     def __getitem__(self, index: int) -> Float[Tensor, "3 h w"]:
         return load_image(self.images[index])[0]
 
-    def find(self) -> Iterator[Frame]:
+    def find(self) -> Iterator[OdometryFrame]:
         """The frames of every sequence of the split, in order."""
         for home in (self.root, self.root / "dataset"):
             for folder in sorted(home.glob("sequences/*")):
@@ -80,25 +80,27 @@ class KITTIOdometry(Dataset):
                 yield from self._frames(folder / "images", folder.name, matrix, poses)
 
     def _split(self, name: str) -> str:
-        return "val" if name in VAL else "train"
+        return "val" if name in VAL_SEQUENCES else "train"
 
-    def _published(self, folder: Path, poses: Path) -> Iterator[Frame]:
+    def _published(self, folder: Path, poses: Path) -> Iterator[OdometryFrame]:
         """Poses there are those of camera 0; a projection K (I | offset) says where ours is."""
         camera = "image_2" if (folder / "image_2").is_dir() else "image_0"
         calibration = folder / "calib.txt"
-        named = read_named(calibration, CAMERAS[camera], self.layout, count=12)
+        named = read_calibration(calibration, PROJECTION_KEYS[camera], self.layout, count=12)
         projection = named.view(3, 4)
         ours = torch.eye(4)
         ours[:3, 3] = -torch.linalg.solve(projection[:, :3], projection[:, 3])
-        matrix = half_pixel(projection[:, :3])
+        matrix = half_pixel_intrinsics(projection[:, :3])
         for name, image, _, pose in self._frames(folder / camera, folder.name, matrix, poses):
             yield name, image, matrix, pose @ ours
 
-    def _frames(self, images: Path, name: str, matrix: Tensor, poses: Path) -> Iterator[Frame]:
-        found = photographs(images)
-        rows = read_rows(poses, self.layout)
+    def _frames(
+        self, images: Path, name: str, matrix: Tensor, poses: Path
+    ) -> Iterator[OdometryFrame]:
+        found = image_files(images)
+        rows = read_tokens(poses, self.layout)
         for image in found:
             if not image.stem.isdigit() or int(image.stem) >= len(rows):
                 raise ValueError(f"{poses}: {len(rows)} poses, none of frame {image.stem}")
-            pose = pose_of(rows[int(image.stem)], poses)
+            pose = parse_pose(rows[int(image.stem)], poses)
             yield f"{name}/{image.stem}", image, matrix, pose

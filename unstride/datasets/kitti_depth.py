@@ -7,23 +7,23 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from unstride.datasets.base import Depth, Item, photographs
-from unstride.formats.cameras import read_named
+from unstride.datasets.base import DepthDataset, ItemFiles, image_files
+from unstride.formats.cameras import read_calibration
 from unstride.formats.labels import load_depth
-from unstride.geometry import half_pixel, resized_intrinsics
+from unstride.geometry import half_pixel_intrinsics, resized_intrinsics
 
-LISTS = "eigen_{}_files.txt", "eigen_{}_files_with_gt.txt", "{}_files.txt"
-LINE = re.compile(
+SPLIT_LISTS = "eigen_{}_files.txt", "eigen_{}_files_with_gt.txt", "{}_files.txt"
+SPLIT_LINE = re.compile(
     r"/?(\d{4}_\d\d_\d\d)/(?P<drive>\1_drive_\d{4}_sync)"
     r"(\s+(?P<number>\d+)\s+(?P<side>[lr])|/(?P<camera>image_0[23])/data/(?P<file>\d+)\.\S+.*)"
 )
-CAMERAS = {"l": "image_02", "r": "image_03"}
-GROUND_TRUTH = "proj_depth/groundtruth"
+CAMERA_FOLDERS = {"l": "image_02", "r": "image_03"}
+GROUND_TRUTH_FOLDER = "proj_depth/groundtruth"
 
-Frame = tuple[str, str, int]  # a drive, image_02 or image_03, a number
+DriveFrame = tuple[str, str, int]  # a drive, image_02 or image_03, a number
 
 
-class KITTIDepth(Depth):
+class KITTIDepth(DepthDataset):
     """Photographs of the two colour cameras, with depth that lidar saw: 16 bits, metres times 256.
 
     A list under the root, such as eigen_test_files.txt, is its split, in its order; its frames
@@ -39,13 +39,13 @@ class KITTIDepth(Depth):
         "image_02/NNNNNNNNNN.png, with or without eigen_{train,val,test}_files.txt"
     )
 
-    def find(self) -> Iterator[Item]:
+    def find(self) -> Iterator[ItemFiles]:
         """The frames of the split's list, or of its folder."""
         lists = {split: path for split in self.splits if (path := self._list(split))}
         if self.split in lists:
             return self._listed(lists[self.split])
         if self.split == "test":
-            path = self.root / LISTS[0].format("test")
+            path = self.root / SPLIT_LISTS[0].format("test")
             raise FileNotFoundError(f"{path}: no such list; expected is {self.layout}")
         return self._unlisted(lists.values())
 
@@ -63,18 +63,20 @@ class KITTIDepth(Depth):
         drive, camera, _ = self.names[index].split("/")
         path = self.folder("raw", "") / drive[:10] / "calib_cam_to_cam.txt"
         number = camera[-2:]
-        projection = read_named(path, f"P_rect_{number}:", self.layout, count=12).view(3, 4)
-        width, height = read_named(path, f"S_rect_{number}:", self.layout, count=2).int().tolist()
-        return resized_intrinsics(half_pixel(projection[:, :3]), (height, width), size)
+        projection = read_calibration(path, f"P_rect_{number}:", self.layout, count=12).view(3, 4)
+        width, height = (
+            read_calibration(path, f"S_rect_{number}:", self.layout, count=2).int().tolist()
+        )
+        return resized_intrinsics(half_pixel_intrinsics(projection[:, :3]), (height, width), size)
 
     def _list(self, split: str) -> Path | None:
-        paths = (self.root / name.format(split) for name in LISTS)
+        paths = (self.root / name.format(split) for name in SPLIT_LISTS)
         return next((path for path in paths if path.is_file()), None)
 
-    def _listed(self, path: Path) -> Iterator[Item]:
+    def _listed(self, path: Path) -> Iterator[ItemFiles]:
         home = self.folder("data_depth_annotated", "")
-        for drive, camera, number in read_list(path):
-            below = f"{drive}/{GROUND_TRUTH}/{camera}"
+        for drive, camera, number in read_split_list(path):
+            below = f"{drive}/{GROUND_TRUTH_FOLDER}/{camera}"
             folders = [home / part / below for part in ("train", "val", "")]
             folder = next((folder for folder in folders if folder.is_dir()), None)
             if folder is None:
@@ -86,19 +88,19 @@ class KITTIDepth(Depth):
             if depth.is_file():
                 yield self._item(drive, camera, depth)
 
-    def _unlisted(self, lists: Iterable[Path]) -> Iterator[Item]:
-        taken = {drive for path in lists for drive, _, _ in read_list(path)}
+    def _unlisted(self, lists: Iterable[Path]) -> Iterator[ItemFiles]:
+        taken = {drive for path in lists for drive, _, _ in read_split_list(path)}
         home = self.folder(f"data_depth_annotated/{self.split}", self.split)
-        for folder in sorted(home.glob(f"*/{GROUND_TRUTH}/image_0[23]")):
+        for folder in sorted(home.glob(f"*/{GROUND_TRUTH_FOLDER}/image_0[23]")):
             drive, camera = folder.parts[-4], folder.name
             if drive not in taken and self._photographs(drive, camera).is_dir():
-                for depth in photographs(folder):
+                for depth in image_files(folder):
                     yield self._item(drive, camera, depth)
 
     def _photographs(self, drive: str, camera: str) -> Path:
         return self.folder("raw", "") / drive[:10] / drive / camera / "data"
 
-    def _item(self, drive: str, camera: str, depth: Path) -> Item:
+    def _item(self, drive: str, camera: str, depth: Path) -> ItemFiles:
         folder = self._photographs(drive, camera)
         for suffix in (".png", ".jpg"):
             if (image := folder / f"{depth.stem}{suffix}").is_file():
@@ -108,7 +110,7 @@ class KITTIDepth(Depth):
         )
 
 
-def read_list(path: Path) -> list[Frame]:
+def read_split_list(path: Path) -> list[DriveFrame]:
     """The frames of a list.
 
     Lines are `DATE/DRIVE NUMBER l` or `r`, as in Monodepth2, or begin with the photograph's path,
@@ -119,12 +121,12 @@ def read_list(path: Path) -> list[Frame]:
     """
     frames = []
     for line in filter(None, map(str.strip, path.read_text().splitlines())):
-        found = LINE.fullmatch(line)
+        found = SPLIT_LINE.fullmatch(line)
         if found is None:
             raise ValueError(
                 f"{path}: {line!r} is not as 2011_09_26/2011_09_26_drive_0001_sync 5 l, "
                 "nor does it begin with a photograph's path"
             )
-        camera = found["camera"] or CAMERAS[found["side"]]
+        camera = found["camera"] or CAMERA_FOLDERS[found["side"]]
         frames.append((found["drive"], camera, int(found["number"] or found["file"])))
     return frames

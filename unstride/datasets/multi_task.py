@@ -8,20 +8,20 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from unstride.datasets.nyuv2 import NYUv2
-from unstride.datasets.nyuv2_tasks import NYUv2Tasks
+from unstride.datasets.nyuv2_tasks import NYUv2MultiTask
 from unstride.datasets.posed_rgbd import PosedRGBD
 from unstride.transforms.normals import normals_from_depth
 
-Source = PosedRGBD | NYUv2 | NYUv2Tasks
-SEVERAL: dict[str, type[Source]] = {
+LabelledSource = PosedRGBD | NYUv2 | NYUv2MultiTask
+MULTITASK_DATASETS: dict[str, type[LabelledSource]] = {
     "posed_rgbd": PosedRGBD,
     "nyuv2": NYUv2,
-    "nyuv2_tasks": NYUv2Tasks,
+    "nyuv2_tasks": NYUv2MultiTask,
 }
-REACH = 4  # pixels to the neighbours that a normal is of: Kinect's depth is too rough for 1
+NORMAL_STEP = 4  # pixels to the neighbours that a normal is of: Kinect's depth is too rough for 1
 
 
-class MultiTaskLabels(Dataset):
+class MultiTaskDataset(Dataset):
     """Items are (image, labels): `segmentation` "h w", `depth` "h w" and `normals` "3 h w".
 
     Classes are int64 or UNLABELLED, depth is metres or 0, normals are as in `normals_from_depth`.
@@ -38,9 +38,9 @@ class MultiTaskLabels(Dataset):
     """
 
     def __init__(self, name: str, root: Path, split: str, *, tasks: Sequence[str]):
-        if name not in SEVERAL:
-            raise ValueError(f"dataset {name!r}: there are {', '.join(SEVERAL)}")
-        make = SEVERAL[name]
+        if name not in MULTITASK_DATASETS:
+            raise ValueError(f"dataset {name!r}: there are {', '.join(MULTITASK_DATASETS)}")
+        make = MULTITASK_DATASETS[name]
         offered = (*(["segmentation"] if make.classes else []), "depth", "normals")
         for task in tasks:
             if task not in offered:
@@ -57,6 +57,6 @@ class MultiTaskLabels(Dataset):
         if "normals" in self.tasks:
             size = image.shape[1], image.shape[2]
             camera = self.source.camera(index, size)[None]
-            normals = normals_from_depth(known["depth"][None], camera, reach=REACH)
+            normals = normals_from_depth(known["depth"][None], camera, reach=NORMAL_STEP)
             known = known | {"normals": normals[0]}
         return image, {task: known[task] for task in self.tasks}

@@ -6,15 +6,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unstride.datasets.base import Depth, Item, photographs
-from unstride.geometry import half_pixel, resized_intrinsics
+from unstride.datasets.base import DepthDataset, ItemFiles, image_files
+from unstride.geometry import half_pixel_intrinsics, resized_intrinsics
 
-SIZE = 480, 640  # rows and columns of the published frames
+FRAME_SIZE = 480, 640  # rows and columns of the published frames
 INTRINSICS = (518.857901, 0.0, 325.582449), (0.0, 519.469611, 253.736166), (0.0, 0.0, 1.0)
 # Of the colour camera, to which depth is registered; from the toolbox of the data set.
 
 
-class NYUv2(Depth):
+class NYUv2(DepthDataset):
     """NYU Depth v2 as the official split's 795 and 654 frames are usually unpacked.
 
     The layout and the names are those of BTS (Lee et al. 2019, arXiv:1907.10326) and of its many
@@ -24,10 +24,10 @@ class NYUv2(Depth):
     splits = ("train", "test")
     layout = "{train,test}/SCENE/rgb_NNNNN.jpg and sync_depth_NNNNN.png, in official_splits or not"
 
-    def find(self) -> Iterator[Item]:
+    def find(self) -> Iterator[ItemFiles]:
         """The frames of every scene."""
         folder = self.folder(f"official_splits/{self.split}", self.split)
-        for image in photographs(folder, "*/rgb_*"):
+        for image in image_files(folder, "*/rgb_*"):
             number = image.stem.removeprefix("rgb_")
             depth = image.with_name(f"sync_depth_{number}.png")
             yield f"{image.parent.name}/{number}", image, [depth]
@@ -35,4 +35,4 @@ class NYUv2(Depth):
     def camera(self, index: int, size: tuple[int, int]) -> Float[Tensor, "3 3"]:
         """The intrinsics of an item of this size."""
         del index
-        return resized_intrinsics(half_pixel(torch.tensor(INTRINSICS)), SIZE, size)
+        return resized_intrinsics(half_pixel_intrinsics(torch.tensor(INTRINSICS)), FRAME_SIZE, size)

@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unstride.datasets.base import Item, Labelled
-from unstride.datasets.nyuv2 import INTRINSICS, SIZE
+from unstride.datasets.base import ItemFiles, LabelledDataset
+from unstride.datasets.nyuv2 import FRAME_SIZE, INTRINSICS
 from unstride.formats.labels import UNLABELLED
-from unstride.geometry import half_pixel, resized_intrinsics
+from unstride.geometry import half_pixel_intrinsics, resized_intrinsics
 
 
-class NYUv2Tasks(Labelled):
+class NYUv2MultiTask(LabelledDataset):
     """Photographs with `segmentation` (classes, or UNLABELLED) and `depth` (metres, 0 unknown)."""
 
     splits = ("train", "val")
@@ -29,7 +29,7 @@ class NYUv2Tasks(Labelled):
         "picture", "sofa", "table", "tv", "wall", "window",
     )  # fmt: skip
 
-    def find(self) -> Iterator[Item]:
+    def find(self) -> Iterator[ItemFiles]:
         """The frames, in the order of their numbers."""
         folder = self.folder(self.split)
         images = [path for path in (folder / "image").glob("*.npy") if path.stem.isdigit()]
@@ -38,12 +38,12 @@ class NYUv2Tasks(Labelled):
             yield image.stem, image, labels
 
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], dict[str, Tensor]]:
-        image = _array(self.images[index], 3).movedim(-1, 0)
+        image = _read_array(self.images[index], 3).movedim(-1, 0)
         image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
         if not ((image >= 0) & (image <= 1)).all():
             raise ValueError(f"{self.images[index]}: floating point RGB is expected in [0, 1]")
         size = image.shape[1], image.shape[2]
-        numbers, depth = (_array(path, 2, size) for path in self.labels[index])
+        numbers, depth = (_read_array(path, 2, size) for path in self.labels[index])
         known = (numbers >= 0) & (numbers < len(self.classes))
         classes = torch.where(known, numbers, UNLABELLED).long()
         return image, {"segmentation": classes, "depth": depth.float()}
@@ -51,10 +51,10 @@ class NYUv2Tasks(Labelled):
     def camera(self, index: int, size: tuple[int, int]) -> Float[Tensor, "3 3"]:
         """The intrinsics of an item of this size."""
         del index
-        return resized_intrinsics(half_pixel(torch.tensor(INTRINSICS)), SIZE, size)
+        return resized_intrinsics(half_pixel_intrinsics(torch.tensor(INTRINSICS)), FRAME_SIZE, size)
 
 
-def _array(path: Path, dims: int, size: tuple[int, int] | None = None) -> Tensor:
+def _read_array(path: Path, dims: int, size: tuple[int, int] | None = None) -> Tensor:
     """The numbers in a file; a last axis of one is left out where two axes are wanted."""
     import numpy as np
 

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import torch
 
-from unstride.datasets.base import Item, photographs
-from unstride.datasets.instances import Instances
+from unstride.datasets.base import ItemFiles, image_files
+from unstride.datasets.instances import InstanceDataset
 from unstride.formats.labels import load_labels
 from unstride.transforms.detection_target import (
     Target,
-    make_target,
+    detection_target,
 )
 
 
-class PennFudan(Instances):
+class PennFudan(InstanceDataset):
     """Pedestrians; there is no official split.
 
     Of the sorted photographs every fifth, from the first, is `test`, every fifth from the second
@@ -24,12 +24,12 @@ class PennFudan(Instances):
     categories = (1,)
     layout = "images/NAME.jpg and masks/NAME.png, or PNGImages/NAME.png and PedMasks/NAME_mask.png"
 
-    def find(self) -> Iterator[Item]:
+    def find(self) -> Iterator[ItemFiles]:
         """Photographs and the PNG of their pedestrians' numbers."""
         images, masks = self.folder("images", "PNGImages"), self.folder("masks", "PedMasks")
         suffix = "_mask.png" if masks.name == "PedMasks" else ".png"
         parts = {0: "test", 1: "val"}
-        for place, image in enumerate(photographs(images)):
+        for place, image in enumerate(image_files(images)):
             if parts.get(place % 5, "train") == self.split:
                 yield image.stem, image, [masks / f"{image.stem}{suffix}"]
 
@@ -39,4 +39,4 @@ class PennFudan(Instances):
         each = torch.tensor([n for n in numbers.unique().tolist() if n > 0], dtype=torch.int64)
         masks = numbers == each[:, None, None]
         people = len(each)
-        return make_target(masks, [1] * people, crowds=[False] * people, image_id=index)
+        return detection_target(masks, [1] * people, crowds=[False] * people, image_id=index)

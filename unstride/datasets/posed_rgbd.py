@@ -7,13 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unstride.datasets.base import Depth, Item, photographs
-from unstride.formats.cameras import pose_of, read_intrinsics, read_rows
+from unstride.datasets.base import DepthDataset, ItemFiles, image_files
+from unstride.formats.cameras import parse_pose, read_intrinsics, read_tokens
 
-LAST_TRAIN, FIRST_VAL = 800, 840  # the frames between are too like both
+LAST_TRAIN_FRAME, FIRST_VAL_FRAME = 800, 840  # the frames between are too like both
 
 
-class PosedRGBD(Depth):
+class PosedRGBD(DepthDataset):
     """One scene, or a folder of scenes, each with frames, depth registered to them, and poses.
 
     `train` are the frames numbered up to 800, `val` those from 840, `all` every frame. A shorter
@@ -27,7 +27,7 @@ class PosedRGBD(Depth):
     splits = ("train", "val", "all")
     layout = (
         "[SCENE/]{images/NNNNNN.jpg,depth/NNNNNN.png,intrinsics.txt,poses.txt}, train up to "
-        f"{LAST_TRAIN}, val from {FIRST_VAL}"
+        f"{LAST_TRAIN_FRAME}, val from {FIRST_VAL_FRAME}"
     )
 
     intrinsics: Float[Tensor, "n 3 3"]
@@ -41,7 +41,7 @@ class PosedRGBD(Depth):
             scene = image.parent.parent
             if scene not in cameras:
                 matrix = read_intrinsics(scene / "intrinsics.txt", self.layout)
-                cameras[scene] = matrix, _poses(scene / "poses.txt")
+                cameras[scene] = matrix, _read_poses(scene / "poses.txt")
             matrix, poses = cameras[scene]
             if image.stem not in poses:
                 raise ValueError(f"{scene / 'poses.txt'}: no pose of frame {image.stem}")
@@ -49,12 +49,12 @@ class PosedRGBD(Depth):
         self.intrinsics = torch.stack([matrix for matrix, _ in rows])
         self.poses = torch.stack([pose for _, pose in rows])
 
-    def find(self) -> Iterator[Item]:
+    def find(self) -> Iterator[ItemFiles]:
         """The split's frames of every scene."""
         single = (self.root / "images").is_dir()
         scenes = [self.root] if single else sorted(p.parent for p in self.root.glob("*/images"))
         for scene in scenes:
-            for image in photographs(scene / "images"):
+            for image in image_files(scene / "images"):
                 if self._wanted(image):
                     name = image.stem if single else f"{scene.name}/{image.stem}"
                     yield name, image, [scene / "depth" / f"{image.stem}.png"]
@@ -69,14 +69,14 @@ class PosedRGBD(Depth):
             raise ValueError(f"{image}: frames are named by their number, such as 000120.jpg")
         number = int(image.stem)
         if self.split == "train":
-            return number <= LAST_TRAIN
-        return number >= FIRST_VAL or self.split == "all"
+            return number <= LAST_TRAIN_FRAME
+        return number >= FIRST_VAL_FRAME or self.split == "all"
 
 
-def _poses(path: Path) -> dict[str, Float[Tensor, "4 4"]]:
+def _read_poses(path: Path) -> dict[str, Float[Tensor, "4 4"]]:
     poses = {}
-    for row in read_rows(path, PosedRGBD.layout):
+    for row in read_tokens(path, PosedRGBD.layout):
         if len(row) != 13:
             raise ValueError(f"{path}: {row[0]} and {len(row) - 1} numbers; a pose has 12")
-        poses[row[0]] = pose_of(row[1:], path)
+        poses[row[0]] = parse_pose(row[1:], path)
     return poses

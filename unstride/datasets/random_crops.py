@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from unstride.formats.images import load_image
 
 
-class Crops(Dataset):
+class RandomCrops(Dataset):
     """Crops of photographs, each decided by the seed and its number alone.
 
     Args:

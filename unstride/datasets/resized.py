@@ -6,10 +6,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from unstride.transforms.resize import at_size
+from unstride.transforms.resize import resize_bilinear
 
 
-class AtSize(Dataset):
+class ResizedDataset(Dataset):
     """Photographs at one size, with their labels as they are.
 
     Args:
@@ -25,4 +25,4 @@ class AtSize(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], Any]:
         image, labels = self.source[index]
-        return at_size(image[None], self.size)[0], labels
+        return resize_bilinear(image[None], self.size)[0], labels

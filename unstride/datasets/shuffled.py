@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import Dataset
 
 
-class Samples(Dataset):
+class ShuffledDataset(Dataset):
     """Items of a data set, round by round in a new order each, and transformed at random.
 
     Nothing but the seed and the number decides what an item is, whatever process loads it; so a

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from unstride.datasets.base import Item, Semantic, class_table
+from unstride.datasets.base import ItemFiles, SegmentationDataset, lookup_table
 
 CLASSES: tuple[str, ...] = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair",
@@ -11,15 +11,15 @@ CLASSES: tuple[str, ...] = (
 )  # fmt: skip
 
 
-class VOC(Semantic):
+class VOC(SegmentationDataset):
     """VOC 2012 as it is unpacked; the outlines (255) are unlabelled."""
 
     classes = CLASSES
     splits = ("train", "val", "trainval")
     layout = "VOCdevkit/VOC2012/{JPEGImages,SegmentationClass,ImageSets/Segmentation}"
-    table = class_table({i: i for i in range(21)}, unlabelled=(255,))
+    table = lookup_table({i: i for i in range(21)}, unlabelled=(255,))
 
-    def find(self) -> Iterator[Item]:
+    def find(self) -> Iterator[ItemFiles]:
         """The photographs that the split's list names."""
         home = self.folder("VOCdevkit/VOC2012", "VOC2012", ".")
         listing = home / "ImageSets" / "Segmentation" / f"{self.split}.txt"

@@ -11,17 +11,17 @@ import torch
 from torch import nn
 
 from unstride.backbones.classifier import Classifier
-from unstride.evaluation.feature_dataset import Split
-from unstride.evaluation.feature_grid import Grid
+from unstride.evaluation.feature_dataset import FeatureDataset
+from unstride.evaluation.feature_grid import FeatureGrid
 from unstride.evaluation.frozen_features import (
-    Frozen,
-    standardise,
+    FrozenBackbone,
+    standardised_backbone,
 )
 from unstride.evaluation.linear_probe import Schedule
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSplit:
     """A split of a data set, or some of its images.
 
     Attributes:
@@ -41,14 +41,14 @@ class Source:
         return [self.split, self.limit, digest]
 
 
-def silent(items: Iterable, what: str) -> Iterable:
+def no_progress(items: Iterable, what: str) -> Iterable:
     """Shows nothing."""
     del what
     return items
 
 
 @dataclass
-class Bench:
+class Benchmark:
     """A data set, a backbone, and what is the same for every row.
 
     Args:
@@ -68,34 +68,34 @@ class Bench:
     backbone: Any
     name: str = ""
     kind: str = ""
-    train: Source = Source((), "none")
-    scored: Source = Source((), "none")
+    train: DataSplit = DataSplit((), "none")
+    scored: DataSplit = DataSplit((), "none")
     schedule: Schedule = field(default_factory=Schedule)
     stride: int = 4
     cache: Path | None = None
     head: Callable[[], Classifier] | None = None
-    progress: Callable[[Iterable, str], Iterable] = silent
+    progress: Callable[[Iterable, str], Iterable] = no_progress
     cell_probes: dict[int, nn.Linear] = field(default_factory=dict)
 
     @cached_property
-    def training(self) -> Split:
+    def training(self) -> FeatureDataset:
         """The features of the training images."""
         return self._through(self.train)
 
     @cached_property
-    def scoring(self) -> Split:
+    def scoring(self) -> FeatureDataset:
         """The features of the images that rows are scored on."""
         return self._through(self.scored)
 
     @cached_property
-    def frozen(self) -> Frozen:
+    def frozen(self) -> FrozenBackbone:
         """The backbone, standardised by the training images."""
-        return standardise(self.backbone, self.training)
+        return standardised_backbone(self.backbone, self.training)
 
     @cached_property
-    def grid(self) -> Grid:
+    def grid(self) -> FeatureGrid:
         """On which probes are trained."""
-        return Grid(self.frozen, self.stride)
+        return FeatureGrid(self.frozen, self.stride)
 
     @cached_property
     def classifier(self) -> Classifier:
@@ -127,9 +127,9 @@ class Bench:
             "scored": self.scored.described(), "grid": self.stride,
         }  # fmt: skip
 
-    def _through(self, source: Source) -> Split:
+    def _through(self, source: DataSplit) -> FeatureDataset:
         words = self.name, source.split, getattr(self.backbone, "name", ""), self.backbone.stride
         cache = None if self.cache is None else self.cache / ".".join(map(str, words))
-        return Split(
+        return FeatureDataset(
             source.images, self.backbone, limit=source.limit, cache=cache, progress=self.progress
         )

@@ -10,25 +10,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unstride.evaluation.frozen_features import Frozen
-from unstride.features.implicit import fit_by
-from unstride.features.implicit_options import Recipe, chosen
-from unstride.saving.fingerprint import fingerprint
+from unstride.evaluation.frozen_features import FrozenBackbone
+from unstride.features.implicit import fit_with_options
+from unstride.features.implicit_options import ImplicitOptions, variant_options
+from unstride.saving.fingerprint import weights_fingerprint
 from unstride.upsamplers.by_name import (
     UPSAMPLERS,
     create_upsampler,
 )
 from unstride.upsamplers.from_words import (
-    chosen_upsampler,
-    comes_trained,
-    parse_word,
+    has_packaged_weights,
+    image_guided_upsampler,
+    parse_upsampler,
 )
 
-Fit = Callable[[Frozen, Tensor, Tensor], nn.Module]
+FitFunction = Callable[[FrozenBackbone, Tensor, Tensor], nn.Module]
 
 
 @dataclass
-class Row:
+class Candidate:
     """What the evaluation calls an upsampler, and how it comes by it.
 
     Args:
@@ -41,11 +41,11 @@ class Row:
 
     label: str
     module: nn.Module | None = None
-    fit: Fit | None = None
+    fit: FitFunction | None = None
     state: str = ""
     fitted: dict[str, nn.Module] = field(default_factory=dict, repr=False)
 
-    def upsampler(self, frozen: Frozen, image: Tensor, features: Tensor) -> nn.Module:
+    def upsampler(self, frozen: FrozenBackbone, image: Tensor, features: Tensor) -> nn.Module:
         """The upsampler for this image; one that was fitted before is not fitted again."""
         if self.module is not None:
             return self.module
@@ -62,7 +62,11 @@ class Row:
         """What its results depend on."""
         if self.module is None:
             return {"row": self.label, "fit": getattr(self.fit, "__qualname__", repr(self.fit))}
-        return {"row": self.label, "module": repr(self.module), "tensors": fingerprint(self.module)}
+        return {
+            "row": self.label,
+            "module": repr(self.module),
+            "tensors": weights_fingerprint(self.module),
+        }
 
 
 @dataclass(frozen=True)
@@ -73,15 +77,15 @@ class ImplicitFit:
         recipe: how.
     """
 
-    recipe: Recipe
+    recipe: ImplicitOptions
 
     def __call__(self, frozen: Any, image: Tensor, features: Tensor) -> nn.Module:
         """The fitted network; the features are what the backbone says of the image."""
         del features
-        return fit_by(self.recipe, frozen, image)
+        return fit_with_options(self.recipe, frozen, image)
 
 
-def create_row(given: "str | nn.Module | Row", channels: int, stride: int) -> Row:
+def create_candidate(given: "str | nn.Module | Candidate", channels: int, stride: int) -> Candidate:
     """A row from what a user wrote: "joint_bilateral:kernel_size=3,label=small", or a module.
 
     Args:
@@ -93,27 +97,27 @@ def create_row(given: "str | nn.Module | Row", channels: int, stride: int) -> Ro
     Raises:
         ValueError: if there is no such upsampler or option, or it cannot take an image.
     """
-    if isinstance(given, Row):
+    if isinstance(given, Candidate):
         return given
     if isinstance(given, nn.Module):
-        return Row(type(given).__name__, given.eval())
-    name, options = parse_word(given)
+        return Candidate(type(given).__name__, given.eval())
+    name, options = parse_upsampler(given)
     label = str(options.pop("label", given))
     if name == "featup_implicit":
-        recipe = chosen(str(options.pop("variant", "default")), options)
-        return Row(label, fit=ImplicitFit(recipe), state="fitted to each image")
+        recipe = variant_options(str(options.pop("variant", "default")), options)
+        return Candidate(label, fit=ImplicitFit(recipe), state="fitted to each image")
     path = Path(str(options.pop("weights"))) if "weights" in options else None
     given_whole = path is not None and path.is_dir()
     if "stages" not in options and name in UPSAMPLERS and not given_whole:
-        options["stages"] = stages_of(name, channels, stride)
+        options["stages"] = num_stages(name, channels, stride)
     with torch.random.fork_rng():
         torch.manual_seed(0)  # untrained rows are the same in every run
-        module = chosen_upsampler(name, options, channels, stride, path)
-    state = _state(name, module, options) if path is None else path.name
-    return Row(label, module.eval(), state=state)
+        module = image_guided_upsampler(name, options, channels, stride, path)
+    state = _weights_origin(name, module, options) if path is None else path.name
+    return Candidate(label, module.eval(), state=state)
 
 
-def stages_of(name: str, channels: int, stride: int) -> int:
+def num_stages(name: str, channels: int, stride: int) -> int:
     """In how many doublings an operator reaches the stride, 1 if it does so in one step.
 
     An operator that learns and was published for scale 2 is repeated: at 32 in one step some
@@ -129,7 +133,7 @@ def stages_of(name: str, channels: int, stride: int) -> int:
     return stride.bit_length() - 1 if learns else 1
 
 
-def _state(name: str, module: nn.Module, options: dict[str, Any]) -> str:
+def _weights_origin(name: str, module: nn.Module, options: dict[str, Any]) -> str:
     if next(module.parameters(), None) is None:
         return ""
-    return "shipped" if comes_trained(name, options) else "untrained"
+    return "shipped" if has_packaged_weights(name, options) else "untrained"

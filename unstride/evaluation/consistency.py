@@ -12,27 +12,31 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from unstride.evaluation.benchmark import Bench
-from unstride.evaluation.candidates import Row
-from unstride.transforms.center_crop import square
-from unstride.transforms.views import random_view, through
+from unstride.evaluation.benchmark import Benchmark
+from unstride.evaluation.candidates import Candidate
+from unstride.transforms.center_crop import center_crop_resize
+from unstride.transforms.views import apply_views, random_views
 from unstride.upsamplers.by_name import create_upsampler
 
-SIDE = 384  # of the photographs' squares, in pixels; less where the backbone's cells do not fit
-ZOOM = 1.2, 3.2
-VIEWS = 2  # of each photograph, for each seed
-SAMPLES = 4  # of the upsampled features, along each axis of a cell of the view
+CROP_SIZE = (
+    384  # of the photographs' squares, in pixels; less where the backbone's cells do not fit
+)
+ZOOM_RANGE = 1.2, 3.2
+VIEWS_PER_SEED = 2  # of each photograph, for each seed
+SAMPLES_PER_CELL = 4  # of the upsampled features, along each axis of a cell of the view
 
 
 @torch.inference_mode()
-def consistency(bench: Bench, row: Row, seeds: Sequence[int]) -> list[dict[str, float]]:
+def measure_consistency(
+    bench: Benchmark, row: Candidate, seeds: Sequence[int]
+) -> list[dict[str, float]]:
     """The error, and its ratio to that of bilinear on the same views; seeds draw the views."""
     multiple = bench.frozen.padded_size((1, 1))[0]
-    side = max(SIDE // multiple, 1) * multiple
+    side = max(CROP_SIZE // multiple, 1) * multiple
     bilinear = create_upsampler("bilinear", bench.frozen.channels)
     errors = torch.zeros(len(seeds), 2, dtype=torch.float64)
     for place in bench.progress(range(len(bench.scoring)), f"{row.label}: consistency"):
-        image = square(bench.scoring.image(place), side)
+        image = center_crop_resize(bench.scoring.image(place), side)
         coarse = bench.frozen(image)
         maps = [
             bench.grid.upsample(up, coarse, image)
@@ -40,10 +44,10 @@ def consistency(bench: Bench, row: Row, seeds: Sequence[int]) -> list[dict[str, 
         ]
         for found, seed in zip(errors, seeds, strict=True):
             generator = torch.Generator().manual_seed(seed * 1_000_003 + place)
-            for _ in range(VIEWS):
-                view = random_view(1, ZOOM, generator).to(image)
+            for _ in range(VIEWS_PER_SEED):
+                view = random_views(1, ZOOM_RANGE, generator).to(image)
                 found += view_errors(bench.frozen, image, maps, view)
-    errors /= VIEWS * len(bench.scoring)
+    errors /= VIEWS_PER_SEED * len(bench.scoring)
     relative = errors[:, 0] / errors[:, 1]
     return [
         {"error": error, "error / bilinear": ratio}
@@ -53,10 +57,12 @@ def consistency(bench: Bench, row: Row, seeds: Sequence[int]) -> list[dict[str, 
 
 def view_errors(frozen: nn.Module, image: Tensor, maps: Sequence[Tensor], view: Tensor) -> Tensor:
     """The mean square of each map's disagreement with the backbone on a view of the image."""
-    answer = frozen(through(view, image, image.shape[3]).clamp(0, 1))
-    samples = SAMPLES * answer.shape[3]
+    answer = frozen(apply_views(view, image, image.shape[3]).clamp(0, 1))
+    samples = SAMPLES_PER_CELL * answer.shape[3]
     found = [
-        (avg_pool2d(through(view, fine.float(), samples), SAMPLES) - answer).square().mean()
+        (avg_pool2d(apply_views(view, fine.float(), samples), SAMPLES_PER_CELL) - answer)
+        .square()
+        .mean()
         for fine in maps
     ]
     return torch.stack(found).double().cpu()

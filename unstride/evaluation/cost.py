@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unstride.evaluation.benchmark import Bench
-from unstride.evaluation.candidates import Row
-from unstride.evaluation.frozen_features import Frozen
-from unstride.evaluation.process_memory import peak_in_child
+from unstride.evaluation.benchmark import Benchmark
+from unstride.evaluation.candidates import Candidate
+from unstride.evaluation.frozen_features import FrozenBackbone
+from unstride.evaluation.process_memory import measure_peak_in_subprocess
 from unstride.upsamplers.by_name import create_upsampler
 
-SIDE = 448  # of the image, in pixels, and of the result
-ROUNDS = 3, 9  # at least, at most
-SECONDS = 10.0  # after which no round begins
+IMAGE_SIZE = 448  # of the image, in pixels, and of the result
+ROUNDS_RANGE = 3, 9  # at least, at most
+TIME_BUDGET = 10.0  # after which no round begins
 
 
 @dataclass
-class Call:
+class UpsamplerCall:
     """An upsampler on an image of noise and features of noise, to a feature for every pixel.
 
     Args:
@@ -34,7 +34,7 @@ class Call:
     up: torch.nn.Module
     channels: int
     stride: int
-    side: int = SIDE
+    side: int = IMAGE_SIZE
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -53,24 +53,26 @@ class Call:
         return result
 
 
-def cost(bench: Bench, row: Row, seeds: Sequence[int]) -> list[dict[str, float]]:
+def measure_cost(bench: Benchmark, row: Candidate, seeds: Sequence[int]) -> list[dict[str, float]]:
     """Time as a multiple of bilinear's, and on the CPU the peak of memory; seeds change nothing.
 
     Memory is in MiB and beyond the inputs, the result included.
     """
     channels, stride = bench.backbone.channels, bench.backbone.stride
-    up = Fitted(row, bench.backbone) if row.module is None else row.module
-    call = Call(up, channels, stride, device=str(bench.device))
-    base = Call(create_upsampler("bilinear", channels), channels, stride, device=call.device)
-    own, bilinear = interleaved(call, base)
+    up = RefitOnCall(row, bench.backbone) if row.module is None else row.module
+    call = UpsamplerCall(up, channels, stride, device=str(bench.device))
+    base = UpsamplerCall(
+        create_upsampler("bilinear", channels), channels, stride, device=call.device
+    )
+    own, bilinear = median_times(call, base)
     values = {"time / bilinear": own / bilinear, "ms": 1e3 * own}
-    peak = peak_in_child(call) if call.device == "cpu" else None
+    peak = measure_peak_in_subprocess(call) if call.device == "cpu" else None
     if peak is not None:
         values["peak MiB"] = peak / 2**20
     return [values for _ in seeds]
 
 
-class Fitted(torch.nn.Module):
+class RefitOnCall(torch.nn.Module):
     """A fit for each image, called as an upsampler is: it is fitted anew in each call.
 
     Args:
@@ -78,9 +80,9 @@ class Fitted(torch.nn.Module):
         backbone: to whose features it is fitted.
     """
 
-    def __init__(self, row: Row, backbone: torch.nn.Module):
+    def __init__(self, row: Candidate, backbone: torch.nn.Module):
         super().__init__()
-        self.row, self.frozen = row, Frozen(backbone)
+        self.row, self.frozen = row, FrozenBackbone(backbone)
 
     def forward(self, features, guide=None, size=None):
         """Fit, then upsample."""
@@ -88,12 +90,12 @@ class Fitted(torch.nn.Module):
         return self.row.upsampler(self.frozen, guide, features)(features, guide, size)
 
 
-def interleaved(*calls) -> list[float]:
+def median_times(*calls) -> list[float]:
     """The median time of each call in seconds, the calls taking turns after one to warm up."""
     times: list[list[float]] = [[] for _ in calls]
     begun = time.perf_counter()
-    for turn in range(ROUNDS[1] + 1):
-        if turn > ROUNDS[0] and time.perf_counter() - begun > SECONDS:
+    for turn in range(ROUNDS_RANGE[1] + 1):
+        if turn > ROUNDS_RANGE[0] and time.perf_counter() - begun > TIME_BUDGET:
             break
         for call, taken in zip(calls, times, strict=True):
             start = time.perf_counter()

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unstride.datasets.base import spread
+from unstride.datasets.base import evenly_spaced_indices
 from unstride.formats.features import save_tensors
 
 
-class Split:
+class FeatureDataset:
     """Images, labels and the backbone's features of a split, the features kept.
 
     Args:
@@ -32,7 +32,7 @@ class Split:
         progress: Callable[..., Any] = lambda items, _: items,
     ):
         self.dataset, self.backbone, self.cache, self.progress = dataset, backbone, cache, progress
-        self.indices = spread(len(dataset), limit)
+        self.indices = evenly_spaced_indices(len(dataset), limit)
         self.kept: dict[int, Tensor] = {}
 
     def __len__(self) -> int:
@@ -65,10 +65,10 @@ class Split:
                 self.kept[index] = self.backbone(image).half().cpu()
             return self.kept[index]
         path = self.cache / f"{index:06d}.safetensors"
-        return from_disk(path, lambda: self.backbone(image).half().cpu())
+        return load_or_compute(path, lambda: self.backbone(image).half().cpu())
 
 
-def from_disk(path: Path, make: Callable[[], Tensor]) -> Tensor:
+def load_or_compute(path: Path, make: Callable[[], Tensor]) -> Tensor:
     """A tensor from its file, made and written first if there is none; whole or not at all."""
     from safetensors.torch import load_file
 

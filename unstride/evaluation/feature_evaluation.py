@@ -13,24 +13,29 @@ from torch import nn
 
 from unstride.backbones.classifier import create_classifier
 from unstride.backbones.timm_backbone import Backbone, create_backbone
-from unstride.datasets.by_name import DEPTH, SEGMENTS, SEMANTIC, create_labelled
-from unstride.datasets.classification import Classified
+from unstride.datasets.by_name import (
+    DEPTH_DATASETS,
+    REGION_DATASETS,
+    SEGMENTATION_DATASETS,
+    create_dataset,
+)
+from unstride.datasets.classification import ClassificationDataset
 from unstride.evaluation import report
-from unstride.evaluation.benchmark import Bench, Source
-from unstride.evaluation.candidates import Row, create_row
+from unstride.evaluation.benchmark import Benchmark, DataSplit
+from unstride.evaluation.candidates import Candidate, create_candidate
 from unstride.evaluation.linear_probe import SCHEDULES
 from unstride.evaluation.measures import MEASURES
-from unstride.evaluation.runner import Outcome, run
+from unstride.evaluation.runner import EvaluationResults, run_measures
 
-CLASSES = "imagenet_samples"  # photographs with one class each, for class-activation maps
-KINDS = (
-    dict.fromkeys(SEMANTIC, "semantic") | dict.fromkeys(DEPTH, "depth")
-    | dict.fromkeys(SEGMENTS, "segments") | {CLASSES: "classes"}
+CAM_DATASET = "imagenet_samples"  # photographs with one class each, for class-activation maps
+LABEL_KINDS = (
+    dict.fromkeys(SEGMENTATION_DATASETS, "semantic") | dict.fromkeys(DEPTH_DATASETS, "depth")
+    | dict.fromkeys(REGION_DATASETS, "segments") | {CAM_DATASET: "classes"}
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Setting:
+class EvaluationSettings:
     """What is the same for every row of a table; `unstride eval features --help` has the words."""
 
     data: Path | None = None
@@ -64,16 +69,18 @@ class Setting:
             return trunk.to(device)
         return self.backbone.to(device)
 
-    def bench(self, given: str, trunk: Backbone, out: Path, progress) -> Bench:
+    def bench(self, given: str, trunk: Backbone, out: Path, progress) -> Benchmark:
         """A data set, "NAME" or "NAME=FOLDER", on the bench."""
         name, _, folder = given.partition("=")
-        if name not in KINDS:
-            raise ValueError(f"dataset must be one of {', '.join(KINDS)}, got {name!r}")
+        if name not in LABEL_KINDS:
+            raise ValueError(f"dataset must be one of {', '.join(LABEL_KINDS)}, got {name!r}")
         root = Path(folder) if folder else self._folder(name)
-        train = Source(source(name, root, self.train_split), self.train_split, self.train_limit)
-        scored = source(name, self.scored_data or root, self.split)
-        return Bench(
-            trunk, name, KINDS[name], train, Source(scored, self.split, self.limit),
+        train = DataSplit(
+            create_data_split(name, root, self.train_split), self.train_split, self.train_limit
+        )
+        scored = create_data_split(name, self.scored_data or root, self.split)
+        return Benchmark(
+            trunk, name, LABEL_KINDS[name], train, DataSplit(scored, self.split, self.limit),
             SCHEDULES[self.schedule], self.grid, out / "cache" if self.cache else None,
             partial(create_classifier, trunk.name, weights=self.backbone_weights), progress,
         )  # fmt: skip
@@ -85,21 +92,21 @@ class Setting:
         return self.data / name if (self.data / name).is_dir() else self.data
 
 
-def source(name: str, root: Path, split: str) -> Any:
+def create_data_split(name: str, root: Path, split: str) -> Any:
     """A split of a data set; photographs with classes have one split only."""
-    return Classified(root) if name == CLASSES else create_labelled(name, root, split)
+    return ClassificationDataset(root) if name == CAM_DATASET else create_dataset(name, root, split)
 
 
 def evaluate(
-    upsamplers: Sequence[str | nn.Module | Row],
+    upsamplers: Sequence[str | nn.Module | Candidate],
     measures: Sequence[str],
     datasets: Sequence[str] = (),
     *,
-    setting: Setting | None = None,
+    setting: EvaluationSettings | None = None,
     seeds: int = 3,
     out: str | Path = "runs/eval",
     command: str = "unstride.evaluation.evaluate",
-) -> tuple[Outcome, list[Row]]:
+) -> tuple[EvaluationResults, list[Candidate]]:
     """Measure upsamplers and write OUT/table.md and OUT/table.json; see `unstride eval features`.
 
     Args:
@@ -117,27 +124,31 @@ def evaluate(
     """
     from rich.console import Console
 
-    start, out, setting = time.perf_counter(), Path(out), setting or Setting()
+    start, out, setting = time.perf_counter(), Path(out), setting or EvaluationSettings()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
     trunk = setting.trunk()
-    rows = create_rows(upsamplers, trunk)
-    with bars(console) as progress:
-        benches = [setting.bench(name, trunk, out, progress) for name in datasets] or [Bench(trunk)]
-        require_data(measures, benches)
-        outcome = run(
+    rows = create_candidates(upsamplers, trunk)
+    with progress_bars(console) as progress:
+        benches = [setting.bench(name, trunk, out, progress) for name in datasets] or [
+            Benchmark(trunk)
+        ]
+        check_datasets(measures, benches)
+        outcome = run_measures(
             benches, rows, measures, seeds=seeds, out=out,
             say=partial(console.print, markup=False),
         )  # fmt: skip
     origin = report.provenance(command, seeds, time.perf_counter() - start)
-    report.write(outcome, rows, origin, out)
+    report.write_tables(outcome, rows, origin, out)
     return outcome, rows
 
 
-def create_rows(upsamplers: Sequence[str | nn.Module | Row], trunk: Backbone) -> list[Row]:
+def create_candidates(
+    upsamplers: Sequence[str | nn.Module | Candidate], trunk: Backbone
+) -> list[Candidate]:
     """The rows, where the backbone is; labels must differ."""
-    rows = [create_row(given, trunk.channels, trunk.stride) for given in upsamplers]
+    rows = [create_candidate(given, trunk.channels, trunk.stride) for given in upsamplers]
     labels = [row.label for row in rows]
     if repeated := {label for label in labels if labels.count(label) > 1}:
         raise ValueError(f"upsamplers need different labels; twice: {', '.join(repeated)}")
@@ -148,19 +159,19 @@ def create_rows(upsamplers: Sequence[str | nn.Module | Row], trunk: Backbone) ->
     return rows
 
 
-def require_data(measures: Sequence[str], benches: Sequence[Bench]) -> None:
+def check_datasets(measures: Sequence[str], benches: Sequence[Benchmark]) -> None:
     """Each measure must have a data set of its kind."""
     for measure in measures:
         if measure not in MEASURES:
             raise ValueError(f"measure must be one of {', '.join(MEASURES)}, got {measure!r}")
         kinds = MEASURES[measure].kinds
         if kinds and not any(bench.kind in kinds for bench in benches):
-            fitting = [name for name, kind in KINDS.items() if kind in kinds]
+            fitting = [name for name, kind in LABEL_KINDS.items() if kind in kinds]
             raise ValueError(f"{measure} needs a dataset such as {', '.join(fitting)}")
 
 
 @contextmanager
-def bars(console) -> Iterator[Any]:
+def progress_bars(console) -> Iterator[Any]:
     """A function that gives the items of a loop and shows how far it is, while it lasts."""
     from rich.progress import Progress
 

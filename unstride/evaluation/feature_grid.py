@@ -5,10 +5,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.backbones.padding import pad_image
-from unstride.evaluation.frozen_features import Frozen
+from unstride.evaluation.frozen_features import FrozenBackbone
 
 
-class Grid:
+class FeatureGrid:
     """A grid finer than the backbone's by a whole number of times, near a stride in pixels.
 
     Args:
@@ -16,7 +16,7 @@ class Grid:
         stride: wanted, in pixels; at stride 32 and 4, each cell of the backbone is 8 x 8 here.
     """
 
-    def __init__(self, frozen: Frozen, stride: float):
+    def __init__(self, frozen: FrozenBackbone, stride: float):
         self.frozen = frozen
         self.ratio = max(round(frozen.stride / stride), 1)
         self.step = frozen.stride / self.ratio

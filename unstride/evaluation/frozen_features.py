@@ -11,13 +11,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.backbones.timm_backbone import Backbone
-from unstride.evaluation.feature_dataset import Split
+from unstride.evaluation.feature_dataset import FeatureDataset
 from unstride.features.dense_features import DenseFeatures
 
-SMALLEST = 1e-6  # deviation of a channel that never changes
+MIN_STD = 1e-6  # deviation of a channel that never changes
 
 
-class Frozen(nn.Module):
+class FrozenBackbone(nn.Module):
     """A backbone with standardised features, called and aligned as the backbone is.
 
     Args:
@@ -66,7 +66,7 @@ class Frozen(nn.Module):
 
 
 @torch.no_grad()  # not inference mode: networks that are fitted to an image need a gradient
-def standardise(backbone: nn.Module, split: Split) -> Frozen:
+def standardised_backbone(backbone: nn.Module, split: FeatureDataset) -> FrozenBackbone:
     """The backbone with the mean and deviation of each channel over the cells of a split."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for _, _, features in split.walk("backbone"):
@@ -74,12 +74,12 @@ def standardise(backbone: nn.Module, split: Split) -> Frozen:
         count += cells.shape[1]
         total, squares = total + cells.sum(1), squares + cells.square().sum(1)
     mean = total / count
-    variance = (squares / count - mean.square()).clamp(min=SMALLEST**2)
-    return Frozen(backbone, mean.float(), variance.sqrt().float())
+    variance = (squares / count - mean.square()).clamp(min=MIN_STD**2)
+    return FrozenBackbone(backbone, mean.float(), variance.sqrt().float())
 
 
-def at_every_pixel(
-    frozen: Frozen, upsampler: nn.Module, coarse: Float[Tensor, "1 c h w"], image: Tensor
+def pixel_features(
+    frozen: FrozenBackbone, upsampler: nn.Module, coarse: Float[Tensor, "1 c h w"], image: Tensor
 ) -> Float[Tensor, "1 c H W"]:
     """Features of every pixel of the image, as `DenseFeatures` makes them."""
     backbone: Any = frozen

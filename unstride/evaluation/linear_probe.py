@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.evaluation.candidates import Row
-from unstride.evaluation.feature_dataset import Split
-from unstride.evaluation.feature_grid import Grid
-from unstride.evaluation.probe_tasks import Task
+from unstride.evaluation.candidates import Candidate
+from unstride.evaluation.feature_dataset import FeatureDataset
+from unstride.evaluation.feature_grid import FeatureGrid
+from unstride.evaluation.probe_tasks import ProbeTask
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,24 @@ class Schedule:
 SCHEDULES = {"short": Schedule(), "long": Schedule(iterations=6000, pixels=2400)}
 
 
-Pixels = tuple[Float[Tensor, "n c"], Tensor]
+LabelledPixels = tuple[Float[Tensor, "n c"], Tensor]
 
 
 @torch.inference_mode()
-def draw(
-    task: Task, split: Split, grid: Grid, row: Row, *, seeds: Sequence[int], schedule: Schedule
-) -> list[Pixels]:
+def sample_pixels(
+    task: ProbeTask,
+    split: FeatureDataset,
+    grid: FeatureGrid,
+    row: Candidate,
+    *,
+    seeds: Sequence[int],
+    schedule: Schedule,
+) -> list[LabelledPixels]:
     """For each seed, features and labels of random labelled pixels of each image.
 
     A seed and an image's place decide the pixels alone. An image without labels gives none.
     """
-    drawn: list[list[Pixels]] = [[] for _ in seeds]
+    drawn: list[list[LabelledPixels]] = [[] for _ in seeds]
     for place, (image, labels, coarse) in enumerate(split.walk(f"{row.label}: training pixels")):
         rows, columns = grid.centres((image.shape[2], image.shape[3]))
         target = labels[rows[:, None], columns]
@@ -77,7 +83,9 @@ def draw(
 
 @torch.inference_mode(False)
 @torch.enable_grad()
-def train(task: Task, pixels: Pixels, seed: int, schedule: Schedule) -> nn.Linear:
+def train_probe(
+    task: ProbeTask, pixels: LabelledPixels, seed: int, schedule: Schedule
+) -> nn.Linear:
     """The probe of a seed: Adam, and a cosine that is stepped once in each iteration."""
     features, labels = (t.clone() for t in pixels)
     generator = torch.Generator().manual_seed(seed)
@@ -100,8 +108,12 @@ def train(task: Task, pixels: Pixels, seed: int, schedule: Schedule) -> nn.Linea
 
 
 @torch.inference_mode()
-def score(
-    task: Task, heads: Sequence[nn.Linear], split: Split, grid: Grid, row: Row
+def score_probes(
+    task: ProbeTask,
+    heads: Sequence[nn.Linear],
+    split: FeatureDataset,
+    grid: FeatureGrid,
+    row: Candidate,
 ) -> list[dict[str, float]]:
     """What each probe is worth on a split, its answers resized to every pixel of the images."""
     weight = torch.cat([head.weight for head in heads])

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from unstride.evaluation.benchmark import Bench
-from unstride.evaluation.cam import cam
-from unstride.evaluation.candidates import Row
-from unstride.evaluation.consistency import consistency
-from unstride.evaluation.cost import cost
-from unstride.evaluation.probe_measures import probe, transfer
-from unstride.evaluation.segment_measure import segments
+from unstride.evaluation.benchmark import Benchmark
+from unstride.evaluation.cam import measure_cam
+from unstride.evaluation.candidates import Candidate
+from unstride.evaluation.consistency import measure_consistency
+from unstride.evaluation.cost import measure_cost
+from unstride.evaluation.probe_measures import measure_probe, measure_transfer
+from unstride.evaluation.segment_measure import measure_segments
 
 
 @dataclass(frozen=True)
@@ -24,20 +24,20 @@ class Measure:
         trained: whether the schedule of probes changes it.
     """
 
-    run: Callable[[Bench, Row, Sequence[int]], list[dict[str, float]]]
+    run: Callable[[Benchmark, Candidate, Sequence[int]], list[dict[str, float]]]
     kinds: tuple[str, ...]
     headline: tuple[str, ...]
     seeded: bool = True
     trained: bool = False
 
 
-EVERY_KIND = "semantic", "depth", "segments", "classes"
+ALL_LABEL_KINDS = "semantic", "depth", "segments", "classes"
 MEASURES: dict[str, Measure] = {
-    "segmentation": Measure(probe, ("semantic",), ("mIoU",), trained=True),
-    "depth": Measure(probe, ("depth",), ("abs rel",), trained=True),
-    "transfer": Measure(transfer, ("semantic", "depth"), ("mIoU", "abs rel"), trained=True),
-    "segments": Measure(segments, ("segments",), ("AUC",)),
-    "consistency": Measure(consistency, EVERY_KIND, ("error",)),
-    "cam": Measure(cam, ("classes",), ("drop",), seeded=False),
-    "cost": Measure(cost, (), (), seeded=False),
+    "segmentation": Measure(measure_probe, ("semantic",), ("mIoU",), trained=True),
+    "depth": Measure(measure_probe, ("depth",), ("abs rel",), trained=True),
+    "transfer": Measure(measure_transfer, ("semantic", "depth"), ("mIoU", "abs rel"), trained=True),
+    "segments": Measure(measure_segments, ("segments",), ("AUC",)),
+    "consistency": Measure(measure_consistency, ALL_LABEL_KINDS, ("error",)),
+    "cam": Measure(measure_cam, ("classes",), ("drop",), seeded=False),
+    "cost": Measure(measure_cost, (), (), seeded=False),
 }

@@ -10,7 +10,7 @@ from unstride.datasets.by_name import UNLABELLED
 from unstride.metrics import BoundaryIoU, DepthErrors, mean_iou
 
 
-class Segmentation:
+class SegmentationTask:
     """A class for each pixel, by cross entropy.
 
     Args:
@@ -28,12 +28,12 @@ class Segmentation:
         """Cross entropy."""
         return cross_entropy(answers, labels)
 
-    def score(self) -> "ClassScore":
+    def score(self) -> "SegmentationMetrics":
         """Of the classes of greatest answer."""
-        return ClassScore(self.outputs)
+        return SegmentationMetrics(self.outputs)
 
 
-class ClassScore:
+class SegmentationMetrics:
     """mIoU and boundary mIoU over a whole set, in percent.
 
     Args:
@@ -55,7 +55,7 @@ class ClassScore:
         return {name: 100 * value.item() for name, value in values.items()}
 
 
-class Depth:
+class DepthTask:
     """The logarithm of each pixel's depth in metres, by its absolute error.
 
     Args:
@@ -75,12 +75,12 @@ class Depth:
         """Mean |log prediction - log depth|."""
         return (answers[:, 0] - labels.log()).abs().mean()
 
-    def score(self) -> "DepthScore":
+    def score(self) -> "DepthMetrics":
         """Of the depth whose logarithm is the answer."""
-        return DepthScore(self.caps)
+        return DepthMetrics(self.caps)
 
 
-class DepthScore:
+class DepthMetrics:
     """abs rel, RMSE in metres and delta1 in percent: means over images, nothing aligned.
 
     Args:
@@ -102,12 +102,12 @@ class DepthScore:
         }  # fmt: skip
 
 
-def task_of(dataset) -> Segmentation | Depth:
+def create_probe_task(dataset) -> SegmentationTask | DepthTask:
     """What a probe can learn from a data set: its classes, or depth if it has none."""
-    return Segmentation(len(dataset.classes)) if dataset.classes else Depth(dataset.caps)
+    return SegmentationTask(len(dataset.classes)) if dataset.classes else DepthTask(dataset.caps)
 
 
-class Task(Protocol):
+class ProbeTask(Protocol):
     """What a probe learns to say of a pixel."""
 
     outputs: int

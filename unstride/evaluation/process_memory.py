@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 
-def resident(field: str) -> int:
+def proc_status_bytes(field: str) -> int:
     """A line of /proc/self/status, in bytes; Linux only."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
@@ -23,7 +23,7 @@ def resident(field: str) -> int:
     raise OSError(f"/proc/self/status has no line {field}")
 
 
-def peak_of(call: Callable[[], Any]) -> tuple[int, Any]:
+def measure_peak(call: Callable[[], Any]) -> tuple[int, Any]:
     """Growth of the resident peak during a second call, in bytes, and what it returned.
 
     The first call compiles and loads what is needed.
@@ -31,12 +31,12 @@ def peak_of(call: Callable[[], Any]) -> tuple[int, Any]:
     call()
     ctypes.CDLL(None).malloc_trim(0)  # what the first call left behind would hide the second
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
-    before = resident("VmRSS")
+    before = proc_status_bytes("VmRSS")
     result = call()
-    return resident("VmHWM") - before, result
+    return proc_status_bytes("VmHWM") - before, result
 
 
-def peak_in_child(call: Callable[[], Any]) -> int | None:
+def measure_peak_in_subprocess(call: Callable[[], Any]) -> int | None:
     """The peak of a call in a process of its own, in bytes; None where it cannot be had.
 
     It cannot be had of what cannot be pickled, such as a class that a function made, and on
@@ -62,4 +62,4 @@ if __name__ == "__main__":
     import torch
 
     torch.set_num_threads(1)
-    print(peak_of(pickle.loads(Path(sys.argv[1]).read_bytes()))[0])
+    print(measure_peak(pickle.loads(Path(sys.argv[1]).read_bytes()))[0])

@@ -12,15 +12,15 @@ from typing import Any
 
 import torch
 
-from unstride.evaluation.candidates import Row
+from unstride.evaluation.candidates import Candidate
 from unstride.evaluation.measures import MEASURES
-from unstride.evaluation.runner import Outcome
-from unstride.formats.atomic_write import write_whole
+from unstride.evaluation.runner import EvaluationResults
+from unstride.formats.atomic_write import atomic_write_text
 
-BASE = "bilinear"
+BASELINE = "bilinear"
 
 
-def columns(outcome: Outcome) -> list[tuple[str, str, str]]:
+def table_columns(outcome: EvaluationResults) -> list[tuple[str, str, str]]:
     """Measure, data set and value of each column, in the order they were measured."""
     found: dict[tuple[str, str, str], None] = {}
     for (measure, dataset, _), seeds in outcome.values.items():
@@ -28,7 +28,9 @@ def columns(outcome: Outcome) -> list[tuple[str, str, str]]:
     return list(found)
 
 
-def cell(outcome: Outcome, row: str, column: tuple[str, str, str]) -> dict[str, Any] | None:
+def cell_statistics(
+    outcome: EvaluationResults, row: str, column: tuple[str, str, str]
+) -> dict[str, Any] | None:
     """The mean, spread and seeds of a value, and its paired difference from bilinear."""
     measure, dataset, value = column
     seeds = outcome.values.get((measure, dataset, row))
@@ -37,42 +39,44 @@ def cell(outcome: Outcome, row: str, column: tuple[str, str, str]) -> dict[str, 
     if any(value not in one for one in seeds):
         return None
     numbers = [one[value] for one in seeds]
-    result = {"seeds": numbers, **moments(numbers, "mean", "spread")}
-    base = outcome.values.get((measure, dataset, BASE))
-    if base is not None and row != BASE and len(base) == len(seeds):
+    result = {"seeds": numbers, **mean_and_std(numbers, "mean", "spread")}
+    base = outcome.values.get((measure, dataset, BASELINE))
+    if base is not None and row != BASELINE and len(base) == len(seeds):
         difference = [one[value] - two[value] for one, two in zip(seeds, base, strict=True)]
-        result |= moments(difference, "difference", "difference_spread")
+        result |= mean_and_std(difference, "difference", "difference_spread")
     return result
 
 
-def moments(numbers: Sequence[float], mean: str, spread: str) -> dict[str, float]:
+def mean_and_std(numbers: Sequence[float], mean: str, spread: str) -> dict[str, float]:
     """Their mean, and their standard deviation if there are several."""
     found = {mean: statistics.fmean(numbers)}
     return found | ({spread: statistics.stdev(numbers)} if len(numbers) > 1 else {})
 
 
-def written(found: dict[str, Any] | None, *, compared: bool) -> str:
+def format_cell(found: dict[str, Any] | None, *, compared: bool) -> str:
     """A cell of the table: "46.69 +- 0.30 (+1.73)"."""
     if found is None:
         return "-"
-    text = number(found["mean"])
+    text = format_number(found["mean"])
     if "spread" in found:
-        text += f" +- {number(found['spread'], found['mean'])}"
+        text += f" +- {format_number(found['spread'], found['mean'])}"
     if compared and "difference" in found:
         text += f" ({'+' if found['difference'] >= 0 else '-'}"
-        text += f"{number(abs(found['difference']), found['mean'])})"
+        text += f"{format_number(abs(found['difference']), found['mean'])})"
     return text
 
 
-def number(value: float, like: float | None = None) -> str:
+def format_number(value: float, like: float | None = None) -> str:
     """Two decimals of what is in percent, three of what is near one."""
     size = abs(value if like is None else like)
     return f"{value:.0f}" if size >= 1000 else f"{value:.2f}" if size >= 10 else f"{value:.3f}"
 
 
-def as_lists(outcome: Outcome, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+def table_text(
+    outcome: EvaluationResults, rows: Sequence[Candidate]
+) -> tuple[list[str], list[list[str]]]:
     """Headings, and the text of each row."""
-    shown = columns(outcome)
+    shown = table_columns(outcome)
     several = len({dataset for _, dataset, _ in shown}) > 1
     heads = ["upsampler"]
     for measure, dataset, value in shown:
@@ -82,13 +86,14 @@ def as_lists(outcome: Outcome, rows: Sequence[Row]) -> tuple[list[str], list[lis
     for row in rows:
         label = f"{row.label} ({row.state})" if row.state else row.label
         cells = [
-            written(cell(outcome, row.label, column), compared=_first(column)) for column in shown
+            format_cell(cell_statistics(outcome, row.label, column), compared=_is_headline(column))
+            for column in shown
         ]
         lines.append([label, *cells])
     return heads, lines
 
 
-def _first(column: tuple[str, str, str]) -> bool:
+def _is_headline(column: tuple[str, str, str]) -> bool:
     measure, _, value = column
     return value in MEASURES[measure].headline
 
@@ -98,7 +103,7 @@ def provenance(command: str, seeds: int, wall: float) -> dict[str, Any]:
     versions = {name: version(name) for name in ("torch", "timm", "numba")}
     return {
         "command": command,
-        "commit": commit(),
+        "commit": git_commit(),
         "seeds": list(range(seeds)),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
         f"{torch.get_num_threads()} threads",
@@ -108,7 +113,7 @@ def provenance(command: str, seeds: int, wall: float) -> dict[str, Any]:
     }
 
 
-def commit() -> str:
+def git_commit() -> str:
     """Of the repository that this file lies in, "unknown" where there is none."""
     command = ["git", "describe", "--always", "--dirty"]
     try:
@@ -118,9 +123,11 @@ def commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def write(outcome: Outcome, rows: Sequence[Row], origin: dict[str, Any], out: Path) -> None:
+def write_tables(
+    outcome: EvaluationResults, rows: Sequence[Candidate], origin: dict[str, Any], out: Path
+) -> None:
     """OUT/table.md and OUT/table.json."""
-    heads, lines = as_lists(outcome, rows)
+    heads, lines = table_text(outcome, rows)
     rule = ["---"] * len(heads)
     table = "\n".join("| " + " | ".join(line) + " |" for line in [heads, rule, *lines])
     notes = [
@@ -129,25 +136,25 @@ def write(outcome: Outcome, rows: Sequence[Row], origin: dict[str, Any], out: Pa
         f"`{origin['command']}`, commit {origin['commit']}, {origin['machine']}, "
         f"torch {origin['versions']['torch']}, {origin['wall_seconds']:.0f} s",
     ]
-    write_whole(out / "table.md", table + "\n\n" + "\n\n".join(notes) + "\n")
+    atomic_write_text(out / "table.md", table + "\n\n" + "\n\n".join(notes) + "\n")
     cells = [
         {
             "row": row.label, "state": row.state, "measure": column[0], "dataset": column[1],
             "value": column[2], **found,
         }
         for row in rows
-        for column in columns(outcome)
-        if (found := cell(outcome, row.label, column)) is not None
+        for column in table_columns(outcome)
+        if (found := cell_statistics(outcome, row.label, column)) is not None
     ]  # fmt: skip
     content = {"cells": cells, "failed": outcome.failed, **origin}
-    write_whole(out / "table.json", json.dumps(content, indent=1))
+    atomic_write_text(out / "table.json", json.dumps(content, indent=1))
 
 
-def show(outcome: Outcome, rows: Sequence[Row], console) -> None:
+def print_table(outcome: EvaluationResults, rows: Sequence[Candidate], console) -> None:
     """The table on the terminal."""
     from rich.table import Table
 
-    heads, lines = as_lists(outcome, rows)
+    heads, lines = table_text(outcome, rows)
     table = Table(*heads)
     for line in lines:
         table.add_row(*line)

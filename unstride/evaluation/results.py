@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from unstride.formats.atomic_write import write_whole
+from unstride.formats.atomic_write import atomic_write_text
 
 
-class Store:
+class ResultStore:
     """The finished results in a folder, found again by everything that they depend on.
 
     Args:
@@ -25,26 +25,26 @@ class Store:
             found = json.loads(self.path(options).read_text())
         except (OSError, ValueError):
             return None
-        same = isinstance(found, dict) and found.get("options") == plain(options)
+        same = isinstance(found, dict) and found.get("options") == as_json(options)
         return found if same else None
 
     def save(
         self, options: dict[str, Any], values: dict[str, float], seconds: float
     ) -> dict[str, Any]:
         """Write a result, and return it as `load` will."""
-        result = {"values": values, "seconds": round(seconds, 1), "options": plain(options)}
-        write_whole(self.path(options), json.dumps(result, indent=1))
+        result = {"values": values, "seconds": round(seconds, 1), "options": as_json(options)}
+        atomic_write_text(self.path(options), json.dumps(result, indent=1))
         return result
 
     def path(self, options: dict[str, Any]) -> Path:
         """MEASURE.DATASET.ROW.SEED.DIGEST.json; options that differ have files that differ."""
-        text = json.dumps(plain(options), sort_keys=True)
+        text = json.dumps(as_json(options), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         words = (str(options[k]) for k in ("measure", "dataset", "row", "seed"))
         name = ".".join(re.sub(r"[^\w=-]+", "_", word)[:60] for word in words)
         return self.folder / f"{name}.{digest}.json"
 
 
-def plain(options: dict[str, Any]) -> dict[str, Any]:
+def as_json(options: dict[str, Any]) -> dict[str, Any]:
     """The options as they come back from a file."""
     return json.loads(json.dumps(options, default=str))

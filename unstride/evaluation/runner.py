@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unstride.evaluation.benchmark import Bench
-from unstride.evaluation.candidates import Row
+from unstride.evaluation.benchmark import Benchmark
+from unstride.evaluation.candidates import Candidate
 from unstride.evaluation.measures import MEASURES, Measure
-from unstride.evaluation.results import Store
-from unstride.saving.fingerprint import fingerprint
+from unstride.evaluation.results import ResultStore
+from unstride.saving.fingerprint import weights_fingerprint
 
-VERSION = 1  # of the protocol; results of another are computed again
+PROTOCOL_VERSION = 1  # of the protocol; results of another are computed again
 
-Key = tuple[str, str, str]  # measure, data set and row
+ResultKey = tuple[str, str, str]  # measure, data set and row
 
 
 @dataclass
-class Outcome:
+class EvaluationResults:
     """What was found.
 
     Attributes:
@@ -27,20 +27,20 @@ class Outcome:
         failed: rows that could not be measured, each with the reason.
     """
 
-    values: dict[Key, list[dict[str, float]]] = field(default_factory=dict)
-    seconds: dict[Key, float] = field(default_factory=dict)
+    values: dict[ResultKey, list[dict[str, float]]] = field(default_factory=dict)
+    seconds: dict[ResultKey, float] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
 
 
-def run(
-    benches: Sequence[Bench],
-    rows: Sequence[Row],
+def run_measures(
+    benches: Sequence[Benchmark],
+    rows: Sequence[Candidate],
     measures: Sequence[str],
     *,
     seeds: int,
     out: Path,
     say: Callable[[str], Any] = lambda _: None,
-) -> Outcome:
+) -> EvaluationResults:
     """Measure what is not in `out` yet.
 
     Args:
@@ -51,19 +51,21 @@ def run(
         out: folder of the results.
         say: told of each row that is done, or why it is not.
     """
-    outcome, store = Outcome(), Store(out / "results")
+    outcome, store = EvaluationResults(), ResultStore(out / "results")
     for name in measures:
         kinds = MEASURES[name].kinds
         fitting = [bench for bench in benches if bench.kind in kinds] if kinds else benches[:1]
         for bench in fitting:
-            options = options_of(bench, name)
+            options = cache_key(bench, name)
             for row in rows:
                 key = name, bench.name if kinds else "", row.label
                 where = " on ".join(filter(None, key[:2]))
                 try:
-                    found = measured(bench, name, row, seeds=seeds, store=store, options=options)
+                    found = load_or_measure(
+                        bench, name, row, seeds=seeds, store=store, options=options
+                    )
                 except Exception as error:  # of a user's operator it may be any
-                    outcome.failed.append(f"{row.label}, {where}: {sentence(error)}")
+                    outcome.failed.append(f"{row.label}, {where}: {error_message(error)}")
                     say(f"failed: {outcome.failed[-1]}")
                     continue
                 outcome.values[key] = [one["values"] for one in found]
@@ -72,13 +74,14 @@ def run(
     return outcome
 
 
-def options_of(bench: Bench, name: str) -> dict[str, Any]:
+def cache_key(bench: Benchmark, name: str) -> dict[str, Any]:
     """All but the row and the seed that a result depends on."""
     measure = MEASURES[name]
     options = {
-        "version": VERSION, "measure": name, "dataset": "",
+        "version": PROTOCOL_VERSION, "measure": name, "dataset": "",
         "backbone": getattr(bench.backbone, "name", type(bench.backbone).__name__),
-        "stride": bench.backbone.stride, "tensors of the backbone": fingerprint(bench.backbone),
+        "stride": bench.backbone.stride,
+        "tensors of the backbone": weights_fingerprint(bench.backbone),
     }  # fmt: skip
     if measure.kinds:
         options |= bench.described()
@@ -87,8 +90,14 @@ def options_of(bench: Bench, name: str) -> dict[str, Any]:
     return options
 
 
-def measured(
-    bench: Bench, name: str, row: Row, *, seeds: int, store: Store, options: dict[str, Any]
+def load_or_measure(
+    bench: Benchmark,
+    name: str,
+    row: Candidate,
+    *,
+    seeds: int,
+    store: ResultStore,
+    options: dict[str, Any],
 ) -> list[dict[str, Any]]:
     """The results of all seeds, found in the store or computed and put there."""
     measure: Measure = MEASURES[name]
@@ -105,7 +114,7 @@ def measured(
     return [result for seed in wanted if (result := found[seed]) is not None]
 
 
-def sentence(error: Exception) -> str:
+def error_message(error: Exception) -> str:
     """One line that says what went wrong."""
     text = next(iter(str(error).splitlines()), "")
     known = isinstance(error, ValueError | OSError) and text

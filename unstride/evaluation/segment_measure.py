@@ -4,20 +4,22 @@ from collections.abc import Sequence
 
 import torch
 
-from unstride.evaluation.benchmark import Bench
-from unstride.evaluation.candidates import Row
-from unstride.evaluation.frozen_features import at_every_pixel
+from unstride.evaluation.benchmark import Benchmark
+from unstride.evaluation.candidates import Candidate
+from unstride.evaluation.frozen_features import pixel_features
 from unstride.metrics import SegmentSeparation
 
 
 @torch.inference_mode()
-def segments(bench: Bench, row: Row, seeds: Sequence[int]) -> list[dict[str, float]]:
+def measure_segments(
+    bench: Benchmark, row: Candidate, seeds: Sequence[int]
+) -> list[dict[str, float]]:
     """The AUC of `SegmentSeparation` in percent, on features of every pixel; seeds draw pairs."""
     metrics = [SegmentSeparation(seed=seed) for seed in seeds]
     for image, regions, coarse in bench.scoring.walk(f"{row.label}: segments"):
         features = bench.frozen.standardised(coarse)
         up = row.upsampler(bench.frozen, image, features)
-        fine = at_every_pixel(bench.frozen, up, features, image)[0]
+        fine = pixel_features(bench.frozen, up, features, image)[0]
         for metric in metrics:
             metric.update(fine.cpu(), regions)
     return [

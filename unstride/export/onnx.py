@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unstride.formats.atomic_write import unfinished
+from unstride.formats.atomic_write import atomic_path
 from unstride.ops import decompositions
 
 
@@ -26,5 +26,5 @@ def export_onnx(
         program.run_decompositions(decompositions()), dynamo=True, verbose=False
     )
     assert onnx is not None
-    with unfinished(Path(path)) as beside:
+    with atomic_path(Path(path)) as beside:
         onnx.save(beside)

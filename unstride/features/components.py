@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-class Components(nn.Module):
+class PrincipalComponents(nn.Module):
     """Principal components of standardised features, scaled together to mean square one.
 
     Args:

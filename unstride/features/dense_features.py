@@ -11,11 +11,11 @@ from torch.nn.functional import interpolate
 
 from unstride.backbones.timm_backbone import Backbone, create_backbone
 from unstride.saving.configuration import build, describe
-from unstride.saving.folder import CONFIG, WEIGHTS, load_weights, naming_file, read_config, save_model
+from unstride.saving.folder import CONFIG_NAME, WEIGHTS_NAME, load_weights, naming_file, read_config, save_model
 from unstride.saving.huggingface import download_folder, upload_folder
 from unstride.backbones.padding import pad_image
-from unstride.tiling.memory_budget import room
-from unstride.tiling.padded_tiles import Pieces, covering
+from unstride.tiling.memory_budget import remaining_memory
+from unstride.tiling.padded_tiles import PaddedTiles, padded_output_size
 from unstride.upsamplers import Upsampler
 
 
@@ -76,13 +76,13 @@ class DenseFeatures(nn.Module):
         size = real if size is None else size
         if memory is not None:
             shape = (*features.shape[:2], *size)
-            left = room(memory, features.device) - prod(shape) * features.itemsize
+            left = remaining_memory(memory, features.device) - prod(shape) * features.itemsize
             pieces, result = self.pieces(features, image, size, left), features.new_empty(shape)
             for piece in pieces:
                 result[:, :, piece.rows, piece.columns] = piece.features
             return result
         padded = self.backbone.padded_size(real)
-        reach, direct = covering(padded, real, size)
+        reach, direct = padded_output_size(padded, real, size)
         fine = self.upsampler(features, pad_image(image, padded), reach)
         if direct:
             return fine[:, :, : size[0], : size[1]]
@@ -94,7 +94,7 @@ class DenseFeatures(nn.Module):
         image: Float[Tensor, "b 3 h w"],
         size: tuple[int, int],
         left: int | None = None,
-    ) -> Pieces:
+    ) -> PaddedTiles:
         """The same, to iterate over: each piece has its rows, its columns and its features.
 
         Args:
@@ -108,8 +108,8 @@ class DenseFeatures(nn.Module):
         """
         real = image.shape[2], image.shape[3]
         padded = self.backbone.padded_size(real)
-        return Pieces(
-            self.upsampler, features, pad_image(image, padded), covering(padded, real, size),
+        return PaddedTiles(
+            self.upsampler, features, pad_image(image, padded), padded_output_size(padded, real, size),
             real=real, size=size, room=left,
         )  # fmt: skip
 
@@ -152,11 +152,11 @@ class DenseFeatures(nn.Module):
         config = read_config(folder)
         if "backbone" not in config:
             raise ValueError(f"{where} holds a {config.get('upsampler')} without a backbone")
-        with naming_file(folder / CONFIG):
+        with naming_file(folder / CONFIG_NAME):
             backbone, upsampler = config["backbone"], build(config["upsampler"], classes)
             stride = backbone["stride"]
             model = cls(create_backbone(backbone["name"], False, stride=stride), upsampler)
-        load_weights(model, folder / WEIGHTS, "model")
+        load_weights(model, folder / WEIGHTS_NAME, "model")
         return model.eval()
 
     def push_to_hub(

@@ -16,17 +16,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.backbones.timm_backbone import Backbone
-from unstride.features.components import Components
+from unstride.features.components import PrincipalComponents
 from unstride.features.dense_features import DenseFeatures
-from unstride.features.implicit_fit import ImageFit, Record
-from unstride.features.implicit_options import VARIANTS, Recipe
+from unstride.features.implicit_fit import ImageFit, FitRecord
+from unstride.features.implicit_options import VARIANTS, ImplicitOptions
 from unstride.upsamplers import Bilinear, FeatUpImplicit, Upsampler
-from unstride.upsamplers.guide import required_guide
-from unstride.upsamplers.featup_implicit import places_and_colours
-from unstride.features.implicit_options import chosen
+from unstride.upsamplers.guide import check_guide
+from unstride.upsamplers.featup_implicit import coordinates_and_colours
+from unstride.features.implicit_options import variant_options
 
-BAND = 1 << 16  # pixels that are evaluated at once
-Watch = Callable[[int, str, int, int, float], object]
+PIXELS_PER_BAND = 1 << 16  # pixels that are evaluated at once
+FitCallback = Callable[[int, str, int, int, float], object]
 
 
 class FittedImplicit(Upsampler):
@@ -50,7 +50,7 @@ class FittedImplicit(Upsampler):
     def forward(self, features, guide=None, size=None):
         """Each image by its own network."""
         size = self.output_size(features, size)
-        guide = required_guide(guide, features, 3, "featup_implicit")
+        guide = check_guide(guide, features, 3, "featup_implicit")
         if len(features) != len(self.images):
             raise ValueError(
                 f"features must be of the {len(self.images)} images that were fitted, "
@@ -60,7 +60,7 @@ class FittedImplicit(Upsampler):
         return torch.cat([one(*pair, size) for one, pair in zip(self.images, pairs, strict=True)])
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> list[FitRecord]:
         """How each fit went."""
         return [one.record for one in self.images if isinstance(one, ImageNetwork)]
 
@@ -75,7 +75,7 @@ class ImageNetwork(nn.Module):
         record: how the fit went.
     """
 
-    def __init__(self, network: FeatUpImplicit, components: Components, adds: bool, record: Record):
+    def __init__(self, network: FeatUpImplicit, components: PrincipalComponents, adds: bool, record: FitRecord):
         super().__init__()
         self.network, self.components, self.adds, self.record = network, components, adds, record
 
@@ -86,10 +86,10 @@ class ImageNetwork(nn.Module):
         size: tuple[int, int],
     ) -> Float[Tensor, "1 c H W"]:
         """Band after band of rows: each pixel is told by its place and colour alone."""
-        inputs = places_and_colours(guide, size)
+        inputs = coordinates_and_colours(guide, size)
         bands = [
             self.components.back(self.network.at(band), centred=self.adds)
-            for band in inputs.split(max(BAND // size[1], 1), 2)
+            for band in inputs.split(max(PIXELS_PER_BAND // size[1], 1), 2)
         ]
         fine = torch.cat(bands, 2)
         return fine + Bilinear(features.shape[1])(features, size=size) if self.adds else fine
@@ -109,11 +109,11 @@ class ImplicitFeatures(DenseFeatures):
         *,
         variant: str = "default",
         seed: int = 0,
-        watch: Watch | None = None,
+        watch: FitCallback | None = None,
         **options,
     ):
         super().__init__(backbone, nn.Identity())
-        self.recipe, self.seed, self.watch = chosen(variant, options), seed, watch
+        self.recipe, self.seed, self.watch = variant_options(variant, options), seed, watch
 
     def upsample(self, features, image, size=None, *, memory=None):
         """Fit, then evaluate."""
@@ -125,7 +125,7 @@ class ImplicitFeatures(DenseFeatures):
 
     def fitted_to(self, image: Float[Tensor, "b 3 h w"]) -> DenseFeatures:
         """A network for each image."""
-        fitted = fit_by(self.recipe, self.backbone, image, self.seed, self.watch)
+        fitted = fit_with_options(self.recipe, self.backbone, image, self.seed, self.watch)
         return DenseFeatures(self.backbone, fitted)
 
 
@@ -135,7 +135,7 @@ def fit_implicit(
     *,
     variant: str = "default",
     seed: int = 0,
-    watch: Watch | None = None,
+    watch: FitCallback | None = None,
     **options,
 ) -> FittedImplicit:
     """A network for each image, fitted to what a backbone says of many views of it.
@@ -151,16 +151,16 @@ def fit_implicit(
         seed: of everything random.
         watch: called with the image's number, "views" or "steps", how many are done and of how
             many, and the error on the views held out, relative to bilinear's.
-        options: of `Recipe`, instead of the variant's.
+        options: of `ImplicitOptions`, instead of the variant's.
 
     Raises:
         ValueError: if there is no such variant or option, or its value is out of range.
     """
-    return fit_by(chosen(variant, options), backbone, images, seed, watch)
+    return fit_with_options(variant_options(variant, options), backbone, images, seed, watch)
 
 
-def fit_by(
-    recipe: Recipe, backbone: Backbone, images: Tensor, seed: int = 0, watch: Watch | None = None
+def fit_with_options(
+    recipe: ImplicitOptions, backbone: Backbone, images: Tensor, seed: int = 0, watch: FitCallback | None = None
 ) -> FittedImplicit:
     """What `fit_implicit` does, given a recipe."""
     modes = [(module, module.training) for module in backbone.modules()]

@@ -18,24 +18,24 @@ from torch.nn.functional import avg_pool2d
 from torch.nn.utils import clip_grad_norm_
 
 from unstride.backbones.padding import pad_image
-from unstride.transforms.jitter import (jittered_views, seen_through,)
-from unstride.losses.featup import Uncertainty, magnitude_variation, negative_log_likelihood
-from unstride.features.components import Components
-from unstride.features.implicit_options import Recipe
+from unstride.transforms.jitter import (random_jitters, apply_jitters,)
+from unstride.losses.featup import UncertaintyHead, magnitude_tv_loss, gaussian_nll_loss
+from unstride.features.components import PrincipalComponents
+from unstride.features.implicit_options import ImplicitOptions
 from unstride.upsamplers import FeatUpImplicit
 from unstride.upsamplers.by_name import create_downsampler
-from unstride.upsamplers.featup_implicit import places_and_colours
-from unstride.upsamplers.featup_downsample import smoothed
+from unstride.upsamplers.featup_implicit import coordinates_and_colours
+from unstride.upsamplers.featup_downsample import gaussian_blur
 
-FIRST = 50  # views from which the components are found
-CHECKED = 20  # steps between two looks at the views held out
-GAIN = 0.995  # an error counts as better if it is below this share of the best so far
-MOST = 1 << 16  # pixels of the network's map in a step
-Seen = Callable[[str, int, int, float], object]
+PCA_VIEWS = 50  # views from which the components are found
+CHECK_INTERVAL = 20  # steps between two looks at the views held out
+IMPROVEMENT_RATIO = 0.995  # an error counts as better if it is below this share of the best so far
+MAX_MAP_PIXELS = 1 << 16  # pixels of the network's map in a step
+ImageFitCallback = Callable[[str, int, int, float], object]
 
 
 @dataclass
-class Record:
+class FitRecord:
     """How a fit went; errors are mean squares over the held-out views.
 
     Args:
@@ -64,23 +64,23 @@ class ImageFit:
         seed: of the views.
     """
 
-    def __init__(self, backbone, image: Float[Tensor, "1 3 h w"], recipe: Recipe, seed: int):
+    def __init__(self, backbone, image: Float[Tensor, "1 3 h w"], recipe: ImplicitOptions, seed: int):
         self.backbone, self.recipe, self.stride = backbone, recipe, backbone.stride
         size = (image.shape[2], image.shape[3])
         self.frame = backbone.padded_size(size)
         self.image = pad_image(image, self.frame)
-        self.inputs = places_and_colours(self.image, self.frame)
-        self.step = comb_step(self.stride, self.frame, recipe.fineness)
-        self.views = jittered_views(
+        self.inputs = coordinates_and_colours(self.image, self.frame)
+        self.step = map_step(self.stride, self.frame, recipe.fineness)
+        self.views = random_jitters(
             recipe.views + recipe.held_out, size, self.frame, pad=recipe.pad * self.stride,
             zoom=(1.0, recipe.zoom), generator=torch.Generator().manual_seed(seed),
         ).to(image)  # fmt: skip
 
-    def run(self, seen: Seen) -> Record:
+    def run(self, seen: ImageFitCallback) -> FitRecord:
         """Look through the views, then fit until the steps or the patience are used up."""
         self.look(seen)
         self.build()
-        record, best = Record(self.components.kept, self.error_of_bilinear()), self.state()
+        record, best = FitRecord(self.components.kept, self.error_of_bilinear()), self.state()
         record.curve.append((0, self.error()))
         optimiser = torch.optim.NAdam(self.learned.parameters(), lr=self.recipe.learning_rate)
         waited = 0
@@ -89,30 +89,30 @@ class ImageFit:
             self.loss().backward()
             clip_grad_norm_(self.learned.parameters(), 1.0)
             optimiser.step()
-            if step % CHECKED and step < self.recipe.steps:
+            if step % CHECK_INTERVAL and step < self.recipe.steps:
                 continue
             lowest, error = record.error, self.error()
             record.curve.append((step, error))
             seen("steps", step, self.recipe.steps, error / record.bilinear)
             if error < lowest:
                 best = self.state()
-            waited = 0 if error < GAIN * lowest else waited + 1
+            waited = 0 if error < IMPROVEMENT_RATIO * lowest else waited + 1
             if waited == self.recipe.patience:
                 break
         self.learned.load_state_dict(best)
         return record
 
     @torch.no_grad()
-    def look(self, seen: Seen) -> None:
+    def look(self, seen: ImageFitCallback) -> None:
         """What the backbone says of the image and of each view, and the components of that."""
         coarse, answers = self.answer(self.image), []
         for i in range(len(self.views)):
-            view = seen_through(self.views[i : i + 1], self.image, self.frame)
+            view = apply_jitters(self.views[i : i + 1], self.image, self.frame)
             answers.append(self.answer(view.clamp(0, 1)))
-            if i + 1 == min(FIRST, len(self.views)):
-                self.components = Components(torch.cat([coarse, *answers]), self.recipe.components)
+            if i + 1 == min(PCA_VIEWS, len(self.views)):
+                self.components = PrincipalComponents(torch.cat([coarse, *answers]), self.recipe.components)
                 answers = [self.components(one) for one in answers]
-            elif i >= FIRST:
+            elif i >= PCA_VIEWS:
                 answers[i] = self.components(answers[i])
             seen("views", i + 1, len(self.views), float("nan"))
         self.coarse, self.answers = self.components(coarse), torch.cat(answers)
@@ -132,7 +132,7 @@ class ImageFit:
                 nn.init.zeros_(parameter)
         side = max(round(recipe.kernel * recipe.samples), 1)
         self.down = create_downsampler(recipe.downsampler, k, recipe.samples, kernel_size=side)
-        self.doubt = Uncertainty(k)
+        self.doubt = UncertaintyHead(k)
         self.learned = nn.ModuleList([self.network, self.down, self.doubt]).to(self.image)
 
     def state(self) -> dict[str, Tensor]:
@@ -145,12 +145,12 @@ class ImageFit:
         top, left = torch.randint(self.step, (2,)).tolist()
         fine, corner = self.render((top, left))
         answers = self.answers[chosen]
-        loss = negative_log_likelihood(
+        loss = gaussian_nll_loss(
             self.expected(fine, corner, chosen), answers, self.doubt(answers)
         )
-        loss = loss + self.recipe.smoothness * magnitude_variation(fine)
+        loss = loss + self.recipe.smoothness * magnitude_tv_loss(fine)
         if self.recipe.pin:
-            loss = loss + self.recipe.pin * (smoothed(fine) - fine).square().mean()
+            loss = loss + self.recipe.pin * (gaussian_blur(fine) - fine).square().mean()
         return loss
 
     def render(self, corner) -> tuple[Tensor, tuple[float, float]]:
@@ -171,7 +171,7 @@ class ImageFit:
         top, left = (first + 0.5 - self.step / 2 for first in corner)
         whole = [[left, columns * self.step], [top, rows * self.step]]
         first = (self.stride - 1) / 2
-        return seen_through(
+        return apply_jitters(
             self.views.new_tensor([whole]), self.coarse, (rows, columns), frame=self.frame,
             step=self.stride, corner=(first, first),
         )  # fmt: skip
@@ -180,7 +180,7 @@ class ImageFit:
         """The map as the backbone should see it through some views."""
         grid = (self.answers.shape[2], self.answers.shape[3])
         samples = (self.recipe.samples * grid[0], self.recipe.samples * grid[1])
-        seen = seen_through(
+        seen = apply_jitters(
             self.views[chosen], fine, samples, frame=self.frame, step=self.step, corner=corner
         )
         return self.down(seen, grid)
@@ -214,10 +214,10 @@ class ImageFit:
         return (self.expected(fine, corner, held) - self.answers[held]).square().mean().item()
 
 
-def comb_step(stride: int, frame: tuple[int, int], fineness: int) -> int:
+def map_step(stride: int, frame: tuple[int, int], fineness: int) -> int:
     """Pixels between neighbours of the map: what divides the stride, so that it fits the frame.
 
     The map has about `fineness` pixels to a cell, fewer where it would have more than MOST.
     """
-    wanted = max(stride / fineness, (frame[0] * frame[1] / MOST) ** 0.5)
+    wanted = max(stride / fineness, (frame[0] * frame[1] / MAX_MAP_PIXELS) ** 0.5)
     return next((n for n in range(1, stride) if stride % n == 0 and n >= wanted), stride)

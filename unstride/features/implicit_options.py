@@ -9,13 +9,13 @@ features, where the code fits a channel of its own to it.
 from dataclasses import dataclass, replace
 from dataclasses import replace
 
-COUNTED = (
+POSITIVE_OPTIONS = (
     "steps", "patience", "views", "held_out", "drawn", "components", "fineness", "samples",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ImplicitOptions:
     """How a network is fitted.
 
     Args:
@@ -72,27 +72,27 @@ class Recipe:
             )
         if self.zoom < 1:
             raise ValueError(f"zoom must be at least 1, got {self.zoom}")
-        for name in COUNTED:
+        for name in POSITIVE_OPTIONS:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 
-PUBLISHED = Recipe(
+PAPER_OPTIONS = ImplicitOptions(
     start="nothing", steps=1200, views=3000, drawn=10, pad=1.9, highest=10.0, comb=False,
     kernel=1.8, learning_rate=2e-3,
 )  # fmt: skip
 VARIANTS = {
-    "default": Recipe(),
-    "paper": PUBLISHED,
-    "released": replace(PUBLISHED, dropout=0.2, pin=0.1, downsampler="attention_pool"),
+    "default": ImplicitOptions(),
+    "paper": PAPER_OPTIONS,
+    "released": replace(PAPER_OPTIONS, dropout=0.2, pin=0.1, downsampler="attention_pool"),
 }
 
 
-def chosen(variant: str, options: dict) -> Recipe:
+def variant_options(variant: str, options: dict) -> ImplicitOptions:
     """A variant with some options changed."""
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
-    known = Recipe.__dataclass_fields__
+    known = ImplicitOptions.__dataclass_fields__
     for name in options:
         if name not in known:
             raise ValueError(f"options must be of {', '.join(known)}, got {name!r}")

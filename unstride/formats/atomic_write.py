@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @contextmanager
-def unfinished(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """A path beside `path`, which the file written there gets if nothing goes wrong."""
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
@@ -19,8 +19,8 @@ def unfinished(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, text: str) -> None:
+def atomic_write_text(path: Path, text: str) -> None:
     """Write a text, into a folder that is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with unfinished(path) as beside:
+    with atomic_path(path) as beside:
         beside.write_text(text)

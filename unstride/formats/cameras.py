@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unstride.geometry import half_pixel
+from unstride.geometry import half_pixel_intrinsics
 
 
-def read_rows(path: Path, layout: str) -> list[list[str]]:
+def read_tokens(path: Path, layout: str) -> list[list[str]]:
     """The words of each line that has any.
 
     Raises:
@@ -27,13 +27,13 @@ def read_intrinsics(path: Path, layout: str) -> Float[Tensor, "3 3"]:
         ValueError: if there are others.
         FileNotFoundError: if there is no such file.
     """
-    rows = read_rows(path, layout)
+    rows = read_tokens(path, layout)
     if [len(row) for row in rows] != [3, 3, 3]:
         raise ValueError(f"{path}: a 3 x 3 matrix is expected")
-    return half_pixel(torch.tensor([numbers(row, path) for row in rows]))
+    return half_pixel_intrinsics(torch.tensor([parse_floats(row, path) for row in rows]))
 
 
-def read_named(path: Path, name: str, layout: str, *, count: int) -> Float[Tensor, " n"]:
+def read_calibration(path: Path, name: str, layout: str, *, count: int) -> Float[Tensor, " n"]:
     """The numbers of a calibration's line of that name.
 
     Args:
@@ -46,15 +46,15 @@ def read_named(path: Path, name: str, layout: str, *, count: int) -> Float[Tenso
         ValueError: if there is no such line, or not so many numbers in it.
         FileNotFoundError: if there is no such file.
     """
-    rows = {row[0]: row[1:] for row in read_rows(path, layout)}
+    rows = {row[0]: row[1:] for row in read_tokens(path, layout)}
     if name not in rows:
         raise ValueError(f"{path}: no line {name}")
     if len(rows[name]) != count:
         raise ValueError(f"{path}: {name} and {len(rows[name])} numbers, not {count}")
-    return torch.tensor(numbers(rows[name], path))
+    return torch.tensor(parse_floats(rows[name], path))
 
 
-def pose_of(words: list[str], path: Path) -> Float[Tensor, "4 4"]:
+def parse_pose(words: list[str], path: Path) -> Float[Tensor, "4 4"]:
     """A pose from its 3 x 4 numbers, row by row.
 
     Raises:
@@ -63,11 +63,11 @@ def pose_of(words: list[str], path: Path) -> Float[Tensor, "4 4"]:
     if len(words) != 12:
         raise ValueError(f"{path}: {len(words)} numbers; a pose has 12")
     pose = torch.eye(4)
-    pose[:3] = torch.tensor(numbers(words, path)).view(3, 4)
+    pose[:3] = torch.tensor(parse_floats(words, path)).view(3, 4)
     return pose
 
 
-def numbers(words: list[str], path: Path) -> list[float]:
+def parse_floats(words: list[str], path: Path) -> list[float]:
     """The words as numbers.
 
     Raises:

@@ -29,13 +29,13 @@ def decode_mask(segmentation: Any, size: Size) -> Bool[Tensor, "h w"]:
     if isinstance(segmentation, list):
         if not segmentation:
             return torch.zeros(size, dtype=torch.bool)
-        runs = coco.merge(coco.frPyObjects([_polygon(p) for p in segmentation], *size))
+        runs = coco.merge(coco.frPyObjects([_checked_polygon(p) for p in segmentation], *size))
         return torch.from_numpy(coco.decode(runs)).bool()
     if not isinstance(segmentation, dict) or segmentation.get("size") != list(size):
         raise ValueError(f"neither polygons nor runs of an image of {size[1]} x {size[0]}")
     runs = dict(segmentation)
     if not isinstance(runs.get("counts"), str):
-        runs = coco.frPyObjects([_checked(runs, size)], *size)[0]
+        runs = coco.frPyObjects([_checked_rle(runs, size)], *size)[0]
     try:
         return torch.from_numpy(coco.decode(runs)).bool()
     except (ValueError, RuntimeError, OverflowError) as error:
@@ -54,7 +54,7 @@ def encode_mask(mask: Bool[Tensor, "h w"]) -> dict[str, Any]:
     }
 
 
-def _polygon(points: Any) -> list[float]:
+def _checked_polygon(points: Any) -> list[float]:
     numbers = isinstance(points, list) and all(
         isinstance(v, int | float) and abs(v) < 1e6 for v in points
     )
@@ -63,7 +63,7 @@ def _polygon(points: Any) -> list[float]:
     return [float(v) for v in points]
 
 
-def _checked(runs: dict[str, Any], size: Size) -> dict[str, Any]:
+def _checked_rle(runs: dict[str, Any], size: Size) -> dict[str, Any]:
     counts = runs.get("counts")
     if not isinstance(counts, list) or not all(isinstance(n, int) and n >= 0 for n in counts):
         raise ValueError("runs are whole numbers from 0")

@@ -13,15 +13,15 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from unstride.formats.atomic_write import unfinished, write_whole
-from unstride.formats.images import opened
-from unstride.formats.json import field, listed, read_json
-from unstride.formats.segments import Category, Segment, check_segments, segment_infos
+from unstride.formats.atomic_write import atomic_path, atomic_write_text
+from unstride.formats.images import open_image
+from unstride.formats.json import object_list, read_json, typed_field
+from unstride.formats.segments import Category, Segment, check_segments, segments_info
 
-MOST = 256**3 - 1  # the largest id that three bytes hold
+MAX_SEGMENT_ID = 256**3 - 1  # the largest id that three bytes hold
 
 
-def read_ids(path: str | Path, size: tuple[int, int] | None = None) -> Int64[Tensor, "h w"]:
+def read_segment_ids(path: str | Path, size: tuple[int, int] | None = None) -> Int64[Tensor, "h w"]:
     """The segment ids in a panoptic PNG; 0 is void.
 
     Args:
@@ -32,7 +32,7 @@ def read_ids(path: str | Path, size: tuple[int, int] | None = None) -> Int64[Ten
         ValueError: if it is damaged, not RGB, or of another size.
         FileNotFoundError: if there is no such file.
     """
-    with opened(path) as image:
+    with open_image(path) as image:
         if image.mode != "RGB" or (size is not None and image.size != (size[1], size[0])):
             wanted = "" if size is None else f" of {size[1]} x {size[0]} pixels"
             raise ValueError(
@@ -43,7 +43,7 @@ def read_ids(path: str | Path, size: tuple[int, int] | None = None) -> Int64[Ten
     return colours @ torch.tensor([1, 256, 65536])
 
 
-def write_ids(path: str | Path, ids: Int64[Tensor, "h w"]) -> None:
+def write_segment_ids(path: str | Path, ids: Int64[Tensor, "h w"]) -> None:
     """Writes a panoptic PNG, whole or not at all.
 
     Raises:
@@ -51,10 +51,12 @@ def write_ids(path: str | Path, ids: Int64[Tensor, "h w"]) -> None:
     """
     from PIL import Image
 
-    if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) <= MOST:
-        raise ValueError(f"{path}: ids {int(ids.min())} to {int(ids.max())}, outside 0..{MOST}")
+    if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) <= MAX_SEGMENT_ID:
+        raise ValueError(
+            f"{path}: ids {int(ids.min())} to {int(ids.max())}, outside 0..{MAX_SEGMENT_ID}"
+        )
     bytes_ = torch.stack([ids % 256, ids // 256 % 256, ids // 65536], -1)
-    with unfinished(Path(path)) as beside:
+    with atomic_path(Path(path)) as beside:
         Image.fromarray(bytes_.cpu().numpy().astype(np.uint8)).save(beside, format="PNG")
 
 
@@ -65,16 +67,16 @@ def read_categories(path: Path, document: Mapping[str, Any]) -> list[Category]:
         ValueError: if one lacks its id or name, or two have the same id.
     """
     found = []
-    for entry in listed(path, document, "categories"):
-        is_thing = bool(field(path, {"isthing": 1, **entry}, "isthing", int))
-        number, name = field(path, entry, "id", int), field(path, entry, "name", str)
+    for entry in object_list(path, document, "categories"):
+        is_thing = bool(typed_field(path, {"isthing": 1, **entry}, "isthing", int))
+        number, name = typed_field(path, entry, "id", int), typed_field(path, entry, "name", str)
         found.append(Category(number, name, is_thing))
     if len({c.id for c in found}) != len(found):
         raise ValueError(f"{path}: two categories have the same id")
     return found
 
 
-def read_segments(path: Path) -> tuple[dict[str, list[Segment]], list[Category]]:
+def read_panoptic_json(path: Path) -> tuple[dict[str, list[Segment]], list[Category]]:
     """The segments of each PNG that a panoptic JSON names, and its categories.
 
     Raises:
@@ -85,15 +87,15 @@ def read_segments(path: Path) -> tuple[dict[str, list[Segment]], list[Category]]
     categories = read_categories(path, document)
     known = {c.id for c in categories}
     found: dict[str, list[Segment]] = {}
-    for annotation in listed(path, document, "annotations"):
-        name = field(path, annotation, "file_name", str)
+    for annotation in object_list(path, document, "annotations"):
+        name = typed_field(path, annotation, "file_name", str)
         found[name] = [
             Segment(
-                field(path, s, "id", int),
-                field(path, s, "category_id", int),
-                bool(field(path, {"iscrowd": 0, **s}, "iscrowd", int)),
+                typed_field(path, s, "id", int),
+                typed_field(path, s, "category_id", int),
+                bool(typed_field(path, {"iscrowd": 0, **s}, "iscrowd", int)),
             )
-            for s in listed(path, annotation, "segments_info")
+            for s in object_list(path, annotation, "segments_info")
         ]
         for segment in found[name]:
             if segment.category not in known:
@@ -108,7 +110,7 @@ def write_panoptic(
 ) -> None:
     """Writes FOLDER/NAME.png for each image and FOLDER.json beside the folder.
 
-    An image's number is that of `image_numbers`.
+    An image's number is that of `coco_image_ids`.
 
     Args:
         folder: made if need be.
@@ -121,28 +123,28 @@ def write_panoptic(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     images, annotations = [], []
-    numbers = image_numbers(list(results))
+    numbers = coco_image_ids(list(results))
     for number, (name, (ids, segments)) in zip(numbers, results.items(), strict=True):
         check_segments(ids, segments, name)
-        write_ids(folder / f"{name}.png", ids)
+        write_segment_ids(folder / f"{name}.png", ids)
         height, width = ids.shape
         images.append({"id": number, "file_name": name, "height": height, "width": width})
-        written = segment_infos(ids, segments)
+        written = segments_info(ids, segments)
         annotations.append(
             {"image_id": number, "file_name": f"{name}.png", "segments_info": written}
         )
-    document = panoptic_document(images, annotations, categories)
-    write_whole(Path(f"{folder}.json"), json.dumps(document))
+    document = panoptic_json(images, annotations, categories)
+    atomic_write_text(Path(f"{folder}.json"), json.dumps(document))
 
 
-def image_numbers(names: Sequence[str]) -> list[int]:
+def coco_image_ids(names: Sequence[str]) -> list[int]:
     """The names as numbers, if they are as COCO's are: different ones; else places from 1."""
     if all(name.isdecimal() for name in names) and len(set(map(int, names))) == len(names):
         return [int(name) for name in names]
     return list(range(1, len(names) + 1))
 
 
-def panoptic_document(
+def panoptic_json(
     images: Sequence[Mapping[str, Any]],
     annotations: Sequence[Mapping[str, Any]],
     categories: Sequence[Category],

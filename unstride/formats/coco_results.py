@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from unstride.formats.atomic_write import write_whole
+from unstride.formats.atomic_write import atomic_write_text
 from unstride.formats.coco_masks import encode_mask
 
 
@@ -30,11 +30,13 @@ def write_detections(
     Raises:
         ValueError: if a label is none of the categories.
     """
-    written = [entry for number, found in results for entry in entries(number, found, categories)]
-    write_whole(Path(path), json.dumps(written))
+    written = [
+        entry for number, found in results for entry in detection_records(number, found, categories)
+    ]
+    atomic_write_text(Path(path), json.dumps(written))
 
 
-def entries(
+def detection_records(
     image_id: int, found: Mapping[str, Tensor], categories: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
     """The detections of one image, one by one; arguments as in `write_detections`."""

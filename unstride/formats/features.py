@@ -14,15 +14,17 @@ from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor
 
-from unstride.formats.atomic_write import unfinished
+from unstride.formats.atomic_write import atomic_path
 
-BLOCK = 16  # channels that are turned to the file's layout together: a cache line of channels_last
-TYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+CHANNELS_PER_BLOCK = (
+    16  # channels that are turned to the file's layout together: a cache line of channels_last
+)
+SAFETENSORS_DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
     """Write safetensors; the file appears whole or not at all."""
-    with unfinished(path) as file:
+    with atomic_path(path) as file:
         file.touch()
         usual = file.stat().st_mode  # safetensors would let nobody else read it
         save_file(tensors, file, metadata)
@@ -30,7 +32,7 @@ def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str
 
 
 @contextmanager
-def feature_file(
+def open_feature_file(
     path: Path, shape: tuple[int, int, int], dtype: torch.dtype, metadata: dict[str, str]
 ) -> Iterator[FeatureWriter]:
     """A safetensors file of one tensor, "features", to be written in rectangles.
@@ -47,17 +49,17 @@ def feature_file(
         OSError: if the disk has not enough space.
     """
     size = prod(shape) * dtype.itemsize
-    entry = {"dtype": TYPES[dtype], "shape": list(shape), "data_offsets": [0, size]}
+    entry = {"dtype": SAFETENSORS_DTYPES[dtype], "shape": list(shape), "data_offsets": [0, size]}
     described = {"__metadata__": metadata, "features": entry}
     header = json.dumps(described, separators=(",", ":"), ensure_ascii=False).encode()
     header += b" " * (-len(header) % 8)
     if (free := shutil.disk_usage(path.parent).free) < size:
         raise OSError(f"{path} takes {size / 1e9:.2f} GB, but {free / 1e9:.2f} GB are free there")
-    with unfinished(path) as name, open(name, "wb") as file:
+    with atomic_path(path) as name, open(name, "wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
         file.truncate(8 + len(header) + size)
         yield FeatureWriter(file, 8 + len(header), shape, dtype)
-        file.flush()  # before `unfinished` moves it
+        file.flush()  # before `atomic_path` moves it
 
 
 class FeatureWriter:
@@ -78,9 +80,9 @@ class FeatureWriter:
         _, height, width = self.shape
         whole = features.shape[2] == width
         for c in range(len(features)):
-            if c % BLOCK == 0:
-                block = features[c : c + BLOCK].to(self.dtype).cpu().contiguous()
-            values = block[c % BLOCK].view(torch.uint8).numpy()
+            if c % CHANNELS_PER_BLOCK == 0:
+                block = features[c : c + CHANNELS_PER_BLOCK].to(self.dtype).cpu().contiguous()
+            values = block[c % CHANNELS_PER_BLOCK].view(torch.uint8).numpy()
             first = (c * height + rows.start) * width + columns.start
             for i, run in enumerate([values] if whole else values):
                 self.file.seek(self.start + (first + i * width) * self.dtype.itemsize)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
 MAX_PIXELS = 100_000_000
 
 
@@ -31,7 +31,9 @@ def find_images(sources: str | Iterable[str | Path], without: Path | None = None
     for source in map(str, [sources] if isinstance(sources, str) else sources):
         path = Path(source)
         if path.is_dir():
-            files = [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
+            files = [
+                p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
+            ]
             if left_out and path.resolve() in left_out.parents:
                 files = [p for p in files if left_out not in p.resolve().parents]
         elif path.is_file():
@@ -54,12 +56,12 @@ def load_image(path: str | Path) -> Float[Tensor, "1 3 h w"]:
     """
     from PIL import ImageOps
 
-    with opened(path) as image:
-        return _as_tensor(ImageOps.exif_transpose(image), path)
+    with open_image(path) as image:
+        return _rgb_tensor(ImageOps.exif_transpose(image), path)
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator:
+def open_image(path: str | Path) -> Iterator:
     """The image in a file, by Pillow; what is wrong with the file is said in one sentence."""
     from PIL import Image, UnidentifiedImageError
 
@@ -88,7 +90,7 @@ def _check_area(image, path: Path) -> None:
         )
 
 
-def _as_tensor(image, path: str | Path) -> Tensor:
+def _rgb_tensor(image, path: str | Path) -> Tensor:
     import numpy as np
     from PIL import Image
 

@@ -25,48 +25,48 @@ def read_json(path: Path) -> dict[str, Any]:
     return document
 
 
-def field(path: Path, entry: Mapping[str, Any], name: str, kind: type) -> Any:
+def typed_field(path: Path, entry: Mapping[str, Any], name: str, kind: type) -> Any:
     """A field of an entry.
 
     Raises:
         ValueError: if it is missing or of another kind.
     """
     if name not in entry:
-        raise ValueError(f"{path}: an entry lacks {name!r}: {_short(entry)}")
+        raise ValueError(f"{path}: an entry lacks {name!r}: {_abbreviated(entry)}")
     value = entry[name]
     if not isinstance(value, kind):
-        raise ValueError(f"{path}: {name!r} is {_short(value)}, expected is {kind.__name__}")
+        raise ValueError(f"{path}: {name!r} is {_abbreviated(value)}, expected is {kind.__name__}")
     return value
 
 
-def listed(path: Path, entry: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+def object_list(path: Path, entry: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """A list of objects of an entry.
 
     Raises:
         ValueError: if it is missing, or anything else.
     """
-    found = field(path, entry, name, list)
+    found = typed_field(path, entry, name, list)
     for item in found:
         if not isinstance(item, dict):
-            raise ValueError(f"{path}: {name!r} holds {_short(item)}, expected are objects")
+            raise ValueError(f"{path}: {name!r} holds {_abbreviated(item)}, expected are objects")
     return found
 
 
-def _short(value: Any) -> str:
+def _abbreviated(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def without_nan(content: Any) -> Any:
+def nan_to_none(content: Any) -> Any:
     """With None in the place of what JSON has no number for."""
     if isinstance(content, dict):
-        return {name: without_nan(value) for name, value in content.items()}
+        return {name: nan_to_none(value) for name, value in content.items()}
     if isinstance(content, list | tuple):
-        return [without_nan(value) for value in content]
+        return [nan_to_none(value) for value in content]
     return None if isinstance(content, float) and not isfinite(content) else content
 
 
-def worded(value: Any) -> str:
+def json_default(value: Any) -> str:
     """What JSON has no kind for: a class or a function by its name, which stays from run to run."""
     if callable(value) and hasattr(value, "__qualname__"):
         return f"{value.__module__}:{value.__qualname__}"

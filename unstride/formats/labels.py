@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from unstride.formats.images import opened
+from unstride.formats.images import open_image
 
 UNLABELLED = 255
-CLASS_MODES = ("L", "P", "I", "I;16", "I;16B", "I;16L")  # one channel of whole numbers
+LABEL_MODES = ("L", "P", "I", "I;16", "I;16B", "I;16L")  # one channel of whole numbers
 DEPTH_MODES = ("I", "I;16", "I;16B", "I;16L")
 
 
@@ -25,7 +25,7 @@ def load_labels(path: str | Path, size: tuple[int, int] | None = None) -> Int64[
         ValueError: if it is no such image, damaged, or of another size.
         FileNotFoundError: if there is no such file.
     """
-    return _numbers(path, CLASS_MODES, "a label image has one channel of whole numbers", size)
+    return _read_integers(path, LABEL_MODES, "a label image has one channel of whole numbers", size)
 
 
 def load_depth(
@@ -42,15 +42,17 @@ def load_depth(
         ValueError: if it is no such image, damaged, or of another size.
         FileNotFoundError: if there is no such file.
     """
-    return _numbers(path, DEPTH_MODES, "a depth image has one channel of 16 bits", size) * unit
+    return (
+        _read_integers(path, DEPTH_MODES, "a depth image has one channel of 16 bits", size) * unit
+    )
 
 
-def _numbers(
+def _read_integers(
     path: str | Path, modes: tuple[str, ...], expected: str, size: tuple[int, int] | None
 ) -> Int64[Tensor, "h w"]:
     import numpy as np
 
-    with opened(path) as image:
+    with open_image(path) as image:
         if image.mode not in modes:
             raise ValueError(f"{path}: {expected}, but this one's mode is {image.mode}")
         pixels = torch.from_numpy(np.array(image).astype(np.int64))
@@ -62,10 +64,10 @@ def _numbers(
     return pixels
 
 
-DEEPEST = 65.535  # metres: what 16 bits of millimetres hold
+MAX_DEPTH = 65.535  # metres: what 16 bits of millimetres hold
 
 
-def write_classes(
+def write_labels(
     path: str | Path, labels: Int64[Tensor, "h w"], colours: Float[Tensor, "n 3"]
 ) -> None:
     """Writes an 8-bit PNG of class numbers that viewers show in colours; `load_labels` reads it.

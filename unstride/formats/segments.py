@@ -44,7 +44,7 @@ def check_segments(ids: Int64[Tensor, "h w"], segments: Sequence[Segment], name:
         raise ValueError(f"{name}: segment {empty[0]} has no pixel")
 
 
-def segment_infos(ids: Int64[Tensor, "h w"], segments: Sequence[Segment]) -> list[dict[str, Any]]:
+def segments_info(ids: Int64[Tensor, "h w"], segments: Sequence[Segment]) -> list[dict[str, Any]]:
     """What the JSON says of each segment: category, area in pixels, and box (XYWH in pixels)."""
     return [_segment_info(ids, segment) for segment in segments]
 

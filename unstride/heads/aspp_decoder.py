@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from unstride.necks.conv_block import group_norm
-from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
+from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
 
-RATES = (96, 192, 288)  # of the dilated convolutions, in pixels: 6, 12, 18 cells at stride 16
+ASPP_RATES = (96, 192, 288)  # of the dilated convolutions, in pixels: 6, 12, 18 cells at stride 16
 
 
-class Decoder(nn.Module):
+class PanopticDecoder(nn.Module):
     """Context by dilated convolutions on the coarsest grid, enlarged step by step past the skips.
 
     A 5 x 5 convolution of each channel by itself, then one of 1 x 1, follow each step. A skip has
@@ -27,18 +27,20 @@ class Decoder(nn.Module):
         upsampler: a factory.
     """
 
-    def __init__(self, channels: dict[int, int], context: int, width: int, upsampler: Factory):
+    def __init__(
+        self, channels: dict[int, int], context: int, width: int, upsampler: UpsamplerFactory
+    ):
         super().__init__()
         self.strides = sorted(channels, reverse=True)
-        rates = [max(rate // self.strides[0], 1) for rate in RATES]
-        self.context = Context(channels[self.strides[0]], context, rates)
+        rates = [max(rate // self.strides[0], 1) for rate in ASPP_RATES]
+        self.context = ASPP(channels[self.strides[0]], context, rates)
         self.skips, self.ups, self.fuse = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         before = context
         for coarse, fine in pairwise(self.strides):
             skip = max(width * fine // 32, 1)
-            self.skips.append(_block(channels[fine], skip, 1))
-            self.ups.append(built_upsampler(upsampler, before, coarse // fine, guide_channels=skip))
-            self.fuse.append(_separable(before + skip, width))
+            self.skips.append(_conv_norm_relu(channels[fine], skip, 1))
+            self.ups.append(build_upsampler(upsampler, before, coarse // fine, guide_channels=skip))
+            self.fuse.append(_separable_conv(before + skip, width))
             before = width
 
     def forward(
@@ -50,12 +52,12 @@ class Decoder(nn.Module):
         for stride, skip, up, fuse in steps:
             finer = skip(features[stride])
             size = finer.shape[2], finer.shape[3]
-            wide = enlarged(maps, up, size, finer=finer, image=image)
+            wide = upsample_guided(maps, up, size, finer=finer, image=image)
             maps = fuse(torch.cat([wide, finer], 1))
         return maps
 
 
-class Context(nn.Module):
+class ASPP(nn.Module):
     """Atrous spatial pyramid pooling: a pixel, its wider surroundings, and the whole image.
 
     Args:
@@ -66,10 +68,10 @@ class Context(nn.Module):
 
     def __init__(self, channels: int, width: int, rates: Sequence[int]):
         super().__init__()
-        self.near = nn.ModuleList([_block(channels, width, 1)])
-        self.near.extend(_block(channels, width, 3, rate) for rate in rates)
+        self.near = nn.ModuleList([_conv_norm_relu(channels, width, 1)])
+        self.near.extend(_conv_norm_relu(channels, width, 3, rate) for rate in rates)
         self.whole = nn.Conv2d(channels, width, 1)
-        self.join = _block(width * (len(rates) + 2), width, 1)
+        self.join = _conv_norm_relu(width * (len(rates) + 2), width, 1)
 
     def forward(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
         """On the same grid."""
@@ -78,7 +80,9 @@ class Context(nn.Module):
         return self.join(torch.cat([*near, whole.expand_as(near[0])], 1))
 
 
-def _block(before: int, after: int, side: int, rate: int = 1, groups: int = 1) -> nn.Sequential:
+def _conv_norm_relu(
+    before: int, after: int, side: int, rate: int = 1, groups: int = 1
+) -> nn.Sequential:
     reach = rate * (side // 2)
     convolution = nn.Conv2d(
         before, after, side, padding=reach, dilation=rate, groups=groups, bias=False
@@ -86,5 +90,7 @@ def _block(before: int, after: int, side: int, rate: int = 1, groups: int = 1) -
     return nn.Sequential(convolution, group_norm(after), nn.ReLU())
 
 
-def _separable(before: int, after: int) -> nn.Sequential:
-    return nn.Sequential(_block(before, before, 5, groups=before), _block(before, after, 1))
+def _separable_conv(before: int, after: int) -> nn.Sequential:
+    return nn.Sequential(
+        _conv_norm_relu(before, before, 5, groups=before), _conv_norm_relu(before, after, 1)
+    )

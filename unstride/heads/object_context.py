@@ -24,14 +24,16 @@ class ObjectContext(nn.Module):
 
     def __init__(self, channels: int, classes: int, *, width: int = 512, key_width: int = 256):
         super().__init__()
-        self.rough = nn.Sequential(conv_norm_relu(channels, channels), _linear(channels, classes))
+        self.rough = nn.Sequential(
+            conv_norm_relu(channels, channels), _classifier(channels, classes)
+        )
         self.pixels = conv_norm_relu(channels, width, 3)
-        self.query = _twice(width, key_width)
-        self.key = _twice(width, key_width)
+        self.query = _two_convs(width, key_width)
+        self.key = _two_convs(width, key_width)
         self.value = conv_norm_relu(width, key_width)
         self.context = conv_norm_relu(key_width, width)
         self.mix = conv_norm_relu(2 * width, width)
-        self.predict = _linear(width, classes)
+        self.predict = _classifier(width, classes)
 
     def forward(
         self, features: Float[Tensor, "b c h w"]
@@ -43,15 +45,15 @@ class ObjectContext(nn.Module):
         """
         rough = self.rough(features)
         pixels = self.pixels(features)
-        classes = class_means(pixels, rough)[..., None]  # as a map of n x 1 pixels
-        found = attended(
+        classes = class_representations(pixels, rough)[..., None]  # as a map of n x 1 pixels
+        found = cross_attention(
             self.query(pixels), self.key(classes).squeeze(3), self.value(classes).squeeze(3)
         )
         mixed = self.mix(torch.cat([pixels, self.context(found)], 1))
         return self.predict(mixed), rough
 
 
-def class_means(
+def class_representations(
     pixels: Float[Tensor, "b d h w"], logits: Float[Tensor, "b n h w"]
 ) -> Float[Tensor, "b d n"]:
     """The mean of all pixels for each class, weighted by a softmax of its logits over pixels."""
@@ -59,7 +61,7 @@ def class_means(
     return pixels.flatten(2) @ weights.mT
 
 
-def attended(
+def cross_attention(
     queries: Float[Tensor, "b d h w"],
     keys: Float[Tensor, "b d n"],
     values: Float[Tensor, "b e n"],
@@ -74,9 +76,9 @@ def attended(
     return (values @ scores.softmax(2).mT).unflatten(2, queries.shape[2:])
 
 
-def _twice(before: int, after: int) -> nn.Sequential:
+def _two_convs(before: int, after: int) -> nn.Sequential:
     return nn.Sequential(conv_norm_relu(before, after), conv_norm_relu(after, after))
 
 
-def _linear(channels: int, classes: int) -> nn.Conv2d:
+def _classifier(channels: int, classes: int) -> nn.Conv2d:
     return nn.Conv2d(channels, classes, 1)

@@ -6,10 +6,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.necks.fpn import FPN
-from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
+from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
 from unstride.upsamplers.interpolation import Bilinear
 
-WIDTH = 64  # channels of every level
+DECODER_WIDTH = 64  # channels of every level
 
 
 class PixelDecoder(nn.Module):
@@ -30,9 +30,9 @@ class PixelDecoder(nn.Module):
     def __init__(
         self,
         channels: Mapping[int, int],
-        upsampler: Factory = Bilinear,
+        upsampler: UpsamplerFactory = Bilinear,
         *,
-        width: int = WIDTH,
+        width: int = DECODER_WIDTH,
         levels: int = 1,
     ):
         super().__init__()
@@ -41,7 +41,7 @@ class PixelDecoder(nn.Module):
             self.neck.layer_blocks[i] = nn.Identity()  # what nobody reads has nothing to learn
         self.strides: Sequence[int] = (1, *sorted(channels))[:levels]
         self.finest = min(channels)
-        self.up = built_upsampler(upsampler, width, self.finest, guide_channels=3)
+        self.up = build_upsampler(upsampler, width, self.finest, guide_channels=3)
 
     def forward(
         self, features: Mapping[int, Tensor], image: Float[Tensor, "b 3 H W"]
@@ -54,11 +54,11 @@ class PixelDecoder(nn.Module):
         """
         levels = self.neck(features, image)
         size = image.shape[2], image.shape[3]
-        pixels = enlarged(levels[self.finest], self.up, size, image=image)
+        pixels = upsample_guided(levels[self.finest], self.up, size, image=image)
         return {1: pixels} | {stride: levels[stride] for stride in self.strides[1:]}
 
 
-def head(width: int, channels: int) -> nn.Sequential:
+def prediction_head(width: int, channels: int) -> nn.Sequential:
     """What is read off a level: two convolutions, the second without a nonlinearity."""
     return nn.Sequential(
         nn.ELU(),

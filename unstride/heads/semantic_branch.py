@@ -12,25 +12,31 @@ from torch import Tensor, nn
 
 from unstride.necks.conv_block import conv_norm_relu, group_norm
 from unstride.upsamplers import Bilinear
-from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
+from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
 
 
-class Stage(nn.Module):
+class UpsampleStage(nn.Module):
     """Convolution, group normalisation, rectification, and an operator to the next finer grid.
 
     Args:
         before, width: channels of what comes in, of what goes out.
-        upsampler: makes the operator, see `built_upsampler`.
+        upsampler: makes the operator, see `build_upsampler`.
         scale: of the operator.
         guide_channels: of the finer level, its guide.
     """
 
     def __init__(
-        self, before: int, width: int, upsampler: Factory, *, scale: int, guide_channels: int
+        self,
+        before: int,
+        width: int,
+        upsampler: UpsamplerFactory,
+        *,
+        scale: int,
+        guide_channels: int,
     ):
         super().__init__()
         self.block = conv_norm_relu(before, width, 3, group_norm)
-        self.up = built_upsampler(upsampler, width, scale, guide_channels=guide_channels)
+        self.up = build_upsampler(upsampler, width, scale, guide_channels=guide_channels)
 
     def forward(
         self,
@@ -40,7 +46,7 @@ class Stage(nn.Module):
     ) -> Float[Tensor, "b d H W"]:
         """On the grid of the finer level."""
         size = finer.shape[2], finer.shape[3]
-        return enlarged(self.block(maps), self.up, size, finer=finer, image=image)
+        return upsample_guided(self.block(maps), self.up, size, finer=finer, image=image)
 
 
 class SemanticBranch(nn.Module):
@@ -51,7 +57,7 @@ class SemanticBranch(nn.Module):
         channels: of every level.
         width: channels of the result.
         upsampler: makes the operator of each stage, called as `factory(width, scale=...)`, see
-            `built_upsampler`; its guide is the level on the finer grid.
+            `build_upsampler`; its guide is the level on the finer grid.
     """
 
     def __init__(
@@ -60,7 +66,7 @@ class SemanticBranch(nn.Module):
         channels: int = 256,
         width: int = 128,
         *,
-        upsampler: Factory = Bilinear,
+        upsampler: UpsamplerFactory = Bilinear,
     ):
         super().__init__()
         self.strides = sorted(strides)
@@ -71,7 +77,9 @@ class SemanticBranch(nn.Module):
             for fine, coarse in reversed(list(pairwise(self.strides[: last + 1]))):
                 before = width if chain else channels
                 scale = coarse // fine
-                stage = Stage(before, width, upsampler, scale=scale, guide_channels=channels)
+                stage = UpsampleStage(
+                    before, width, upsampler, scale=scale, guide_channels=channels
+                )
                 chain.append(stage)
             self.chains.append(chain)
 

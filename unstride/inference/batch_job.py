@@ -16,11 +16,11 @@ from unstride.formats.images import find_images
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-STOPPED = 130  # the exit code of what Ctrl-C ended
-Size = tuple[int, int] | int | None
+EXIT_INTERRUPTED = 130  # the exit code of what Ctrl-C ended
+RequestedSize = tuple[int, int] | int | None
 
 
-class Job(ABC):
+class ImageJob(ABC):
     """What is done with each image."""
 
     @abstractmethod
@@ -38,7 +38,7 @@ class Job(ABC):
         del done
 
 
-def each_image(command: str, images: list[str], out: Path, prepare: Callable[[], Job]) -> int:
+def run_batch(command: str, images: list[str], out: Path, prepare: Callable[[], ImageJob]) -> int:
     """Do a job for each image; 1 if any could not be done, which are named at the end.
 
     Ctrl-C ends it after what is done; then STOPPED is returned.
@@ -66,7 +66,7 @@ def each_image(command: str, images: list[str], out: Path, prepare: Callable[[],
     )
     done, failed, said, stopped = [], [], [], False
     with Progress(*columns, console=console) as progress:
-        pairs = list(zip(paths, _targets(paths, out), strict=True))
+        pairs = list(zip(paths, _output_stems(paths, out), strict=True))
         for path, target in progress.track(pairs, description=command):
             try:
                 note = job.one(path, target, progress)
@@ -88,11 +88,11 @@ def each_image(command: str, images: list[str], out: Path, prepare: Callable[[],
     console.print(f"{len(done)} of {len(paths)} images are in {out}/", highlight=False)
     if stopped:
         console.print("stopped; the same command goes on", highlight=False)
-        return STOPPED
+        return EXIT_INTERRUPTED
     return 1 if failed else 0
 
 
-def parse_size(text: str | None) -> Size:
+def parse_size(text: str | None) -> RequestedSize:
     """ "480x640" is a size, "480" a shorter side, nothing the image's own.
 
     Raises:
@@ -106,7 +106,7 @@ def parse_size(text: str | None) -> Size:
     raise ValueError(f"size must be HEIGHTxWIDTH or one number of pixels, got {text!r}")
 
 
-def output_size(image: Tensor, wanted: Size) -> tuple[int, int]:
+def output_size(image: Tensor, wanted: RequestedSize) -> tuple[int, int]:
     """The size of the result for this image."""
     h, w = image.shape[2:]
     if wanted is None:
@@ -117,7 +117,7 @@ def output_size(image: Tensor, wanted: Size) -> tuple[int, int]:
     return wanted
 
 
-def _targets(paths: list[Path], out: Path) -> list[Path]:
+def _output_stems(paths: list[Path], out: Path) -> list[Path]:
     """Where each result goes, without suffix: by its name alone, if that tells all apart."""
     root = Path(os.path.commonpath([p.resolve().parent for p in paths]))
     below = [p.resolve().relative_to(root) for p in paths]

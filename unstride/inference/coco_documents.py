@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from unstride.formats.coco_panoptic import image_numbers, panoptic_document
-from unstride.inference.predictors import Model
+from unstride.formats.coco_panoptic import coco_image_ids, panoptic_json
+from unstride.inference.predictors import TaskModel
 
 
-def joined(
-    model: Model, names: Sequence[str], files: Sequence[str], records: Sequence[dict[str, Any]]
+def coco_documents(
+    model: TaskModel, names: Sequence[str], files: Sequence[str], records: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     """The content of each JSON file, by its name; none of tasks for which COCO has no file.
 
@@ -21,7 +21,7 @@ def joined(
         files: their names with suffix.
         records: what was found in each, and its `height` and `width`.
     """
-    numbers = image_numbers(names)
+    numbers = coco_image_ids(names)
     images = [
         {"id": number, "file_name": file, "height": told["height"], "width": told["width"]}
         for number, file, told in zip(numbers, files, records, strict=True)
@@ -31,11 +31,11 @@ def joined(
         found = [
             entry | {"image_id": number} for number, _, told in each for entry in told["detections"]
         ]
-        described = panoptic_document(images, [], model.categories)
+        described = panoptic_json(images, [], model.categories)
         return {"detections.json": found, "images.json": described}
     if model.described["task"] == "panoptic":
         annotations = [
             {"image_id": number, "file_name": f"{name}.png", **told} for number, name, told in each
         ]
-        return {"panoptic.json": panoptic_document(images, annotations, model.categories)}
+        return {"panoptic.json": panoptic_json(images, annotations, model.categories)}
     return {}

@@ -15,25 +15,25 @@ from unstride.analysis.footprint import Footprint, footprints
 from unstride.features.dense_features import DenseFeatures
 from unstride.formats.features import save_tensors
 from unstride.formats.images import load_image
-from unstride.inference.from_names import build
+from unstride.inference.from_names import build_model
 from unstride.inference.upsample import output_size, parse_size
-from unstride.upsamplers.by_name import FITTED
+from unstride.upsamplers.by_name import FITTED_PER_IMAGE
 from unstride.upsamplers.from_words import (
-    comes_trained,
-    parse_word,
+    has_packaged_weights,
+    parse_upsampler,
 )
-from unstride.viz import save_png, side_by_side
+from unstride.viz import captioned_row, save_png
 from unstride.viz.footprint import (
-    closer,
-    dotted,
+    draw_footprint,
+    footprint_box,
 )
-from unstride.viz.rows import titled
+from unstride.viz.rows import stack_with_captions
 
-HEIGHT = 400  # of each picture in a row, in pixels
-SPECK = 4  # how much smaller a stage's footprint must be to have a view of its own
+PICTURE_HEIGHT = 400  # of each picture in a row, in pixels
+ZOOM_THRESHOLD = 4  # how much smaller a stage's footprint must be to have a view of its own
 
 
-class _Upsampling(nn.Module):
+class _UpsampleStep(nn.Module):
     """A model's second half, called as an upsampler is."""
 
     def __init__(self, model: DenseFeatures):
@@ -44,7 +44,7 @@ class _Upsampling(nn.Module):
         return self.upsample(features, guide, size)
 
 
-def explain(
+def image_footprints(
     model: DenseFeatures,
     image: Float[Tensor, "1 3 h w"],
     points: Sequence[tuple[int, int]],
@@ -67,14 +67,14 @@ def explain(
     inside = [(int((x + 0.5) * columns / w), int((y + 0.5) * rows / h)) for x, y in points]
     with torch.no_grad():
         features = model.backbone(image)
-    found = footprints(_Upsampling(model), features, image, points=inside, size=size)
+    found = footprints(_UpsampleStep(model), features, image, points=inside, size=size)
     for one in found:
         one.stages.pop("after upsampler", None)  # the output, before it is cropped to the image
         one.stages = {name.replace("upsampler.", "", 1): s for name, s in one.stages.items()}
     return found
 
 
-def picture(
+def footprint_picture(
     model: DenseFeatures,
     image: Float[Tensor, "1 3 h w"],
     points: Sequence[tuple[int, int]],
@@ -85,36 +85,38 @@ def picture(
     covered = model.backbone.padded_size((image.shape[2], image.shape[3]))
     rows = []
     for (x, y), one in zip(points, found, strict=True):
-        point, cell = (x + 0.5, y + 0.5), _cell(one, covered)
-        box, (gh, gw) = closer(one.weights, cell, point), one.weights.shape
+        point, cell = (x + 0.5, y + 0.5), _cell_size(one, covered)
+        box, (gh, gw) = footprint_box(one.weights, cell, point), one.weights.shape
         views = [
             (
                 f"{name}: {gw} x {gh} cells of features",
-                dotted(
+                draw_footprint(
                     image, one.weights, cell, point,
-                    box=(0.0, 0.0, float(covered[1]), float(covered[0])), height=HEIGHT,
+                    box=(0.0, 0.0, float(covered[1]), float(covered[0])), height=PICTURE_HEIGHT,
                 ),
             ),
-            ("closer", dotted(image, one.weights, cell, point, box=box, height=HEIGHT)),
+            ("closer", draw_footprint(
+                image, one.weights, cell, point, box=box, height=PICTURE_HEIGHT
+            )),
         ]  # fmt: skip
         for stage, on_stage in one.stages.items():
-            views.append(_view_of_stage(stage, on_stage, image, covered, point, box))
-        rows.append((sentence((x, y), one), side_by_side(views, HEIGHT)))
-    return titled(rows)
+            views.append(_stage_view(stage, on_stage, image, covered, point, box))
+        rows.append((footprint_summary((x, y), one), captioned_row(views, PICTURE_HEIGHT)))
+    return stack_with_captions(rows)
 
 
-def _view_of_stage(stage: str, one: Footprint, image, covered, point, box) -> tuple[str, Tensor]:
+def _stage_view(stage: str, one: Footprint, image, covered, point, box) -> tuple[str, Tensor]:
     """In the same box as the features, or much closer if it would be a speck there."""
-    (gh, gw), cell = one.weights.shape, _cell(one, covered)
-    own = closer(one.weights, cell, point)
+    (gh, gw), cell = one.weights.shape, _cell_size(one, covered)
+    own = footprint_box(one.weights, cell, point)
     times = (box[2] - box[0]) / (own[2] - own[0])
     caption = f"{stage}: {gw} x {gh}"
-    if times > SPECK:
+    if times > ZOOM_THRESHOLD:
         box, caption = own, f"{caption}, {times:.0f} x closer"
-    return caption, dotted(image, one.weights, cell, point, box=box, height=HEIGHT)
+    return caption, draw_footprint(image, one.weights, cell, point, box=box, height=PICTURE_HEIGHT)
 
 
-def sentence(point: tuple[int, int], one: Footprint) -> str:
+def footprint_summary(point: tuple[int, int], one: Footprint) -> str:
     """The strongest cells of a footprint, and their sum."""
     cells = ", ".join(f"({x}, {y}) {weight:.3g}" for x, y, weight in one.strongest(4))
     kind = "channels mix: sizes" if one.mixes else "weights"
@@ -137,28 +139,30 @@ def explain_file(
     try:
         if out.suffix.lower() != ".png":
             raise ValueError(f"--out must end in .png, got {out}")
-        word, options = parse_word(upsampler)
-        if word in FITTED:
+        word, options = parse_upsampler(upsampler)
+        if word in FITTED_PER_IMAGE:
             raise ValueError(f"{word} reads place and colour, not cells: nothing to trace")
         photo = load_image(image)
         points = [parse_point(text, photo) for text in at]
         wanted = output_size(photo, parse_size(size))
-        model, described = build(backbone, upsampler, stride, stages=stages, weights=weights)
-        trained = weights is not None or comes_trained(word, options)
-        if not trained and _learned(model.upsampler):
+        model, described = build_model(backbone, upsampler, stride, stages=stages, weights=weights)
+        trained = weights is not None or has_packaged_weights(word, options)
+        if not trained and _has_parameters(model.upsampler):
             print(f"note: {word} is untrained; --weights FILE gives it trained weights")
-        found = explain(model, photo, points, wanted)
-        drawn = picture(model, photo, points, found, upsampler)
+        found = image_footprints(model, photo, points, wanted)
+        drawn = footprint_picture(model, photo, points, found, upsampler)
         out.parent.mkdir(parents=True, exist_ok=True)
         described |= {"image": Path(image).name, "size": "{}x{}".format(*wanted)}
         described |= {"mixes": str(any(one.mixes for one in found))}
-        save_tensors(as_tensors(points, found), data := out.with_suffix(".safetensors"), described)
+        save_tensors(
+            footprint_tensors(points, found), data := out.with_suffix(".safetensors"), described
+        )
         save_png(drawn, out)
     except (ValueError, OSError, MemoryError, RuntimeError) as error:
         print(f"unstride explain: {(str(error) or 'no memory').splitlines()[0]}", file=sys.stderr)
         return 1
     for point, one in zip(points, found, strict=True):
-        print(sentence(point, one))
+        print(footprint_summary(point, one))
     print(f"{out} shows it, {data} has the weights")
     return 0
 
@@ -177,7 +181,7 @@ def parse_point(text: str, image: Tensor) -> tuple[int, int]:
     raise ValueError(f"--at must be X,Y inside the image of {w}x{h}, got {text}")
 
 
-def as_tensors(
+def footprint_tensors(
     points: Sequence[tuple[int, int]], found: Sequence[Footprint]
 ) -> dict[str, Float[Tensor, "h w"]]:
     """By name: "30,20/features", and "30,20/after ..." for the grids between."""
@@ -188,10 +192,10 @@ def as_tensors(
     return tensors
 
 
-def _cell(one: Footprint, covered: tuple[int, int]) -> tuple[float, float]:
+def _cell_size(one: Footprint, covered: tuple[int, int]) -> tuple[float, float]:
     """Height and width of a cell, in pixels of the image."""
     return covered[0] / one.weights.shape[0], covered[1] / one.weights.shape[1]
 
 
-def _learned(upsampler: nn.Module) -> bool:
+def _has_parameters(upsampler: nn.Module) -> bool:
     return next(upsampler.parameters(), None) is not None

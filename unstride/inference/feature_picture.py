@@ -5,11 +5,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from unstride.tiling.tiles import Piece
-from unstride.viz import ColourSpace, side_by_side
+from unstride.tiling.tiles import Tile
+from unstride.viz import PCAColours, captioned_row
 
 
-class Picture:
+class FeaturePicture:
     """Image, coarse features and result side by side, in one colour space.
 
     Args:
@@ -18,10 +18,10 @@ class Picture:
     """
 
     def __init__(self, coarse: Float[Tensor, "1 c h w"], size: tuple[int, int]):
-        self.space = ColourSpace(coarse.cpu())
+        self.space = PCAColours(coarse.cpu())
         self.coarse, self.fine = self.space(coarse.cpu()), torch.empty(1, 3, *size)
 
-    def add(self, piece: Piece) -> None:
+    def add(self, piece: Tile) -> None:
         """Colour one piece of the result."""
         self.fine[:, :, piece.rows, piece.columns] = self.space(piece.features.cpu())
 
@@ -42,4 +42,4 @@ class Picture:
         squares = interpolate(self.coarse, padded, mode="nearest-exact")
         squares = squares[:, :, : image.shape[2], : image.shape[3]]
         result = f"{upsampler}, every pixel", self.fine
-        return side_by_side([("image", image.cpu()), (features, squares), result])
+        return captioned_row([("image", image.cpu()), (features, squares), result])

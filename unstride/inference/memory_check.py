@@ -7,13 +7,13 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from unstride.tiling.memory_budget import free_memory
-from unstride.tiling.peak_memory import Living
+from unstride.tiling.peak_memory import PeakMemoryMode
 
-HARMLESS = 2_000_000  # pixels: not worth a trial
-TRIALS = (50_000, 200_000)  # pixels of two smaller images
+UNCHECKED_PIXELS = 2_000_000  # pixels: not worth a trial
+TRIAL_PIXELS = (50_000, 200_000)  # pixels of two smaller images
 
 
-class Need:
+class MemoryCheck:
     """How much memory a function of an image takes: a line through what two small ones took.
 
     Args:
@@ -35,7 +35,7 @@ class Need:
             ValueError: if it would take more than there is.
         """
         pixels = image.shape[2] * image.shape[3]
-        if pixels <= HARMLESS:
+        if pixels <= UNCHECKED_PIXELS:
             return
         self.line = self.line or self._tried(image.to(device))
         wanted, free = self.line[0] + self.line[1] * pixels, free_memory(device)
@@ -47,14 +47,14 @@ class Need:
 
     def _tried(self, image: Tensor) -> tuple[float, float]:
         taken = []
-        for pixels in TRIALS:
+        for pixels in TRIAL_PIXELS:
             scale = (pixels / (image.shape[2] * image.shape[3])) ** 0.5
             size = [max(round(scale * side), 1) for side in image.shape[2:]]
             small = interpolate(image, size, mode="bilinear")
             # Outside of inference mode, where composite operations would not show their parts.
             with torch.inference_mode(False), torch.no_grad():
                 given = small.clone()
-                with Living() as living:
+                with PeakMemoryMode() as living:
                     self.act(given)
             taken.append((small.shape[2] * small.shape[3], living.most))
         (few, less), (many, more) = taken

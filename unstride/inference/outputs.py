@@ -9,35 +9,35 @@ from typing import Any
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from unstride.formats.coco_panoptic import write_ids
-from unstride.formats.coco_results import entries
+from unstride.formats.coco_panoptic import write_segment_ids
+from unstride.formats.coco_results import detection_records
 from unstride.formats.labels import (
-    DEEPEST,
-    write_classes,
+    MAX_DEPTH,
     write_depth,
+    write_labels,
 )
 from unstride.formats.segments import (
     Category,
     Segment,
-    segment_infos,
+    segments_info,
 )
 from unstride.viz import (
-    beside,
     class_overlay,
+    class_palette,
     depth_picture,
+    detection_overlay,
+    image_row,
     normal_colours,
-    object_overlay,
-    palette,
     panoptic_overlay,
     save_png,
 )
 
-Image = Float[Tensor, "3 h w"]
-Writer = Callable[[Path], Any]
+ImageTensor = Float[Tensor, "3 h w"]
+FileWriter = Callable[[Path], Any]
 
 
 @dataclass(frozen=True)
-class Answer:
+class ImageOutputs:
     """What is written.
 
     Args:
@@ -46,70 +46,76 @@ class Answer:
         note: what should be told, if anything.
     """
 
-    files: dict[str, Writer]
+    files: dict[str, FileWriter]
     found: dict[str, Any] = field(default_factory=dict)
     note: str = ""
 
 
-def classes_answer(image: Image, logits: Float[Tensor, "n h w"], classes: Sequence[str]) -> Answer:
+def segmentation_outputs(
+    image: ImageTensor, logits: Float[Tensor, "n h w"], classes: Sequence[str]
+) -> ImageOutputs:
     """Class numbers in `classes`; found is the share of the pixels of each class that occurs."""
     labels = logits.argmax(0).cpu()
     share = labels.flatten().bincount(minlength=len(classes)) / labels.numel()
-    return Answer(
+    return ImageOutputs(
         {
-            "classes": partial(write_classes, labels=labels, colours=palette(classes)),
-            "pictures": picture(class_overlay(image.cpu(), labels, classes)),
+            "classes": partial(write_labels, labels=labels, colours=class_palette(classes)),
+            "pictures": png_writer(class_overlay(image.cpu(), labels, classes)),
         },
         {"share": {name: round(float(s), 5) for name, s in zip(classes, share, strict=True) if s}},
     )
 
 
-def objects_answer(
-    image: Image, found: Mapping[str, Tensor], categories: Sequence[Category], score: float
-) -> Answer:
+def detection_outputs(
+    image: ImageTensor, found: Mapping[str, Tensor], categories: Sequence[Category], score: float
+) -> ImageOutputs:
     """All objects as COCO's results have them; those from the score up in the picture."""
     here = {
         name: found[name].cpu() for name in ("boxes", "labels", "scores", "masks") if name in found
     }
     good = here["scores"] >= score
     shown = {name: value[good] for name, value in here.items()}
-    return Answer(
-        {"pictures": picture(object_overlay(image.cpu(), shown, [c.name for c in categories]))},
-        {"detections": list(entries(0, here, [c.id for c in categories]))},
+    return ImageOutputs(
+        {
+            "pictures": png_writer(
+                detection_overlay(image.cpu(), shown, [c.name for c in categories])
+            )
+        },
+        {"detections": list(detection_records(0, here, [c.id for c in categories]))},
     )
 
 
-def segments_answer(
-    image: Image,
+def panoptic_outputs(
+    image: ImageTensor,
     ids: Int64[Tensor, "h w"],
     segments: Sequence[Segment],
     categories: Sequence[Category],
-) -> Answer:
+) -> ImageOutputs:
     """Segment ids in `panoptic`, found is what COCO's panoptic JSON says of them."""
     ids, place = ids.cpu(), {c.id: i for i, c in enumerate(categories)}
     classes_of = {s.id: place[s.category] for s in segments}
     names = [c.name for c in categories]
-    return Answer(
+    return ImageOutputs(
         {
-            "panoptic": partial(write_ids, ids=ids),
-            "pictures": picture(panoptic_overlay(image.cpu(), ids, classes_of, names)),
+            "panoptic": partial(write_segment_ids, ids=ids),
+            "pictures": png_writer(panoptic_overlay(image.cpu(), ids, classes_of, names)),
         },
-        {"segments_info": segment_infos(ids, segments)},
+        {"segments_info": segments_info(ids, segments)},
     )
 
 
-def depth_answer(image: Image, depth: Float[Tensor, "h w"], unit: str = "m") -> Answer:
+def depth_outputs(image: ImageTensor, depth: Float[Tensor, "h w"], unit: str = "m") -> ImageOutputs:
     """Millimetres in `depth`; the picture is the photograph and the depth with its scale."""
     depth = depth.cpu()
     known = depth[(depth > 0) & depth.isfinite()]
-    clipped = int((depth > DEEPEST).sum())
+    clipped = int((depth > MAX_DEPTH).sum())
     notes = [] if unit else ["depth has no unit; it is written as if it were metres"]
     if clipped:
-        notes.append(f"{clipped} pixels are deeper than {DEEPEST} m and written as that")
-    return Answer(
+        notes.append(f"{clipped} pixels are deeper than {MAX_DEPTH} m and written as that")
+    return ImageOutputs(
         {
             "depth": partial(write_depth, depth=depth),
-            "pictures": picture(beside(image.cpu(), depth_picture(depth, unit=unit))),
+            "pictures": png_writer(image_row(image.cpu(), depth_picture(depth, unit=unit))),
         },
         {
             "nearest": round(float(known.min()), 3) if len(known) else None,
@@ -120,17 +126,17 @@ def depth_answer(image: Image, depth: Float[Tensor, "h w"], unit: str = "m") -> 
     )
 
 
-def normals_answer(image: Image, normals: Float[Tensor, "3 h w"]) -> Answer:
+def normals_outputs(image: ImageTensor, normals: Float[Tensor, "3 h w"]) -> ImageOutputs:
     """Colours in `normals`; the picture is the photograph and these."""
     colours = normal_colours(normals.cpu())
-    return Answer(
+    return ImageOutputs(
         {
-            "normals": picture(colours),
-            "pictures": picture(beside(image.cpu(), colours)),
+            "normals": png_writer(colours),
+            "pictures": png_writer(image_row(image.cpu(), colours)),
         }
     )
 
 
-def picture(pixels: Float[Tensor, "3 _ _"]) -> Writer:
+def png_writer(pixels: Float[Tensor, "3 _ _"]) -> FileWriter:
     """What writes these pixels."""
     return partial(save_png, pixels)

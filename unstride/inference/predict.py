@@ -13,27 +13,27 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from unstride.formats.atomic_write import unfinished, write_whole
+from unstride.formats.atomic_write import atomic_path, atomic_write_text
 from unstride.formats.images import load_image
 from unstride.inference.batch_job import (
-    Job,
-    Size,
-    each_image,
+    ImageJob,
+    RequestedSize,
     output_size,
     parse_size,
+    run_batch,
 )
-from unstride.inference.coco_documents import joined
-from unstride.inference.memory_check import Need
-from unstride.inference.predictors import ANSWERS, Model, answer
+from unstride.inference.coco_documents import coco_documents
+from unstride.inference.memory_check import MemoryCheck
+from unstride.inference.predictors import PREDICTORS, TaskModel, predict_image
 from unstride.models.task_network import read_task
-from unstride.saving.fingerprint import digest
-from unstride.saving.folder import CONFIG, WEIGHTS, installed_version
+from unstride.saving.fingerprint import file_fingerprint
+from unstride.saving.folder import CONFIG_NAME, WEIGHTS_NAME, installed_version
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-RECORDS = "records"
-SCORED = ("detection", "panoptic")  # tasks in whose answers objects have a score
+RECORDS_FOLDER = "records"
+SCORED_TASKS = ("detection", "panoptic")  # tasks in whose answers objects have a score
 
 
 def predict_files(
@@ -47,19 +47,21 @@ def predict_files(
 ) -> int:
     """What `unstride predict` does; see there. Returns 1 if any image could not be done."""
 
-    def prepare() -> Predicting:
+    def prepare() -> PredictJob:
         wanted = parse_size(size)
         if not 0 <= score <= 1:
             raise ValueError(f"score must be from 0 to 1, got {score}")
-        made = task_model(model, score)
+        made = load_task_model(model, score)
         chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         made.network.to(chosen)
-        return Predicting(made, digest(model / CONFIG, model / WEIGHTS), out, wanted, chosen)
+        return PredictJob(
+            made, file_fingerprint(model / CONFIG_NAME, model / WEIGHTS_NAME), out, wanted, chosen
+        )
 
-    return each_image("predict", images, out, prepare)
+    return run_batch("predict", images, out, prepare)
 
 
-def task_model(folder: Path, score: float) -> Model:
+def load_task_model(folder: Path, score: float) -> TaskModel:
     """The network in a folder.
 
     Args:
@@ -70,15 +72,15 @@ def task_model(folder: Path, score: float) -> Model:
         ValueError: if it cannot be read, or there are no files for its task.
     """
     network, described = read_task(folder)
-    if described["task"] not in ANSWERS:
-        raise ValueError(f"{folder}: task {described['task']!r}; there are {', '.join(ANSWERS)}")
+    if described["task"] not in PREDICTORS:
+        raise ValueError(f"{folder}: task {described['task']!r}; there are {', '.join(PREDICTORS)}")
     if described.get("model") == "panoptic_fpn":
         network.merging = network.merging | {"min_score": score}
-    return Model(network, described, score)
+    return TaskModel(network, described, score)
 
 
 @dataclass
-class Predicting(Job):
+class PredictJob(ImageJob):
     """Writes what a network says of each image, and at last what is said of all in one file.
 
     OUT/records/NAME.json says what an image's files were made with; it appears last.
@@ -91,15 +93,15 @@ class Predicting(Job):
         device: where.
     """
 
-    model: Model
+    model: TaskModel
     digest: str
     out: Path
-    wanted: Size
+    wanted: RequestedSize
     device: torch.device
 
     def __post_init__(self) -> None:
-        self.need = Need(partial(answer, self.model))
-        self.score = self.model.score if self.model.described["task"] in SCORED else None
+        self.need = MemoryCheck(partial(predict_image, self.model))
+        self.score = self.model.score if self.model.described["task"] in SCORED_TASKS else None
 
     @torch.inference_mode()
     def one(self, path: Path, target: Path, progress: Progress) -> str | None:
@@ -109,13 +111,14 @@ class Predicting(Job):
         size = output_size(image, self.wanted)
         made_with = {
             "model": self.digest, "score": self.score, "size": f"{size[0]}x{size[1]}",
-            "image": path.name, "photograph": digest(path), "unstride": installed_version(),
+            "image": path.name, "photograph": file_fingerprint(path),
+            "unstride": installed_version(),
         }  # fmt: skip
         if (told := self._done(name, made_with)) is not None:
             return told["note"]
-        image = resized(image, size)
+        image = resize_image(image, size)
         self.need.check(image, self.device)
-        found = answer(self.model, image.to(self.device))
+        found = predict_image(self.model, image.to(self.device))
         places = {self.out / folder / f"{name}.png": write for folder, write in found.files.items()}
         record = {
             "made_with": made_with, "width": size[1], "height": size[0], "note": found.note,
@@ -123,8 +126,8 @@ class Predicting(Job):
         }  # fmt: skip
         with ExitStack() as stack:  # the last that is opened appears first: the record appears last
             opened = [
-                (stack.enter_context(unfinished(_folder_of(place))), write)
-                for place, write in ((self._record(name), _json(record)), *places.items())
+                (stack.enter_context(atomic_path(_ensure_parent(place))), write)
+                for place, write in ((self._record(name), _json_writer(record)), *places.items())
             ]
             for unnamed, write in opened:
                 write(unnamed)
@@ -135,11 +138,13 @@ class Predicting(Job):
         names = [target.relative_to(self.out) for _, target in done]
         records = [json.loads(self._record(name).read_text()) for name in names]
         files = [path.name for path, _ in done]
-        for file, content in joined(self.model, list(map(str, names)), files, records).items():
-            write_whole(self.out / file, json.dumps(content))
+        for file, content in coco_documents(
+            self.model, list(map(str, names)), files, records
+        ).items():
+            atomic_write_text(self.out / file, json.dumps(content))
 
     def _record(self, name: Path) -> Path:
-        return self.out / RECORDS / f"{name}.json"
+        return self.out / RECORDS_FOLDER / f"{name}.json"
 
     def _done(self, name: Path, made_with: dict[str, Any]) -> dict[str, Any] | None:
         """The record of an image, if its files are there and made with the same."""
@@ -152,18 +157,18 @@ class Predicting(Job):
         return told if all((self.out / file).is_file() for file in told["files"]) else None
 
 
-def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
     """An image at a size, the same tensor if it has it."""
     if tuple(image.shape[2:]) == size:
         return image
     return interpolate(image, size, mode="bilinear", antialias=True).clamp(0, 1)
 
 
-def _folder_of(path: Path) -> Path:
+def _ensure_parent(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def _json(content: dict[str, Any]):
+def _json_writer(content: dict[str, Any]):
     text = json.dumps(content)
     return lambda path: path.write_text(text)

@@ -1,6 +1,6 @@
 """What each kind of task network says of a photograph.
 
-An answer is a function of the network and the photograph; `ANSWERS` names it by the task of the
+An answer is a function of the network and the photograph; `PREDICTORS` names it by the task of the
 network's description.
 """
 
@@ -14,23 +14,23 @@ from torch.nn.functional import normalize
 
 from unstride.formats.segments import Category
 from unstride.inference.outputs import (
-    Answer,
-    Image,
-    Writer,
-    classes_answer,
-    depth_answer,
-    normals_answer,
-    objects_answer,
-    segments_answer,
+    FileWriter,
+    ImageOutputs,
+    ImageTensor,
+    depth_outputs,
+    detection_outputs,
+    normals_outputs,
+    panoptic_outputs,
+    segmentation_outputs,
 )
 from unstride.models.multitask.multi_task import MultiTask
 from unstride.models.multitask.task import LogDepth, Segmentation, SurfaceNormals, Task
 from unstride.models.panoptic.panoptic_deeplab import PanopticDeepLab
-from unstride.transforms.resize import at_size
+from unstride.transforms.resize import resize_bilinear
 
 
 @dataclass(frozen=True)
-class Model:
+class TaskModel:
     """A task network and what is known of it.
 
     Args:
@@ -61,80 +61,82 @@ class Model:
         return [Category(*each) for each in zip(numbers, self.classes, kinds, strict=True)]
 
 
-def answer(model: Model, image: Float[Tensor, "1 3 h w"]) -> Answer:
+def predict_image(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
     """What the model says of a photograph, RGB in [0, 1]."""
-    return ANSWERS[model.described["task"]](model, image)
+    return PREDICTORS[model.described["task"]](model, image)
 
 
-def from_segmenter(model: Model, image: Float[Tensor, "1 3 h w"]) -> Answer:
+def predict_segmentation(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
     """Of a network that gives logits "1 n h w"."""
-    return classes_answer(image[0], model.network(image)[0], model.classes)
+    return segmentation_outputs(image[0], model.network(image)[0], model.classes)
 
 
-def from_detector(model: Model, image: Float[Tensor, "1 3 h w"]) -> Answer:
+def predict_detection(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
     """Of a network that is called as torchvision's detectors are."""
     found = model.network([image[0]])[0]
-    return objects_answer(image[0], found, model.categories, model.score)
+    return detection_outputs(image[0], found, model.categories, model.score)
 
 
-def from_panoptic(model: Model, image: Float[Tensor, "1 3 h w"]) -> Answer:
+def predict_panoptic(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
     """Of Panoptic-DeepLab, or of a network that gives a dictionary with `ids` and `segments`."""
     if isinstance(model.network, PanopticDeepLab):
         ids, segments = model.network.segments(image)[0]
     else:
         found = model.network([image[0]])[0]
         ids, segments = found["ids"], found["segments"]
-    return segments_answer(image[0], ids, segments, model.categories)
+    return panoptic_outputs(image[0], ids, segments, model.categories)
 
 
-def from_depth(model: Model, image: Float[Tensor, "1 3 h w"]) -> Answer:
+def predict_depth(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
     """Of a network that gives depth "1 h w"; learned from video without poses it has no unit."""
     known = model.described.get("model") != "monodepth" or model.described.get("known_motion")
     size = image.shape[2], image.shape[3]
-    depth = at_size(model.network(at_trained(model, image))[:, None], size)[0, 0]
-    return depth_answer(image[0], depth, "m" if known else "")
+    depth = resize_bilinear(model.network(at_training_size(model, image))[:, None], size)[0, 0]
+    return depth_outputs(image[0], depth, "m" if known else "")
 
 
-def at_trained(model: Model, image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 H W"]:
+def at_training_size(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 H W"]:
     """The photograph at the size of those that taught, where all had one: depth depends on it."""
-    return at_size(image, tuple(model.described.get("size") or image.shape[2:]))
+    return resize_bilinear(image, tuple(model.described.get("size") or image.shape[2:]))
 
 
-def from_several(model: Model, image: Float[Tensor, "1 3 h w"]) -> Answer:
+def predict_multitask(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
     """Of `MultiTask`: the files of each task; its picture lies in a folder of its own."""
     network: MultiTask = model.network
-    files: dict[str, Writer] = {}
+    files: dict[str, FileWriter] = {}
     found, notes = {}, []
     size = image.shape[2], image.shape[3]
-    for name, said in network(at_trained(model, image)).items():
+    for name, said in network(at_training_size(model, image)).items():
         maps = said if said.ndim == 4 else said[:, None]
-        whole = at_size(maps, size)[0].reshape(*said.shape[1:-2], *size)
-        one = task_answer(network.tasks[name], image[0], whole, model.classes)
+        whole = resize_bilinear(maps, size)[0].reshape(*said.shape[1:-2], *size)
+        one = task_outputs(network.tasks[name], image[0], whole, model.classes)
         files |= {f"pictures/{name}" if k == "pictures" else k: w for k, w in one.files.items()}
         found[name] = one.found
         notes += [one.note] if one.note else []
-    return Answer(files, found, "; ".join(notes))
+    return ImageOutputs(files, found, "; ".join(notes))
 
 
-def task_answer(task: Task, image: Image, said: Tensor, classes: Sequence[str]) -> Answer:
+def task_outputs(
+    task: Task, image: ImageTensor, said: Tensor, classes: Sequence[str]
+) -> ImageOutputs:
     """Of one of the tasks of `models.task`.
 
     Raises:
         ValueError: if it is of another kind.
     """
     if isinstance(task, Segmentation):
-        return classes_answer(image, said, classes)
+        return segmentation_outputs(image, said, classes)
     if isinstance(task, LogDepth):
-        return depth_answer(image, said)
+        return depth_outputs(image, said)
     if isinstance(task, SurfaceNormals):
-        return normals_answer(image, normalize(said, dim=0))
+        return normals_outputs(image, normalize(said, dim=0))
     raise ValueError(f"{type(task).__name__}: there is no file for such a task")
 
 
-ANSWERS: dict[str, Callable[[Model, Tensor], Answer]] = {
-    "segmentation": from_segmenter,
-    "detection": from_detector,
-    "panoptic": from_panoptic,
-    "depth": from_depth,
-    "multitask": from_several,
+PREDICTORS: dict[str, Callable[[TaskModel, Tensor], ImageOutputs]] = {
+    "segmentation": predict_segmentation,
+    "detection": predict_detection,
+    "panoptic": predict_panoptic,
+    "depth": predict_depth,
+    "multitask": predict_multitask,
 }

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from rich.progress import Progress, TaskID
 
-from unstride.features.implicit import Watch
-from unstride.tiling.padded_tiles import Pieces
-from unstride.tiling.tiles import Piece
+from unstride.features.implicit import FitCallback
+from unstride.tiling.padded_tiles import PaddedTiles
+from unstride.tiling.tiles import Tile
 
 
-def bar_of_fit(progress: Progress) -> Watch:
+def fit_progress_bar(progress: Progress) -> FitCallback:
     """Shows a fit below the progress of the images: views, then steps and the error."""
     bars: dict[str, TaskID] = {}
 
@@ -26,7 +26,7 @@ def bar_of_fit(progress: Progress) -> Watch:
     return watch
 
 
-def followed(pieces: Pieces, name: str, progress: Progress) -> Iterator[Piece]:
+def with_progress_bar(pieces: PaddedTiles, name: str, progress: Progress) -> Iterator[Tile]:
     """The pieces, with a bar of their own if there are several."""
     if len(pieces) == 1:
         yield from pieces

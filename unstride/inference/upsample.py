@@ -12,20 +12,20 @@ from safetensors import SafetensorError, safe_open
 
 from unstride.features.dense_features import DenseFeatures
 from unstride.features.implicit import ImplicitFeatures
-from unstride.formats.features import feature_file
+from unstride.formats.features import open_feature_file
 from unstride.formats.images import load_image
 from unstride.inference.batch_job import (
-    Job,
-    Size,
-    each_image,
+    ImageJob,
+    RequestedSize,
     output_size,
     parse_size,
+    run_batch,
 )
-from unstride.inference.feature_picture import Picture
-from unstride.inference.from_names import build
-from unstride.inference.progress import bar_of_fit, followed
-from unstride.saving.fingerprint import digest
-from unstride.tiling.memory_budget import parse_memory, room
+from unstride.inference.feature_picture import FeaturePicture
+from unstride.inference.from_names import build_model
+from unstride.inference.progress import fit_progress_bar, with_progress_bar
+from unstride.saving.fingerprint import file_fingerprint
+from unstride.tiling.memory_budget import parse_memory, remaining_memory
 from unstride.viz import save_png
 
 if TYPE_CHECKING:
@@ -50,21 +50,21 @@ def upsample_files(
 ) -> int:
     """What `unstride upsample` does; see there. Returns 1 if any image could not be done."""
 
-    def prepare() -> Upsampling:
+    def prepare() -> UpsampleJob:
         wanted, allowed = parse_size(size), parse_memory(memory)
         chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        model, described = build(
+        model, described = build_model(
             backbone, upsampler, stride, weights=weights, backbone_weights=backbone_weights,
             steps=steps,
         )  # fmt: skip
         described |= {"dtype": dtype}
-        return Upsampling(model.to(chosen), described, wanted, allowed, picture)
+        return UpsampleJob(model.to(chosen), described, wanted, allowed, picture)
 
-    return each_image("upsample", images, out, prepare)
+    return run_batch("upsample", images, out, prepare)
 
 
 @dataclass
-class Upsampling(Job):
+class UpsampleJob(ImageJob):
     """Writes an image's features and a picture of them.
 
     Args:
@@ -77,7 +77,7 @@ class Upsampling(Job):
 
     model: DenseFeatures
     described: dict[str, str]
-    wanted: Size
+    wanted: RequestedSize
     memory: int | None
     picture: bool
 
@@ -86,39 +86,39 @@ class Upsampling(Job):
         """Write TARGET.safetensors and TARGET.png."""
         model, image = self.model, load_image(path)
         if isinstance(model, ImplicitFeatures):
-            model.watch = bar_of_fit(progress)
+            model.watch = fit_progress_bar(progress)
         size = output_size(image, self.wanted)
         metadata = self.described | {"image": path.name, "size": f"{size[0]}x{size[1]}"}
-        metadata["photograph"] = digest(path)
-        if _is_done(target, metadata, self.picture):
+        metadata["photograph"] = file_fingerprint(path)
+        if _is_up_to_date(target, metadata, self.picture):
             return
         image = image.to(next(iter(model.parameters())).device)
         coarse = model.backbone(image)
-        shown = Picture(coarse, size) if self.picture else None
-        pieces = model.pieces(coarse, image, size, room(self.memory, image.device))
+        shown = FeaturePicture(coarse, size) if self.picture else None
+        pieces = model.pieces(coarse, image, size, remaining_memory(self.memory, image.device))
         target.parent.mkdir(parents=True, exist_ok=True)
         shape, dtype = (coarse.shape[1], *size), getattr(torch, self.described["dtype"])
-        with feature_file(_beside(target, "safetensors"), shape, dtype, metadata) as file:
-            for piece in followed(pieces, path.name, progress):
+        with open_feature_file(_with_suffix(target, "safetensors"), shape, dtype, metadata) as file:
+            for piece in with_progress_bar(pieces, path.name, progress):
                 file.write(piece.rows, piece.columns, piece.features[0])
                 if shown is not None:
                     shown.add(piece)
             if shown is not None:
                 padded = model.backbone.padded_size((image.shape[2], image.shape[3]))
                 names = f"features, stride {model.backbone.stride}", self.described["upsampler"]
-                save_png(shown.beside(image, padded, *names), _beside(target, "png"))
+                save_png(shown.beside(image, padded, *names), _with_suffix(target, "png"))
 
 
-def _is_done(target: Path, metadata: dict[str, str], picture: bool) -> bool:
-    if picture and not _beside(target, "png").is_file():
+def _is_up_to_date(target: Path, metadata: dict[str, str], picture: bool) -> bool:
+    if picture and not _with_suffix(target, "png").is_file():
         return False
     with (
         contextlib.suppress(OSError, SafetensorError),
-        safe_open(_beside(target, "safetensors"), framework="pt") as file,
+        safe_open(_with_suffix(target, "safetensors"), framework="pt") as file,
     ):
         return file.metadata() == metadata
     return False
 
 
-def _beside(target: Path, suffix: str) -> Path:
+def _with_suffix(target: Path, suffix: str) -> Path:
     return target.with_name(f"{target.name}.{suffix}")

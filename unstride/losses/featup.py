@@ -10,11 +10,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
-NEAR_AND_ALIKE, NEAR = 10.0, 3.0  # how much a pair counts for place and colour, for place alone
-PLACE, COLOUR, CLOSE = 0.1, 0.15, 0.005  # alpha, beta, gamma: widths where a side is 2
+APPEARANCE_WEIGHT, SMOOTHNESS_WEIGHT = (
+    10.0,
+    3.0,
+)  # how much a pair counts for place and colour, for place alone
+APPEARANCE_POSITION_WIDTH, APPEARANCE_COLOUR_WIDTH, SMOOTHNESS_WIDTH = (
+    0.1,
+    0.15,
+    0.005,
+)  # alpha, beta, gamma: widths where a side is 2
 
 
-class Uncertainty(nn.Conv2d):
+class UncertaintyHead(nn.Conv2d):
     """How uncertain a cell of a view is, from what the backbone says of it: a positive scale.
 
     Args:
@@ -32,7 +39,7 @@ class Uncertainty(nn.Conv2d):
         return (super().forward(answers) + 0.1).exp().clamp(min=1e-4)
 
 
-def negative_log_likelihood(
+def gaussian_nll_loss(
     expected: Float[Tensor, "b c h w"],
     actual: Float[Tensor, "b c h w"],
     sigma: Float[Tensor, "b 1 h w"],
@@ -48,18 +55,18 @@ def negative_log_likelihood(
     return (error / (2 * sigma.square()) + sigma.log()).mean()
 
 
-def total_variation(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
+def total_variation_loss(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
     """Mean squared difference of neighbours below, plus that of neighbours to the right."""
     down = (maps[:, :, 1:] - maps[:, :, :-1]).square().mean()
     return down + (maps[:, :, :, 1:] - maps[:, :, :, :-1]).square().mean()
 
 
-def magnitude_variation(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
+def magnitude_tv_loss(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
     """The total variation of the features' magnitudes."""
-    return total_variation(maps.norm(dim=1, keepdim=True))
+    return total_variation_loss(maps.norm(dim=1, keepdim=True))
 
 
-def sampled_crf(
+def sampled_crf_loss(
     features: Float[Tensor, "b c h w"],
     image: Float[Tensor, "b 3 H W"],
     generator: torch.Generator,
@@ -80,14 +87,16 @@ def sampled_crf(
         grid_sample(m, at, "bilinear", "border", align_corners=False)[..., 0].mT
         for m in (features, image.to(features))
     )
-    apart = squared_distances(place[:, :, 0])
-    colour = squared_distances(colours)
-    likeness = NEAR_AND_ALIKE * torch.exp(-apart / (2 * PLACE) - colour / (2 * COLOUR))
-    likeness = likeness + NEAR * torch.exp(-apart / (2 * CLOSE))
-    return (likeness * squared_distances(found) / found.shape[2]).mean()
+    apart = pairwise_squared_distances(place[:, :, 0])
+    colour = pairwise_squared_distances(colours)
+    likeness = APPEARANCE_WEIGHT * torch.exp(
+        -apart / (2 * APPEARANCE_POSITION_WIDTH) - colour / (2 * APPEARANCE_COLOUR_WIDTH)
+    )
+    likeness = likeness + SMOOTHNESS_WEIGHT * torch.exp(-apart / (2 * SMOOTHNESS_WIDTH))
+    return (likeness * pairwise_squared_distances(found) / found.shape[2]).mean()
 
 
-def squared_distances(points: Float[Tensor, "b n d"]) -> Float[Tensor, "b n n"]:
+def pairwise_squared_distances(points: Float[Tensor, "b n d"]) -> Float[Tensor, "b n n"]:
     """Between all pairs of points."""
     squares = points.square().sum(2)
     return (squares[:, :, None] + squares[:, None] - 2 * points @ points.mT).clamp(min=0)

@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
-ALPHA = 0.85  # share of the structural part
+SSIM_WEIGHT = 0.85  # share of the structural part
 C1, C2 = 0.01**2, 0.03**2  # of images in [0, 1]
-NOISE = 1e-5  # breaks the ties of auto-masking, where nothing moves at all
+TIE_BREAK_NOISE = 1e-5  # breaks the ties of auto-masking, where nothing moves at all
 
 
 def ssim(
@@ -28,10 +28,10 @@ def ssim(
         image: in [0, 1], of at least 2 x 2 pixels.
         other: likewise.
     """
-    mean, mean_other = _box(image), _box(other)
-    variance = _box(image.square()) - mean.square()
-    variance_other = _box(other.square()) - mean_other.square()
-    covariance = _box(image * other) - mean * mean_other
+    mean, mean_other = _box_mean(image), _box_mean(other)
+    variance = _box_mean(image.square()) - mean.square()
+    variance_other = _box_mean(other.square()) - mean_other.square()
+    covariance = _box_mean(image * other) - mean * mean_other
     above = (2 * mean * mean_other + C1) * (2 * covariance + C2)
     below = (mean.square() + mean_other.square() + C1) * (variance + variance_other + C2)
     return above / below
@@ -42,10 +42,10 @@ def photometric_error(
 ) -> Float[Tensor, "b h w"]:
     """.85 (1 - SSIM) / 2 + .15 |image - other|, means over channels; 0 of equals, at most 1."""
     structure = ((1 - ssim(image, other)) / 2).clamp(0, 1).mean(1)
-    return ALPHA * structure + (1 - ALPHA) * (image - other).abs().mean(1)
+    return SSIM_WEIGHT * structure + (1 - SSIM_WEIGHT) * (image - other).abs().mean(1)
 
 
-def minimum_reprojection(
+def minimum_reprojection_loss(
     target: Float[Tensor, "b c h w"],
     warped: list[Float[Tensor, "b c h w"]],
     sources: list[Float[Tensor, "b c h w"]] | None = None,
@@ -67,16 +67,16 @@ def minimum_reprojection(
     Returns:
         The loss, at least 0 but for the noise, and True where it follows depth and motion.
     """
-    best = _least(target, warped)
+    best = _minimum_error(target, warped)
     if sources is None:
         return best.mean(), torch.ones_like(best, dtype=torch.bool)
-    still = _least(target, sources)
+    still = _minimum_error(target, sources)
     noise = torch.randn(still.shape, generator=generator, dtype=still.dtype).to(still.device)
-    still = still + NOISE * noise
+    still = still + TIE_BREAK_NOISE * noise
     return torch.minimum(best, still).mean(), best < still
 
 
-def edge_aware_smoothness(
+def edge_aware_smoothness_loss(
     disparity: Float[Tensor, "b h w"], image: Float[Tensor, "b c h w"]
 ) -> Float[Tensor, ""]:
     """Mean |d_x| exp(-|I_x|) + mean |d_y| exp(-|I_y|), of disparity over its mean.
@@ -96,9 +96,9 @@ def edge_aware_smoothness(
     return total
 
 
-def _least(target: Tensor, images: list[Tensor]) -> Float[Tensor, "b h w"]:
+def _minimum_error(target: Tensor, images: list[Tensor]) -> Float[Tensor, "b h w"]:
     return torch.stack([photometric_error(image, target) for image in images]).amin(0)
 
 
-def _box(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+def _box_mean(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     return avg_pool2d(pad(image, (1, 1, 1, 1), mode="reflect"), 3, stride=1)

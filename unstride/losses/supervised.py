@@ -20,7 +20,7 @@ def pixel_cross_entropy(
     return total / (labels != UNLABELLED).sum().clamp(min=1)
 
 
-def scale_invariant_error(
+def scale_invariant_log_loss(
     prediction: Float[Tensor, "b h w"], target: Float[Tensor, "b h w"], *, share: float = 0.85
 ) -> Float[Tensor, ""]:
     """mean d^2 - share (mean d)^2 of d = log prediction - log target; NaN of no known pixel.
@@ -38,7 +38,7 @@ def scale_invariant_error(
     return difference.square().mean() - share * difference.mean().square()
 
 
-def cosine_error(
+def cosine_loss(
     prediction: Float[Tensor, "b 3 h w"], target: Float[Tensor, "b 3 h w"]
 ) -> Float[Tensor, ""]:
     """Mean of 1 - cosine of the angle between normals, in [0, 2]; NaN of no known pixel.

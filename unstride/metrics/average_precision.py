@@ -37,7 +37,7 @@ class AveragePrecision(MeanAveragePrecision):
 def average_precision(of: Literal["boxes", "masks"] = "boxes") -> AveragePrecision:
     """AP over IoU 0.50 to 0.95 as `map`, at one IoU as `map_50`, `map_75`: means over the classes.
 
-    Update it with lists of what detectors return and of targets of `Instances`: `boxes` XYXY,
+    Update it with lists of what detectors return and of targets of `InstanceDataset`: `boxes` XYXY,
     `labels`, `scores` and, for masks, bool or uint8 `masks` "n h w". The best 100 detections of an
     image count, and one in a crowd of its class counts neither way. Sizes (`map_small` and so on)
     go by the area of the box, or of the mask. COCO's own evaluation takes the truth's area from its

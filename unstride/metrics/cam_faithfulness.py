@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def cam_scores(
+def cam_faithfulness(
     whole: Float[Tensor, " n"], masked: Float[Tensor, " n"]
 ) -> dict[str, Float[Tensor, ""]]:
     """Average drop, increase and gain in percent; NaN of no image.

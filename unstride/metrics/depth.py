@@ -15,8 +15,8 @@ from torch import Tensor
 from torchmetrics import Metric
 
 ALIGNMENTS = ("none", "median", "scale_shift")
-NAMES = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta1", "delta2", "delta3")
-ROOTS = (2, 3)  # of these the root is taken after the mean
+ERROR_NAMES = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta1", "delta2", "delta3")
+ROOT_INDICES = (2, 3)  # of these the root is taken after the mean
 CROPS = {  # top, bottom, left, right, as shares of the picture's height and width
     "garg": (0.40810811, 0.99189189, 0.03594771, 0.96405229),
     "eigen": (0.3324324, 0.91351351, 0.0359477, 0.96405229),
@@ -49,12 +49,12 @@ def depth_errors(
     """
     _check_settings(caps, alignment, crop)
     _check_sizes(prediction, target)
-    part = cropped((target.shape[0], target.shape[1]), crop)
+    part = crop_slices((target.shape[0], target.shape[1]), crop)
     means, _ = _mean_errors(prediction[part], target[part], caps, alignment)
-    return _named(_with_roots(means))
+    return _error_dict(_take_roots(means))
 
 
-def cropped(size: tuple[int, int], crop: str | None) -> tuple[slice, slice]:
+def crop_slices(size: tuple[int, int], crop: str | None) -> tuple[slice, slice]:
     """The rows and columns of a picture of this size that a crop leaves, bounds rounded down."""
     if crop is None:
         return slice(None), slice(None)
@@ -95,7 +95,7 @@ class DepthErrors(Metric):
         if average not in ("image", "pixel"):
             raise ValueError(f"average {average!r}: there are image, pixel")
         self.caps, self.alignment, self.average, self.crop = caps, alignment, average, crop
-        total = torch.zeros(len(NAMES), dtype=torch.float64)
+        total = torch.zeros(len(ERROR_NAMES), dtype=torch.float64)
         self.add_state("total", total, dist_reduce_fx="sum")
         self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
@@ -106,12 +106,12 @@ class DepthErrors(Metric):
             ValueError: if the sizes differ.
         """
         _check_sizes(prediction, target)
-        rows, columns = cropped((target.shape[-2], target.shape[-1]), self.crop)
+        rows, columns = crop_slices((target.shape[-2], target.shape[-1]), self.crop)
         part = ..., rows, columns
         for image, truth in zip(prediction[part], target[part], strict=True):
             means, pixels = _mean_errors(image, truth, self.caps, self.alignment)
             if pixels and self.average == "image":
-                self.total += _with_roots(means)
+                self.total += _take_roots(means)
                 self.count += 1
             elif pixels:
                 self.total += means * pixels
@@ -120,7 +120,7 @@ class DepthErrors(Metric):
     def compute(self) -> dict[str, Float[Tensor, ""]]:
         """The errors by name; NaN if there was no valid pixel."""
         means = self.total / self.count
-        return _named(_with_roots(means) if self.average == "pixel" else means)
+        return _error_dict(_take_roots(means) if self.average == "pixel" else means)
 
 
 def align(
@@ -144,7 +144,9 @@ def _mean_errors(
     true, found = target[valid].double(), prediction[valid].double()
     pixels = len(true)
     if not pixels:
-        return torch.full((len(NAMES),), torch.nan, dtype=torch.float64, device=true.device), 0
+        return torch.full(
+            (len(ERROR_NAMES),), torch.nan, dtype=torch.float64, device=true.device
+        ), 0
     found = align(found, true, alignment).clamp(*caps)
     square, ratio = (found - true).square(), torch.maximum(found / true, true / found)
     errors = [(found - true).abs() / true, square / true, square]
@@ -152,12 +154,12 @@ def _mean_errors(
     return torch.stack([error.double().mean() for error in errors]), pixels
 
 
-def _with_roots(means: Float[Tensor, "7"]) -> Float[Tensor, "7"]:
-    return torch.stack([m.sqrt() if i in ROOTS else m for i, m in enumerate(means)])
+def _take_roots(means: Float[Tensor, "7"]) -> Float[Tensor, "7"]:
+    return torch.stack([m.sqrt() if i in ROOT_INDICES else m for i, m in enumerate(means)])
 
 
-def _named(errors: Float[Tensor, "7"]) -> dict[str, Float[Tensor, ""]]:
-    return dict(zip(NAMES, errors.unbind(), strict=True))
+def _error_dict(errors: Float[Tensor, "7"]) -> dict[str, Float[Tensor, ""]]:
+    return dict(zip(ERROR_NAMES, errors.unbind(), strict=True))
 
 
 def _median(values: Float[Tensor, " n"]) -> Float[Tensor, ""]:

@@ -40,8 +40,8 @@ def boundary_band(labels: Int64[Tensor, "b h w"], width: int) -> Bool[Tensor, "b
     """
     known = labels != UNLABELLED
     outside = torch.finfo(torch.float32).max
-    highest = _window_maximum(labels.float().masked_fill(~known, -1), width, outside)
-    lowest = -_window_maximum(-labels.float(), width, outside)  # UNLABELLED is above all classes
+    highest = _max_filter(labels.float().masked_fill(~known, -1), width, outside)
+    lowest = -_max_filter(-labels.float(), width, outside)  # UNLABELLED is above all classes
     return known & (highest != lowest)
 
 
@@ -114,7 +114,7 @@ def band_width(size: tuple[int, int], ratio: float) -> int:
     return max(1, round(ratio * (height**2 + width**2) ** 0.5))
 
 
-def _window_maximum(
+def _max_filter(
     values: Float[Tensor, "b h w"], width: int, outside: float
 ) -> Float[Tensor, "b h w"]:
     values = pad(values, (width,) * 4, value=outside)

@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torchmetrics import Metric
 
-THRESHOLDS = (11.25, 22.5, 30.0)  # degrees
-STEPS = 18_000  # of the histogram that gives the median: of 0.01 degrees each
+ANGLE_THRESHOLDS = (11.25, 22.5, 30.0)  # degrees
+HISTOGRAM_BINS = 18_000  # of the histogram that gives the median: of 0.01 degrees each
 
 
-def angles_between(
+def angular_error(
     prediction: Float[Tensor, "*b 3 h w"], target: Float[Tensor, "*b 3 h w"]
 ) -> Float[Tensor, "*b h w"]:
     """Degrees in [0, 180] between vectors of any length; 90 to a prediction of zero.
@@ -42,7 +42,7 @@ class NormalErrors(Metric):
 
     def __init__(self) -> None:
         super().__init__()
-        states = {"total": 1, "below": len(THRESHOLDS), "histogram": STEPS}
+        states = {"total": 1, "below": len(ANGLE_THRESHOLDS), "histogram": HISTOGRAM_BINS}
         for state, n in states.items():
             dtype = torch.float64 if state == "total" else torch.int64
             self.add_state(state, torch.zeros(n, dtype=dtype), dist_reduce_fx="sum")
@@ -63,18 +63,18 @@ class NormalErrors(Metric):
             sizes = f"{tuple(prediction.shape)} and {tuple(target.shape)}"
             raise ValueError(f"prediction and target: {sizes}, one size is needed")
         known = (target != 0).any(1)
-        angles = angles_between(prediction, target)[known]
+        angles = angular_error(prediction, target)[known]
         if angles.isnan().any():
             raise ValueError("prediction: NaN where the target is known")
         self.total += angles.sum()
-        self.below += torch.stack([(angles < limit).sum() for limit in THRESHOLDS])
-        steps = (angles * (STEPS / 180)).long().clamp(max=STEPS - 1)
-        self.histogram += torch.bincount(steps, minlength=STEPS)
+        self.below += torch.stack([(angles < limit).sum() for limit in ANGLE_THRESHOLDS])
+        steps = (angles * (HISTOGRAM_BINS / 180)).long().clamp(max=HISTOGRAM_BINS - 1)
+        self.histogram += torch.bincount(steps, minlength=HISTOGRAM_BINS)
 
     def compute(self) -> dict[str, Float[Tensor, ""]]:
         """The errors by name: mean, median, below_11.25, below_22.5, below_30."""
         pixels = self.histogram.sum()
-        shares = dict(zip(THRESHOLDS, self.below / pixels, strict=True))
+        shares = dict(zip(ANGLE_THRESHOLDS, self.below / pixels, strict=True))
         errors = {"mean": self.total[0] / pixels, "median": self._median(int(pixels))}
         return errors | {f"below_{limit:g}": share for limit, share in shares.items()}
 
@@ -85,4 +85,4 @@ class NormalErrors(Metric):
         upto = self.histogram.cumsum(0)
         middle = upto.new_tensor([(pixels - 1) // 2 + 1, pixels // 2 + 1])
         steps = torch.searchsorted(upto, middle)
-        return (steps.double().mean() + 0.5) * (180 / STEPS)
+        return (steps.double().mean() + 0.5) * (180 / HISTOGRAM_BINS)

@@ -49,7 +49,7 @@ class PanopticQuality(Metric):
         self.classes = (*things, *stuff)
         self.places = {number: i for i, number in enumerate(self.classes)}
         self.things = len(things)
-        for state, dtype in (("iou", torch.float64), *((s, torch.int64) for s in COUNTS)):
+        for state, dtype in (("iou", torch.float64), *((s, torch.int64) for s in COUNT_STATES)):
             zeros = torch.zeros(len(self.classes), dtype=dtype)
             self.add_state(state, zeros, dist_reduce_fx="sum")
 
@@ -73,7 +73,7 @@ class PanopticQuality(Metric):
         check_segments(target, target_segments, "target")
         found, true = self._places(prediction_segments), self._places(target_segments)
         crowd = torch.tensor([s.is_crowd for s in target_segments], dtype=torch.bool)
-        overlap = overlaps(prediction, prediction_segments, target, target_segments)
+        overlap = overlap_matrix(prediction, prediction_segments, target, target_segments)
 
         same = found[:, None] == true
         shared, void = overlap[1:, 1:], overlap[1:, :1]
@@ -86,7 +86,9 @@ class PanopticQuality(Metric):
         rows, columns = match.nonzero(as_tuple=True)
         iou = shared[rows, columns].double() / union[rows, columns]
         self.iou.index_add_(0, found[rows].to(self.iou.device), iou.to(self.iou.device))
-        for state, classes in zip(COUNTS, (found[rows], found[false], true[missed]), strict=True):
+        for state, classes in zip(
+            COUNT_STATES, (found[rows], found[false], true[missed]), strict=True
+        ):
             getattr(self, state).add_(classes.bincount(minlength=len(self.classes)).to(self.device))
 
     def compute(self) -> dict[str, Float[Tensor, ""]]:
@@ -117,10 +119,10 @@ class PanopticQuality(Metric):
         return torch.tensor([self.places[s.category] for s in segments], dtype=torch.int64)
 
 
-COUNTS = ("matched", "false", "missed")
+COUNT_STATES = ("matched", "false", "missed")
 
 
-def overlaps(
+def overlap_matrix(
     prediction: Int64[Tensor, "h w"],
     prediction_segments: Sequence[Segment],
     target: Int64[Tensor, "h w"],
@@ -128,11 +130,13 @@ def overlaps(
 ) -> Int64[Tensor, "m n"]:
     """How many pixels each predicted segment shares with each true one; row and column 0: void."""
     m, n = len(prediction_segments) + 1, len(target_segments) + 1
-    rows = _ranks(prediction.cpu(), prediction_segments)
-    columns = _ranks(target.cpu(), target_segments)
+    rows = _segment_indices(prediction.cpu(), prediction_segments)
+    columns = _segment_indices(target.cpu(), target_segments)
     return (rows * n + columns).flatten().bincount(minlength=m * n).view(m, n)
 
 
-def _ranks(ids: Int64[Tensor, "h w"], segments: Sequence[Segment]) -> Int64[Tensor, "h w"]:
+def _segment_indices(
+    ids: Int64[Tensor, "h w"], segments: Sequence[Segment]
+) -> Int64[Tensor, "h w"]:
     numbers, order = torch.tensor([0, *(s.id for s in segments)]).sort()
     return order[torch.searchsorted(numbers, ids.contiguous())]

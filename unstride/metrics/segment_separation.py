@@ -55,11 +55,11 @@ def segment_separation(
     scores = []
     for distance in distances:
         generator = torch.Generator().manual_seed(seed)
-        ends = draw_pairs((height, width), distance, pairs, generator).to(features.device)
+        ends = sample_pixel_pairs((height, width), distance, pairs, generator).to(features.device)
         regions = segments.flatten(1)[:, ends]
         apart, known = regions.diff(dim=1)[:, 0] != 0, (regions >= 0).all(1)
         drawn = features.flatten(1).index_select(1, ends.flatten()).unflatten(1, ends.shape)
-        far = _feature_distance(drawn)
+        far = _cosine_distance(drawn)
         if known.all():
             auc = roc_auc(far, apart)
         else:
@@ -126,7 +126,7 @@ def roc_auc(scores: Float[Tensor, " p"], positive: Bool[Tensor, "n p"]) -> Float
     return wins / (n_positive * n_negative)
 
 
-def draw_pairs(
+def sample_pixel_pairs(
     size: tuple[int, int], distance: int, pairs: int, generator: torch.Generator
 ) -> Int64[Tensor, "2 p"]:
     """Flat indices of pixels a distance apart in a row or a column, each such pair as likely.
@@ -145,7 +145,7 @@ def draw_pairs(
     return torch.stack([first, first + distance * step])
 
 
-def _feature_distance(ends: Float[Tensor, "c 2 p"]) -> Float[Tensor, " p"]:
+def _cosine_distance(ends: Float[Tensor, "c 2 p"]) -> Float[Tensor, " p"]:
     ends = ends.to(torch.promote_types(ends.dtype, torch.float32))
     # half the squared difference of unit vectors is 1 - cos, without its cancellation near 0:
     # equal features are at distance 0 exactly

@@ -7,23 +7,25 @@ from typing import Any
 import torch
 from torch import nn
 
-from unstride.backbones.pyramid import PlainPyramid, create_pyramid
+from unstride.backbones.pyramid import PlainViTPyramid, create_pyramid
 from unstride.saving.card import HOMEPAGE, card_text
 from unstride.saving.folder import (
-    CONFIG,
-    WEIGHTS,
+    CONFIG_NAME,
+    WEIGHTS_NAME,
     load_weights,
     naming_file,
     read_config,
     save_model,
 )
-from unstride.upsamplers.from_words import factory
+from unstride.upsamplers.from_words import upsampler_factory
 
 TASKS = ("segmentation", "detection", "panoptic", "depth", "multitask")
-PYRAMID = "pyramid_upsampler"  # of a plain vision transformer's pyramid
+PYRAMID_UPSAMPLER = "pyramid_upsampler"  # of a plain vision transformer's pyramid
 
 
-def create_task(described: dict[str, Any], *, pretrained: bool = False, **backbone: Any) -> Any:
+def create_task_network(
+    described: dict[str, Any], *, pretrained: bool = False, **backbone: Any
+) -> Any:
     """The network that a description says, on a fresh pyramid.
 
     The upsampler is that of a plain vision transformer's pyramid too, guided by the image, where
@@ -46,14 +48,14 @@ def create_task(described: dict[str, Any], *, pretrained: bool = False, **backbo
     if "upsampler" in described["options"]:
         raise ValueError("model_options: upsampler is an option of its own, --upsampler")
     options = dict(described["options"])
-    own = options.pop(PYRAMID, None)
+    own = options.pop(PYRAMID_UPSAMPLER, None)
     word = own or described["upsampler"]
-    more: dict[str, Any] = {} if word is None else {"upsampler": factory(word)}
+    more: dict[str, Any] = {} if word is None else {"upsampler": upsampler_factory(word)}
     pyramid = create_pyramid(
         described["backbone"], described["strides"], pretrained=pretrained, **more, **backbone
     )
-    if own and not isinstance(pyramid, PlainPyramid):
-        raise ValueError(f"{PYRAMID}: {described['backbone']} has these strides itself")
+    if own and not isinstance(pyramid, PlainViTPyramid):
+        raise ValueError(f"{PYRAMID_UPSAMPLER}: {described['backbone']} has these strides itself")
     network = _factory_of(task)(
         described["model"], pyramid, len(described["classes"]),
         upsampler=described["upsampler"], **options,
@@ -71,25 +73,25 @@ def _factory_of(task: str) -> Callable[..., nn.Module]:
 
         return create_segmenter
     if task == "detection":
-        from unstride.models.detection.by_name import create_object_detector
+        from unstride.models.detection.by_name import create_detector_by_name
 
-        return create_object_detector
+        return create_detector_by_name
     if task == "panoptic":
-        from unstride.models.panoptic.by_name import create_panoptic
+        from unstride.models.panoptic.by_name import create_panoptic_network
 
-        return create_panoptic
+        return create_panoptic_network
     if task == "depth":
-        from unstride.models.depth.by_name import create_depth
+        from unstride.models.depth.by_name import create_depth_network
 
-        return create_depth
-    from unstride.models.multitask.by_name import create_multitask
+        return create_depth_network
+    from unstride.models.multitask.by_name import create_multitask_network
 
-    return create_multitask
+    return create_multitask_network
 
 
 def write_task(folder: Path, described: dict[str, Any], network: nn.Module) -> None:
-    """Write a network that `create_task` made of this description, whole or not at all."""
-    save_model(folder, described, network, _card(described))
+    """Write a network that `create_task_network` made of this description, whole or not at all."""
+    save_model(folder, described, network, _model_card(described))
 
 
 def read_task(folder: str | Path) -> tuple[Any, dict[str, Any]]:
@@ -102,18 +104,18 @@ def read_task(folder: str | Path) -> tuple[Any, dict[str, Any]]:
         ValueError: if a file is missing or broken, or one does not fit the other.
     """
     folder = Path(folder)
-    if not (folder / CONFIG).is_file() and (folder / "model" / CONFIG).is_file():
+    if not (folder / CONFIG_NAME).is_file() and (folder / "model" / CONFIG_NAME).is_file():
         raise ValueError(f"{folder}: the network is in {folder / 'model'}")
     described = read_config(folder)
     if "task" not in described:
         raise ValueError(f"{folder}: no task network, perhaps an upsampler")
-    with naming_file(folder / CONFIG):
-        network = create_task(described)
-    load_weights(network, folder / WEIGHTS, "network")
+    with naming_file(folder / CONFIG_NAME):
+        network = create_task_network(described)
+    load_weights(network, folder / WEIGHTS_NAME, "network")
     return network.eval(), described
 
 
-def _card(described: dict[str, Any]) -> str:
+def _model_card(described: dict[str, Any]) -> str:
     task = described["task"]
     return card_text(
         f"{described['model']} on {described['backbone']}",

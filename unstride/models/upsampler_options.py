@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from inspect import signature
 from typing import Any, TypeVar
 
-from unstride.upsamplers.from_words import factory
+from unstride.upsamplers.from_words import upsampler_factory
 
-MASK_HEAD = "mask_upsampler"  # the place in a mask head, where no guide is available
+MASK_UPSAMPLER = "mask_upsampler"  # the place in a mask head, where no guide is available
 
 Network = TypeVar("Network")
 
@@ -30,12 +30,12 @@ def build_named(
         ValueError: if the network has no such option, or there is no such upsampler.
     """
     try:
-        return make(*parts, **placed(make, options, upsampler, without))
+        return make(*parts, **resolve_upsamplers(make, options, upsampler, without))
     except TypeError as error:
         raise ValueError(f"model {name}: {error}") from None
 
 
-def placed(
+def resolve_upsamplers(
     make: Callable[..., Any],
     options: dict[str, Any],
     upsampler: str | None = None,
@@ -55,9 +55,9 @@ def placed(
         if not place.endswith("upsampler"):
             continue
         if isinstance(resolved.get(place), str):
-            resolved[place] = factory(resolved[place])
+            resolved[place] = upsampler_factory(resolved[place])
         elif upsampler is not None and place not in options and place not in without:
-            resolved[place] = factory(upsampler)
+            resolved[place] = upsampler_factory(upsampler)
     return resolved
 
 
@@ -74,7 +74,7 @@ def unguided_places(upsampler: str | None, channels: int) -> tuple[str, ...]:
     if upsampler is None:
         return ()
     try:
-        needs_guide = factory(upsampler)(channels, scale=2).guide_channels is not None
+        needs_guide = upsampler_factory(upsampler)(channels, scale=2).guide_channels is not None
     except TypeError as error:
         raise ValueError(f"upsampler {upsampler!r}: {error}") from None
-    return (MASK_HEAD,) if needs_guide else ()
+    return (MASK_UPSAMPLER,) if needs_guide else ()

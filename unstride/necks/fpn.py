@@ -13,10 +13,10 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from unstride.necks.extra_levels import ExtraLevels
-from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
+from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
 from unstride.upsamplers.interpolation import Nearest
 
-Norm = Callable[[int], nn.Module]
+NormFactory = Callable[[int], nn.Module]
 
 
 class TorchNearest(Nearest):
@@ -36,7 +36,7 @@ class FPN(nn.Module):
         channels: of the features that come in, by stride.
         width: channels of every level that goes out.
         upsampler: makes the operator between two levels, called as `factory(width, scale=...)`,
-            see `built_upsampler`; its guide is the finer level, narrowed to `width`. By
+            see `build_upsampler`; its guide is the finer level, narrowed to `width`. By
             default torchvision's nearest neighbour.
         extra: makes coarser levels than those that come in.
         norm: makes the normalisation, of so many channels, that each convolution has in the
@@ -50,10 +50,10 @@ class FPN(nn.Module):
         self,
         channels: Mapping[int, int],
         width: int = 256,
-        upsampler: Factory = TorchNearest,
+        upsampler: UpsamplerFactory = TorchNearest,
         *,
         extra: ExtraLevels | None = None,
-        norm: Norm | None = None,
+        norm: NormFactory | None = None,
     ):
         super().__init__()
         self.strides, self.width = sorted(channels), width
@@ -61,15 +61,15 @@ class FPN(nn.Module):
         if not channels or any(coarse % fine for fine, coarse in steps):
             raise ValueError(f"strides must each divide the next, got {self.strides}")
         self.inner_blocks = nn.ModuleList(
-            _convolution(channels[stride], width, 1, norm) for stride in self.strides
+            _conv_norm(channels[stride], width, 1, norm) for stride in self.strides
         )
-        self.layer_blocks = nn.ModuleList(_convolution(width, width, 3, norm) for _ in self.strides)
+        self.layer_blocks = nn.ModuleList(_conv_norm(width, width, 3, norm) for _ in self.strides)
         self.upsamplers = nn.ModuleList(
-            built_upsampler(upsampler, width, coarse // fine, guide_channels=width)
+            build_upsampler(upsampler, width, coarse // fine, guide_channels=width)
             for fine, coarse in steps
         )
         self.extra_blocks = extra
-        self.register_load_state_dict_pre_hook(_rename_old)
+        self.register_load_state_dict_pre_hook(_rename_legacy_keys)
 
     def forward(
         self, features: Mapping[int, Tensor], image: Tensor | None = None
@@ -87,7 +87,9 @@ class FPN(nn.Module):
         for i in reversed(range(len(self.upsamplers))):
             fine = laterals[i]
             size = fine.shape[2], fine.shape[3]
-            coarse = enlarged(laterals[i + 1], self.upsamplers[i], size, finer=fine, image=image)
+            coarse = upsample_guided(
+                laterals[i + 1], self.upsamplers[i], size, finer=fine, image=image
+            )
             laterals[i] = fine + coarse
         levels = {
             stride: block(lateral)
@@ -101,7 +103,9 @@ class FPN(nn.Module):
         return levels | self.extra_blocks(coarsest, levels[coarsest], features[coarsest])
 
 
-def _convolution(channels: int, width: int, kernel_size: int, norm: Norm | None) -> nn.Sequential:
+def _conv_norm(
+    channels: int, width: int, kernel_size: int, norm: NormFactory | None
+) -> nn.Sequential:
     convolution = nn.Conv2d(
         channels, width, kernel_size, padding=kernel_size // 2, bias=norm is None
     )
@@ -112,7 +116,7 @@ def _convolution(channels: int, width: int, kernel_size: int, norm: Norm | None)
     return nn.Sequential(convolution)
 
 
-def _rename_old(module: nn.Module, state: dict, prefix: str, *_) -> None:
+def _rename_legacy_keys(module: nn.Module, state: dict, prefix: str, *_) -> None:
     """Before torchvision 0.14 the convolutions were no sequences: inner_blocks.0.weight."""
     for name in dict(module.named_parameters()):
         old = prefix + re.sub(r"^(inner|layer)_blocks\.(\d+)\.0\.", r"\1_blocks.\2.", name)

@@ -15,23 +15,23 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
+from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
 
 
-class Fusion(nn.Module):
+class LevelFusion(nn.Module):
     """The levels concatenated, finest first, on the grid of the finest.
 
     Args:
         channels: of the levels, by stride.
         upsampler: makes the operator from each level to the next finer, called as
-            `factory(channels, scale=...)`, see `built_upsampler`, with the channels of all
+            `factory(channels, scale=...)`, see `build_upsampler`, with the channels of all
             coarser levels together; its guide is the finer level. By default bilinear.
 
     Attributes:
         width: channels of the result.
     """
 
-    def __init__(self, channels: Mapping[int, int], upsampler: Factory | None = None):
+    def __init__(self, channels: Mapping[int, int], upsampler: UpsamplerFactory | None = None):
         super().__init__()
         self.strides = sorted(channels)
         self.width = sum(channels.values())
@@ -41,7 +41,7 @@ class Fusion(nn.Module):
         for fine, coarse in pairwise(self.strides):
             together = sum(channels[stride] for stride in self.strides if stride >= coarse)
             guide = channels[fine]
-            up = built_upsampler(upsampler, together, coarse // fine, guide_channels=guide)
+            up = build_upsampler(upsampler, together, coarse // fine, guide_channels=guide)
             self.upsamplers.append(up)
 
     def forward(
@@ -62,6 +62,6 @@ class Fusion(nn.Module):
         for i in reversed(range(len(self.upsamplers))):
             fine = levels[self.strides[i]]
             size = fine.shape[2], fine.shape[3]
-            maps = enlarged(maps, self.upsamplers[i], size, finer=fine, image=image)
+            maps = upsample_guided(maps, self.upsamplers[i], size, finer=fine, image=image)
             maps = torch.cat([fine, maps], 1)
         return maps

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from unstride.necks.conv_block import conv_norm_relu
-from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
+from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
 
-SIZES = (1, 2, 3, 6)
+POOL_SIZES = (1, 2, 3, 6)
 
 
 class PyramidPooling(nn.Module):
@@ -28,7 +28,7 @@ class PyramidPooling(nn.Module):
         channels: of the features that come in.
         width: channels of each pooled map, and of the result.
         upsampler: makes the operator of the second step, called as `factory(width, scale=2)`,
-            see `built_upsampler`; its guide is the features. By default there is one step,
+            see `build_upsampler`; its guide is the features. By default there is one step,
             bilinear.
         sizes: rows, and columns, of parts into which the map is cut; any grid will do.
     """
@@ -37,9 +37,9 @@ class PyramidPooling(nn.Module):
         self,
         channels: int,
         width: int = 512,
-        upsampler: Factory | None = None,
+        upsampler: UpsamplerFactory | None = None,
         *,
-        sizes: Sequence[int] = SIZES,
+        sizes: Sequence[int] = POOL_SIZES,
     ):
         super().__init__()
         self.sizes = tuple(sizes)
@@ -47,7 +47,7 @@ class PyramidPooling(nn.Module):
         self.upsamplers = nn.ModuleList()
         if upsampler is not None:
             self.upsamplers.extend(
-                built_upsampler(upsampler, width, guide_channels=channels) for _ in self.sizes
+                build_upsampler(upsampler, width, guide_channels=channels) for _ in self.sizes
             )
         self.mix = conv_norm_relu(channels + len(self.sizes) * width, width, 3)
 
@@ -76,4 +76,4 @@ class PyramidPooling(nn.Module):
         if not self.upsamplers:
             return interpolate(pooled, (h, w), mode="bilinear")
         half = interpolate(pooled, (-(-h // 2), -(-w // 2)), mode="bilinear")
-        return enlarged(half, self.upsamplers[i], (h, w), finer=features, image=image)
+        return upsample_guided(half, self.upsamplers[i], (h, w), finer=features, image=image)

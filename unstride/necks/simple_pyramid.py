@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, max_pool2d
 
 from unstride.upsamplers import Deconvolution
-from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
-from unstride.upsamplers.layers import ChannelNorm
+from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
+from unstride.upsamplers.layers import LayerNorm2d
 
 
 class SimpleFeaturePyramid(nn.Module):
@@ -27,7 +27,7 @@ class SimpleFeaturePyramid(nn.Module):
         channels: of the map; each doubling halves them.
         stride: of the map, in pixels.
         strides: of the levels, in pixels.
-        upsampler: makes the operator of each doubling, see `built_upsampler`; its guide is the
+        upsampler: makes the operator of each doubling, see `build_upsampler`; its guide is the
             image.
 
     Attributes:
@@ -45,7 +45,7 @@ class SimpleFeaturePyramid(nn.Module):
         stride: int,
         *,
         strides: Sequence[int],
-        upsampler: Factory = Deconvolution,
+        upsampler: UpsamplerFactory = Deconvolution,
     ):
         super().__init__()
         self.stride, self.strides = stride, tuple(sorted(set(strides)))
@@ -64,7 +64,7 @@ class SimpleFeaturePyramid(nn.Module):
         self.doublings = nn.ModuleDict(
             {
                 str(each): nn.ModuleList(
-                    _Doubling(channels >> done, upsampler, first=done == 0)
+                    _UpsampleBlock(channels >> done, upsampler, first=done == 0)
                     for done in range(int(n))
                 )
                 for each, n in octaves.items()
@@ -102,17 +102,17 @@ class SimpleFeaturePyramid(nn.Module):
         self.strides = tuple(self.channels)
 
 
-class _Doubling(nn.Module):
+class _UpsampleBlock(nn.Module):
     """Half the channels on twice the grid; between two of them a norm and a GELU."""
 
-    def __init__(self, channels: int, upsampler: Factory, *, first: bool):
+    def __init__(self, channels: int, upsampler: UpsamplerFactory, *, first: bool):
         super().__init__()
-        self.norm = None if first else ChannelNorm(channels)
+        self.norm = None if first else LayerNorm2d(channels)
         self.narrow = nn.Conv2d(channels, channels // 2, 1)
-        self.upsampler = built_upsampler(upsampler, channels // 2, 2, guide_channels=3)
+        self.upsampler = build_upsampler(upsampler, channels // 2, 2, guide_channels=3)
 
     def forward(self, features: Float[Tensor, "b c h w"], image: Tensor | None) -> Tensor:
         if self.norm is not None:
             features = gelu(self.norm(features))
         size = 2 * features.shape[2], 2 * features.shape[3]
-        return enlarged(self.narrow(features), self.upsampler, size, image=image)
+        return upsample_guided(self.narrow(features), self.upsampler, size, image=image)

@@ -35,7 +35,7 @@ def fold_border(
     def fold(part: Tensor, taps: Tensor, dim: int) -> Tensor:
         return torch.zeros_like(part).scatter_add(dim, taps.expand_as(part), part)
 
-    return _at_borders(weights, size, mode, fold)
+    return _apply_at_borders(weights, size, mode, fold)
 
 
 def spread_border(
@@ -56,21 +56,21 @@ def spread_border(
     """
     if mode == "exclude":
         for axis in (0, 1):
-            inside = _inside(scores, size, axis)
+            inside = _is_inside(scores, size, axis)
             scores = scores.masked_fill(~inside, -torch.inf)
         return scores
-    return _at_borders(
+    return _apply_at_borders(
         scores, size, mode, lambda part, taps, dim: part.gather(dim, taps.expand_as(part))
     )
 
 
-def _inside(scores: Tensor, size: tuple[int, int], axis: int) -> Tensor:
+def _is_inside(scores: Tensor, size: tuple[int, int], axis: int) -> Tensor:
     k, n_out, n_in = scores.shape[2], scores.shape[4 + axis], size[axis]
-    taps = _taps(n_in, n_out, k, scores.device)
-    return _aligned((taps >= 0) & (taps < n_in), axis)
+    taps = _tap_indices(n_in, n_out, k, scores.device)
+    return _broadcastable((taps >= 0) & (taps < n_in), axis)
 
 
-def _at_borders(
+def _apply_at_borders(
     tensor: Tensor,
     size: tuple[int, int],
     mode: str,
@@ -87,8 +87,8 @@ def _at_borders(
                 f"an even window ({k} taps) cannot be reflected from {n_in} to {n_out} pixels, "
                 "since its mirror image lies outside it; use mode='replicate'"
             )
-        taps = _taps(n_in, n_out, k, tensor.device)
-        stand_ins = _aligned(_mirrored(taps, n_in, mode) - taps[:, :1], axis)
+        taps = _tap_indices(n_in, n_out, k, tensor.device)
+        stand_ins = _broadcastable(_fold_indices(taps, n_in, mode) - taps[:, :1], axis)
         edge = -(-k * n_out // (2 * max(n_in, 1)))  # no window beyond it leaves the map
         if 2 * edge >= n_out:
             tensor = change(tensor, stand_ins, 2 + axis)
@@ -100,18 +100,18 @@ def _at_borders(
     return tensor
 
 
-def _taps(n_in: int, n_out: int, k: int, device: torch.device) -> Tensor:
+def _tap_indices(n_in: int, n_out: int, k: int, device: torch.device) -> Tensor:
     """Input index of each output's taps, "n k", beyond the map too."""
     return window_start(n_in, n_out, k, device)[:, None] + torch.arange(k, device=device)
 
 
-def _aligned(table: Tensor, axis: int) -> Tensor:
+def _broadcastable(table: Tensor, axis: int) -> Tensor:
     """A table "n k" of one axis, shaped to meet "b g k k H W"."""
     table = table.T
     return table[None, None, :, None, :, None] if axis == 0 else table[None, None, None, :, None, :]
 
 
-def _mirrored(indices: Tensor, n: int, mode: str) -> Tensor:
+def _fold_indices(indices: Tensor, n: int, mode: str) -> Tensor:
     if mode == "replicate":
         return indices.clamp(0, n - 1)
     period = max(2 * (n - 1), 1)

@@ -5,17 +5,17 @@ from torch import Tensor
 
 def check_reassemble(features: Tensor, weights: Tensor) -> None:
     """Refuse what `reassemble` cannot compute with."""
-    _image("features", features)
-    _weights("weights", weights)
-    _agree("features", features, "weights", weights)
-    _divisible("features", features, weights.shape[1])
+    _check_image("features", features)
+    _check_weights("weights", weights)
+    _check_same_device_and_batch("features", features, "weights", weights)
+    _check_divisible("features", features, weights.shape[1])
 
 
 def check_correlate(queries: Tensor, keys: Tensor, kernel_size: int, groups: int) -> None:
     """Refuse what `correlate` cannot compute with."""
-    _image("queries", queries)
-    _image("keys", keys)
-    _agree("queries", queries, "keys", keys)
+    _check_image("queries", queries)
+    _check_image("keys", keys)
+    _check_same_device_and_batch("queries", queries, "keys", keys)
     if queries.shape[1] != keys.shape[1]:
         raise ValueError(
             f"keys must have as many channels as queries ({queries.shape[1]}), "
@@ -24,15 +24,15 @@ def check_correlate(queries: Tensor, keys: Tensor, kernel_size: int, groups: int
     for name, value in (("kernel_size", kernel_size), ("groups", groups)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
-    _divisible("queries", queries, groups)
+    _check_divisible("queries", queries, groups)
 
 
 def check_scatter(values: Tensor, weights: Tensor, size: tuple[int, int]) -> None:
     """Refuse what `scatter` cannot compute with."""
-    _image("values", values)
-    _weights("weights", weights)
-    _agree("values", values, "weights", weights)
-    _divisible("values", values, weights.shape[1])
+    _check_image("values", values)
+    _check_weights("weights", weights)
+    _check_same_device_and_batch("values", values, "weights", weights)
+    _check_divisible("values", values, weights.shape[1])
     if tuple(values.shape[2:]) != tuple(weights.shape[4:]):
         raise ValueError(
             f"values must lie on the weights' grid {tuple(weights.shape[4:])}, "
@@ -42,7 +42,7 @@ def check_scatter(values: Tensor, weights: Tensor, size: tuple[int, int]) -> Non
         raise ValueError(f"size must be (height, width), got {tuple(size)}")
 
 
-def _image(name: str, tensor: Tensor) -> None:
+def _check_image(name: str, tensor: Tensor) -> None:
     if tensor.ndim != 4:
         raise ValueError(
             f"{name} must be (batch, channels, height, width), got shape {tuple(tensor.shape)}"
@@ -51,14 +51,14 @@ def _image(name: str, tensor: Tensor) -> None:
         raise ValueError(f"{name} must be of a floating-point type, got {tensor.dtype}")
 
 
-def _weights(name: str, tensor: Tensor) -> None:
+def _check_weights(name: str, tensor: Tensor) -> None:
     if tensor.ndim != 6 or tensor.shape[2] != tensor.shape[3] or tensor.shape[2] < 1:
         raise ValueError(
             f"{name} must be (batch, groups, k, k, height, width), got shape {tuple(tensor.shape)}"
         )
 
 
-def _agree(name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:
+def _check_same_device_and_batch(name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:
     if tensor.device != other.device or tensor.dtype != other.dtype:
         raise ValueError(
             f"{other_name} must be on {tensor.device} as {tensor.dtype} like {name}, "
@@ -71,7 +71,7 @@ def _agree(name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:
         )
 
 
-def _divisible(name: str, tensor: Tensor, groups: int) -> None:
+def _check_divisible(name: str, tensor: Tensor, groups: int) -> None:
     if groups < 1 or tensor.shape[1] % groups:
         raise ValueError(
             f"{name} must have a multiple of {groups} channels, one share for each group, "

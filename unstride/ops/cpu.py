@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numba.extending import register_jitable
 
-PLAN = "UniTuple(i8, 7)"  # first element, steps of row, column and channel, h, w, c
+LAYOUT_TYPE = "UniTuple(i8, 7)"  # first element, steps of row, column and channel, h, w, c
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}  # not "nnan", "ninf": NaN passes through
 
 
@@ -34,7 +34,7 @@ def _compile(kernel: Callable, name: str, signature: str) -> Callable:
         return numba.njit(signature, **options)(kernel)
 
 
-def _named(*parts: object) -> str:
+def _kernel_name(*parts: object) -> str:
     """A name that says all that distinguishes a kernel.
 
     Compiled code is found by name when it comes from a cache, and numba's own numbers are
@@ -44,7 +44,7 @@ def _named(*parts: object) -> str:
     return re.sub(r"\W+", "_", "_".join(map(str, parts)))
 
 
-def _written_out(name: str, arguments: str, lines: list[str]) -> Callable:
+def _unrolled_function(name: str, arguments: str, lines: list[str]) -> Callable:
     """A function from its lines: LLVM vectorises over channels only what is written out."""
     scope: dict = {"n": np.uintp}
     source = "\n ".join([f"def {name}({arguments}):", *lines])
@@ -53,11 +53,11 @@ def _written_out(name: str, arguments: str, lines: list[str]) -> Callable:
 
 
 @lru_cache
-def _row_sums(span: int, starts: tuple[int, ...]) -> Callable:
+def _row_sum_kernel(span: int, starts: tuple[int, ...]) -> Callable:
     """sums[lane] += the weighted sum over one row of the window: one pass, all lanes."""
     lanes, reach = range(len(starts)), range(max(starts) + span)
-    return _written_out(
-        _named("row_sums", span, starts),
+    return _unrolled_function(
+        _kernel_name("row_sums", span, starts),
         "source, at, c, weights, first, lane_step, sums, to",
         [
             f"w{j}_{t} = weights[first + n({j}) * lane_step + n({t})]"
@@ -78,12 +78,12 @@ def _row_sums(span: int, starts: tuple[int, ...]) -> Callable:
 
 
 @lru_cache
-def _row_dots(span: int, starts: tuple[int, ...]) -> Callable:
+def _row_dot_kernel(span: int, starts: tuple[int, ...]) -> Callable:
     """scores[tap, lane] = query[lane] . source over one row of the window, all lanes at once."""
     lanes, reach = range(len(starts)), range(max(starts) + span)
     pairs = [(j, t) for j in lanes for t in range(span)]
-    return _written_out(
-        _named("row_dots", span, starts),
+    return _unrolled_function(
+        _kernel_name("row_dots", span, starts),
         "source, at, c, queries, to, scores, x",
         [f"at{t} = at + n({t}) * c" for t in reach]
         + [f"to{j} = to + n({j}) * c" for j in lanes]
@@ -97,7 +97,7 @@ def _row_dots(span: int, starts: tuple[int, ...]) -> Callable:
 
 
 @register_jitable
-def _aligned(size, like):
+def _aligned_empty(size, like):
     """Fresh memory on a cache line: a vector that straddles two lines costs two loads."""
     memory = np.empty(size + 64, like.dtype)
     skip = (-memory.ctypes.data % 64) // memory.itemsize
@@ -105,7 +105,7 @@ def _aligned(size, like):
 
 
 @register_jitable
-def _stage(memory, plan, y, x, width, row):
+def _load_row(memory, plan, y, x, width, row):
     """Copy pixels x ... x + width - 1 of row y to `row`, channels last, zero off the map."""
     first, step_y, step_x, step_c, h, w, c = plan
     row[:] = 0
@@ -131,7 +131,7 @@ def _stage(memory, plan, y, x, width, row):
 
 
 @register_jitable
-def _unstage(row, memory, plan, y, x, width):
+def _store_row(row, memory, plan, y, x, width):
     """Copy `row`, channels last, to pixels x ... x + width - 1 of row y."""
     first, step_y, step_x, step_c, _, _, c = plan
     n, eights, pixels = np.uintp(c), np.uintp(c - c % 8), np.uintp(width)
@@ -151,7 +151,7 @@ def _unstage(row, memory, plan, y, x, width):
 
 
 @register_jitable
-def _weights_of(found, weights, y, xa, xb, row0, rows, row_start, col0, cols, col_start):
+def _gather_weights(found, weights, y, xa, xb, row0, rows, row_start, col0, cols, col_start):
     """found[x - xa, p, q]: the weights with which the outputs of row y take their windows."""
     k = weights.shape[0]
     for p in range(k):
@@ -161,7 +161,9 @@ def _weights_of(found, weights, y, xa, xb, row0, rows, row_start, col0, cols, co
 
 
 @register_jitable
-def _weights_onto(found, weights, y, xa, xb, row0, rows, row_start, col0, cols, col_start):
+def _gather_adjoint_weights(
+    found, weights, y, xa, xb, row0, rows, row_start, col0, cols, col_start
+):
     """found[x - xa, i, j]: the weights with which source pixels took (y, x), now the outputs."""
     h, w = weights.shape[2:]
     for i in range(rows[y]):
@@ -176,7 +178,7 @@ def _weights_onto(found, weights, y, xa, xb, row0, rows, row_start, col0, cols, 
 
 
 @cache
-def weighted_sum(piece: int, starts: tuple[int, ...], adjoint: bool, dtype: torch.dtype):
+def weighted_sum_kernel(piece: int, starts: tuple[int, ...], adjoint: bool, dtype: torch.dtype):
     """The kernel of `reassemble`, or, adjoint, of `scatter`, for windows that lanes share so.
 
     Args:
@@ -185,8 +187,8 @@ def weighted_sum(piece: int, starts: tuple[int, ...], adjoint: bool, dtype: torc
         adjoint: weights belong to the source pixels, not to the outputs.
         dtype: float32 or float64.
     """
-    row_sums, tap_sum = _row_sums(piece, starts), _row_sums(1, (0,))
-    collect = _weights_onto if adjoint else _weights_of
+    row_sums, tap_sum = _row_sum_kernel(piece, starts), _row_sum_kernel(1, (0,))
+    collect = _gather_adjoint_weights if adjoint else _gather_weights
     lanes, step = len(starts), max(piece, 1)
 
     def kernel(
@@ -210,15 +212,15 @@ def weighted_sum(piece: int, starts: tuple[int, ...], adjoint: bool, dtype: torc
         h, c, n = plan[4], plan[6], np.uintp(plan[6])
         left, width = col0[xa], col0[xb - 1] + cols[xb - 1] - col0[xa]
         depth, widest, staged = rows[ya:yb].max(), cols[xa:xb].max(), row0[ya]
-        ring = _aligned(depth * width * c, source)
-        line = _aligned((xb - xa) * c, source)
+        ring = _aligned_empty(depth * width * c, source)
+        line = _aligned_empty((xb - xa) * c, source)
         found = np.empty((xb - xa, depth, widest), source.dtype)
         flat, lane_step = found.reshape(-1), np.uintp(depth * widest)
         for y in range(ya, yb):
             end = row0[y] + rows[y]
             for r in range(max(staged, row0[y]), end):
                 slot = r % depth * width * c
-                _stage(source, plan, r, left, width, ring[slot : slot + width * c])
+                _load_row(source, plan, r, left, width, ring[slot : slot + width * c])
             staged = max(staged, end)
             collect(found, weights, y, xa, xb, row0, rows, row_start, col0, cols, col_start)
             line[:] = 0
@@ -260,34 +262,34 @@ def weighted_sum(piece: int, starts: tuple[int, ...], adjoint: bool, dtype: torc
                         to += n
                     to = np.uintp((x - xa) * c)
                 x += lanes if together else 1
-            _unstage(line, out, out_plan, y, xa, xb - xa)
+            _store_row(line, out, out_plan, y, xa, xb - xa)
 
     f = {torch.float32: "f4", torch.float64: "f8"}[dtype]
     tables = ", ".join(["i8[::1]"] * 6 + ["b1[::1]"] + ["i8"] * 4)
-    name = _named("weighted_sum", piece, starts, adjoint, f)
-    signature = f"void({f}[::1], {PLAN}, {f}[:,:,:,:], {f}[::1], {PLAN}, {tables})"
+    name = _kernel_name("weighted_sum", piece, starts, adjoint, f)
+    signature = f"void({f}[::1], {LAYOUT_TYPE}, {f}[:,:,:,:], {f}[::1], {LAYOUT_TYPE}, {tables})"
     return _compile(kernel, name, signature)
 
 
 @cache
-def dot_products(k: int, starts: tuple[int, ...], dtype: torch.dtype):
-    """The kernel of `correlate`; arguments as of `weighted_sum`."""
-    row_dots, row_dot = _row_dots(k, starts), _row_dots(k, (0,))
+def dot_product_kernel(k: int, starts: tuple[int, ...], dtype: torch.dtype):
+    """The kernel of `correlate`; arguments as of `weighted_sum_kernel`."""
+    row_dots, row_dot = _row_dot_kernel(k, starts), _row_dot_kernel(k, (0,))
     lanes = len(starts)
 
     def kernel(queries, plan, keys, key_plan, scores, row0, col0, fits, ya, yb, xa, xb):
         c, n = plan[6], np.uintp(plan[6])
         left, width = col0[xa], col0[xb - 1] + k - col0[xa]
         staged = row0[ya]
-        ring = _aligned(k * width * c, keys)
-        line = _aligned((xb - xa) * c, keys)
+        ring = _aligned_empty(k * width * c, keys)
+        line = _aligned_empty((xb - xa) * c, keys)
         found = np.empty((k, k, xb - xa), keys.dtype)
         for y in range(ya, yb):
             for r in range(max(staged, row0[y]), row0[y] + k):
                 slot = r % k * width * c
-                _stage(keys, key_plan, r, left, width, ring[slot : slot + width * c])
+                _load_row(keys, key_plan, r, left, width, ring[slot : slot + width * c])
             staged = row0[y] + k
-            _stage(queries, plan, y, xa, xb - xa, line)
+            _load_row(queries, plan, y, xa, xb - xa, line)
             x = xa
             while x < xb:
                 to = np.uintp((x - xa) * c)
@@ -303,6 +305,6 @@ def dot_products(k: int, starts: tuple[int, ...], dtype: torch.dtype):
 
     f = {torch.float32: "f4", torch.float64: "f8"}[dtype]
     tables = ", ".join(["i8[::1]"] * 2 + ["b1[::1]"] + ["i8"] * 4)
-    name = _named("dot_products", k, starts, f)
-    signature = f"void({f}[::1], {PLAN}, {f}[::1], {PLAN}, {f}[:,:,:,:], {tables})"
+    name = _kernel_name("dot_products", k, starts, f)
+    signature = f"void({f}[::1], {LAYOUT_TYPE}, {f}[::1], {LAYOUT_TYPE}, {f}[:,:,:,:], {tables})"
     return _compile(kernel, name, signature)

@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.library import custom_op, register_autograd, register_vmap
 
 from unstride.ops.checks import check_correlate, check_reassemble, check_scatter
-from unstride.ops.portable import correlate_by_rows, reassemble_by_rows
+from unstride.ops.portable import correlate_portable, reassemble_portable
 from unstride.ops.reference import (
     correlate_reference,
     reassemble_reference,
     scatter_reference,
 )
-from unstride.precision import widened
+from unstride.precision import upcast_half
 
 
 def reassemble(
@@ -39,7 +39,7 @@ def reassemble(
     Raises:
         ValueError: if the two do not fit together.
     """
-    features, weights = _autocast(features, weights)
+    features, weights = _cast_for_autocast(features, weights)
     check_reassemble(features, weights)
     return torch.ops.unstride.reassemble(features, weights)
 
@@ -65,7 +65,7 @@ def correlate(
     Raises:
         ValueError: if the shapes do not fit together.
     """
-    queries, keys = _autocast(queries, keys)
+    queries, keys = _cast_for_autocast(queries, keys)
     check_correlate(queries, keys, kernel_size, groups)
     return torch.ops.unstride.correlate(queries, keys, kernel_size, groups)
 
@@ -91,7 +91,7 @@ def scatter(
     Raises:
         ValueError: if the shapes do not fit together.
     """
-    values, weights = _autocast(values, weights)
+    values, weights = _cast_for_autocast(values, weights)
     check_scatter(values, weights, size)
     return torch.ops.unstride.scatter(values, weights, *size)
 
@@ -103,13 +103,13 @@ def decompositions() -> dict:
     """
     ops = torch.ops.unstride
     return {
-        ops.reassemble.default: reassemble_by_rows,
-        ops.correlate.default: correlate_by_rows,
+        ops.reassemble.default: reassemble_portable,
+        ops.correlate.default: correlate_portable,
         ops.scatter.default: lambda v, w, height, width: scatter_reference(v, w, (height, width)),
     }
 
 
-def _autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
+def _cast_for_autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
     device = tensors[0].device.type
     if device == "meta" or not torch.is_autocast_enabled(device):
         return tensors
@@ -120,50 +120,54 @@ def _autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
 # --- the operators that torch sees -----------------------------------------------------------
 
 
-def _layout(like: Tensor) -> torch.memory_format:
+def _memory_format(like: Tensor) -> torch.memory_format:
     if like.is_contiguous() or not like.is_contiguous(memory_format=torch.channels_last):
         return torch.contiguous_format
     return torch.channels_last
 
 
-def _empty(like: Tensor, c, h, w) -> Tensor:
+def _empty_output(like: Tensor, c, h, w) -> Tensor:
     shape = like.shape[0], c, h, w
-    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=_layout(like))
+    return torch.empty(
+        shape, dtype=like.dtype, device=like.device, memory_format=_memory_format(like)
+    )
 
 
 @custom_op("unstride::reassemble", mutates_args=())
-def _reassemble(features: Tensor, weights: Tensor) -> Tensor:
-    return reassemble_reference(features, weights).contiguous(memory_format=_layout(features))
+def _reassemble_op(features: Tensor, weights: Tensor) -> Tensor:
+    return reassemble_reference(features, weights).contiguous(
+        memory_format=_memory_format(features)
+    )
 
 
 @custom_op("unstride::correlate", mutates_args=())
-def _correlate(queries: Tensor, keys: Tensor, kernel_size: int, groups: int) -> Tensor:
+def _correlate_op(queries: Tensor, keys: Tensor, kernel_size: int, groups: int) -> Tensor:
     return correlate_reference(queries, keys, kernel_size, groups).contiguous()
 
 
 @custom_op("unstride::scatter", mutates_args=())
-def _scatter(values: Tensor, weights: Tensor, height: int, width: int) -> Tensor:
+def _scatter_op(values: Tensor, weights: Tensor, height: int, width: int) -> Tensor:
     out = scatter_reference(values, weights, (height, width))
-    return out.contiguous(memory_format=_layout(values))
+    return out.contiguous(memory_format=_memory_format(values))
 
 
-def _reassemble_empty(features, weights):
-    return _empty(features, features.shape[1], *weights.shape[4:])
+def _reassemble_fake(features, weights):
+    return _empty_output(features, features.shape[1], *weights.shape[4:])
 
 
-def _correlate_empty(queries, keys, k, groups):
+def _correlate_fake(queries, keys, k, groups):
     b, _, H, W = queries.shape
     return queries.new_empty(b, groups, k, k, H, W)
 
 
-def _scatter_empty(values, weights, height, width):
-    return _empty(values, values.shape[1], height, width)
+def _scatter_fake(values, weights, height, width):
+    return _empty_output(values, values.shape[1], height, width)
 
 
 # --- devices: the kernels write into memory laid out like the fake -----------------------------
 
 
-def _with_kernels(op, fake, name: str):
+def _register_kernels(op, fake, name: str):
     """Register the Numba kernel for the CPU and the Triton kernel for CUDA."""
 
     def on_cpu(a, b, *sizes):
@@ -172,8 +176,8 @@ def _with_kernels(op, fake, name: str):
         )
 
         out = fake(a, b, *sizes)
-        wide = widened(out)
-        getattr(jobs, f"{name}_cpu")(widened(a), widened(b), wide)
+        wide = upcast_half(out)
+        getattr(jobs, f"{name}_cpu")(upcast_half(a), upcast_half(b), wide)
         return out if wide is out else out.copy_(wide)
 
     def on_gpu(a, b, *sizes):
@@ -189,15 +193,15 @@ def _with_kernels(op, fake, name: str):
     op.register_fake(fake)
 
 
-_with_kernels(_reassemble, _reassemble_empty, "reassemble")
-_with_kernels(_correlate, _correlate_empty, "correlate")
-_with_kernels(_scatter, _scatter_empty, "scatter")
+_register_kernels(_reassemble_op, _reassemble_fake, "reassemble")
+_register_kernels(_correlate_op, _correlate_fake, "correlate")
+_register_kernels(_scatter_op, _scatter_fake, "scatter")
 
 
 # --- gradients: each operation's are the other two ---------------------------------------------
 
 
-def _save(ctx, inputs, output) -> None:
+def _setup_context(ctx, inputs, output) -> None:
     ctx.save_for_backward(*inputs[:2])
 
 
@@ -231,15 +235,15 @@ def _scatter_backward(ctx, grad):
     )
 
 
-register_autograd(_reassemble, _reassemble_backward, setup_context=_save)
-register_autograd(_correlate, _correlate_backward, setup_context=_save)
-register_autograd(_scatter, _scatter_backward, setup_context=_save)
+register_autograd(_reassemble_op, _reassemble_backward, setup_context=_setup_context)
+register_autograd(_correlate_op, _correlate_backward, setup_context=_setup_context)
+register_autograd(_scatter_op, _scatter_backward, setup_context=_setup_context)
 
 
 # --- vmap: one more batch --------------------------------------------------------------------
 
 
-def _over_batch(op):
+def _vmap_rule(op):
     def batched(info, in_dims, *arguments):
         tensors = [
             t.expand(info.batch_size, *t.shape) if dim is None else t.movedim(dim, 0)
@@ -252,5 +256,5 @@ def _over_batch(op):
     return batched
 
 
-for _op in (_reassemble, _correlate, _scatter):
-    register_vmap(_op, _over_batch(_op))
+for _op in (_reassemble_op, _correlate_op, _scatter_op):
+    register_vmap(_op, _vmap_rule(_op))

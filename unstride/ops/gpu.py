@@ -10,9 +10,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from unstride.ops.window import window_holders, window_start
+from unstride.ops.window import adjoint_windows, window_start
 
-PIXELS, CHANNELS = 64, 32  # of a tile
+BLOCK_PIXELS, BLOCK_CHANNELS = 64, 32  # of a tile
 
 
 @triton.jit
@@ -113,10 +113,10 @@ def reassemble_gpu(features: Tensor, weights: Tensor, out: Tensor) -> None:
     """Write `reassemble(features, weights)` to `out`, of any layout."""
     (b, channels, h, w), (g, k), (H, W) = features.shape, weights.shape[1:3], out.shape[2:]
     c = channels // g
-    _reassemble_kernel[(triton.cdiv(H * W, PIXELS), triton.cdiv(c, CHANNELS), b * g)](
-        features, weights, out, *_starts((h, w), (H, W), k, out.device), g, c, h, w, H, W, k,
+    _reassemble_kernel[(triton.cdiv(H * W, BLOCK_PIXELS), triton.cdiv(c, BLOCK_CHANNELS), b * g)](
+        features, weights, out, *_window_starts((h, w), (H, W), k, out.device), g, c, h, w, H, W, k,
         *features.stride(), *weights.stride(), *out.stride(),
-        PIXELS=PIXELS, CHANNELS=CHANNELS, SUM=_sum_type(out),
+        PIXELS=BLOCK_PIXELS, CHANNELS=BLOCK_CHANNELS, SUM=_accumulator_type(out),
     )  # fmt: skip
 
 
@@ -124,30 +124,30 @@ def scatter_gpu(values: Tensor, weights: Tensor, out: Tensor) -> None:
     """Write `scatter(values, weights, out.shape[2:])` to `out`, of any layout."""
     (b, channels, H, W), (g, k), (h, w) = values.shape, weights.shape[1:3], out.shape[2:]
     c = channels // g
-    rows, cols = window_holders(h, H, k), window_holders(w, W, k)
+    rows, cols = adjoint_windows(h, H, k), adjoint_windows(w, W, k)
     tables = [t.int().to(out.device) for t in (*rows, *cols)]
-    _scatter_kernel[(triton.cdiv(h * w, PIXELS), triton.cdiv(c, CHANNELS), b * g)](
-        values, weights, out, *_starts((h, w), (H, W), k, out.device), *tables,
+    _scatter_kernel[(triton.cdiv(h * w, BLOCK_PIXELS), triton.cdiv(c, BLOCK_CHANNELS), b * g)](
+        values, weights, out, *_window_starts((h, w), (H, W), k, out.device), *tables,
         g, c, h, w, H, W, int(rows[1].max()), int(cols[1].max()),
         *values.stride(), *weights.stride(), *out.stride(),
-        PIXELS=PIXELS, CHANNELS=CHANNELS, SUM=_sum_type(out),
+        PIXELS=BLOCK_PIXELS, CHANNELS=BLOCK_CHANNELS, SUM=_accumulator_type(out),
     )  # fmt: skip
 
 
 def correlate_gpu(queries: Tensor, keys: Tensor, out: Tensor) -> None:
     """Write `correlate(queries, keys, ...)` to `out`, "b g k k H W"."""
     (b, g, k, _, H, W), (channels, h, w) = out.shape, keys.shape[1:]
-    tables, c = _starts((h, w), (H, W), k, out.device), channels // g
-    _correlate_kernel[(triton.cdiv(H * W, PIXELS), k * k, b * g)](
+    tables, c = _window_starts((h, w), (H, W), k, out.device), channels // g
+    _correlate_kernel[(triton.cdiv(H * W, BLOCK_PIXELS), k * k, b * g)](
         queries, keys, out, *tables, g, c, h, w, H, W, k,
         *queries.stride(), *keys.stride(), *out.stride(),
-        PIXELS=PIXELS, CHANNELS=CHANNELS, SUM=_sum_type(out),
+        PIXELS=BLOCK_PIXELS, CHANNELS=BLOCK_CHANNELS, SUM=_accumulator_type(out),
     )  # fmt: skip
 
 
-def _starts(inputs, outputs, k: int, device: torch.device) -> list[Tensor]:
+def _window_starts(inputs, outputs, k: int, device: torch.device) -> list[Tensor]:
     return [window_start(n, m, k, device).int() for n, m in zip(inputs, outputs, strict=True)]
 
 
-def _sum_type(out: Tensor):
+def _accumulator_type(out: Tensor):
     return tl.float64 if out.dtype == torch.float64 else tl.float32

@@ -12,12 +12,12 @@ from torch.nn.functional import pad
 from unstride.ops.window import window_start
 
 
-def reassemble_by_rows(
+def reassemble_portable(
     features: Float[Tensor, "b c h w"], weights: Float[Tensor, "b g k k H W"]
 ) -> Float[Tensor, "b c H W"]:
     """As `reassemble_reference`."""
     g, k = weights.shape[1:3]
-    rows = _rows(features, weights.shape[4], weights.shape[5], k)
+    rows = _window_rows(features, weights.shape[4], weights.shape[5], k)
     parts = [
         (row.unflatten(1, (g, -1)) * weights[:, :, p].movedim(2, -1)[:, :, None]).sum(-1)
         for p, row in enumerate(rows)
@@ -25,21 +25,21 @@ def reassemble_by_rows(
     return torch.stack(parts).sum(0).flatten(1, 2)
 
 
-def correlate_by_rows(
+def correlate_portable(
     queries: Float[Tensor, "b c H W"],
     keys: Float[Tensor, "b c h w"],
     kernel_size: int,
     groups: int = 1,
 ) -> Float[Tensor, "b g k k H W"]:
     """As `correlate_reference`."""
-    rows = _rows(keys, queries.shape[2], queries.shape[3], kernel_size)
+    rows = _window_rows(keys, queries.shape[2], queries.shape[3], kernel_size)
     scores = [
         (row * queries[..., None]).unflatten(1, (groups, -1)).sum(2).movedim(-1, 2) for row in rows
     ]
     return torch.stack(scores, 2)
 
 
-def _rows(
+def _window_rows(
     source: Float[Tensor, "b c h w"], height: int, width: int, k: int
 ) -> list[Float[Tensor, "b c H W k"]]:
     """For each row of the window, its k taps under every output pixel."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from unstride.ops.window import window_start
-from unstride.precision import widened
+from unstride.precision import upcast_half
 
 
 def reassemble_reference(
@@ -21,8 +21,8 @@ def reassemble_reference(
     out[b, c, y, x] = sum_pq weights[b, g(c), p, q, y, x] features[b, c, row(y)+p, col(x)+q]
     """
     (b, c, h, w), (g, k, _, H, W) = features.shape, weights.shape[1:]
-    source, weights = pad(widened(features), (k // 2,) * 4), widened(weights)
-    rows, cols = _padded_start(h, H, k, features), _padded_start(w, W, k, features)
+    source, weights = pad(upcast_half(features), (k // 2,) * 4), upcast_half(weights)
+    rows, cols = _padded_window_start(h, H, k, features), _padded_window_start(w, W, k, features)
 
     out = source.new_zeros(b, g, c // g, H, W)
     for p in range(k):
@@ -44,8 +44,8 @@ def correlate_reference(
     The gradient of `reassemble` in its weights; zero where the window leaves the map.
     """
     (_, c, H, W), (_, _, h, w), k, g = queries.shape, keys.shape, kernel_size, groups
-    queries, source = widened(queries), pad(widened(keys), (k // 2,) * 4)
-    rows, cols = _padded_start(h, H, k, keys), _padded_start(w, W, k, keys)
+    queries, source = upcast_half(queries), pad(upcast_half(keys), (k // 2,) * 4)
+    rows, cols = _padded_window_start(h, H, k, keys), _padded_window_start(w, W, k, keys)
 
     scores = []
     for p in range(k):
@@ -66,8 +66,8 @@ def scatter_reference(
     The adjoint of `reassemble`: <scatter(v, w), f> = <v, reassemble(f, w)>.
     """
     (b, c, H, W), (g, k), (h, w) = values.shape, weights.shape[1:3], size
-    source, weights, margin = widened(values), widened(weights), k // 2
-    rows, cols = _padded_start(h, H, k, values), _padded_start(w, W, k, values)
+    source, weights, margin = upcast_half(values), upcast_half(weights), k // 2
+    rows, cols = _padded_window_start(h, H, k, values), _padded_window_start(w, W, k, values)
     source = source.unflatten(1, (g, c // g))
 
     out = source.new_zeros(b, c, h + 2 * margin, w + 2 * margin)
@@ -79,5 +79,5 @@ def scatter_reference(
     return out[:, :, margin : margin + h, margin : margin + w].to(values.dtype)
 
 
-def _padded_start(n_in: int, n_out: int, k: int, like: Tensor) -> Tensor:
+def _padded_window_start(n_in: int, n_out: int, k: int, like: Tensor) -> Tensor:
     return window_start(n_in, n_out, k, like.device) + k // 2

@@ -12,7 +12,7 @@ def softmax_over_taps(logits: Float[Tensor, "b g k k H W"]) -> Float[Tensor, "b 
     return logits.flatten(2, 3).softmax(2).unflatten(2, logits.shape[2:4])
 
 
-def softmax_within(
+def softmax_within_bounds(
     scores: Float[Tensor, "b g k k H W"],
     grid: tuple[int, int],
     rows: tuple[Int[Tensor, " H"], Int[Tensor, " H"]],

@@ -20,10 +20,10 @@ def window_start(
     `kernel_size // 2` pixels on both sides holds every window.
     """
     outputs = torch.arange(output_size, device=device)
-    return _start(outputs, input_size, output_size, kernel_size)
+    return _window_starts(outputs, input_size, output_size, kernel_size)
 
 
-def window_holders(
+def adjoint_windows(
     input_size: int, output_size: int, kernel_size: int
 ) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"]]:
     """For each input index, the first output whose window holds it, and how many do.
@@ -32,13 +32,13 @@ def window_holders(
     """
     margin = (kernel_size + 1) * output_size // max(input_size, 1) + 2
     outputs = torch.arange(-margin, output_size + margin)
-    start = _start(outputs, input_size, output_size, kernel_size)
+    start = _window_starts(outputs, input_size, output_size, kernel_size)
     inputs = torch.arange(input_size)
     first = torch.searchsorted(start, inputs - kernel_size + 1)
     return first - margin, torch.searchsorted(start, inputs + 1) - first
 
 
-def _start(outputs: Tensor, input_size: int, output_size: int, kernel_size: int) -> Tensor:
+def _window_starts(outputs: Tensor, input_size: int, output_size: int, kernel_size: int) -> Tensor:
     twice = 2 * outputs + 1  # 2 (y + 1/2), kept whole
     if output_size > input_size:
         return twice * input_size // (2 * output_size) - kernel_size // 2

@@ -24,22 +24,22 @@ from torch.nn.functional import interpolate, pad
 from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from unstride.backbones.encoder_weights import load_image_encoder
+from unstride.backbones.encoder_weights import load_folded_weights
 from unstride.backbones.timm_backbone import create_backbone
-from unstride.datasets.base import Labelled, subset
-from unstride.datasets.by_name import create_labelled
+from unstride.datasets.base import LabelledDataset, evenly_spaced_subset
+from unstride.datasets.by_name import create_dataset
 from unstride.training.learner import Learner
 from unstride.training.run import Run
 from unstride.upsamplers.bilateral_stack import BilateralStack
-from unstride.upsamplers.guide import resized_guide
+from unstride.upsamplers.guide import resize_guide
 from unstride.upsamplers.joint_bilateral import colour_logits
-from unstride.upsamplers.pixel_keys import PixelKeys, Standardise
+from unstride.upsamplers.pixel_keys import ChannelStandardiser, PixelKeys
 
-ENCODER = "tf_efficientnet_lite0"  # of which the keys' encoder is the first part
+ENCODER_NAME = "tf_efficientnet_lite0"  # of which the keys' encoder is the first part
 STRIDE = 4  # of the pixels that are compared
-ANNOTATORS = 3  # of an image, seen in a step
-ZOOM = 0.6, 1.4  # of a photograph, before it is cropped
-PHOTOGRAPHS = 40  # from which the maps' means and deviations are taken
+ANNOTATORS_PER_IMAGE = 3  # of an image, seen in a step
+ZOOM_RANGE = 0.6, 1.4  # of a photograph, before it is cropped
+STATISTICS_IMAGES = 40  # from which the maps' means and deviations are taken
 
 
 def fit(
@@ -81,15 +81,15 @@ def fit(
         out, options, seed=seed, accelerator=device, devices=devices, max_steps=steps,
         precision=precision, log_every_n_steps=10, limit_val_batches=0,
     )  # fmt: skip
-    sources = [create_labelled("bsds", bsds, "train")]
-    sources += [create_labelled("coco_panoptic", coco, "train")] if coco else []
-    held_out = create_labelled("bsds", bsds, "val")
+    sources = [create_dataset("bsds", bsds, "train")]
+    sources += [create_dataset("coco_panoptic", coco, "train")] if coco else []
+    held_out = create_dataset("bsds", bsds, "val")
     load = {"batch_size": batch_size, "num_workers": workers}
     count = steps * batch_size * devices
     training = StatefulDataLoader(SegmentCrops(sources, crop, length=count, seed=seed), **load)
     checking = StatefulDataLoader(SegmentCrops([held_out], crop, length=60, seed=seed), **load)
-    module = Affinity(steps=steps, learning_rate=learning_rate)
-    seen = [subset(source, PHOTOGRAPHS) for source in sources]
+    module = AffinityLearner(steps=steps, learning_rate=learning_rate)
+    seen = [evenly_spaced_subset(source, STATISTICS_IMAGES) for source in sources]
     module.standardise([some[i][0] for some in seen for i in range(len(some))])
 
     run.fit(module, training)
@@ -101,7 +101,7 @@ def fit(
     )  # fmt: skip
 
 
-class Affinity(Learner):
+class AffinityLearner(Learner):
     """The upsampler whose keys are learned; its encoder stays as ImageNet left it.
 
     Args:
@@ -112,7 +112,7 @@ class Affinity(Learner):
         super().__init__()
         self.steps, self.learning_rate = steps, learning_rate
         self.upsampler = BilateralStack(1)
-        load_image_encoder(self.keys.encoder, create_backbone(ENCODER).model)
+        load_folded_weights(self.keys.encoder, create_backbone(ENCODER_NAME).model)
         self.keys.encoder.requires_grad_(False)
 
     @property
@@ -125,7 +125,7 @@ class Affinity(Learner):
     def standardise(self, images: list[Float[Tensor, "3 h w"]]) -> None:
         """Take mean and deviation of the encoder's maps from photographs."""
         seen = [self.keys.encoder(image[None]) for image in images]
-        layers = cast(list[Standardise], self.keys.standardise)
+        layers = cast(list[ChannelStandardiser], self.keys.standardise)
         for layer, maps in zip(layers, zip(*seen, strict=True), strict=True):
             pixels = torch.cat([m.flatten(2)[0] for m in maps], 1)
             layer.mean.copy_(pixels.mean(1)[:, None, None])
@@ -149,12 +149,12 @@ class Affinity(Learner):
         """Mean -log likelihood of pairs in one segment, and of pairs that a border parts."""
         stage = self.upsampler.smooth
         size = segments.shape[2], segments.shape[3]
-        keys = resized_guide(self.keys(images), size)
-        half = squared_distances(
-            stage.described(resized_guide(images, size), keys), stage.kernel_size
+        keys = resize_guide(self.keys(images), size)
+        half = window_squared_distances(
+            stage.described(resize_guide(images, size), keys), stage.kernel_size
         )
         half = (half.float() / 2).clamp(min=1e-4)
-        within, across = agreement(segments, stage.kernel_size)
+        within, across = pair_affinities(segments, stage.kernel_size)
         return (
             (within * half).sum() / within.sum().clamp(min=1),
             (across * -torch.log(-torch.expm1(-half))).sum() / across.sum().clamp(min=1),
@@ -179,7 +179,7 @@ class SegmentCrops(Dataset):
         seed: of the choice, the zoom, the crop and the flip.
     """
 
-    def __init__(self, sources: list[Labelled], side: int, *, length: int, seed: int):
+    def __init__(self, sources: list[LabelledDataset], side: int, *, length: int, seed: int):
         self.items = [(source, i) for source in sources for i in range(len(source))]
         self.side, self.length, self.seed = side, length, seed
 
@@ -190,9 +190,14 @@ class SegmentCrops(Dataset):
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
         source, i = self.items[int(torch.randint(len(self.items), (), generator=generator))]
         image, segments = source[i]
-        people = torch.randperm(len(segments), generator=generator).repeat(ANNOTATORS)[:ANNOTATORS]
+        people = torch.randperm(len(segments), generator=generator).repeat(ANNOTATORS_PER_IMAGE)[
+            :ANNOTATORS_PER_IMAGE
+        ]
         zoom, down, across, flip = torch.rand(4, generator=generator).tolist()
-        zoom = max(ZOOM[0] + (ZOOM[1] - ZOOM[0]) * zoom, (self.side + 1) / min(image.shape[1:]))
+        zoom = max(
+            ZOOM_RANGE[0] + (ZOOM_RANGE[1] - ZOOM_RANGE[0]) * zoom,
+            (self.side + 1) / min(image.shape[1:]),
+        )
         size = [max(round(n * zoom), self.side) for n in image.shape[1:]]
         image = interpolate(image[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
         y, x = (int(t * (n - self.side + 1)) for t, n in zip((down, across), size, strict=True))
@@ -205,14 +210,14 @@ class SegmentCrops(Dataset):
         return (image.flip(2), segments.flip(2)) if flip < 0.5 else (image, segments)
 
 
-def squared_distances(seen: Float[Tensor, "b d h w"], k: int) -> Float[Tensor, "b k k h w"]:
+def window_squared_distances(seen: Float[Tensor, "b d h w"], k: int) -> Float[Tensor, "b k k h w"]:
     """Between each pixel and those of its k x k window, which beyond the map count as anything."""
     scores = colour_logits(seen, seen, k)[:, 0]  # -distance^2 / 2, up to the pixel's own square
     own = (seen - seen.mean((2, 3), keepdim=True)).square().sum(1) / 2
     return 2 * (own[:, None, None] - scores)
 
 
-def agreement(
+def pair_affinities(
     segments: Int64[Tensor, "b n h w"], k: int
 ) -> tuple[Float[Tensor, "b k k h w"], Float[Tensor, "b k k h w"]]:
     """The share of people who put a pixel and one of its window together, and who part them.

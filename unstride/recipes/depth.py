@@ -19,39 +19,46 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from unstride.datasets.base import subset
-from unstride.datasets.by_name import create_labelled
-from unstride.datasets.frame_triplets import Neighbours
-from unstride.datasets.resized import AtSize
-from unstride.recipes.depth_learner import SelfSupervised, Supervised, Unlabelled
-from unstride.recipes.depth_options import VIDEO, Video
+from unstride.datasets.base import evenly_spaced_subset
+from unstride.datasets.by_name import create_dataset
+from unstride.datasets.frame_triplets import FrameTriplets
+from unstride.datasets.resized import ResizedDataset
+from unstride.recipes.depth_learner import PhotometricDepth, SelfSupervisedDepth, SupervisedDepth
+from unstride.recipes.depth_options import VIDEO_DATASETS, VideoDataset
 from unstride.recipes.depth_options import Options as Options
-from unstride.training.task_run import create, measure, samples, start, train, trained
+from unstride.training.task_run import (
+    create_network,
+    load_trained,
+    start_run,
+    train_network,
+    training_samples,
+    validate_network,
+)
 from unstride.transforms.augment import colour_jitter
 from unstride.transforms.frame_triplets import (
-    Sample,
-    mirrored,
-    recoloured,
+    TripletSample,
+    add_augmented_frames,
+    flip_triplet,
 )
-from unstride.transforms.metric_depth import metric_augmentation
-from unstride.transforms.pixel_maps import Depth
-from unstride.transforms.pure_tensors import plain
+from unstride.transforms.metric_depth import metric_depth_augmentation
+from unstride.transforms.pixel_maps import DepthMap
+from unstride.transforms.pure_tensors import to_pure_tensors
 
 
 def fit(options: Options) -> dict[str, float]:
     """Train; the scores on the validation split."""
-    training, checking = teaching(options), scored(options, "val")
-    learner = learner_of(options)
-    run = start(options, learner.better)
+    training, checking = train_dataset(options), val_dataset(options, "val")
+    learner = learner_class(options)
+    run = start_run(options, learner.better)
     depths = {"near": options.near, "far": options.far}
-    network, described = create(
+    network, described = create_network(
         options, "depth", options.model, [], depths,
         size=list(options.size), known_motion=options.known_motion,
     )  # fmt: skip
-    transform = Moved(options) if options.model == "monodepth" else Augmented(options)
-    taught = samples(options, training, transform)
-    return train(
-        run, learner(network, options), taught, subset(checking, options.limit),
+    transform = VideoTransform(options) if options.model == "monodepth" else DepthTransform(options)
+    taught = training_samples(options, training, transform)
+    return train_network(
+        run, learner(network, options), taught, evenly_spaced_subset(checking, options.limit),
         described=described, method=f"depth, {options.model}",
     )  # fmt: skip
 
@@ -63,75 +70,77 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
         options: those of the run.
         part: split of the data set.
     """
-    network, described = trained(options, "depth")
+    network, described = load_trained(options, "depth")
     options = replace(
         options, model=described["model"], size=tuple(described.get("size", options.size)),
         known_motion=described.get("known_motion", options.known_motion),
     )  # fmt: skip
-    checking = subset(scored(options, part), options.limit)
-    return measure(options, learner_of(options)(network, options), checking, part)
+    checking = evenly_spaced_subset(val_dataset(options, part), options.limit)
+    return validate_network(options, learner_class(options)(network, options), checking, part)
 
 
-class Augmented:
+class DepthTransform:
     """A photograph and its depth, augmented as the options say."""
 
     def __init__(self, options: Options):
-        self.transform = metric_augmentation(
-            options.size, crop=options.crop, flip=options.flip, recolour=recolour(options)
+        self.transform = metric_depth_augmentation(
+            options.size, crop=options.crop, flip=options.flip, recolour=colour_transform(options)
         )
 
     def __call__(self, image: Tensor, depth: Tensor) -> Any:
         """Both as tensors."""
-        return plain(self.transform(tv_tensors.Image(image), Depth(depth)))
+        return to_pure_tensors(self.transform(tv_tensors.Image(image), DepthMap(depth)))
 
 
-class Moved:
+class VideoTransform:
     """A frame and its neighbours, mirrored together and shown in other colours."""
 
     def __init__(self, options: Options):
-        self.flip, self.recolour = options.flip, recolour(options)
+        self.flip, self.recolour = options.flip, colour_transform(options)
 
-    def __call__(self, sample: Sample) -> Sample:
-        """A sample of `Neighbours`."""
+    def __call__(self, sample: TripletSample) -> TripletSample:
+        """A sample of `FrameTriplets`."""
         if self.flip and torch.rand(()) < 0.5:
-            sample = mirrored(sample)
-        return recoloured(sample, self.recolour)
+            sample = flip_triplet(sample)
+        return add_augmented_frames(sample, self.recolour)
 
 
-def recolour(options: Options) -> v2.Transform:
+def colour_transform(options: Options) -> v2.Transform:
     """What changes the colours of photographs."""
     return colour_jitter(options.colour, hue=options.hue, share=options.colour_share)
 
 
-def learner_of(options: Options) -> type[Supervised]:
+def learner_class(options: Options) -> type[SupervisedDepth]:
     """The learner that fits the options' model and data set."""
     if options.model == "supervised":
-        return Supervised
-    return Unlabelled if options.dataset == "kitti" else SelfSupervised
+        return SupervisedDepth
+    return PhotometricDepth if options.dataset == "kitti" else SelfSupervisedDepth
 
 
-def teaching(options: Options) -> Dataset:
+def train_dataset(options: Options) -> Dataset:
     """What the training split teaches with: depth, or neighbours.
 
     Raises:
         ValueError: if the model cannot learn from the data set.
     """
     if options.model == "supervised":
-        return create_labelled(options.dataset, options.data, "train")
+        return create_dataset(options.dataset, options.data, "train")
     if options.crop is not None:
         raise ValueError(f"crop {options.crop}: model monodepth takes whole frames, choose a size")
     if options.known_motion and options.dataset == "kitti_depth":
         raise ValueError("known_motion true: dataset kitti_depth has no poses")
-    return Neighbours(_frames(options, "train"), options.spacing, options.size, depth=False)
+    return FrameTriplets(
+        _video_dataset(options, "train"), options.spacing, options.size, depth=False
+    )
 
 
-def scored(options: Options, part: str) -> Dataset:
+def val_dataset(options: Options, part: str) -> Dataset:
     """A split to score on: photographs at the options' size with measured depth, or neighbours."""
     if options.dataset == "kitti":
-        return Neighbours(_frames(options, part), options.spacing, options.size)
+        return FrameTriplets(_video_dataset(options, part), options.spacing, options.size)
     part = "test" if (options.dataset, part) == ("nyuv2", "val") else part
-    return AtSize(create_labelled(options.dataset, options.data, part), options.size)
+    return ResizedDataset(create_dataset(options.dataset, options.data, part), options.size)
 
 
-def _frames(options: Options, part: str) -> Video:
-    return VIDEO[options.dataset](options.data, part)
+def _video_dataset(options: Options, part: str) -> VideoDataset:
+    return VIDEO_DATASETS[options.dataset](options.data, part)

@@ -10,12 +10,12 @@ from unstride.models.depth.monodepth import Monodepth
 from unstride.models.multitask.single_task import SingleTask
 from unstride.recipes.depth_options import Options
 from unstride.training.task_learner import TaskLearner
-from unstride.transforms.resize import at_size
-from unstride.viz import compared_depth
-from unstride.viz.depth import depth_span
+from unstride.transforms.resize import resize_bilinear
+from unstride.viz import depth_comparison
+from unstride.viz.depth import depth_limits
 
 
-class Supervised(TaskLearner):
+class SupervisedDepth(TaskLearner):
     """Depth that learns from depth.
 
     Args:
@@ -44,12 +44,12 @@ class Supervised(TaskLearner):
         """Count a photograph, at the size of its labels; show the first ones."""
         images, depth = batch
         size = depth.shape[-2], depth.shape[-1]
-        found = at_size(self.network(images)[:, None], size)[:, 0]
+        found = resize_bilinear(self.network(images)[:, None], size)[:, 0]
         self.errors.update(found, depth)
 
         def drawn() -> Tensor:
-            span = depth_span(depth[0]) if self.errors.alignment == "none" else None
-            return compared_depth(at_size(images, size)[0], depth[0], found[0], span)
+            span = depth_limits(depth[0]) if self.errors.alignment == "none" else None
+            return depth_comparison(resize_bilinear(images, size)[0], depth[0], found[0], span)
 
         self.show(index, drawn)
 
@@ -59,7 +59,7 @@ class Supervised(TaskLearner):
         self.errors.reset()
 
 
-class SelfSupervised(Supervised):
+class SelfSupervisedDepth(SupervisedDepth):
     """Depth that learns from frames and their neighbours, and is scored against measured depth."""
 
     network: Monodepth
@@ -70,7 +70,7 @@ class SelfSupervised(Supervised):
         return {name: parts[name] for name in ("photometric", "smoothness")}
 
 
-class Unlabelled(SelfSupervised):
+class PhotometricDepth(SelfSupervisedDepth):
     """The same, scored by the photometric error of frames that did not teach."""
 
     better = ("photometric", "min")

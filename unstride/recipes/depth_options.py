@@ -7,15 +7,15 @@ from unstride.datasets.kitti_depth import KITTIDepth
 from unstride.datasets.posed_rgbd import PosedRGBD
 from unstride.training.options import TaskOptions
 
-Video = PosedRGBD | KITTIOdometry | KITTIDepth
-VIDEO: dict[str, type[Video]] = {
+VideoDataset = PosedRGBD | KITTIOdometry | KITTIDepth
+VIDEO_DATASETS: dict[str, type[VideoDataset]] = {
     "posed_rgbd": PosedRGBD,
     "kitti": KITTIOdometry,
     "kitti_depth": KITTIDepth,
 }
-DATASETS = {
+DATASETS_BY_MODEL = {
     "supervised": ("posed_rgbd", "nyuv2", "kitti_depth"),
-    "monodepth": tuple(VIDEO),
+    "monodepth": tuple(VIDEO_DATASETS),
 }
 
 
@@ -74,8 +74,8 @@ class Options(TaskOptions):
             ValueError: that names the option.
         """
         super().__post_init__()
-        if self.model not in DATASETS:
-            raise ValueError(f"model {self.model!r}: there are {', '.join(DATASETS)}")
-        if self.dataset not in DATASETS[self.model]:
-            known = ", ".join(DATASETS[self.model])
+        if self.model not in DATASETS_BY_MODEL:
+            raise ValueError(f"model {self.model!r}: there are {', '.join(DATASETS_BY_MODEL)}")
+        if self.dataset not in DATASETS_BY_MODEL[self.model]:
+            known = ", ".join(DATASETS_BY_MODEL[self.model])
             raise ValueError(f"dataset {self.dataset!r}: for model {self.model} there are {known}")

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Subset
 
-from unstride.datasets.base import subset
+from unstride.datasets.base import evenly_spaced_subset
 from unstride.datasets.coco_detection import COCODetection
 from unstride.datasets.instances import collate_instances
 from unstride.datasets.pennfudan import PennFudan
@@ -23,22 +23,22 @@ from unstride.metrics import average_precision
 from unstride.training.options import TaskOptions
 from unstride.training.task_learner import TaskLearner
 from unstride.training.task_run import (
-    create,
-    measure,
-    samples,
-    start,
-    train,
-    trained,
+    create_network,
+    load_trained,
+    start_run,
+    train_network,
+    training_samples,
+    validate_network,
 )
-from unstride.transforms.augment import ScaleJitter
+from unstride.transforms.augment import DetectionAugmentation
 from unstride.transforms.detection_target import (
     Target,
-    trimmed,
+    refit_boxes,
     without_crowds,
 )
-from unstride.viz import beside, object_overlay
+from unstride.viz import detection_overlay, image_row
 
-SURE = 0.5  # score from which TensorBoard shows an object
+MIN_SHOWN_SCORE = 0.5  # score from which TensorBoard shows an object
 DATASETS: dict[str, type[PennFudan] | type[COCODetection]] = {
     "pennfudan": PennFudan,
     "coco": COCODetection,
@@ -81,19 +81,19 @@ class Options(TaskOptions):
 
 def fit(options: Options) -> dict[str, float]:
     """Train; the scores on the validation split."""
-    run = start(options, Detection.better)
-    training = split(options, "train")
-    checking = split(options, "val", training.classes)
+    run = start_run(options, DetectionLearner.better)
+    training = load_split(options, "train")
+    checking = load_split(options, "val", training.classes)
     sizes = {"min_size": list(options.min_size), "max_size": options.max_size}
-    network, described = create(
+    network, described = create_network(
         options, "detection", options.model, training.classes, sizes,
         categories=list(training.categories),
     )  # fmt: skip
     some = training if options.empty else Subset(training, training.occupied())
-    taught = samples(options, some, Augmented(options))
-    learner = Detection(network, options, options.model, training.classes)
-    return train(
-        run, learner, taught, subset(checking, options.limit),
+    taught = training_samples(options, some, DetectionTransform(options))
+    learner = DetectionLearner(network, options, options.model, training.classes)
+    return train_network(
+        run, learner, taught, evenly_spaced_subset(checking, options.limit),
         described=described, method="detection", collate=collate_instances,
     )  # fmt: skip
 
@@ -105,13 +105,13 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
         options: those of the run.
         part: split of the data set.
     """
-    network, described = trained(options, "detection")
-    checking = subset(split(options, part, described["classes"]), options.limit)
-    learner = Detection(network, options, described["model"], described["classes"])
-    return measure(options, learner, checking, part, collate_instances)
+    network, described = load_trained(options, "detection")
+    checking = evenly_spaced_subset(load_split(options, part, described["classes"]), options.limit)
+    learner = DetectionLearner(network, options, described["model"], described["classes"])
+    return validate_network(options, learner, checking, part, collate_instances)
 
 
-class Detection(TaskLearner):
+class DetectionLearner(TaskLearner):
     """The losses of a detector, and average precision.
 
     Args:
@@ -142,7 +142,7 @@ class Detection(TaskLearner):
         """Count photographs; show the first ones."""
         images, targets = batch
         found = self.network(images)
-        self.show(index, lambda: drawn(images[0], targets[0], found[0], self.classes))
+        self.show(index, lambda: detection_picture(images[0], targets[0], found[0], self.classes))
         for one in found:
             if "masks" in one:
                 one["masks"] = one["masks"][:, 0] >= 0.5
@@ -158,7 +158,7 @@ class Detection(TaskLearner):
             metric.reset()
 
 
-def drawn(
+def detection_picture(
     image: Tensor, target: Target, found: Mapping[str, Tensor], classes: Sequence[str]
 ) -> Float[Tensor, "3 h w"]:
     """A photograph's objects as they are, with scores of 1, and as found with scores from 1/2."""
@@ -166,25 +166,27 @@ def drawn(
     true["scores"] = torch.ones(len(true["labels"]))
     if "masks" in found:
         true["masks"] = target["masks"][:, None].float()
-    good = found["scores"] >= SURE
+    good = found["scores"] >= MIN_SHOWN_SCORE
     sure = {name: value[good] for name, value in found.items()}
-    return beside(*(object_overlay(image, each, classes).cpu() for each in (true, sure)))
+    return image_row(*(detection_overlay(image, each, classes).cpu() for each in (true, sure)))
 
 
-class Augmented:
+class DetectionTransform:
     """A photograph and its objects, augmented as the options say, without crowds."""
 
     def __init__(self, options: Options):
         self.cut = options.scales != (1.0, 1.0)
-        self.transform = ScaleJitter(options.scales, flip=options.flip, colour=options.colour)
+        self.transform = DetectionAugmentation(
+            options.scales, flip=options.flip, colour=options.colour
+        )
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
         """Both; a photograph that is not cut keeps its boxes as the file has them."""
         image, target = self.transform(image, target)
-        return image, without_crowds(trimmed(target) if self.cut else target)
+        return image, without_crowds(refit_boxes(target) if self.cut else target)
 
 
-def split(options: Options, part: str, classes: Sequence[str] | None = None):
+def load_split(options: Options, part: str, classes: Sequence[str] | None = None):
     """A split of the options' data set.
 
     Args:

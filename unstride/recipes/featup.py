@@ -24,9 +24,9 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from unstride.backbones.cached import CachedBackbone
 from unstride.backbones.timm_backbone import Backbone, create_backbone
-from unstride.datasets.random_crops import Crops
+from unstride.datasets.random_crops import RandomCrops
 from unstride.formats.images import find_images
-from unstride.recipes.featup_learner import FeatUp, Projection
+from unstride.recipes.featup_learner import FeatUpLearner, Projection
 from unstride.training.run import Run
 
 
@@ -112,16 +112,20 @@ def fit(
         check_val_every_n_epoch=None, limit_val_batches=None if held_out else 0,
     )  # fmt: skip
     trunk = create_backbone(backbone, stride=stride, weights=backbone_weights)
-    module = FeatUp(
+    module = FeatUpLearner(
         trunk if cache is None else CachedBackbone(trunk, cache), upsampler,
         upsampler_options=upsampler_options, downsampler=downsampler, steps=steps, views=views,
         zoom=zoom, pad=pad, projection=projection, dimensions=dimensions, crf=crf,
         learning_rate=learning_rate, width_rate=width_rate, seed=seed,
     )  # fmt: skip
-    size, load = crop_size(crop, trunk), {"batch_size": batch_size, "num_workers": workers}
+    size, load = parse_crop_size(crop, trunk), {"batch_size": batch_size, "num_workers": workers}
     count = steps * batch_size * devices
-    training = StatefulDataLoader(Crops(find_images(images), size, length=count, seed=seed), **load)
-    checking = StatefulDataLoader(Crops(held_out, size, length=len(held_out), seed=seed), **load)
+    training = StatefulDataLoader(
+        RandomCrops(find_images(images), size, length=count, seed=seed), **load
+    )
+    checking = StatefulDataLoader(
+        RandomCrops(held_out, size, length=len(held_out), seed=seed), **load
+    )
     module.standardise(training)
 
     before = run.validated(module, checking) if held_out else {}
@@ -134,7 +138,7 @@ def fit(
     )  # fmt: skip
 
 
-def crop_size(text: str, backbone: Backbone) -> tuple[int, int]:
+def parse_crop_size(text: str, backbone: Backbone) -> tuple[int, int]:
     """ "384" is a square of 384 pixels, "384x512" has 384 rows and 512 columns.
 
     Raises:

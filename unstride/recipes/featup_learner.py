@@ -16,25 +16,25 @@ from torch import Tensor, nn
 
 from unstride.backbones.cached import CachedBackbone
 from unstride.backbones.timm_backbone import Backbone
-from unstride.losses.featup import Uncertainty, negative_log_likelihood, sampled_crf
+from unstride.losses.featup import UncertaintyHead, gaussian_nll_loss, sampled_crf_loss
 from unstride.ops import reassemble
 from unstride.training.learner import Learner
-from unstride.transforms.views import random_view, through
+from unstride.transforms.views import apply_views, random_views
 from unstride.upsamplers import AttentionPool
 from unstride.upsamplers.by_name import (
     create_downsampler,
     create_upsampler,
 )
-from unstride.upsamplers.featup_downsample import smoothed
-from unstride.viz import ColourSpace, side_by_side
+from unstride.upsamplers.featup_downsample import gaussian_blur
+from unstride.viz import PCAColours, captioned_row
 
-SAMPLES = 4  # samples along each axis of a cell of the view, which are then pooled
-PRECISION = 4  # image pixels per pixel of the upsampled features, during training
+SAMPLES_PER_CELL = 4  # samples along each axis of a cell of the view, which are then pooled
+FINE_STRIDE = 4  # image pixels per pixel of the upsampled features, during training
 
 Projection = Literal["random", "pca", "none"]
 
 
-class FeatUp(Learner):
+class FeatUpLearner(Learner):
     """The upsampler, what takes its result back to the grid, and the uncertainty.
 
     Args:
@@ -71,10 +71,10 @@ class FeatUp(Learner):
         self.projection, self.crf, self.seed = projection, crf, seed
         channels = backbone.channels
         self.dimensions = channels if projection == "none" else min(dimensions, channels)
-        self.fineness = max(round(backbone.stride / PRECISION), 1)
+        self.fineness = max(round(backbone.stride / FINE_STRIDE), 1)
         self.upsampler = self.create(upsampler, upsampler_options or {})
-        self.pool = create_downsampler(downsampler, channels, SAMPLES)
-        self.uncertainty = Uncertainty(channels)
+        self.pool = create_downsampler(downsampler, channels, SAMPLES_PER_CELL)
+        self.uncertainty = UncertaintyHead(channels)
         self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
         self.register_buffer("std", torch.ones(1, channels, 1, 1))
         self.register_buffer("components", torch.eye(channels, self.dimensions))
@@ -94,7 +94,9 @@ class FeatUp(Learner):
             return upsampler(channels, self.fineness, **options)
 
         made = make(self.dimensions)
-        if self.projection == "random" and _shapes(made) != _shapes(make(2 * self.dimensions)):
+        if self.projection == "random" and _parameter_shapes(made) != _parameter_shapes(
+            make(2 * self.dimensions)
+        ):
             raise ValueError(
                 f"projection must be none for {upsampler}: its weights depend on the channels"
             )
@@ -123,9 +125,9 @@ class FeatUp(Learner):
         generator = torch.Generator().manual_seed(here)
         fine, basis = self.upsampled(images, self.upsampler, generator)
         found = self.compare(images, fine, basis, generator)
-        loss = torch.stack([negative_log_likelihood(*each) for each in found]).mean()
+        loss = torch.stack([gaussian_nll_loss(*each) for each in found]).mean()
         if self.crf:
-            loss = loss + self.crf * sampled_crf(fine[:, : self.dimensions], images, generator)
+            loss = loss + self.crf * sampled_crf_loss(fine[:, : self.dimensions], images, generator)
         return self.noted(loss)
 
     def validation_step(self, images: Float[Tensor, "b 3 h w"], index: int) -> None:
@@ -141,12 +143,12 @@ class FeatUp(Learner):
             ]
             self.log(name, torch.stack(found).mean(), batch_size=len(images), sync_dist=True)
         if index == 0 and isinstance(self.logger, pl.loggers.TensorBoardLogger):
-            colours = ColourSpace(shown["error_bilinear"].cpu())
+            colours = PCAColours(shown["error_bilinear"].cpu())
             row = [("image", images[:1].float().cpu())] + [
                 (text, colours(shown[name].cpu()))
                 for name, text in (("error_bilinear", "bilinear"), ("error", "upsampler"))
             ]
-            self.logger.experiment.add_image("features", side_by_side(row), self.global_step)
+            self.logger.experiment.add_image("features", captioned_row(row), self.global_step)
 
     def upsampled(
         self, images: Tensor, upsampler: nn.Module, generator: torch.Generator
@@ -170,12 +172,12 @@ class FeatUp(Learner):
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """For each view: what upsampled features say, what the backbone says, and its doubt."""
         for _ in range(self.views):
-            view = random_view(len(images), self.zoom, generator, pad=self.pad).to(images)
-            seen = through(view, images, (images.shape[2], images.shape[3])).clamp(0, 1)
+            view = random_views(len(images), self.zoom, generator, pad=self.pad).to(images)
+            seen = apply_views(view, images, (images.shape[2], images.shape[3])).clamp(0, 1)
             answer = self.standardised(self.backbone(seen))
             sigma = self.uncertainty(answer)
             h, w = answer.shape[2:]
-            found = through(view.to(fine), fine, (SAMPLES * h, SAMPLES * w))
+            found = apply_views(view.to(fine), fine, (SAMPLES_PER_CELL * h, SAMPLES_PER_CELL * w))
             expected = self.pooled(found, (h, w))
             yield expected, torch.einsum("bchw, cd -> bdhw", answer, basis), sigma
 
@@ -183,7 +185,7 @@ class FeatUp(Learner):
         """What upsampled features say of the view's cells; the last channel may be saliency."""
         if not isinstance(self.pool, AttentionPool):
             return self.pool(seen)
-        seen = smoothed(seen) if self.pool.blur else seen
+        seen = gaussian_blur(seen) if self.pool.blur else seen
         saliency = seen[:, self.dimensions :] + cast(list[Any], self.pool.saliency)[1].bias
         return reassemble(seen[:, : self.dimensions], self.pool.predict_from(saliency, grid))
 
@@ -211,5 +213,5 @@ class FeatUp(Learner):
         return self.falling(optimizer, self.steps)
 
 
-def _shapes(module: nn.Module) -> list[tuple[int, ...]]:
+def _parameter_shapes(module: nn.Module) -> list[tuple[int, ...]]:
     return [tuple(p.shape) for p in module.parameters()]

@@ -15,34 +15,34 @@ from typing import Any, Literal
 from torch import Tensor
 from torchvision import tv_tensors
 
-from unstride.datasets.base import subset
-from unstride.datasets.multi_task import MultiTaskLabels
-from unstride.datasets.resized import AtSize
+from unstride.datasets.base import evenly_spaced_subset
+from unstride.datasets.multi_task import MultiTaskDataset
+from unstride.datasets.resized import ResizedDataset
 from unstride.metrics import DepthErrors, NormalErrors, mean_iou
 from unstride.models.multitask.multi_task import MultiTask
 from unstride.training.options import TaskOptions
 from unstride.training.task_learner import TaskLearner
 from unstride.training.task_run import (
-    create,
-    measure,
-    samples,
-    start,
-    train,
-    trained,
+    create_network,
+    load_trained,
+    start_run,
+    train_network,
+    training_samples,
+    validate_network,
 )
 from unstride.transforms.augment import colour_jitter
-from unstride.transforms.metric_depth import metric_augmentation
+from unstride.transforms.metric_depth import metric_depth_augmentation
 from unstride.transforms.pixel_maps import (
-    Depth,
-    Normals,
+    DepthMap,
+    NormalMap,
 )
-from unstride.transforms.pure_tensors import plain
-from unstride.transforms.resize import at_size
-from unstride.viz import beside, compared, compared_depth, normal_colours
-from unstride.viz.depth import depth_span
+from unstride.transforms.pure_tensors import to_pure_tensors
+from unstride.transforms.resize import resize_bilinear
+from unstride.viz import depth_comparison, image_row, normal_colours, segmentation_comparison
+from unstride.viz.depth import depth_limits
 
-MAPS = {"segmentation": tv_tensors.Mask, "depth": Depth, "normals": Normals}
-BETTER: dict[str, tuple[str, Literal["max", "min"]]] = {
+LABEL_TYPES = {"segmentation": tv_tensors.Mask, "depth": DepthMap, "normals": NormalMap}
+MONITORS: dict[str, tuple[str, Literal["max", "min"]]] = {
     "segmentation": ("miou", "max"),
     "depth": ("abs_rel", "min"),
     "normals": ("angle_mean", "min"),
@@ -85,16 +85,16 @@ class Options(TaskOptions):
 
 def fit(options: Options) -> dict[str, float]:
     """Train; the scores on the validation split."""
-    training, checking = split(options, "train"), split(options, "val")
-    run = start(options, BETTER[options.tasks[0]])
+    training, checking = load_split(options, "train"), load_split(options, "val")
+    run = start_run(options, MONITORS[options.tasks[0]])
     inside = {"tasks": list(options.tasks), "near": options.near, "far": options.far}
-    network, described = create(
+    network, described = create_network(
         options, "multitask", "multitask", training.classes, inside, size=list(options.size)
     )
-    taught = samples(options, training, Augmented(options))
-    return train(
+    taught = training_samples(options, training, MultiTaskTransform(options))
+    return train_network(
         run, MultiTaskLearner(network, options, training.classes), taught,
-        subset(AtSize(checking, options.size), options.limit),
+        evenly_spaced_subset(ResizedDataset(checking, options.size), options.limit),
         described=described, method="several tasks",
     )  # fmt: skip
 
@@ -106,14 +106,16 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
         options: those of the run.
         part: split of the data set.
     """
-    network, described = trained(options, "multitask")
+    network, described = load_trained(options, "multitask")
     options = replace(
         options,
         size=tuple(described.get("size", options.size)),
         tasks=tuple(described["options"]["tasks"]),
     )
-    checking = subset(AtSize(split(options, part), options.size), options.limit)
-    return measure(
+    checking = evenly_spaced_subset(
+        ResizedDataset(load_split(options, part), options.size), options.limit
+    )
+    return validate_network(
         options, MultiTaskLearner(network, options, described["classes"]), checking, part
     )
 
@@ -133,7 +135,7 @@ class MultiTaskLearner(TaskLearner):
     def __init__(self, network: MultiTask, options: Options, classes: Sequence[str]):
         super().__init__(network, options)
         self.classes = classes
-        self.better = BETTER[options.tasks[0]]
+        self.better = MONITORS[options.tasks[0]]
         if "segmentation" in options.tasks:
             self.area = mean_iou(len(classes))
         if "depth" in options.tasks:
@@ -155,59 +157,59 @@ class MultiTaskLearner(TaskLearner):
             truth = labels[task]
             size = truth.shape[-2], truth.shape[-1]
             if task == "segmentation":
-                found = at_size(answer, size).argmax(1)
+                found = resize_bilinear(answer, size).argmax(1)
                 self.area.update(found, truth)
             elif task == "depth":
-                found = at_size(answer[:, None], size)[:, 0]
+                found = resize_bilinear(answer[:, None], size)[:, 0]
                 self.errors.update(found, truth)
             else:
-                found = at_size(answer, size)
+                found = resize_bilinear(answer, size)
                 self.angles.update(found, truth)
             self.show(index, partial(self.drawn, task, images[0], truth[0], found[0]), task)
 
     def drawn(self, task: str, image: Tensor, truth: Tensor, found: Tensor) -> Tensor:
         """A photograph, the truth of a task and what was found, at the size of the truth."""
-        image = at_size(image[None], (truth.shape[-2], truth.shape[-1]))[0].cpu()
+        image = resize_bilinear(image[None], (truth.shape[-2], truth.shape[-1]))[0].cpu()
         truth, found = truth.cpu(), found.cpu()
         if task == "segmentation":
-            return compared(image, truth, found, self.classes)
+            return segmentation_comparison(image, truth, found, self.classes)
         if task == "depth":
-            return compared_depth(image, truth, found, depth_span(truth))
-        return beside(image, normal_colours(truth), normal_colours(found))
+            return depth_comparison(image, truth, found, depth_limits(truth))
+        return image_row(image, normal_colours(truth), normal_colours(found))
 
     def on_validation_epoch_end(self) -> None:
         """Scores of the whole split."""
         if "segmentation" in self.network.tasks:
-            self.log("miou", 100 * drained(self.area), prog_bar=True)
+            self.log("miou", 100 * pop_value(self.area), prog_bar=True)
         if "depth" in self.network.tasks:
-            self.log_dict(drained(self.errors), prog_bar=True)
+            self.log_dict(pop_value(self.errors), prog_bar=True)
         if "normals" in self.network.tasks:
-            self.log_dict({f"angle_{name}": v for name, v in drained(self.angles).items()})
+            self.log_dict({f"angle_{name}": v for name, v in pop_value(self.angles).items()})
 
 
-class Augmented:
+class MultiTaskTransform:
     """A photograph and its labels, augmented as the options say."""
 
     def __init__(self, options: Options):
-        self.transform = metric_augmentation(
+        self.transform = metric_depth_augmentation(
             options.size, crop=options.crop, flip=options.flip,
             recolour=colour_jitter(options.colour),
         )  # fmt: skip
 
     def __call__(self, image: Tensor, labels: dict[str, Tensor]) -> Any:
         """All as tensors."""
-        maps = {task: MAPS[task](label) for task, label in labels.items()}
-        return plain(self.transform(tv_tensors.Image(image), maps))
+        maps = {task: LABEL_TYPES[task](label) for task, label in labels.items()}
+        return to_pure_tensors(self.transform(tv_tensors.Image(image), maps))
 
 
-def drained(metric: Any) -> Any:
+def pop_value(metric: Any) -> Any:
     """What a metric of torchmetrics has counted, after which it starts anew."""
     value = metric.compute()
     metric.reset()
     return value
 
 
-def split(options: Options, part: str) -> MultiTaskLabels:
+def load_split(options: Options, part: str) -> MultiTaskDataset:
     """A split of the options' data set.
 
     Raises:
@@ -216,4 +218,4 @@ def split(options: Options, part: str) -> MultiTaskLabels:
     if not options.tasks:
         raise ValueError("tasks: at least one of segmentation, depth, normals is needed")
     part = "test" if (options.dataset, part) == ("nyuv2", "val") else part
-    return MultiTaskLabels(options.dataset, options.data, part, tasks=options.tasks)
+    return MultiTaskDataset(options.dataset, options.data, part, tasks=options.tasks)

@@ -11,17 +11,24 @@ from typing import Any
 
 from torch import Tensor
 
-from unstride.datasets.base import subset
-from unstride.datasets.coco_panoptic import COCOPanopticObjects
+from unstride.datasets.base import evenly_spaced_subset
+from unstride.datasets.coco_panoptic import COCOPanoptic
 from unstride.datasets.instances import collate_instances
-from unstride.recipes.panoptic_learner import PanopticLearner, learner
+from unstride.recipes.panoptic_learner import PanopticLearner, learner_class
 from unstride.training.options import TaskOptions
-from unstride.training.task_run import create, measure, samples, start, train, trained
-from unstride.transforms.augment import ScaleJitter
+from unstride.training.task_run import (
+    create_network,
+    load_trained,
+    start_run,
+    train_network,
+    training_samples,
+    validate_network,
+)
+from unstride.transforms.augment import DetectionAugmentation
 from unstride.transforms.detection_target import Target
-from unstride.transforms.panoptic_targets import Classes
+from unstride.transforms.panoptic_targets import PanopticClasses
 
-DATASETS = {"coco_panoptic": COCOPanopticObjects}
+DATASETS = {"coco_panoptic": COCOPanoptic}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,19 +67,19 @@ class Options(TaskOptions):
 
 def fit(options: Options) -> dict[str, float]:
     """Train; the scores on the validation split."""
-    run = start(options, PanopticLearner.better)
-    training, kind = split(options, "train"), learner(options.model)
-    classes = Classes.of(training.categories)
-    checking = split(options, "val", classes)
+    run = start_run(options, PanopticLearner.better)
+    training, kind = load_split(options, "train"), learner_class(options.model)
+    classes = PanopticClasses.of(training.categories)
+    checking = load_split(options, "val", classes)
     sizes = {"min_size": list(options.min_size), "max_size": options.max_size}
     named = {category.id: category.name for category in training.categories}
     names = [named[number] for number in (*classes.things, *classes.stuff)]
     inside: dict[str, Any] = {"things": list(classes.things), "stuff": list(classes.stuff)}
     inside |= {} if kind.one_size else sizes
-    network, described = create(options, "panoptic", options.model, names, inside)
-    taught = samples(options, training, Augmented(options, classes, kind))
-    return train(
-        run, kind(network, options, names), taught, subset(checking, options.limit),
+    network, described = create_network(options, "panoptic", options.model, names, inside)
+    taught = training_samples(options, training, PanopticTransform(options, classes, kind))
+    return train_network(
+        run, kind(network, options, names), taught, evenly_spaced_subset(checking, options.limit),
         described=described, method="panoptic segmentation", collate=collate_instances,
     )  # fmt: skip
 
@@ -84,13 +91,13 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
         options: those of the run.
         part: split of the data set.
     """
-    network, described = trained(options, "panoptic")
-    checking = subset(split(options, part, network.classes), options.limit)
-    scored = learner(described["model"])(network, options, described["classes"])
-    return measure(options, scored, checking, part, collate_instances)
+    network, described = load_trained(options, "panoptic")
+    checking = evenly_spaced_subset(load_split(options, part, network.classes), options.limit)
+    scored = learner_class(described["model"])(network, options, described["classes"])
+    return validate_network(options, scored, checking, part, collate_instances)
 
 
-class Augmented:
+class PanopticTransform:
     """A photograph, augmented as the options say, and what is learned of its segments.
 
     Args:
@@ -99,10 +106,10 @@ class Augmented:
         kind: of the learner.
     """
 
-    def __init__(self, options: Options, classes: Classes, kind: type[PanopticLearner]):
+    def __init__(self, options: Options, classes: PanopticClasses, kind: type[PanopticLearner]):
         self.classes, self.learned = classes, kind.learned
         canvas = options.crop if kind.one_size else None
-        self.transform = ScaleJitter(
+        self.transform = DetectionAugmentation(
             options.scales, canvas, flip=options.flip, colour=options.colour
         )
 
@@ -112,7 +119,7 @@ class Augmented:
         return image, self.learned(target, self.classes)
 
 
-def split(options: Options, part: str, classes: Classes | None = None) -> COCOPanopticObjects:
+def load_split(options: Options, part: str, classes: PanopticClasses | None = None) -> COCOPanoptic:
     """A split of the options' data set.
 
     Args:
@@ -126,6 +133,6 @@ def split(options: Options, part: str, classes: Classes | None = None) -> COCOPa
     if options.dataset not in DATASETS:
         raise ValueError(f"dataset {options.dataset!r}: there are {', '.join(DATASETS)}")
     dataset = DATASETS[options.dataset](options.data, part)
-    if classes is not None and Classes.of(dataset.categories) != classes:
+    if classes is not None and PanopticClasses.of(dataset.categories) != classes:
         raise ValueError(f"{options.data}: other classes in {part} than those that were trained")
     return dataset

@@ -11,12 +11,17 @@ from torch import Tensor, nn
 
 from unstride.metrics import PanopticQuality
 from unstride.models.panoptic.panoptic_deeplab import panoptic_loss
-from unstride.models.panoptic.postprocess import Panoptic
+from unstride.models.panoptic.postprocess import PanopticSegments
 from unstride.training.options import TaskOptions
 from unstride.training.task_learner import TaskLearner
 from unstride.transforms.detection_target import Target
-from unstride.transforms.panoptic_targets import Classes, object_target, pixel_target, present
-from unstride.viz import beside, panoptic_overlay
+from unstride.transforms.panoptic_targets import (
+    PanopticClasses,
+    panoptic_deeplab_target,
+    panoptic_fpn_target,
+    visible_segments,
+)
+from unstride.viz import image_row, panoptic_overlay
 
 Batch = tuple[list[Tensor], list[Target]]
 
@@ -25,7 +30,7 @@ class PanopticLearner(TaskLearner):
     """A panoptic network and its quality; a subclass knows its losses and its segments.
 
     Args:
-        network: of `create_panoptic`.
+        network: of `create_panoptic_network`.
         options: of the recipe.
         names: of the classes, things first.
 
@@ -44,22 +49,22 @@ class PanopticLearner(TaskLearner):
 
     @staticmethod
     @abstractmethod
-    def learned(target: Target, classes: Classes) -> Target:
+    def learned(target: Target, classes: PanopticClasses) -> Target:
         """What the network learns of a photograph's segments."""
 
     @abstractmethod
-    def segments(self, images: list[Tensor]) -> list[Panoptic]:
+    def segments(self, images: list[Tensor]) -> list[PanopticSegments]:
         """Of each photograph."""
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Count photographs; show the first ones."""
         images, targets = batch
         for image, found, target in zip(images, self.segments(images), targets, strict=True):
-            truth = target["ids"][0], present(target)
+            truth = target["ids"][0], visible_segments(target)
             self.quality.update(*found, *truth)
             self.show(index, partial(self.drawn, image, truth, found))
 
-    def drawn(self, image: Tensor, *answers: Panoptic) -> Float[Tensor, "3 h w"]:
+    def drawn(self, image: Tensor, *answers: PanopticSegments) -> Float[Tensor, "3 h w"]:
         """Segments over a photograph, each answer beside the one before."""
         place = {number: i for i, number in enumerate(self.quality.classes)}
         overlays = [
@@ -68,7 +73,7 @@ class PanopticLearner(TaskLearner):
             )
             for ids, segments in answers
         ]
-        return beside(*overlays)
+        return image_row(*overlays)
 
     def on_validation_epoch_end(self) -> None:
         """Scores of the whole split, in percent; NaN of what does not occur."""
@@ -77,27 +82,27 @@ class PanopticLearner(TaskLearner):
         self.quality.reset()
 
 
-class TopDown(PanopticLearner):
+class PanopticFPNLearner(PanopticLearner):
     """Panoptic FPN: objects first, then stuff."""
 
     trunk = "detector.backbone.body"
     one_size = False
-    learned = staticmethod(object_target)
+    learned = staticmethod(panoptic_fpn_target)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """As the network names them."""
         return self.network(*batch)
 
-    def segments(self, images: list[Tensor]) -> list[Panoptic]:
+    def segments(self, images: list[Tensor]) -> list[PanopticSegments]:
         """Of each photograph."""
         return [(found["ids"], found["segments"]) for found in self.network(images)]
 
 
-class BottomUp(PanopticLearner):
+class PanopticDeepLabLearner(PanopticLearner):
     """Panoptic-DeepLab: classes, and the way to the centres of objects."""
 
     one_size = True
-    learned = staticmethod(pixel_target)
+    learned = staticmethod(panoptic_deeplab_target)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """As `panoptic_loss` names them."""
@@ -106,18 +111,18 @@ class BottomUp(PanopticLearner):
         fields = self.network(torch.stack(images))
         return panoptic_loss(fields, semantic, [target["centres"] for target in targets])
 
-    def segments(self, images: list[Tensor]) -> list[Panoptic]:
+    def segments(self, images: list[Tensor]) -> list[PanopticSegments]:
         """Of each photograph."""
         return [self.network.segments(image[None])[0] for image in images]
 
 
 LEARNERS: dict[str, type[PanopticLearner]] = {
-    "panoptic_fpn": TopDown,
-    "panoptic_deeplab": BottomUp,
+    "panoptic_fpn": PanopticFPNLearner,
+    "panoptic_deeplab": PanopticDeepLabLearner,
 }
 
 
-def learner(model: str) -> type[PanopticLearner]:
+def learner_class(model: str) -> type[PanopticLearner]:
     """Of a model's name.
 
     Raises:

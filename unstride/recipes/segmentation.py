@@ -13,26 +13,26 @@ from typing import Any
 from torch import Tensor
 from torchvision import tv_tensors
 
-from unstride.datasets.base import subset
-from unstride.datasets.by_name import SEMANTIC, create_labelled
+from unstride.datasets.base import evenly_spaced_subset
+from unstride.datasets.by_name import SEGMENTATION_DATASETS, create_dataset
 from unstride.losses.supervised import pixel_cross_entropy
 from unstride.metrics import BoundaryIoU, mean_iou
 from unstride.models.segmentation.segmenter import Segmenter
 from unstride.training.options import TaskOptions
 from unstride.training.task_learner import TaskLearner
 from unstride.training.task_run import (
-    create,
-    measure,
-    samples,
-    start,
-    train,
-    trained,
+    create_network,
+    load_trained,
+    start_run,
+    train_network,
+    training_samples,
+    validate_network,
 )
-from unstride.transforms.augment import augmentation
-from unstride.transforms.pure_tensors import plain
-from unstride.viz import compared
+from unstride.transforms.augment import scale_crop_augmentation
+from unstride.transforms.pure_tensors import to_pure_tensors
+from unstride.viz import segmentation_comparison
 
-AUXILIARY = 0.4  # weight of the rough logits' loss
+AUXILIARY_WEIGHT = 0.4  # weight of the rough logits' loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +63,13 @@ class Options(TaskOptions):
 
 def fit(options: Options) -> dict[str, float]:
     """Train; the scores on the validation split."""
-    run = start(options, Segmentation.better)
-    training, checking = split(options, "train"), split(options, "val")
-    network, described = create(options, "segmentation", options.model, training.classes)
-    taught = samples(options, training, Augmented(options))
-    learner = Segmentation(network, options, list(training.classes))
-    return train(
-        run, learner, taught, subset(checking, options.limit),
+    run = start_run(options, SegmentationLearner.better)
+    training, checking = load_split(options, "train"), load_split(options, "val")
+    network, described = create_network(options, "segmentation", options.model, training.classes)
+    taught = training_samples(options, training, SegmentationTransform(options))
+    learner = SegmentationLearner(network, options, list(training.classes))
+    return train_network(
+        run, learner, taught, evenly_spaced_subset(checking, options.limit),
         described=described, method="semantic segmentation",
     )  # fmt: skip
 
@@ -81,15 +81,15 @@ def validate(options: Options, part: str = "val") -> dict[str, float]:
         options: those of the run.
         part: split of the data set.
     """
-    network, described = trained(options, "segmentation")
-    checking = split(options, part)
+    network, described = load_trained(options, "segmentation")
+    checking = load_split(options, part)
     if list(checking.classes) != described["classes"]:
         raise ValueError(f"{options.data}: other classes than those that were trained")
-    learner = Segmentation(network, options, described["classes"])
-    return measure(options, learner, subset(checking, options.limit), part)
+    learner = SegmentationLearner(network, options, described["classes"])
+    return validate_network(options, learner, evenly_spaced_subset(checking, options.limit), part)
 
 
-class Segmentation(TaskLearner):
+class SegmentationLearner(TaskLearner):
     """Logits, cross entropy, and intersections over unions.
 
     Args:
@@ -113,7 +113,7 @@ class Segmentation(TaskLearner):
         losses = {"classes": pixel_cross_entropy(logits, labels)}
         if auxiliary is not None:
             rough = pixel_cross_entropy(auxiliary, labels)
-            losses["auxiliary"] = AUXILIARY * rough
+            losses["auxiliary"] = AUXILIARY_WEIGHT * rough
         return losses
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
@@ -125,7 +125,7 @@ class Segmentation(TaskLearner):
 
         def drawn() -> Tensor:
             image = images[0].float().cpu()
-            return compared(image, labels[0].cpu(), found[0].cpu(), self.classes)
+            return segmentation_comparison(image, labels[0].cpu(), found[0].cpu(), self.classes)
 
         self.show(index, drawn)
 
@@ -136,25 +136,27 @@ class Segmentation(TaskLearner):
             metric.reset()
 
 
-class Augmented:
+class SegmentationTransform:
     """A photograph and its classes, augmented as the options say."""
 
     def __init__(self, options: Options):
-        self.transform = augmentation(
+        self.transform = scale_crop_augmentation(
             options.crop, scales=options.scales, base=options.base, colour=options.colour
         )
 
     def __call__(self, image: Tensor, labels: Tensor) -> Any:
         """Both as tensors."""
-        return plain(self.transform(tv_tensors.Image(image), tv_tensors.Mask(labels)))
+        return to_pure_tensors(self.transform(tv_tensors.Image(image), tv_tensors.Mask(labels)))
 
 
-def split(options: Options, part: str):
+def load_split(options: Options, part: str):
     """A split of the options' data set.
 
     Raises:
         ValueError: if its labels are no classes.
     """
-    if options.dataset not in SEMANTIC:
-        raise ValueError(f"dataset {options.dataset!r}: there are {', '.join(SEMANTIC)}")
-    return create_labelled(options.dataset, options.data, part)
+    if options.dataset not in SEGMENTATION_DATASETS:
+        raise ValueError(
+            f"dataset {options.dataset!r}: there are {', '.join(SEGMENTATION_DATASETS)}"
+        )
+    return create_dataset(options.dataset, options.data, part)

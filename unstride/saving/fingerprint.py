@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import nn
 
 
-def fingerprint(module: nn.Module) -> str:
+def weights_fingerprint(module: nn.Module) -> str:
     """The first 16 digits of a SHA-256 over all tensors, or "none" where there are none."""
     digest, state = hashlib.sha256(), module.state_dict()
     for name in sorted(state):
@@ -14,7 +14,7 @@ def fingerprint(module: nn.Module) -> str:
     return digest.hexdigest()[:16] if state else "none"
 
 
-def digest(*paths: Path) -> str:
+def file_fingerprint(*paths: Path) -> str:
     """Of the bytes of files: others have another."""
     found = hashlib.sha256()
     for path in paths:

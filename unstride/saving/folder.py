@@ -18,11 +18,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from unstride.formats.atomic_write import unfinished
+from unstride.formats.atomic_write import atomic_path
 from unstride.saving.card import model_card
 from unstride.saving.configuration import build
 
-CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+CONFIG_NAME, WEIGHTS_NAME, CARD_NAME = "config.json", "model.safetensors", "README.md"
 
 
 def save_model(
@@ -40,11 +40,11 @@ def save_model(
     folder.mkdir(parents=True, exist_ok=True)
     # Cloned, because safetensors refuses tensors that share memory.
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
-    _write(folder / WEIGHTS, save(tensors, {"format": "pt"}))
+    atomic_write_bytes(folder / WEIGHTS_NAME, save(tensors, {"format": "pt"}))
     text = json.dumps(config | {"unstride": installed_version()}, indent=2, allow_nan=False)
-    _write(folder / CONFIG, (text + "\n").encode())
-    if not (folder / CARD).exists():
-        _write(folder / CARD, (card or model_card(config)).encode())
+    atomic_write_bytes(folder / CONFIG_NAME, (text + "\n").encode())
+    if not (folder / CARD_NAME).exists():
+        atomic_write_bytes(folder / CARD_NAME, (card or model_card(config)).encode())
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -54,13 +54,15 @@ def read_config(folder: Path) -> dict[str, Any]:
         ValueError: if the file is missing or is not a JSON object.
     """
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"{folder} has no {CONFIG}, which save_pretrained writes") from None
+        raise ValueError(f"{folder} has no {CONFIG_NAME}, which save_pretrained writes") from None
     except (ValueError, RecursionError, OSError) as error:
-        raise ValueError(f"{folder / CONFIG} is no JSON ({type(error).__name__})") from None
+        raise ValueError(f"{folder / CONFIG_NAME} is no JSON ({type(error).__name__})") from None
     if not isinstance(config, dict):
-        raise ValueError(f"{folder / CONFIG} must hold an object, got a {type(config).__name__}")
+        raise ValueError(
+            f"{folder / CONFIG_NAME} must hold an object, got a {type(config).__name__}"
+        )
     return config
 
 
@@ -73,9 +75,9 @@ def load_model(folder: Path, classes: Sequence[type] = (), *, channels: int | No
     config = read_config(folder)
     if "backbone" in config:
         raise ValueError(f"{folder} holds a backbone too: load it with unstride.from_pretrained")
-    with naming_file(folder / CONFIG):
+    with naming_file(folder / CONFIG_NAME):
         model = build(config, classes, channels=channels)
-    load_weights(model, folder / WEIGHTS, str(config["upsampler"]))
+    load_weights(model, folder / WEIGHTS_NAME, str(config["upsampler"]))
     return model.eval()
 
 
@@ -114,6 +116,7 @@ def installed_version() -> str:
         return "source"
 
 
-def _write(path: Path, data: bytes) -> None:
-    with unfinished(path) as partial:
+def atomic_write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that it appears whole or not at all."""
+    with atomic_path(path) as partial:
         partial.write_bytes(data)

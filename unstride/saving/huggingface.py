@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from unstride.saving.folder import CARD, CONFIG, WEIGHTS
+from unstride.saving.folder import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
 
-REPOSITORY = r"[\w][\w.-]*/[\w][\w.-]*"
+REPO_ID_PATTERN = r"[\w][\w.-]*/[\w][\w.-]*"
 
 
 def download_folder(where: str | Path, revision: str | None = None) -> Path:
@@ -27,7 +27,7 @@ def download_folder(where: str | Path, revision: str | None = None) -> Path:
     """
     if Path(where).is_dir():
         return Path(where)
-    if not re.fullmatch(REPOSITORY, str(where)):
+    if not re.fullmatch(REPO_ID_PATTERN, str(where)):
         raise ValueError(
             f"where must be a folder, or a repository USER/NAME of the Hub, got {where}"
         )
@@ -35,12 +35,14 @@ def download_folder(where: str | Path, revision: str | None = None) -> Path:
 
     try:
         return Path(
-            snapshot_download(str(where), revision=revision, allow_patterns=[CONFIG, WEIGHTS])
+            snapshot_download(
+                str(where), revision=revision, allow_patterns=[CONFIG_NAME, WEIGHTS_NAME]
+            )
         )
     except Exception as error:
         raise OSError(
             f"{where} is no folder here, and no repository that could be fetched from the Hub "
-            f"({_reason(error)})"
+            f"({_error_summary(error)})"
         ) from error
 
 
@@ -65,20 +67,20 @@ def upload_folder(
         try:
             api = HfApi(library_name="unstride")
             address = api.create_repo(repository, private=private, exist_ok=True)
-            kept = [CARD] if api.file_exists(address.repo_id, CARD) else None
+            kept = [CARD_NAME] if api.file_exists(address.repo_id, CARD_NAME) else None
             api.upload_folder(
                 repo_id=address.repo_id, folder_path=folder, commit_message=message,
                 ignore_patterns=kept,
             )  # fmt: skip
         except Exception as error:
             raise OSError(
-                f"{repository} could not be uploaded to the Hub ({_reason(error)}); "
+                f"{repository} could not be uploaded to the Hub ({_error_summary(error)}); "
                 "`hf auth login` says who you are"
             ) from error
     return str(address)
 
 
-def _reason(error: Exception) -> str:
+def _error_summary(error: Exception) -> str:
     """Its kind, and what it says first."""
     said = str(error).strip().splitlines()
     return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__

@@ -11,18 +11,23 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.overrides import TorchFunctionMode
 
-from unstride.swapping.origin_tracking import INPUT, LEARNED, Descent, leaves
+from unstride.swapping.origin_tracking import (
+    FROM_INPUT,
+    FROM_INPUT_AND_WEIGHTS,
+    OriginTracker,
+    tensor_leaves,
+)
 from unstride.swapping.places import (
     Guide,
+    InterpolateSignature,
     Place,
-    Places,
-    Signature,
-    enlargement,
-    read_interpolation,
+    PlaceList,
+    parse_interpolate,
+    rounded_scale,
 )
 
 
-def find_places(model: nn.Module, *, example: Any = None) -> Places:
+def find_places(model: nn.Module, *, example: Any = None) -> PlaceList:
     """Where a model upsamples; nothing in it is changed.
 
     One forward in evaluation mode, after which training flags, buffers and random numbers are
@@ -40,22 +45,24 @@ def find_places(model: nn.Module, *, example: Any = None) -> Places:
     if example is None:
         raise ValueError("example must be what the model is called with, got None")
     arguments = example if isinstance(example, tuple) else (example,)
-    with torch.no_grad(), _evaluating(model):
-        descent = Descent(model, arguments)
-        observer = _Observer(descent)
+    with torch.no_grad(), _temporary_eval_mode(model):
+        descent = OriginTracker(model, arguments)
+        observer = _PlaceRecorder(descent)
         with observer.watching(model), descent, observer:
             model(*arguments)
-    places = (_settled(place, key in descent.weighed) for key, place in observer.places.items())
-    return Places(_numbered(list(places)))
+    places = (
+        _skip_if_last(place, key in descent.weighed) for key, place in observer.places.items()
+    )
+    return PlaceList(_with_numbers(list(places)))
 
 
-def _settled(place: Place, is_weighed: bool) -> Place:
+def _skip_if_last(place: Place, is_weighed: bool) -> Place:
     if is_weighed or place.left_alone:
         return place
     return replace(place, left_alone="no parameter comes after it, as after logits")
 
 
-def _numbered(places: list[Place]) -> Iterator[Place]:
+def _with_numbers(places: list[Place]) -> Iterator[Place]:
     total, seen = Counter(place.path for place in places), Counter[str]()
     for place in places:
         yield replace(place, number=seen[place.path]) if total[place.path] > 1 else place
@@ -63,34 +70,36 @@ def _numbered(places: list[Place]) -> Iterator[Place]:
 
 
 @dataclass
-class _Visit:
+class _ModuleCall:
     """One run of one module's forward."""
 
     path: str
     inputs: tuple
     outputs: dict[str, Any] = field(default_factory=dict)  # of modules called in it, by path
-    calls: Counter[Signature] = field(default_factory=Counter)
+    calls: Counter[InterpolateSignature] = field(default_factory=Counter)
 
 
-class _Observer(TorchFunctionMode):
+class _PlaceRecorder(TorchFunctionMode):
     """Notes the places, while it knows in which module's forward it is."""
 
-    def __init__(self, descent: Descent):
+    def __init__(self, descent: OriginTracker):
         super().__init__()
         self.descent = descent
-        self.visits: list[_Visit] = []
+        self.visits: list[_ModuleCall] = []
         self.places: dict[tuple, Place] = {}
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
-        if func is interpolate and (call := read_interpolation(*args, **(kwargs or {}))):
+        if func is interpolate and (call := parse_interpolate(*args, **(kwargs or {}))):
             features, _, signature = call
             visit = self.visits[-1]
             self.note(features, out, signature, visit.calls[signature])
             visit.calls[signature] += 1
         return out
 
-    def note(self, features: Tensor, out: Tensor, signature: Signature | None, call: int) -> None:
+    def note(
+        self, features: Tensor, out: Tensor, signature: InterpolateSignature | None, call: int
+    ) -> None:
         """One upsampling; a module's second run can only take guides away."""
         grid, size = tuple(features.shape[2:]), (out.shape[2], out.shape[3])
         if size[0] <= grid[0] and size[1] <= grid[1]:
@@ -113,12 +122,12 @@ class _Observer(TorchFunctionMode):
         """The first reason there is, or none."""
         marks, grid = self.descent.of(features), tuple(features.shape[2:])
         reasons = {
-            "it does not depend on the model's input": INPUT not in marks,
-            "it resizes the model's input": LEARNED not in marks,
+            "it does not depend on the model's input": FROM_INPUT not in marks,
+            "it resizes the model's input": FROM_INPUT_AND_WEIGHTS not in marks,
             "its values are no floating point numbers": not features.is_floating_point(),
             "it has one channel": features.shape[1] == 1,
             "one pixel has no details": grid == (1, 1),
-            "it enlarges by less than 1.5": enlargement(grid, size) < 2,
+            "it enlarges by less than 1.5": rounded_scale(grid, size) < 2,
         }
         return next((why for why, holds in reasons.items() if holds), "")
 
@@ -126,9 +135,9 @@ class _Observer(TorchFunctionMode):
         """From the innermost forward outwards: its arguments, then what was computed last in it."""
         for visit in reversed(self.visits):
             found: list[tuple[str | None, tuple]]
-            found = [(None, leaf) for leaf in leaves(visit.inputs)]
+            found = [(None, leaf) for leaf in tensor_leaves(visit.inputs)]
             for path, out in reversed(visit.outputs.items()):
-                found += [(path, leaf) for leaf in leaves(out)]
+                found += [(path, leaf) for leaf in tensor_leaves(out)]
             for child, (keys, tensor) in found:
                 fits = tensor.ndim == 4 and tuple(tensor.shape[2:]) == size
                 if fits and len(tensor) == len(features) and tensor.is_floating_point():
@@ -158,7 +167,7 @@ class _Observer(TorchFunctionMode):
         forward = module.forward
 
         def visit(*args, **kwargs):
-            self.visits.append(_Visit(path, (args, kwargs)))
+            self.visits.append(_ModuleCall(path, (args, kwargs)))
             try:
                 out = forward(*args, **kwargs)
                 if isinstance(module, nn.ConvTranspose2d) and max(module.stride) >= 2:
@@ -174,7 +183,7 @@ class _Observer(TorchFunctionMode):
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def _temporary_eval_mode(model: nn.Module) -> Iterator[None]:
     """Inside, the model is in evaluation mode; afterwards all is as before, random numbers too."""
     training = {module: module.training for module in model.modules()}
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]

@@ -38,7 +38,7 @@ class Guide:
 
 
 @dataclass(frozen=True)
-class Signature:
+class InterpolateSignature:
     """What tells one call of `F.interpolate` in a forward from another.
 
     Sizes are no part of it, since they differ from image to image.
@@ -69,7 +69,7 @@ class Place:
     """
 
     path: str
-    signature: Signature | None
+    signature: InterpolateSignature | None
     call: int
     features: Tensor = field(repr=False, compare=False)
     channels: int
@@ -93,35 +93,35 @@ class Place:
     @property
     def scale(self) -> int:
         """Output pixels per input pixel, rounded; along the axis where there are more."""
-        return enlargement(self.features.shape[2:], self.size)
+        return rounded_scale(self.features.shape[2:], self.size)
 
 
-class Places(list[Place]):
+class PlaceList(list[Place]):
     """Places in the order in which the model comes to them; printed as a table."""
 
     def __str__(self):
         rows = [("place", "now", "channels", "size", "becomes")]
-        for _, alike in groupby(self, _row):
+        for _, alike in groupby(self, _table_key):
             place, *others = alike
             h, w = place.features.shape[2:]
             c = place.features.shape[1]
             name = place.name + (f" to {others[-1].number}" if others else "")
             channels = f"{c}" if c == place.channels else f"{c} -> {place.channels}"
             sizes = f"{h} x {w} -> {place.size[0]} x {place.size[1]}"
-            rows.append((name, place.kind, channels, sizes, _becomes(place)))
+            rows.append((name, place.kind, channels, sizes, _outcome_text(place)))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
         return "\n".join(lines)
 
 
-def _row(place: Place) -> tuple:
+def _table_key(place: Place) -> tuple:
     """What places have in common that share a row of the table: being left alone alike."""
     if place.left_alone:
         return place.path, place.signature, place.left_alone
     return (place.name,)
 
 
-def _becomes(place: Place) -> str:
+def _outcome_text(place: Place) -> str:
     if place.left_alone:
         return f"left alone: {place.left_alone}"
     if place.upsampler:
@@ -129,26 +129,26 @@ def _becomes(place: Place) -> str:
     return f"scale {place.scale}" + (f", guide: {place.guides[0]}" if place.guides else "")
 
 
-def enlargement(grid: tuple[int, ...], size: tuple[int, int]) -> int:
+def rounded_scale(grid: tuple[int, ...], size: tuple[int, int]) -> int:
     """Output pixels per input pixel, rounded; along the axis where there are more."""
     return max(round(n_out / n_in) for n_in, n_out in zip(grid, size, strict=True))
 
 
-def read_interpolation(
+def parse_interpolate(
     input, size=None, scale_factor=None, mode="nearest", align_corners=None, *_, **__
-) -> tuple[Tensor, tuple[int, int], Signature] | None:
+) -> tuple[Tensor, tuple[int, int], InterpolateSignature] | None:
     """What a call of `F.interpolate` upsamples, to which size; None if it is no map."""
     if input.ndim != 4:
         return None
-    signature = Signature(
+    signature = InterpolateSignature(
         int(input.shape[1]), mode, bool(align_corners), "scale_factor" if size is None else "size"
     )
     asked = scale_factor if size is None else size
     h, w = asked if isinstance(asked, (tuple, list, torch.Size)) else (asked, asked)
     if size is None:
-        h, w = _scaled(input.shape[2], h), _scaled(input.shape[3], w)
+        h, w = _scaled_length(input.shape[2], h), _scaled_length(input.shape[3], w)
     return input, (h, w), signature
 
 
-def _scaled(n, factor):
+def _scaled_length(n, factor):
     return n * int(factor) if factor == int(factor) else math.floor(n * factor)

@@ -15,12 +15,19 @@ import torch
 from torch import nn
 
 from unstride.swapping.dry_run import find_places
-from unstride.swapping.places import Guide, Place, Places
-from unstride.swapping.swapped_module import HELD, Role, Slot, Swapped, base_of, swapped_class
+from unstride.swapping.places import Guide, Place, PlaceList
+from unstride.swapping.swapped_module import (
+    UPSAMPLERS_ATTRIBUTE,
+    SwappedModule,
+    SwapState,
+    UpsamplerSlot,
+    original_class,
+    swapped_class,
+)
 from unstride.upsamplers import Upsampler
 from unstride.upsamplers.by_name import create_upsampler
 
-Names = str | Iterable[str] | None
+NamePatterns = str | Iterable[str] | None
 
 
 def swap(
@@ -28,8 +35,8 @@ def swap(
     upsampler: str | Callable[..., Upsampler],
     *,
     example: Any,
-    only: Names = None,
-    skip: Names = None,
+    only: NamePatterns = None,
+    skip: NamePatterns = None,
     **options,
 ) -> nn.Module:
     """Put one upsampler at each place where a model upsamples; the model itself is changed.
@@ -54,22 +61,24 @@ def swap(
         ValueError: if nothing can be swapped, a name meets no place, or an upsampler cannot be
             built. The model is then as it was.
     """
-    if any(isinstance(module, Swapped) for module in model.modules()):
+    if any(isinstance(module, SwappedModule) for module in model.modules()):
         raise ValueError("model must not be swapped already, call unswap(model) first")
     found = find_places(model, example=example)
     named = {only} if isinstance(only, str) else set(only or ())
-    wanted = _meant(found, only, "only") - (_meant(found, skip, "skip") if skip else set())
+    wanted = _matching_names(found, only, "only") - (
+        _matching_names(found, skip, "skip") if skip else set()
+    )
     if isinstance(upsampler, str):
         make = partial(create_upsampler, upsampler, **options)
     else:
         make = partial(upsampler, **options)
     built: dict[str, nn.ModuleList] = {}
-    places = Places()
+    places = PlaceList()
     for place in found:
         if place.name not in wanted:
             place = replace(place, left_alone=place.left_alone or "not asked for")
         elif not place.left_alone or place.name in named:
-            place = _built(place, make, built)
+            place = _with_upsampler(place, make, built)
             if place.left_alone and place.name in named:
                 raise ValueError(
                     f"only must name what can be swapped, {place.name} cannot: {place.left_alone}"
@@ -78,25 +87,25 @@ def swap(
     if not built:
         reasons = "".join(f"; {place.name}: {place.left_alone}" for place in places)
         raise ValueError(f"model must have a place to swap, it has none{reasons}")
-    _install(model, places, built)
+    _install_upsamplers(model, places, built)
     return model
 
 
 def unswap(model: nn.Module) -> nn.Module:
     """Take out what `swap` put in; the model, which is returned, is as it was, bit for bit."""
-    swapped = [module for module in model.modules() if isinstance(module, Swapped)]
+    swapped = [module for module in model.modules() if isinstance(module, SwappedModule)]
     if getattr(model, "unstride_places", None) is None:
         raise ValueError("model must be one that was swapped, as a whole")
     for module in swapped:
-        module._modules.pop(HELD, None)
+        module._modules.pop(UPSAMPLERS_ATTRIBUTE, None)
         for name in module._unstride.frozen:
             module.get_parameter(name).requires_grad_()
         del module.__dict__["_unstride"]
-        module.__class__ = base_of(module)
+        module.__class__ = original_class(module)
     return model
 
 
-def _meant(places: Places, names: Names, argument: str) -> set[str]:
+def _matching_names(places: PlaceList, names: NamePatterns, argument: str) -> set[str]:
     """The names of the places that are meant."""
     if names is None:
         return {place.name for place in places}
@@ -110,9 +119,9 @@ def _meant(places: Places, names: Names, argument: str) -> set[str]:
     return met
 
 
-def _built(place: Place, make: Callable, built: dict[str, nn.ModuleList]) -> Place:
+def _with_upsampler(place: Place, make: Callable, built: dict[str, nn.ModuleList]) -> Place:
     """The place with its upsampler, which joins those built; or with what is missing."""
-    up, guide, why = _fitting(place, make)
+    up, guide, why = _create_upsampler(place, make)
     if up is None:
         return replace(place, left_alone=why)
     parts, what = [up], type(up).__name__
@@ -123,7 +132,7 @@ def _built(place: Place, make: Callable, built: dict[str, nn.ModuleList]) -> Pla
     return replace(place, left_alone="", upsampler=what, guide=guide)
 
 
-def _fitting(place: Place, make: Callable) -> tuple[nn.Module | None, Guide | None, str]:
+def _create_upsampler(place: Place, make: Callable) -> tuple[nn.Module | None, Guide | None, str]:
     """An upsampler and its guide, the nearest that it takes; or what is missing."""
     channels, scale = place.features.shape[1], max(place.scale, 1)
     why = f"no guide of {place.size[0]} x {place.size[1]} is at hand"
@@ -155,21 +164,23 @@ def _guide_options(place: Place, make: Callable) -> list[dict[str, int]]:
     return [{"guide_channels": channels} for channels in at_hand] or unguided
 
 
-def _install(model: nn.Module, places: Places, built: dict[str, nn.ModuleList]) -> None:
+def _install_upsamplers(
+    model: nn.Module, places: PlaceList, built: dict[str, nn.ModuleList]
+) -> None:
     """Give the upsamplers to the modules, and each module its role."""
     paths = {module: path for path, module in model.named_modules()}
     modules = {path: module for module, path in paths.items()}
-    roles = {"": Role("", places=places)}
+    roles = {"": SwapState("", places=places)}
 
-    def role(path: str) -> Role:
-        return roles.setdefault(path, Role(path))
+    def role(path: str) -> SwapState:
+        return roles.setdefault(path, SwapState(path))
 
     held: dict[str, nn.ModuleList] = {}
     for place in places:
         slot = None
         if place.name in built:
             mine = held.setdefault(place.path, nn.ModuleList())
-            slot = Slot(len(mine), place.guide)
+            slot = UpsamplerSlot(len(mine), place.guide)
             mine.extend(built[place.name])
             role(place.path).has_frame |= place.signature is not None
         if place.signature is not None:
@@ -183,7 +194,7 @@ def _install(model: nn.Module, places: Places, built: dict[str, nn.ModuleList]) 
             if slot.guide.child is not None:
                 role(slot.guide.child).is_guide = True
     for path in [path for path in roles if roles[path].has_frame]:
-        for module in _nearest_with_own_code(modules[path]):
+        for module in _own_code_children(modules[path]):
             role(paths[module])
     for path in roles:
         if "forward" in vars(modules[path]):
@@ -193,19 +204,19 @@ def _install(model: nn.Module, places: Places, built: dict[str, nn.ModuleList]) 
         for name in each.frozen:
             module.get_parameter(name).requires_grad_(False)
         if path in held:
-            module.add_module(HELD, held[path].train(module.training))
+            module.add_module(UPSAMPLERS_ATTRIBUTE, held[path].train(module.training))
         module.__dict__["_unstride"] = each
         base: Any = type(module)
         module.__class__ = swapped_class(base)
 
 
-def _nearest_with_own_code(module: nn.Module) -> Iterator[nn.Module]:
+def _own_code_children(module: nn.Module) -> Iterator[nn.Module]:
     """The modules that its forward may call and that may interpolate: not torch's own layers."""
     for child in module.children():
         if isinstance(child, torch.jit.ScriptModule):
             continue
         of_torch = type(child).forward.__module__.startswith("torch.nn.")
         if of_torch and not isinstance(child, nn.Upsample):
-            yield from _nearest_with_own_code(child)
+            yield from _own_code_children(child)
         else:
             yield child

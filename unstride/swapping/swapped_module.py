@@ -17,14 +17,20 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.overrides import TorchFunctionMode
 
-from unstride.swapping.origin_tracking import fetch
-from unstride.swapping.places import Guide, Places, Signature, enlargement, read_interpolation
+from unstride.swapping.origin_tracking import leaf_at
+from unstride.swapping.places import (
+    Guide,
+    InterpolateSignature,
+    PlaceList,
+    parse_interpolate,
+    rounded_scale,
+)
 
-HELD = "unstride_up"  # the name under which a module holds its upsamplers
+UPSAMPLERS_ATTRIBUTE = "unstride_up"  # the name under which a module holds its upsamplers
 
 
 @dataclass(frozen=True)
-class Slot:
+class UpsamplerSlot:
     """Which of the upsamplers that a module holds, and what guides it."""
 
     index: int
@@ -32,7 +38,7 @@ class Slot:
 
 
 @dataclass
-class Role:
+class SwapState:
     """What a module does in a swapped model besides its own work.
 
     Args:
@@ -46,41 +52,46 @@ class Role:
     """
 
     path: str
-    calls: dict[tuple[Signature, int], Slot | None] = field(default_factory=dict)
-    deconvolution: Slot | None = None
+    calls: dict[tuple[InterpolateSignature, int], UpsamplerSlot | None] = field(
+        default_factory=dict
+    )
+    deconvolution: UpsamplerSlot | None = None
     frozen: tuple[str, ...] = ()
     has_frame: bool = False
     is_guide: bool = False
-    places: Places | None = None
+    places: PlaceList | None = None
 
 
-class Frame(TorchFunctionMode):
+class ForwardScope(TorchFunctionMode):
     """Inside, which is one forward of one module, its own interpolations are redirected.
 
-    Those of the modules that it calls are not: each of these is `Swapped` too, and raises `depth`
+    Those of the modules that it calls are not: each of these is a `SwappedModule` too, and
+    raises `depth`
     while it runs.
     """
 
     def __init__(self, module: nn.Module, inputs: tuple):
         super().__init__()
-        self.role: Role = vars(module)["_unstride"]
-        self.held = getattr(module, HELD, None)
+        self.role: SwapState = vars(module)["_unstride"]
+        self.held = getattr(module, UPSAMPLERS_ATTRIBUTE, None)
         self.inputs = inputs
         self.outputs: dict[str, Any] = {}
-        self.counts: Counter[Signature] = Counter()
+        self.counts: Counter[InterpolateSignature] = Counter()
         self.depth = 0
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func is interpolate and self.depth == 0 and self.held is not None:
-            call = read_interpolation(*args, **kwargs)
+            call = parse_interpolate(*args, **kwargs)
             slot = None if call is None else self.slot(*call)
             if call is not None and slot is not None:
                 features, size, _ = call
-                return upsampled(self.held[slot.index], features, slot.guide, size, self)
+                return upsample_with_guide(self.held[slot.index], features, slot.guide, size, self)
         return func(*args, **kwargs)
 
-    def slot(self, features: Tensor, size: tuple[int, int], signature: Signature) -> Slot | None:
+    def slot(
+        self, features: Tensor, size: tuple[int, int], signature: InterpolateSignature
+    ) -> UpsamplerSlot | None:
         """The slot of this call; None where it does not enlarge, or keeps what it has."""
         call = signature, self.counts[signature]
         self.counts[signature] += 1
@@ -88,7 +99,7 @@ class Frame(TorchFunctionMode):
         if size[0] <= grid[0] and size[1] <= grid[1]:
             return None
         known = sum(of == signature for of, _ in self.role.calls)
-        if call not in self.role.calls and known and enlargement(grid, size) > 1:
+        if call not in self.role.calls and known and rounded_scale(grid, size) > 1:
             raise ValueError(
                 f"example must show every place: {self.role.path or 'self'} enlarges maps of "
                 f"{signature.channels} channels in more places than the {known} it showed; "
@@ -97,22 +108,26 @@ class Frame(TorchFunctionMode):
         return self.role.calls.get(call)
 
 
-class Swapped:
+class SwappedModule:
     """What the class of a module gains, while it is swapped."""
 
-    _unstride: Role
+    _unstride: SwapState
 
     @property
-    def unstride_places(self) -> Places | None:
+    def unstride_places(self) -> PlaceList | None:
         """What became of each place, if this is the whole model."""
         return self._unstride.places
 
     def _load_from_state_dict(self, state_dict, prefix, *rest):
-        held = [key for key in state_dict if key.startswith(prefix) and f"{HELD}." in key]
+        held = [
+            key
+            for key in state_dict
+            if key.startswith(prefix) and f"{UPSAMPLERS_ATTRIBUTE}." in key
+        ]
         if self._unstride.places is not None and not held:  # a checkpoint from before the swap
             assert isinstance(self, nn.Module)
             own = self.state_dict(prefix=prefix)
-            state_dict.update({key: own[key] for key in own if f"{HELD}." in key})
+            state_dict.update({key: own[key] for key in own if f"{UPSAMPLERS_ATTRIBUTE}." in key})
         super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[misc]
 
     def __reduce_ex__(self, protocol):
@@ -121,10 +136,10 @@ class Swapped:
             raise PicklingError(
                 f"{type(self).__name__} has its own way to be pickled; unswap first"
             )
-        return _reborn, (base_of(self),), *reduced[2:]
+        return _unpickled, (original_class(self),), *reduced[2:]
 
 
-def base_of(module: Swapped) -> Any:
+def original_class(module: SwappedModule) -> Any:
     """The class that a module had."""
     return type(module).__bases__[1]
 
@@ -135,12 +150,12 @@ def swapped_class(base: Any) -> type[nn.Module]:
 
     @functools.wraps(base.forward)
     def forward(self, *args, **kwargs):
-        role, outer = self._unstride, next(frames(), None)
+        role, outer = self._unstride, next(active_scopes(), None)
         if outer is None:
-            return _run(self, base, args, kwargs)
+            return _run_forward(self, base, args, kwargs)
         outer.depth += 1
         try:
-            out = _run(self, base, args, kwargs)
+            out = _run_forward(self, base, args, kwargs)
         finally:
             outer.depth -= 1
         if role.is_guide and outer.depth == 0:
@@ -148,25 +163,25 @@ def swapped_class(base: Any) -> type[nn.Module]:
         return out
 
     names = {"__module__": base.__module__, "__qualname__": base.__qualname__, "forward": forward}
-    return type(base.__name__, (Swapped, base), names)
+    return type(base.__name__, (SwappedModule, base), names)
 
 
-def _reborn(base: Any) -> nn.Module:
+def _unpickled(base: Any) -> nn.Module:
     cls = swapped_class(base)
     return cls.__new__(cls)
 
 
-def _run(module, base: type[nn.Module], args: tuple, kwargs: dict):
+def _run_forward(module, base: type[nn.Module], args: tuple, kwargs: dict):
     role = module._unstride
     if role.deconvolution is not None:
-        return _deconvolved(module, *args, **kwargs)
+        return _replaced_deconvolution(module, *args, **kwargs)
     if not role.has_frame:
         return base.forward(module, *args, **kwargs)
-    with Frame(module, (args, kwargs)):
+    with ForwardScope(module, (args, kwargs)):
         return base.forward(module, *args, **kwargs)
 
 
-def _deconvolved(module, input: Tensor, output_size=None) -> Tensor:
+def _replaced_deconvolution(module, input: Tensor, output_size=None) -> Tensor:
     """What takes the place of a transposed convolution: an upsampler, and a 1 x 1 convolution."""
     up, *convolutions = module.unstride_up
     taps = zip(
@@ -177,32 +192,32 @@ def _deconvolved(module, input: Tensor, output_size=None) -> Tensor:
     )
     h, w = ((n - 1) * s - 2 * p + d * (k - 1) + extra + 1 for n, s, p, d, k, extra in taps)
     size = (h, w) if output_size is None else tuple(output_size[-2:])
-    out = upsampled(up, input, module._unstride.deconvolution.guide, size)
+    out = upsample_with_guide(up, input, module._unstride.deconvolution.guide, size)
     for convolution in convolutions:
         out = convolution(out)
     return out
 
 
-def upsampled(
-    up: nn.Module, features: Tensor, guide: Guide | None, size, own: Frame | None = None
+def upsample_with_guide(
+    up: nn.Module, features: Tensor, guide: Guide | None, size, own: ForwardScope | None = None
 ) -> Tensor:
     """The features at `size`, with the guide that the model has at hand."""
     if guide is None:
         return up(features, None, size).to(features.dtype)
     at_hand = [own] if own is not None else []
-    for frame in [*at_hand, *frames()]:
+    for frame in [*at_hand, *active_scopes()]:
         if frame.role.path == guide.frame:
             if guide.child is None:
-                return up(features, fetch(frame.inputs, guide.keys), size).to(features.dtype)
+                return up(features, leaf_at(frame.inputs, guide.keys), size).to(features.dtype)
             if guide.child in frame.outputs:
                 source = frame.outputs[guide.child]
-                return up(features, fetch(source, guide.keys), size).to(features.dtype)
+                return up(features, leaf_at(source, guide.keys), size).to(features.dtype)
     raise ValueError(f"guide must be computed before the place that it guides, not so: {guide}")
 
 
-def frames() -> Iterator[Frame]:
+def active_scopes() -> Iterator[ForwardScope]:
     """The frames of this thread, from the innermost outwards."""
     for i in reversed(range(torch._C._len_torch_function_stack())):
         mode = torch._C._get_function_stack_at(i)
-        if isinstance(mode, Frame):
+        if isinstance(mode, ForwardScope):
             yield mode

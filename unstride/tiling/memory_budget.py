@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-SHARE = 0.5  # of what is left, by default
-UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-UNKNOWN = 4 * 10**9  # assumed to be left where no system call tells
-CGROUPS = (  # folder, its file of the limit, of the use, and the line of what could be dropped
+DEFAULT_SHARE = 0.5  # of what is left, by default
+BYTES_PER_UNIT = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+FALLBACK_BYTES = 4 * 10**9  # assumed to be left where no system call tells
+CGROUP_FILES = (  # folder, its file of the limit, of the use, and the line of what could be dropped
     ("", "memory.max", "memory.current", "inactive_file"),
     ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
@@ -25,13 +25,13 @@ def parse_memory(text: str | None) -> int | None:
         return None
     if match := re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(i?)b", str(text).strip().lower()):
         number, unit, binary = match.groups()
-        step = 1024 ** "kmgt".find(unit) * 1024 if binary and unit else UNITS[unit]
+        step = 1024 ** "kmgt".find(unit) * 1024 if binary and unit else BYTES_PER_UNIT[unit]
         if size := int(float(number) * step):
             return size
     raise ValueError(f"memory must be a size such as 8GB or 500MB, got {text!r}")
 
 
-def room(memory: int | None, device: torch.device) -> int:
+def remaining_memory(memory: int | None, device: torch.device) -> int:
     """Bytes that may still be taken.
 
     Args:
@@ -39,7 +39,7 @@ def room(memory: int | None, device: torch.device) -> int:
         device: on a GPU, its own memory counts.
     """
     if memory is None:
-        return int(SHARE * free_memory(device))
+        return int(DEFAULT_SHARE * free_memory(device))
     on_gpu = device.type == "cuda"
     return memory - (torch.cuda.memory_allocated(device) if on_gpu else resident_memory())
 
@@ -48,10 +48,10 @@ def free_memory(device: torch.device) -> int:
     """Bytes that can be taken on a device before it runs out."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    return available_memory()
+    return available_ram()
 
 
-def available_memory(root: Path = Path("/")) -> int:
+def available_ram(root: Path = Path("/")) -> int:
     """Bytes that processes can take before the machine, or this process's group, runs out.
 
     Args:
@@ -62,11 +62,11 @@ def available_memory(root: Path = Path("/")) -> int:
     except OSError:
         found = None
     if found is not None:
-        return min([int(found[1]) * 1024, *_left_in_groups(root)])
+        return min([int(found[1]) * 1024, *_cgroups_free(root)])
     try:  # half of what is built in: how much of it is free, these systems do not tell
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     except (AttributeError, ValueError, OSError):
-        return UNKNOWN
+        return FALLBACK_BYTES
 
 
 def resident_memory() -> int:
@@ -84,7 +84,7 @@ def resident_memory() -> int:
         return 0
 
 
-def _left_in_groups(root: Path) -> list[int]:
+def _cgroups_free(root: Path) -> list[int]:
     """Of each control group that the process is in, and those above; both versions."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
@@ -95,18 +95,18 @@ def _left_in_groups(root: Path) -> list[int]:
         number, controllers, path = line.split(":", 2)
         if number != "0" and "memory" not in controllers.split(","):
             continue
-        folder, *files = CGROUPS[number != "0"]
+        folder, *files = CGROUP_FILES[number != "0"]
         base = root / "sys/fs/cgroup" / folder
         group = base / path.lstrip("/")
         # A container may see its group's path and not its folder: then the mount is the group.
         left += [
             n for p in (group, *group.parents) if p.is_relative_to(base)
-            if (n := _left(p, *files)) is not None
+            if (n := _cgroup_free(p, *files)) is not None
         ]  # fmt: skip
     return left
 
 
-def _left(group: Path, limit: str, use: str, droppable: str) -> int | None:
+def _cgroup_free(group: Path, limit: str, use: str, droppable: str) -> int | None:
     try:
         most, used = (group / limit).read_text().strip(), int((group / use).read_text())
         cached = re.search(rf"^{droppable} (\d+)$", (group / "memory.stat").read_text(), re.M)

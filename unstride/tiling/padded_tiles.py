@@ -7,17 +7,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.tiling.tiles import Piece, Tiles
+from unstride.tiling.tiles import Tile, Tiles
 
 
-class Pieces:
+class PaddedTiles:
     """What `DenseFeatures.upsample` returns, in pieces that fit in memory; to iterate computes.
 
     Args:
         upsampler: in evaluation mode.
         features: of the padded image.
         guide: the padded image.
-        covering: from `covering`.
+        covering: from `padded_output_size`.
         real: rows and columns of the image.
         size: rows and columns of the result.
         room: bytes that a piece may take, with all that is needed to compute it.
@@ -52,32 +52,32 @@ class Pieces:
     def __len__(self) -> int:
         return len(self.tiles)
 
-    def __iter__(self) -> Iterator[Piece]:
+    def __iter__(self) -> Iterator[Tile]:
         for piece in self.tiles:
             piece = self._cropped(piece) if self.direct else self._resized(piece)
             if piece.features.numel():  # tiles may lie in the padding alone
                 yield piece
 
-    def _cropped(self, piece: Piece) -> Piece:
+    def _cropped(self, piece: Tile) -> Tile:
         y, x = (
             slice(min(s.start, n), min(s.stop, n))
             for s, n in zip((piece.rows, piece.columns), self.size, strict=True)
         )
-        return Piece(y, x, (y, x), piece.features[:, :, : y.stop - y.start, : x.stop - x.start])
+        return Tile(y, x, (y, x), piece.features[:, :, : y.stop - y.start, : x.stop - x.start])
 
-    def _resized(self, piece: Piece) -> Piece:
+    def _resized(self, piece: Tile) -> Tile:
         own, weights = [], []
         axes = zip((piece.rows, piece.columns), piece.window, self.real, self.size, strict=True)
         for core, window, n, m in axes:
             own.append(slice(*(min(i, n) * m // n for i in (core.start, core.stop))))
             seen = slice(min(window.start, n), min(window.stop, n))
-            weights.append(triangles(own[-1], seen, n, m).to(piece.features))
+            weights.append(resize_weights(own[-1], seen, n, m).to(piece.features))
         rows, columns = weights
         fine = piece.features[:, :, : rows.shape[1], : columns.shape[1]]
-        return Piece(own[0], own[1], (own[0], own[1]), rows @ fine @ columns.T)
+        return Tile(own[0], own[1], (own[0], own[1]), rows @ fine @ columns.T)
 
 
-def covering(
+def padded_output_size(
     padded: tuple[int, int], real: tuple[int, int], size: tuple[int, int]
 ) -> tuple[tuple[int, int], bool]:
     """The size of what covers the padded image, and whether to crop it is enough.
@@ -91,7 +91,7 @@ def covering(
     return padded, False
 
 
-def triangles(outputs: slice, inputs: slice, n: int, m: int) -> Float[Tensor, "y x"]:
+def resize_weights(outputs: slice, inputs: slice, n: int, m: int) -> Float[Tensor, "y x"]:
     """Weights of inputs in outputs when n pixels are resized to m: bilinear, antialiased.
 
     `F.interpolate(mode="bilinear", antialias=True)` cannot be asked for a part.

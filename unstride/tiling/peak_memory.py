@@ -37,19 +37,20 @@ def peak_bytes(
         state = chain(upsampler.named_parameters(), upsampler.named_buffers())
         ghosts = {name: tensor.to("meta") for name, tensor in state}
         given = [
-            None if tensor is None else _ghost(tensor) for tensor in (features, guide, described)
+            None if tensor is None else _meta_tensor(tensor)
+            for tensor in (features, guide, described)
         ]
         known = {} if given[2] is None else {"described": given[2]}
-        with Living([*ghosts.values(), *given]) as living:
+        with PeakMemoryMode([*ghosts.values(), *given]) as living:
             functional_call(upsampler, ghosts, (*given[:2], size), known)
     return living.most
 
 
-def _ghost(tensor: Tensor) -> Tensor:
+def _meta_tensor(tensor: Tensor) -> Tensor:
     return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
 
 
-class Living(TorchDispatchMode):
+class PeakMemoryMode(TorchDispatchMode):
     """Adds up the memory of tensors from when an operation returns them to their end.
 
     Args:

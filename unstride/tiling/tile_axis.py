@@ -12,7 +12,7 @@ from math import gcd, lcm
 from typing import NamedTuple
 
 
-class Span(NamedTuple):
+class TileSpan(NamedTuple):
     """Of one tile along one axis, in cells: what it answers for, and what it must see."""
 
     start: int
@@ -22,7 +22,7 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Axis:
+class TileAxis:
     """One axis of a map.
 
     Attributes:
@@ -49,13 +49,14 @@ class Axis:
         units = self.cells // self.step
         return sorted({-(-units // -(-units // n)) for n in range(1, units + 1)})
 
-    def cut(self, parts: int) -> list[Span]:
+    def cut(self, parts: int) -> list[TileSpan]:
         """The tiles, as alike as steps allow."""
         step, units = self.step, self.cells // self.step
         margin = self.cells if self.halo is None else -(-self.halo // step) * step
         ends = [i * units // parts * step for i in range(parts + 1)]
         return [
-            Span(a, b, max(a - margin, 0), min(b + margin, self.cells)) for a, b in pairwise(ends)
+            TileSpan(a, b, max(a - margin, 0), min(b + margin, self.cells))
+            for a, b in pairwise(ends)
         ]
 
     def longest(self, parts: int) -> int:

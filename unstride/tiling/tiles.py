@@ -15,15 +15,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.tiling.peak_memory import peak_bytes
-from unstride.tiling.tile_axis import Axis, Span
+from unstride.tiling.tile_axis import TileAxis, TileSpan
 from unstride.upsamplers.base import Upsampler
-from unstride.upsamplers.resize import cells_under
+from unstride.upsamplers.resize import cells_covering
 
-SAFETY = 1.7  # what a tile takes, in what a dry run says: allocators keep what they like
-HEAP = 250_000_000  # bytes that an allocator may keep after tensors were freed, at most
+SAFETY_FACTOR = 1.7  # what a tile takes, in what a dry run says: allocators keep what they like
+MAX_ALLOCATOR_CACHE = (
+    250_000_000  # bytes that an allocator may keep after tensors were freed, at most
+)
 
 
-class Piece(NamedTuple):
+class Tile(NamedTuple):
     """What one tile gives.
 
     Attributes:
@@ -72,10 +74,10 @@ class Tiles:
         self.margin, self.beside = margin, beside
         grid = features.shape[2], features.shape[3]
         seen = size if guide is None else (guide.shape[2], guide.shape[3])
-        halo = _halo(upsampler, grid, size, None if guide is None else seen)
+        halo = _tile_halo(upsampler, grid, size, None if guide is None else seen)
         if halo is not None:
-            halo += cells_under(margin, grid, size)
-        self.axes = [Axis(*lengths, halo) for lengths in zip(grid, size, seen, strict=True)]
+            halo += cells_covering(margin, grid, size)
+        self.axes = [TileAxis(*lengths, halo) for lengths in zip(grid, size, seen, strict=True)]
         self.described: Tensor | None = None
         self.parts = (1, 1) if room is None else self._fitting(room)
         if len(self) > 1 and upsampler.training:
@@ -85,11 +87,11 @@ class Tiles:
         return prod(self.parts)
 
     @torch.no_grad()
-    def __iter__(self) -> Iterator[Piece]:
+    def __iter__(self) -> Iterator[Tile]:
         for spans in product(*(a.cut(n) for a, n in zip(self.axes, self.parts, strict=True))):
             yield self._piece(spans)
 
-    def _piece(self, spans: tuple[Span, ...]) -> Piece:
+    def _piece(self, spans: tuple[TileSpan, ...]) -> Tile:
         rows, columns, y, x = (*self._pixels(spans, 0), *self._pixels(spans, self.margin))
         computed = [
             (axis.pixel(s.first), axis.pixel(s.end))
@@ -101,9 +103,9 @@ class Tiles:
         known = {} if described is None else {"described": described}
         fine = self.upsampler(features, guide, (bottom - top, right - left), **known)
         fine = fine[:, :, y.start - top : y.stop - top, x.start - left : x.stop - left]
-        return Piece(rows, columns, (y, x), fine)
+        return Tile(rows, columns, (y, x), fine)
 
-    def _pixels(self, spans: tuple[Span, ...], margin: int) -> list[slice]:
+    def _pixels(self, spans: tuple[TileSpan, ...], margin: int) -> list[slice]:
         """Of the result, that the tile answers for, and so many more."""
         return [
             slice(
@@ -137,12 +139,12 @@ class Tiles:
             return
         rows, columns = self.axes
         size = rows.pixels, columns.pixels
-        describing = _Describing(self.upsampler, (rows.cells, columns.cells))
-        needed = int(SAFETY * peak_bytes(describing, self.features, self.guide, size))
+        describing = _GuideEncoder(self.upsampler, (rows.cells, columns.cells))
+        needed = int(SAFETY_FACTOR * peak_bytes(describing, self.features, self.guide, size))
         if needed > room:
             raise ValueError(
-                f"memory must leave {_said(needed)} to look at the whole guide, "
-                f"but leaves {_said(room)}"
+                f"memory must leave {_format_bytes(needed)} to look at the whole guide, "
+                f"but leaves {_format_bytes(room)}"
             )
         self.described = describing(self.features, self.guide, size)
 
@@ -172,7 +174,7 @@ class Tiles:
         peak = peak_bytes(self.upsampler, features, guide, size, described)
         kept = prod(self.features.shape[:2]) * self.features.itemsize if parts != (1, 1) else 0
         beside = (self.beside + kept) * prod(size)  # the last piece lives until the next is there
-        return int(SAFETY * peak + min(2 * peak, HEAP) + beside)
+        return int(SAFETY_FACTOR * peak + min(2 * peak, MAX_ALLOCATOR_CACHE) + beside)
 
     def _refusal(self, parts: tuple[int, int], room: int) -> str:
         (h, w), name = (axis.pixels for axis in self.axes), type(self.upsampler).__name__
@@ -181,10 +183,11 @@ class Tiles:
             what += ", which cannot be computed in tiles"
         else:
             what += " in the smallest tiles"
-        return f"memory must leave {_said(self._bytes(parts))} for {what}, but leaves {_said(room)}"
+        needed, given = _format_bytes(self._bytes(parts)), _format_bytes(room)
+        return f"memory must leave {needed} for {what}, but leaves {given}"
 
 
-class _Describing(nn.Module):
+class _GuideEncoder(nn.Module):
     """An upsampler's description, called as an upsampler is."""
 
     def __init__(self, upsampler: Upsampler, grid: tuple[int, int]):
@@ -196,15 +199,15 @@ class _Describing(nn.Module):
         return self.upsampler.describe(guide, self.grid, size)
 
 
-def _said(size: int) -> str:
+def _format_bytes(size: int) -> str:
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{max(size, 0) / 1e6:.2f} MB"
 
 
-def _halo(
+def _tile_halo(
     upsampler: nn.Module, grid: tuple[int, int], size: tuple[int, int], seen: tuple[int, int] | None
 ) -> int | None:
     """In cells; where a guide is enlarged, its next pixel counts too."""
     if not isinstance(upsampler, Upsampler):
         return None
     halo = upsampler.halo(grid, size, seen)
-    return halo if halo is None or seen is None else halo + cells_under(1, grid, seen)
+    return halo if halo is None or seen is None else halo + cells_covering(1, grid, seen)

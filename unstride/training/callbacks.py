@@ -8,12 +8,12 @@ from pytorch_lightning.callbacks import Checkpoint, RichProgressBar
 from pytorch_lightning.plugins import LayerSync
 from torch import nn
 
-from unstride.backbones.timm_backbone import sync_norms
+from unstride.backbones.timm_backbone import convert_to_sync_batchnorm
 
-Mode = Literal["max", "min"]
+MonitorMode = Literal["max", "min"]
 
 
-class Progress(RichProgressBar):
+class StepProgressBar(RichProgressBar):
     """Lightning's, which counts steps: a run has no epochs, and one version in its folder."""
 
     def get_metrics(self, trainer, pl_module):
@@ -24,7 +24,7 @@ class Progress(RichProgressBar):
         return "Training  "  # as long as Validation, or it flickers
 
 
-class Saving(Checkpoint):
+class PeriodicCheckpoint(Checkpoint):
     """Writes a checkpoint every so many steps, and after each measurement.
 
     Where a measurement follows a step, only after it: a run that is killed while it measures goes
@@ -50,7 +50,7 @@ class Saving(Checkpoint):
             trainer.save_checkpoint(self.path)
 
 
-class Best(Checkpoint):
+class BestCheckpoint(Checkpoint):
     """Writes the weights that score best, and ends a run that scores no better any more.
 
     Lightning's two callbacks forget the best score in a folder that was moved, and train on when
@@ -63,7 +63,7 @@ class Best(Checkpoint):
         patience: measurements without a better one after which the run ends.
     """
 
-    def __init__(self, path: Path, measure: str, mode: Mode, patience: int):
+    def __init__(self, path: Path, measure: str, mode: MonitorMode, patience: int):
         self.path, self.measure, self.patience = path, measure, patience
         self.sign = 1 if mode == "max" else -1
         self.best, self.waited = -inf, 0
@@ -92,12 +92,12 @@ class Best(Checkpoint):
         self.best, self.waited = state_dict["best"], state_dict["waited"]
 
 
-class NormSync(LayerSync):
+class BatchNormSync(LayerSync):
     """Batch statistics of all devices; Lightning's own loses the activations of timm's norms."""
 
     def apply(self, model: nn.Module) -> nn.Module:
         """Before training."""
-        return sync_norms(model)
+        return convert_to_sync_batchnorm(model)
 
     def revert(self, model: nn.Module) -> nn.Module:
         """Afterwards they stay: on one device they are what they were."""

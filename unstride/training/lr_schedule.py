@@ -5,7 +5,7 @@ import torch
 from unstride.training.options import TaskOptions
 
 
-def rate(step: int, options: TaskOptions) -> float:
+def lr_factor(step: int, options: TaskOptions) -> float:
     """The learning rate of a step, counted from 0, as a share of the highest."""
     done = min(step / options.steps, 1.0)
     rising = min(1.0, 0.001 + step / options.warmup) if options.warmup else 1.0

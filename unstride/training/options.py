@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-SIDES, RANGES = ("crop", "base", "size", "min_size"), ("scales", "caps")
-SHARES = {"colour": 1.0, "hue": 0.5, "colour_share": 1.0}  # and the most that each can be
+SIZE_OPTIONS, RANGE_OPTIONS = ("crop", "base", "size", "min_size"), ("scales", "caps")
+MAX_FRACTIONS = {"colour": 1.0, "hue": 0.5, "colour_share": 1.0}  # and the most that each can be
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +98,13 @@ class TaskOptions:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} {getattr(self, name)}: at least 0 is needed")
         for name, value in vars(self).items():  # a recipe's own
-            if name in SIDES and value is not None and (not value or min(value) < 1):
+            if name in SIZE_OPTIONS and value is not None and (not value or min(value) < 1):
                 raise ValueError(f"{name} {list(value)}: numbers of pixels are needed, from 1 on")
-            if name in SHARES and value is not None and not 0 <= value <= SHARES[name]:
-                raise ValueError(f"{name} {value}: 0 to {SHARES[name]:g} is possible")
-            if name in RANGES and not 0 < value[0] <= value[1]:
+            if (
+                name in MAX_FRACTIONS
+                and value is not None
+                and not 0 <= value <= MAX_FRACTIONS[name]
+            ):
+                raise ValueError(f"{name} {value}: 0 to {MAX_FRACTIONS[name]:g} is possible")
+            if name in RANGE_OPTIONS and not 0 < value[0] <= value[1]:
                 raise ValueError(f"{name} {list(value)}: the least, then the greatest, above 0")

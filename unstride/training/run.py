@@ -15,29 +15,35 @@ import torch
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from unstride.formats.atomic_write import write_whole
+from unstride.formats.atomic_write import atomic_write_text
 from unstride.formats.json import (
-    without_nan,
-    worded,
+    json_default,
+    nan_to_none,
 )
-from unstride.training.callbacks import Best, Mode, NormSync, Progress, Saving
+from unstride.training.callbacks import (
+    BatchNormSync,
+    BestCheckpoint,
+    MonitorMode,
+    PeriodicCheckpoint,
+    StepProgressBar,
+)
 from unstride.training.learner import Learner
 from unstride.training.run_card import (
-    commit,
+    git_commit,
     save_upsampler,
 )
 
-CHECKPOINT_STEPS = 20  # between two checkpoints
-CHECKPOINT, BEST, BEGUN = "last.ckpt", "best.ckpt", "begun.json"
-FREE = {  # may change on the way
+DEFAULT_SAVE_EVERY = 20  # between two checkpoints
+CHECKPOINT_FILE, BEST_FILE, RUN_OPTIONS_FILE = "last.ckpt", "best.ckpt", "begun.json"
+CHANGEABLE_OPTIONS = {  # may change on the way
     "out", "data", "bsds", "coco", "cache", "device", "save_every", "check_every", "limit",
 }  # fmt: skip
-FALSE_ALARMS = (
+IGNORED_WARNINGS = (
     "Checkpoint directory .* exists and is not empty", r"Found \d+ module\(s\) in eval mode",
     "'set_vital' is deprecated", r"`isinstance\(treespec, LeafSpec\)` is deprecated",
 )  # fmt: skip
 
-TALKERS = ("utilities.rank_zero", "trainer.connectors.checkpoint_connector")
+FILTERED_LOGGERS = ("utilities.rank_zero", "trainer.connectors.checkpoint_connector")
 
 
 class Run:
@@ -62,20 +68,20 @@ class Run:
         seed: int,
         devices: int,
         save_every: int | None = None,
-        better: tuple[str, Mode] | None = None,
+        better: tuple[str, MonitorMode] | None = None,
         patience: int | None = None,
         **trainer: Any,
     ):
         self.out, self.options, self.patience = out, options, patience
-        self.commit, self.start = commit(), time.time()
+        self.commit, self.start = git_commit(), time.time()
         out.mkdir(parents=True, exist_ok=True)
         pl.seed_everything(seed, verbose=False)
-        for talker in TALKERS:
-            logging.getLogger(f"pytorch_lightning.{talker}").addFilter(is_news)
-        for alarm in FALSE_ALARMS:
+        for talker in FILTERED_LOGGERS:
+            logging.getLogger(f"pytorch_lightning.{talker}").addFilter(is_useful_record)
+        for alarm in IGNORED_WARNINGS:
             warnings.filterwarnings("ignore", alarm)
-        saving = Saving(out / CHECKPOINT, save_every or CHECKPOINT_STEPS)
-        best = [Best(out / BEST, *better, patience)] if better and patience else []
+        saving = PeriodicCheckpoint(out / CHECKPOINT_FILE, save_every or DEFAULT_SAVE_EVERY)
+        best = [BestCheckpoint(out / BEST_FILE, *better, patience)] if better and patience else []
         synced = devices > 1 and torch.cuda.is_available() and trainer.get("accelerator") != "cpu"
         # Not every parameter is in every loss: a stage with nothing to do is left out.
         several = "ddp_find_unused_parameters_true" if devices > 1 else "auto"
@@ -85,8 +91,8 @@ class Run:
         }
         with refused_options():
             self.trainer = pl.Trainer(
-                devices=devices, strategy=several, plugins=[NormSync()] if synced else None,
-                callbacks=[Progress(), *best, saving], enable_model_summary=False,
+                devices=devices, strategy=several, plugins=[BatchNormSync()] if synced else None,
+                callbacks=[StepProgressBar(), *best, saving], enable_model_summary=False,
                 num_sanity_val_steps=0, **(usual | trainer),
             )  # fmt: skip
         if options:
@@ -98,9 +104,9 @@ class Run:
         Raises:
             ValueError: if it was begun with others.
         """
-        path = self.out / BEGUN
-        chosen = json.loads(json.dumps(self.options, default=worded))
-        chosen = {name: value for name, value in chosen.items() if name not in FREE}
+        path = self.out / RUN_OPTIONS_FILE
+        chosen = json.loads(json.dumps(self.options, default=json_default))
+        chosen = {name: value for name, value in chosen.items() if name not in CHANGEABLE_OPTIONS}
         if self.checkpoint and path.exists():
             begun = json.loads(path.read_text())
             for name, value in chosen.items():
@@ -110,7 +116,7 @@ class Run:
                         "choose another --out, or delete it"
                     )
         if self.trainer.is_global_zero:
-            self.write_json(BEGUN, chosen)
+            self.write_json(RUN_OPTIONS_FILE, chosen)
 
     @property
     def checkpoint(self) -> Path | None:
@@ -119,7 +125,7 @@ class Run:
         Raises:
             ValueError: if the file is damaged.
         """
-        path = self.out / CHECKPOINT
+        path = self.out / CHECKPOINT_FILE
         if path.exists() and not zipfile.is_zipfile(path):
             raise ValueError(f"{path}: damaged; delete it to begin anew")
         return path if path.exists() else None
@@ -139,7 +145,7 @@ class Run:
 
     def take_best(self, module: Learner) -> None:
         """Give the module the best weights, if they were looked for."""
-        if self.patience and (path := self.out / BEST).exists():
+        if self.patience and (path := self.out / BEST_FILE).exists():
             state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
             module.load_state_dict(state)
 
@@ -180,7 +186,9 @@ class Run:
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a file of the run, whole or not at all."""
-        write_whole(self.out / name, json.dumps(without_nan(content), indent=1, default=worded))
+        atomic_write_text(
+            self.out / name, json.dumps(nan_to_none(content), indent=1, default=json_default)
+        )
 
 
 @contextmanager
@@ -192,6 +200,6 @@ def refused_options() -> Iterator[None]:
         raise ValueError(str(error)) from error
 
 
-def is_news(record: logging.LogRecord) -> bool:
+def is_useful_record(record: logging.LogRecord) -> bool:
     """Whether a line of Lightning's is more than an advertisement, or true."""
     return not any(word in record.getMessage() for word in ("Tip: ", "`weights_only` was not set"))

@@ -26,15 +26,15 @@ def save_upsampler(upsampler: nn.Module, channels: int, out: Path) -> None:
         save_model(out / "upsampler", describe(upsampler) | {"channels": channels}, upsampler)
 
 
-def commit() -> str:
+def git_commit() -> str:
     """Of the code that runs, if it lies in a repository that knows it."""
     here = Path(__file__)
-    if git("ls-files", "--error-unmatch", here.name, folder=here.parent) is None:
+    if run_git("ls-files", "--error-unmatch", here.name, folder=here.parent) is None:
         return "unknown"  # installed, perhaps inside of somebody else's
-    return git("describe", "--always", "--dirty", folder=here.parent) or "unknown"
+    return run_git("describe", "--always", "--dirty", folder=here.parent) or "unknown"
 
 
-def git(*words: str, folder: Path) -> str | None:
+def run_git(*words: str, folder: Path) -> str | None:
     """What it says, or None if it fails or is not there."""
     try:
         done = subprocess.run(["git", *words], capture_output=True, text=True, cwd=folder)

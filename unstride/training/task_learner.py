@@ -9,12 +9,14 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from unstride.training.callbacks import Mode
+from unstride.training.callbacks import MonitorMode
 from unstride.training.learner import Learner
-from unstride.training.lr_schedule import rate
+from unstride.training.lr_schedule import lr_factor
 from unstride.training.options import TaskOptions
 
-SHOWN = 4  # photographs of the validation split that TensorBoard shows: as it is, truth, found
+LOGGED_IMAGES = (
+    4  # photographs of the validation split that TensorBoard shows: as it is, truth, found
+)
 
 
 class TaskLearner(Learner):
@@ -29,13 +31,13 @@ class TaskLearner(Learner):
         trunk: the name of the backbone inside the network.
     """
 
-    better: tuple[str, Mode]
+    better: tuple[str, MonitorMode]
     trunk = "pyramid"
 
     def __init__(self, network: nn.Module, options: TaskOptions):
         super().__init__()
         self.network, self.options = network, options
-        self.frozen = frozen_parts(network, self.trunk, options.freeze)
+        self.frozen = backbone_layers(network, self.trunk, options.freeze)
         for part in self.frozen:
             part.requires_grad_(False)
         self.train()  # Lightning does not
@@ -55,14 +57,14 @@ class TaskLearner(Learner):
 
     def show(self, index: int, draw: Callable[[], Tensor], name: str = "validation") -> None:
         """What `draw` makes of a photograph of the validation split, if it is one of the first."""
-        if index < SHOWN and isinstance(self.logger, TensorBoardLogger):
+        if index < LOGGED_IMAGES and isinstance(self.logger, TensorBoardLogger):
             self.logger.experiment.add_image(f"{name}/{index}", draw(), self.global_step)
 
     def train(self, mode: bool = True):
         """As ever, but for batch statistics of the backbone, or of parts of it, that are frozen."""
         super().train(mode)
         whole = self.options.freeze_norms
-        for part in [trained_part(self.network, self.trunk)] if whole else self.frozen:
+        for part in [pretrained_backbone(self.network, self.trunk)] if whole else self.frozen:
             for module in part.modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
@@ -71,7 +73,7 @@ class TaskLearner(Learner):
     def configure_optimizers(self):
         """Groups by rate and by decay; the rate changes after every step."""
         chosen = self.options
-        trained = {id(p) for p in trained_part(self.network, self.trunk).parameters()}
+        trained = {id(p) for p in pretrained_backbone(self.network, self.trunk).parameters()}
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for parameter in self.network.parameters():
             if parameter.requires_grad:
@@ -90,17 +92,19 @@ class TaskLearner(Learner):
             optimizer = torch.optim.SGD(described, lr=chosen.learning_rate, momentum=0.9)
         else:
             optimizer = torch.optim.AdamW(described, lr=chosen.learning_rate)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, chosen))
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: lr_factor(step, chosen)
+        )
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
-def trained_part(network: nn.Module, trunk: str) -> nn.Module:
+def pretrained_backbone(network: nn.Module, trunk: str) -> nn.Module:
     """Of a network's backbone what came with weights, without what a pyramid puts on top of it."""
     body = network.get_submodule(trunk)
     return getattr(body, "model", body)
 
 
-def frozen_parts(network: nn.Module, trunk: str, names: Sequence[str]) -> list[nn.Module]:
+def backbone_layers(network: nn.Module, trunk: str, names: Sequence[str]) -> list[nn.Module]:
     """The parts of a network's backbone that have these names, such as layer1 or blocks.0.
 
     Raises:
@@ -108,7 +112,7 @@ def frozen_parts(network: nn.Module, trunk: str, names: Sequence[str]) -> list[n
     """
     parts = []
     for name in names:
-        inner = trained_part(network, trunk)
+        inner = pretrained_backbone(network, trunk)
         try:
             parts.append(inner.get_submodule(name))
         except AttributeError:

@@ -11,16 +11,16 @@ import pytorch_lightning as pl
 from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from unstride.datasets.base import subset
-from unstride.datasets.shuffled import Samples
-from unstride.models.task_network import create_task, read_task, write_task
-from unstride.training.callbacks import Mode
+from unstride.datasets.base import evenly_spaced_subset
+from unstride.datasets.shuffled import ShuffledDataset
+from unstride.models.task_network import create_task_network, read_task, write_task
+from unstride.training.callbacks import MonitorMode
 from unstride.training.options import TaskOptions
-from unstride.training.run import CHECKPOINT, Run
+from unstride.training.run import CHECKPOINT_FILE, Run
 from unstride.training.task_learner import TaskLearner
 
 
-def start(options: TaskOptions, better: tuple[str, Mode]) -> Run:
+def start_run(options: TaskOptions, better: tuple[str, MonitorMode]) -> Run:
     """The run; from here on everything random is seeded.
 
     Args:
@@ -37,7 +37,7 @@ def start(options: TaskOptions, better: tuple[str, Mode]) -> Run:
     )  # fmt: skip
 
 
-def create(
+def create_network(
     options: TaskOptions,
     task: str,
     model: str,
@@ -49,7 +49,7 @@ def create(
 
     Args:
         options: of the recipe.
-        task: its kind, see `create_task`.
+        task: its kind, see `create_task_network`.
         model: its name.
         classes: their names.
         inside: options of the network, over which model_options go.
@@ -65,13 +65,13 @@ def create(
         "options": {**(inside or {}), **options.model_options},
         **more,
     }
-    network = create_task(
+    network = create_task_network(
         described, pretrained=options.pretrained, weights=options.backbone_weights
     )
     return network, described
 
 
-def trained(options: TaskOptions, task: str) -> tuple[Any, dict[str, Any]]:
+def load_trained(options: TaskOptions, task: str) -> tuple[Any, dict[str, Any]]:
     """The network that `fit` left in the options' folder, and its description.
 
     Raises:
@@ -83,14 +83,16 @@ def trained(options: TaskOptions, task: str) -> tuple[Any, dict[str, Any]]:
     return network, described
 
 
-def samples(options: TaskOptions, source: Dataset, transform: Callable[..., Any]) -> Samples:
+def training_samples(
+    options: TaskOptions, source: Dataset, transform: Callable[..., Any]
+) -> ShuffledDataset:
     """As many items of the training split, transformed, as all steps of all devices take."""
     length = options.steps * options.batch_size * options.devices
-    chosen = subset(source, options.train_limit)
-    return Samples(chosen, transform, length=length, seed=options.seed)
+    chosen = evenly_spaced_subset(source, options.train_limit)
+    return ShuffledDataset(chosen, transform, length=length, seed=options.seed)
 
 
-def train(
+def train_network(
     run: Run, learner: TaskLearner, training: Dataset, checking: Dataset, **how: Any
 ) -> dict[str, float]:
     """Train, from where an earlier run in the same folder was stopped; what was measured.
@@ -110,9 +112,9 @@ def train(
     few, devices = len(checking), learner.options.devices  # type: ignore[arg-type]
     if few < devices:  # who has nothing to measure would be waited for
         raise ValueError(f"devices {devices}: there are {few} photographs to measure")
-    data = TaskData(training, checking, learner.options, how.get("collate"))
+    data = TaskDataModule(training, checking, learner.options, how.get("collate"))
     run.fit(learner, data)
-    run.trainer.save_checkpoint(run.out / CHECKPOINT)
+    run.trainer.save_checkpoint(run.out / CHECKPOINT_FILE)
     run.take_best(learner)
     step, measured = learner.latest
     if run.patience or step != learner.global_step:
@@ -123,7 +125,7 @@ def train(
     return measured
 
 
-def measure(
+def validate_network(
     options: TaskOptions, learner: TaskLearner, checking: Dataset, split: str, collate: Any = None
 ) -> dict[str, float]:
     """What the learner's network scores on a split; OUT/SPLIT.json says it too."""
@@ -131,12 +133,12 @@ def measure(
         options.out, {}, seed=options.seed, accelerator=options.device, devices=1,
         precision=options.precision, logger=False,
     )  # fmt: skip
-    measured = run.validated(learner, TaskData(checking, checking, options, collate))
+    measured = run.validated(learner, TaskDataModule(checking, checking, options, collate))
     run.write_json(f"{split}.json", measured)
     return measured
 
 
-class TaskData(pl.LightningDataModule):
+class TaskDataModule(pl.LightningDataModule):
     """Loaders of which each process takes its share, in order and nothing twice.
 
     Args:

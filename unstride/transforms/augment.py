@@ -9,10 +9,10 @@ from torchvision.transforms import v2
 
 from unstride.formats.labels import UNLABELLED
 
-GREY = 0.45  # about the mean of photographs; what lies beyond an edge
+PADDING_GREY = 0.45  # about the mean of photographs; what lies beyond an edge
 
 
-def augmentation(
+def scale_crop_augmentation(
     crop: tuple[int, int],
     *,
     scales: tuple[float, float] = (0.5, 2.0),
@@ -35,10 +35,10 @@ def augmentation(
         beyond: what stands beyond the photograph's edges where it is smaller than the crop, by
             type; by default grey, UNLABELLED in masks and, in all else, what is unknown there.
     """
-    fill = {tv_tensors.Image: GREY, tv_tensors.Mask: float(UNLABELLED)} | dict(beyond or {})
+    fill = {tv_tensors.Image: PADDING_GREY, tv_tensors.Mask: float(UNLABELLED)} | dict(beyond or {})
     steps: list[v2.Transform] = [
         RandomScale(base or crop, scales),
-        PadTo(crop, fill),
+        RandomPad(crop, fill),
         v2.RandomCrop(crop),
     ]
     if flip:
@@ -84,7 +84,7 @@ class RandomScale(v2.Transform):
         return v2.functional.resize(inpt, **params, antialias=True)
 
 
-class PadTo(v2.Transform):
+class RandomPad(v2.Transform):
     """At least as large as a size, with what is missing spread at random over both sides.
 
     Args:
@@ -111,7 +111,7 @@ class PadTo(v2.Transform):
         return v2.functional.pad(inpt, **params, fill=fill)
 
 
-class ScaleJitter:
+class DetectionAugmentation:
     """A photograph and its target, enlarged or shrunk at random on a canvas of one size.
 
     What lies beyond the photograph's edges is grey, and 0 in masks: no object, no segment.
@@ -120,7 +120,7 @@ class ScaleJitter:
         scales: least and greatest factor.
         canvas: rows and columns, in pixels; by default those of each photograph.
         flip: mirror half of them, left and right.
-        colour: strength of the change of colours, see `augmentation`.
+        colour: strength of the change of colours, see `scale_crop_augmentation`.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class ScaleJitter:
     def __call__(self, image: tv_tensors.Image, target: dict[str, Any]) -> Any:
         """Both, alike."""
         crop = self.canvas or (image.shape[1], image.shape[2])
-        transform = augmentation(
+        transform = scale_crop_augmentation(
             crop, scales=self.scales, flip=self.flip, colour=self.colour,
             beyond={tv_tensors.Mask: 0.0},
         )  # fmt: skip

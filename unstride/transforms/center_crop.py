@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 
-def square(image: Float[Tensor, "1 3 h w"], side: int) -> Float[Tensor, "1 3 s s"]:
+def center_crop_resize(image: Float[Tensor, "1 3 h w"], side: int) -> Float[Tensor, "1 3 s s"]:
     """The largest square around the middle, resized to `side` pixels; RGB in [0, 1]."""
     h, w = image.shape[2:]
     n = min(h, w)

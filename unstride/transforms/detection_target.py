@@ -11,7 +11,7 @@ from torchvision import tv_tensors
 Target = dict[str, Any]
 
 
-def make_target(
+def detection_target(
     masks: Bool[Tensor, "n h w"],
     labels: Sequence[int],
     *,
@@ -28,7 +28,7 @@ def make_target(
         image_id: of the photograph.
         boxes: XYXY; by default the smallest around each mask.
     """
-    boxes = boxes_around(masks) if boxes is None else boxes.view(-1, 4)
+    boxes = boxes_from_masks(masks) if boxes is None else boxes.view(-1, 4)
     height, width = masks.shape[1:]
     boxes = boxes.clamp(torch.zeros(4), torch.tensor([width, height, width, height]))
     real = (boxes[:, 2:] > boxes[:, :2]).all(1)
@@ -41,7 +41,7 @@ def make_target(
     }
 
 
-def boxes_around(masks: Bool[Tensor, "n h w"]) -> Float[Tensor, "n 4"]:
+def boxes_from_masks(masks: Bool[Tensor, "n h w"]) -> Float[Tensor, "n 4"]:
     """The smallest XYXY box around each mask; pixel i covers [i, i + 1). Zeros for an empty mask.
 
     torchvision's `masks_to_boxes` ends at the last pixel's start instead, and refuses empty masks.
@@ -56,10 +56,10 @@ def boxes_around(masks: Bool[Tensor, "n h w"]) -> Float[Tensor, "n 4"]:
     return torch.stack([left, top, right, bottom], 1).float()
 
 
-def trimmed(target: Target) -> Target:
+def refit_boxes(target: Target) -> Target:
     """The target after a crop: boxes around what is left of the masks, where something is left."""
     masks = torch.as_tensor(target["masks"]).bool()
-    return make_target(
+    return detection_target(
         masks, target["labels"].tolist(), crowds=target["iscrowd"].tolist(),
         image_id=target["image_id"],
     )  # fmt: skip

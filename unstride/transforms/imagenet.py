@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def imagenet_normalised(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+def normalise_imagenet(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     """RGB in [0, 1] as most image models were trained to see it."""
     mean, std = (image.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return (image - mean) / std

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 
-def jittered_views(
+def random_jitters(
     n: int,
     size: tuple[int, int],
     view_size: tuple[int, int],
@@ -42,7 +42,7 @@ def jittered_views(
     return torch.stack(axes, 1)
 
 
-def seen_through(
+def apply_jitters(
     views: Float[Tensor, "n 2 2"],
     maps: Float[Tensor, "1 c h w"],
     size: tuple[int, int],
@@ -57,7 +57,7 @@ def seen_through(
     pixels, not at their centres, and so at the same place for every resolution.
 
     Args:
-        views: of `jittered_views`.
+        views: of `random_jitters`.
         maps: what is looked at: every `step`-th pixel of the frame, from pixel `corner` on.
         size: rows and columns of the result.
         frame: rows and columns of the image, by default those of the map.

@@ -7,7 +7,7 @@ would be taken for half as far. So all photographs of a data set get one size, a
 from torchvision.transforms import v2
 
 
-def metric_augmentation(
+def metric_depth_augmentation(
     size: tuple[int, int],
     *,
     recolour: v2.Transform,

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unstride.geometry import back_project
+from unstride.geometry import unproject_depth
 
 
 def normals_from_depth(
@@ -25,16 +25,16 @@ def normals_from_depth(
         jump: a neighbour whose depth differs by more than this share lies on another surface.
         reach: pixels to the neighbours; what a sensor errs matters less the further they are.
     """
-    points = back_project(depth, intrinsics)
+    points = unproject_depth(depth, intrinsics)
     surface = points, depth
-    right, down = (_step(surface, dim, jump=jump, reach=reach) for dim in (3, 2))
+    right, down = (_tangent(surface, dim, jump=jump, reach=reach) for dim in (3, 2))
     normal = torch.linalg.cross(right, down, dim=1)
     length = normal.norm(dim=1, keepdim=True)
     towards = torch.where((normal * points).sum(1, keepdim=True) > 0, -normal, normal)
     return torch.where(length > 0, towards / length.where(length > 0, 1.0), 0.0)
 
 
-def _step(
+def _tangent(
     surface: tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b h w"]],
     dim: int,
     *,

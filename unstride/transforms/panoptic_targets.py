@@ -19,13 +19,13 @@ from unstride.formats.segments import (
 )
 from unstride.transforms.detection_target import (
     Target,
-    make_target,
+    detection_target,
 )
 
-SPREAD = 8.0  # standard deviation of a centre's bump, in pixels
+CENTRE_SIGMA = 8.0  # standard deviation of a centre's bump, in pixels
 
 
-class Classes(NamedTuple):
+class PanopticClasses(NamedTuple):
     """The category ids of things and of stuff, each in a fixed order.
 
     A thing's label is its place in `things` from 1; in a map of all classes things come first,
@@ -36,14 +36,14 @@ class Classes(NamedTuple):
     stuff: tuple[int, ...]
 
     @classmethod
-    def of(cls, categories: Iterable[Category]) -> "Classes":
+    def of(cls, categories: Iterable[Category]) -> "PanopticClasses":
         """Those of a data set, in its order."""
         categories = list(categories)
         things = tuple(c.id for c in categories if c.is_thing)
         return cls(things, tuple(c.id for c in categories if not c.is_thing))
 
 
-class Centres(NamedTuple):
+class CentreTargets(NamedTuple):
     """What the instance branch of Panoptic-DeepLab learns, at the size of the map.
 
     `heat` is 1 at the centre of each object. `offsets` lead from a pixel to the centre of its
@@ -57,41 +57,48 @@ class Centres(NamedTuple):
     is_object: Bool[Tensor, "h w"]
 
 
-def object_target(target: Target, classes: Classes) -> Target:
+def panoptic_fpn_target(target: Target, classes: PanopticClasses) -> Target:
     """The target of Panoptic FPN: its things as objects, and `semantic`, the classes of stuff.
 
     In `semantic` (Mask "1 h w", int64) things are 0, stuff counts from 1 and void is UNLABELLED.
     """
     ids = torch.as_tensor(target["ids"])[0]
-    things = [s for s in present(target) if s.category in classes.things]
+    things = [s for s in visible_segments(target) if s.category in classes.things]
     numbers = torch.tensor([s.id for s in things], dtype=torch.int64)
-    objects = make_target(
+    objects = detection_target(
         ids == numbers[:, None, None],
         [classes.things.index(s.category) + 1 for s in things],
         crowds=[s.is_crowd for s in things],
         image_id=target["image_id"],
     )
     places = dict.fromkeys(classes.things, 0) | {c: n for n, c in enumerate(classes.stuff, 1)}
-    return {**objects, "semantic": tv_tensors.Mask(_painted(ids, present(target), places)[None])}
-
-
-def pixel_target(target: Target, classes: Classes) -> Target:
-    """The target of Panoptic-DeepLab: `semantic`, see `class_map`, and `centres`."""
-    ids, segments = torch.as_tensor(target["ids"])[0], present(target)
     return {
-        "semantic": class_map(ids, segments, classes),
-        "centres": centres(ids, segments, classes),
+        **objects,
+        "semantic": tv_tensors.Mask(_label_map(ids, visible_segments(target), places)[None]),
     }
 
 
-def class_map(
-    ids: Int64[Tensor, "h w"], segments: Sequence[Segment], classes: Classes
+def panoptic_deeplab_target(target: Target, classes: PanopticClasses) -> Target:
+    """The target of Panoptic-DeepLab: `semantic`, see `semantic_map`, and `centres`."""
+    ids, segments = torch.as_tensor(target["ids"])[0], visible_segments(target)
+    return {
+        "semantic": semantic_map(ids, segments, classes),
+        "centres": centre_targets(ids, segments, classes),
+    }
+
+
+def semantic_map(
+    ids: Int64[Tensor, "h w"], segments: Sequence[Segment], classes: PanopticClasses
 ) -> Int64[Tensor, "h w"]:
     """The class of each pixel, things first, from 0; UNLABELLED for void."""
-    return _painted(ids, segments, {c: n for n, c in enumerate((*classes.things, *classes.stuff))})
+    return _label_map(
+        ids, segments, {c: n for n, c in enumerate((*classes.things, *classes.stuff))}
+    )
 
 
-def centres(ids: Int64[Tensor, "h w"], segments: Sequence[Segment], classes: Classes) -> Centres:
+def centre_targets(
+    ids: Int64[Tensor, "h w"], segments: Sequence[Segment], classes: PanopticClasses
+) -> CentreTargets:
     """Centres of mass of the things that are no crowd, and the way to them."""
     height, width = ids.shape
     columns, rows = torch.arange(width) + 0.5, torch.arange(height) + 0.5
@@ -109,12 +116,12 @@ def centres(ids: Int64[Tensor, "h w"], segments: Sequence[Segment], classes: Cla
         offsets[1] = torch.where(mask, y - rows[:, None], offsets[1])
         top, left = y.floor() + 0.5, x.floor() + 0.5  # the bump is 1 on a pixel
         squares = (columns - left).square() + (rows - top).square()[:, None]
-        heat = heat.maximum((-squares / (2 * SPREAD**2)).exp())
+        heat = heat.maximum((-squares / (2 * CENTRE_SIGMA**2)).exp())
         is_object |= mask
-    return Centres(heat, offsets, is_known, is_object)
+    return CentreTargets(heat, offsets, is_known, is_object)
 
 
-def _painted(
+def _label_map(
     ids: Int64[Tensor, "h w"], segments: Sequence[Segment], places: dict[int, int]
 ) -> Int64[Tensor, "h w"]:
     painted = torch.full_like(ids, UNLABELLED)
@@ -123,7 +130,7 @@ def _painted(
     return painted
 
 
-def present(target: Target) -> list[Segment]:
+def visible_segments(target: Target) -> list[Segment]:
     """The segments that still have a pixel."""
     left = set(torch.as_tensor(target["ids"]).unique().tolist())
     return [s for s in target["segments"] if s.id in left]

@@ -9,14 +9,14 @@ from torchvision.transforms.v2 import functional as F
 from unstride.transforms.spatial import PixelMap
 
 
-class Depth(PixelMap):
+class DepthMap(PixelMap):
     """Metres along the optical axis, 0 = unknown; resized to the value at the nearest centre."""
 
     channels = 1
     interpolation = InterpolationMode.NEAREST
 
 
-class Normals(PixelMap):
+class NormalMap(PixelMap):
     """Unit vectors in the camera's frame (x right, y down, z forward), 0 = unknown.
 
     A flip negates their x, a rotation turns them. Resized ones are averages made unit again, and
@@ -52,7 +52,7 @@ class Normals(PixelMap):
         return torch.where(is_known, average / length.clamp(min=1e-3), 0.0)
 
 
-class Coordinates(PixelMap):
+class CoordinateMap(PixelMap):
     """(x, y) of each pixel's centre in the image it came from, in its pixels; NaN = nowhere.
 
     Resizing is exact up to the border: the ramp is continued there, not repeated.
@@ -62,7 +62,7 @@ class Coordinates(PixelMap):
     unknown = math.nan
 
     @classmethod
-    def of(cls, height: int, width: int) -> "Coordinates":
+    def of(cls, height: int, width: int) -> "CoordinateMap":
         """Those of an image that has not been moved: pixel i has its centre at i + 1/2."""
         y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
         return cls(torch.stack([x, y]) + 0.5)

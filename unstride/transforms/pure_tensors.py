@@ -7,14 +7,14 @@ import torch
 from torchvision import tv_tensors
 
 
-def plain(sample: Any) -> Any:
+def to_pure_tensors(sample: Any) -> Any:
     """A sample without tv_tensors, whose rules cost time in networks: tensors alone."""
     if isinstance(sample, tv_tensors.TVTensor):
         return sample.as_subclass(torch.Tensor)
     if isinstance(sample, Mapping):
-        return {name: plain(value) for name, value in sample.items()}
+        return {name: to_pure_tensors(value) for name, value in sample.items()}
     if isinstance(sample, tuple) and hasattr(sample, "_fields"):
-        return type(sample)(*(plain(value) for value in sample))
+        return type(sample)(*(to_pure_tensors(value) for value in sample))
     if isinstance(sample, tuple | list):
-        return type(sample)(plain(value) for value in sample)
+        return type(sample)(to_pure_tensors(value) for value in sample)
     return sample

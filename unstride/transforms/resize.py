@@ -6,7 +6,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 
-def at_size(maps: Float[Tensor, "b c h w"], size: tuple[int, int]) -> Float[Tensor, "b c H W"]:
+def resize_bilinear(
+    maps: Float[Tensor, "b c h w"], size: tuple[int, int]
+) -> Float[Tensor, "b c H W"]:
     """Maps at another size, bilinear; averages where they shrink."""
     if maps.shape[2:] == torch.Size(size):
         return maps

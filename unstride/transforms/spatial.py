@@ -18,7 +18,7 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 from torchvision.tv_tensors import TVTensor, wrap
 
-REFUSED = ("affine", "perspective", "elastic", "five_crop", "ten_crop")
+UNSUPPORTED_TRANSFORMS = ("affine", "perspective", "elastic", "five_crop", "ten_crop")
 
 
 class PixelMap(TVTensor):
@@ -73,22 +73,22 @@ class PixelMap(TVTensor):
 
 @F.register_kernel(F.horizontal_flip, PixelMap)
 def _horizontal_flip(maps: PixelMap) -> PixelMap:
-    return _like(maps, type(maps).mirrored(_values(maps).flip(-1), 0))
+    return _wrapped_like(maps, type(maps).mirrored(_plain_values(maps).flip(-1), 0))
 
 
 @F.register_kernel(F.vertical_flip, PixelMap)
 def _vertical_flip(maps: PixelMap) -> PixelMap:
-    return _like(maps, type(maps).mirrored(_values(maps).flip(-2), 1))
+    return _wrapped_like(maps, type(maps).mirrored(_plain_values(maps).flip(-2), 1))
 
 
 @F.register_kernel(F.crop, PixelMap)
 def _crop(maps: PixelMap, top: int, left: int, height: int, width: int) -> PixelMap:
-    return _like(maps, _moved(maps, F.crop_image, top, left, height, width))
+    return _wrapped_like(maps, _apply_image_kernel(maps, F.crop_image, top, left, height, width))
 
 
 @F.register_kernel(F.center_crop, PixelMap)
 def _center_crop(maps: PixelMap, output_size: int | Sequence[int]) -> PixelMap:
-    return _like(maps, _moved(maps, F.center_crop_image, output_size))
+    return _wrapped_like(maps, _apply_image_kernel(maps, F.center_crop_image, output_size))
 
 
 @F.register_kernel(F.pad, PixelMap)
@@ -96,7 +96,7 @@ def _pad(
     maps: PixelMap, padding: int | Sequence[int], fill=None, padding_mode="constant"
 ) -> PixelMap:
     del fill, padding_mode
-    return _like(maps, _moved(maps, F.pad_image, padding))
+    return _wrapped_like(maps, _apply_image_kernel(maps, F.pad_image, padding))
 
 
 @F.register_kernel(F.resize, PixelMap)
@@ -108,11 +108,11 @@ def _resize(
     antialias=True,
 ) -> PixelMap:
     del interpolation, antialias  # of the photograph
-    values = _values(maps)
+    values = _plain_values(maps)
     pixels = values.flatten(0, -3)[:1].detach()  # torchvision knows its rules for sizes
     h, w = F.resize_image(pixels, size, InterpolationMode.NEAREST, max_size=max_size).shape[-2:]
     same = (h, w) == tuple(values.shape[-2:])
-    return _like(maps, values if same else type(maps).resampled(values, (h, w)))
+    return _wrapped_like(maps, values if same else type(maps).resampled(values, (h, w)))
 
 
 @F.register_kernel(F.resized_crop, PixelMap)
@@ -135,11 +135,11 @@ def _rotate(
 ) -> PixelMap:
     del interpolation, fill
     mode = type(maps).interpolation
-    values = _moved(maps, F.rotate_image, angle, mode, expand=expand, center=center)
-    return _like(maps, type(maps).turned(values, float(angle)))
+    values = _apply_image_kernel(maps, F.rotate_image, angle, mode, expand=expand, center=center)
+    return _wrapped_like(maps, type(maps).turned(values, float(angle)))
 
 
-def _refuse(name: str):
+def _register_unsupported(name: str):
     @F.register_kernel(name, PixelMap)
     def refuse(maps: PixelMap, *args, **options):
         raise ValueError(
@@ -150,23 +150,23 @@ def _refuse(name: str):
     return refuse
 
 
-for _name in REFUSED:
-    _refuse(_name)
+for _name in UNSUPPORTED_TRANSFORMS:
+    _register_unsupported(_name)
 
 
-def _moved(maps: PixelMap, kernel, *args, **options) -> Float[Tensor, "... c h w"]:
+def _apply_image_kernel(maps: PixelMap, kernel, *args, **options) -> Float[Tensor, "... c h w"]:
     """The values where torchvision's kernel for images puts them, unknown where it has none."""
-    values = _values(maps)
+    values = _plain_values(maps)
     both = torch.cat([values, torch.ones_like(values[..., :1, :, :])], -3)
     both = kernel(both, *args, **options)
     inside = both[..., -1:, :, :] > 1 - 1e-3
     return torch.where(inside, both[..., :-1, :, :], type(maps).unknown)
 
 
-def _values(maps: PixelMap) -> Float[Tensor, "... c h w"]:
+def _plain_values(maps: PixelMap) -> Float[Tensor, "... c h w"]:
     values = maps.as_subclass(Tensor)
     return values[None] if values.ndim == 2 else values
 
 
-def _like(maps: PixelMap, values: Float[Tensor, "... c h w"]) -> PixelMap:
+def _wrapped_like(maps: PixelMap, values: Float[Tensor, "... c h w"]) -> PixelMap:
     return wrap(values[0] if maps.ndim == 2 else values, like=maps)

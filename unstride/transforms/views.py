@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 
-def random_view(
+def random_views(
     n: int, zoom: tuple[float, float], generator: torch.Generator, *, pad: float = 0.0
 ) -> Float[Tensor, "n 4"]:
     """Left, top and side of a box in the picture, as shares of its sides, and 1 where flipped.
@@ -23,7 +23,7 @@ def random_view(
     return torch.stack([corner[:, 0], corner[:, 1], 1 / factor, flip], 1)
 
 
-def through(
+def apply_views(
     view: Float[Tensor, "b 4"], image: Float[Tensor, "b c h w"], size: int | tuple[int, int]
 ) -> Float[Tensor, "b c H W"]:
     """An image, or a map of its features, as the view shows it: one coordinate map for both.

@@ -27,14 +27,14 @@ from unstride.upsamplers.base import (
     Downsampler,
     Reassembly,
 )
-from unstride.upsamplers.carafe import normalised
+from unstride.upsamplers.carafe import weights_from_logits
 from unstride.upsamplers.guide import (
-    required_guide,
-    resized_guide,
+    check_guide,
+    resize_guide,
 )
 from unstride.upsamplers.resize import (
-    nearest,
-    shuffled,
+    resize_nearest,
+    shuffle_to_size,
 )
 
 NORM_GROUPS = 32
@@ -105,7 +105,7 @@ class Affinity(nn.Module):
         return out[0].unflatten(0, (b, c * self.rank))
 
 
-class Projection(nn.Module):
+class LogitProjection(nn.Module):
     """From an affinity to logits, sum_r p_r a_r, with p predicted from the image or learned.
 
     Args:
@@ -167,22 +167,22 @@ class A2UUpsample(Reassembly):
         self.affinity = Affinity(
             seen, scale if guide_channels else 1, side, rank=rank, dynamic=dynamic, sharing=sharing
         )
-        self.projection = Projection(seen, side**2, rank, dynamic)
+        self.projection = LogitProjection(seen, side**2, rank, dynamic)
 
     def predict_weights(self, features, guide, size):
         """From the affinity of the guide, or of the features."""
         x = features
         if self.guide_channels is not None:
-            x = required_guide(guide, features, self.guide_channels, "a2u")
+            x = check_guide(guide, features, self.guide_channels, "a2u")
             h, w = features.shape[2:]
-            x = resized_guide(x, (h * self.scale, w * self.scale))
+            x = resize_guide(x, (h * self.scale, w * self.scale))
         return self.predict_from(x, self.affinity(x), size)
 
     def predict_from(self, x, affinity, size: tuple[int, int]) -> Float[Tensor, "b 1 k k H W"]:
         """Of the windows, once the affinity is known."""
-        logits = shuffled(self.projection(x, affinity), self.scale, size)
+        logits = shuffle_to_size(self.projection(x, affinity), self.scale, size)
         k = self.kernel_size
-        return normalised(logits.unflatten(1, (1, k, k)), self.normaliser)
+        return weights_from_logits(logits.unflatten(1, (1, k, k)), self.normaliser)
 
 
 class A2UDownsample(Downsampler):
@@ -212,7 +212,7 @@ class A2UDownsample(Downsampler):
         self.affinity = Affinity(
             channels, scale, self.kernel_size, rank=rank, dynamic=dynamic, sharing=sharing
         )
-        self.projection = Projection(channels, self.kernel_size**2, rank, dynamic)
+        self.projection = LogitProjection(channels, self.kernel_size**2, rank, dynamic)
 
     def predict_weights(self, features, size):
         """From the affinity of the features."""
@@ -220,7 +220,7 @@ class A2UDownsample(Downsampler):
 
     def predict_from(self, x, affinity, size: tuple[int, int]) -> Float[Tensor, "b 1 k k h w"]:
         """Of the windows, once the affinity is known."""
-        logits = nearest(self.projection(x, affinity), size)
+        logits = resize_nearest(self.projection(x, affinity), size)
         k = self.kernel_size
         return softmax_over_taps(logits.unflatten(1, (1, k, k)))
 

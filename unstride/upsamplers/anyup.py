@@ -2,13 +2,13 @@
 
 Wimmer et al., "AnyUp: Universal Feature Upsampling", ICLR 2026, arXiv:2510.12764, with the
 sizes of the authors' code (github.com/wimmerth/anyup). Code and weights (anyup_paper.pth and
-anyup_multi_backbone.pth, for `from_published`) are theirs, under CC-BY-4.0: name them where you
+anyup_multi_backbone.pth, for `naf_from_published`) are theirs, under CC-BY-4.0: name them where you
 use the weights. Nothing of them is shipped.
 
 The keys' filters answer for each channel; a softmax over the filters follows, and the mean over
 the channels. The released code reads that tensor in another order than it is
 written, filters and channels exchanged in part, so that its softmax runs over channels too and
-their order matters. Its weights were trained so: `from_published` sets `released_order`.
+their order matters. Its weights were trained so: `naf_from_published` sets `released_order`.
 What its attention computes and then drops (values, their projection) is left out here.
 """
 
@@ -20,35 +20,35 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, conv2d, normalize
 
 from unstride.ops import correlate
-from unstride.ops.softmax import softmax_within
-from unstride.transforms.imagenet import imagenet_normalised
+from unstride.ops.softmax import softmax_within_bounds
+from unstride.transforms.imagenet import normalise_imagenet
 from unstride.upsamplers.base import Reassembly
-from unstride.upsamplers.guide import required_guide
+from unstride.upsamplers.guide import check_guide
 from unstride.upsamplers.layers import (
-    Block,
-    reflecting_conv,
-    rotated,
+    PreActBlock,
+    apply_rope,
+    reflect_padded_conv,
 )
-from unstride.upsamplers.published_state import check_published
+from unstride.upsamplers.published_state import check_state_dict
 
 WIDTH = 128  # channels in which pixels are compared
 HEADS = 4
 FILTER_SIDE = 5  # of the filters over the features, in cells
-REACH = 0.1  # of the window to either side, in sides of the map
-BASE = 100.0  # the longest period of the rotary positions, in maps; the shortest is 1
+WINDOW_RATIO = 0.1  # of the window to either side, in sides of the map
+ROPE_BASE = 100.0  # the longest period of the rotary positions, in maps; the shortest is 1
 
-PUBLISHED = {
+PUBLISHED_KEYS = {
     "frequencies": "rope.freqs",
     "smooth.weight": "cross_decode.conv2d.weight",
     "to_queries.0.weight": "cross_decode.cross_attn.norm_q.weight",
     "to_keys.0.weight": "cross_decode.cross_attn.norm_k.weight",
 }
-ATTENTION = "cross_decode.cross_attn.attention"
-PUBLISHED_ATTENTION: dict[str, tuple[int, ...]] = {
-    f"{ATTENTION}.in_proj_weight": (3 * WIDTH, WIDTH),  # queries, keys, and values, not used
-    f"{ATTENTION}.in_proj_bias": (3 * WIDTH,),
-    f"{ATTENTION}.out_proj.weight": (WIDTH, WIDTH),  # not used
-    f"{ATTENTION}.out_proj.bias": (WIDTH,),  # not used
+ATTENTION_PREFIX = "cross_decode.cross_attn.attention"
+PUBLISHED_ATTENTION_SHAPES: dict[str, tuple[int, ...]] = {
+    f"{ATTENTION_PREFIX}.in_proj_weight": (3 * WIDTH, WIDTH),  # queries, keys, and values, not used
+    f"{ATTENTION_PREFIX}.in_proj_bias": (3 * WIDTH,),
+    f"{ATTENTION_PREFIX}.out_proj.weight": (WIDTH, WIDTH),  # not used
+    f"{ATTENTION_PREFIX}.out_proj.bias": (WIDTH,),  # not used
 }
 
 
@@ -65,34 +65,37 @@ class AnyUp(Reassembly):
 
     def __init__(self, channels: int, scale: int = 16, *, released_order: bool = False):
         super().__init__(channels, scale)
-        self.image_encoder = _encoder(reflecting_conv(3, WIDTH, 1, bias=False))
-        self.query_encoder = _encoder(reflecting_conv(WIDTH, WIDTH, 1, bias=False))
-        self.key_encoder = _encoder(reflecting_conv(WIDTH, WIDTH, 1, bias=False))
-        self.key_features_encoder = _encoder(Unification(released_order))
-        self.aggregation = _encoder(reflecting_conv(2 * WIDTH, WIDTH, 3, bias=False))
+        self.image_encoder = _residual_encoder(reflect_padded_conv(3, WIDTH, 1, bias=False))
+        self.query_encoder = _residual_encoder(reflect_padded_conv(WIDTH, WIDTH, 1, bias=False))
+        self.key_encoder = _residual_encoder(reflect_padded_conv(WIDTH, WIDTH, 1, bias=False))
+        self.key_features_encoder = _residual_encoder(FeatureUnification(released_order))
+        self.aggregation = _residual_encoder(reflect_padded_conv(2 * WIDTH, WIDTH, 3, bias=False))
         self.smooth = nn.Conv2d(WIDTH, WIDTH, 3, padding=1, bias=False)
         self.to_queries = nn.Sequential(nn.RMSNorm(WIDTH), nn.Linear(WIDTH, WIDTH))
         self.to_keys = nn.Sequential(nn.RMSNorm(WIDTH), nn.Linear(WIDTH, WIDTH))
-        self.frequencies = nn.Parameter(axial_frequencies())
+        self.frequencies = nn.Parameter(initial_rope_frequencies())
 
     def predict_weights(self, features, guide, size):
         """Queries are pixels of the image, keys are cells of the image and of the features."""
         grid = features.shape[2], features.shape[3]
-        image = imagenet_normalised(required_guide(guide, features, 3, "anyup"))
+        image = normalise_imagenet(check_guide(guide, features, 3, "anyup"))
         image = self.image_encoder(image)
-        image = rotated(image, angles(self.frequencies, image))
+        image = apply_rope(image, rope_angles(self.frequencies, image))
         queries = self.smooth(adaptive_avg_pool2d(self.query_encoder(image), size))
         keys = adaptive_avg_pool2d(self.key_encoder(image), grid)
         seen = self.key_features_encoder(normalize(features, dim=1))
         keys = self.aggregation(torch.cat([keys, seen], 1))
-        queries, keys = _applied(self.to_queries, queries), _applied(self.to_keys, keys)
+        queries, keys = (
+            _project_pixels(self.to_queries, queries),
+            _project_pixels(self.to_keys, keys),
+        )
         keys = keys / (WIDTH // HEADS) ** 0.5
         scores = correlate(queries, keys, window_side(grid, size), HEADS)
-        rows, columns = (within_reach(n, m, keys.device) for n, m in zip(grid, size, strict=True))
-        return softmax_within(scores, grid, rows, columns).mean(1, keepdim=True)
+        rows, columns = (window_bounds(n, m, keys.device) for n, m in zip(grid, size, strict=True))
+        return softmax_within_bounds(scores, grid, rows, columns).mean(1, keepdim=True)
 
 
-class Unification(nn.Module):
+class FeatureUnification(nn.Module):
     """Features of any number of channels as 128: which filters answer, averaged over channels.
 
     Args:
@@ -117,25 +120,27 @@ class Unification(nn.Module):
         return answers.softmax(2).mean(1)
 
 
-def _encoder(first: nn.Module) -> nn.Sequential:
-    return nn.Sequential(first, *(Block(WIDTH, 1, bias=False, residual=True) for _ in range(2)))
+def _residual_encoder(first: nn.Module) -> nn.Sequential:
+    return nn.Sequential(
+        first, *(PreActBlock(WIDTH, 1, bias=False, residual=True) for _ in range(2))
+    )
 
 
-def _applied(project: nn.Sequential, maps: Tensor) -> Tensor:
+def _project_pixels(project: nn.Sequential, maps: Tensor) -> Tensor:
     norm = project[0]
     assert isinstance(norm, nn.RMSNorm)
     maps = maps.to(norm.weight.dtype)  # autocast leaves this norm alone
     return project(maps.movedim(1, -1)).movedim(-1, 1)
 
 
-def axial_frequencies() -> Float[Tensor, "2 d"]:
+def initial_rope_frequencies() -> Float[Tensor, "2 d"]:
     """Where learning starts: half of the channels turn with the row, half with the column."""
-    each = 2 * torch.pi * BASE ** torch.linspace(0, -1, WIDTH // 4).repeat(2)
+    each = 2 * torch.pi * ROPE_BASE ** torch.linspace(0, -1, WIDTH // 4).repeat(2)
     still = torch.zeros_like(each)
     return torch.stack([torch.cat([each, still]), torch.cat([still, each])])
 
 
-def angles(
+def rope_angles(
     frequencies: Float[Tensor, "2 d"], maps: Float[Tensor, "b d h w"]
 ) -> Float[Tensor, "d h w"]:
     """Angles of the rotary positions; coordinates are 0 at the first pixel, 1 at the last."""
@@ -146,11 +151,11 @@ def angles(
 
 def window_side(grid: tuple[int, int], size: tuple[int, int]) -> int:
     """Of the smallest square window that holds every cell within reach, in cells."""
-    reaches = [int(REACH * n) + 1 + (m < n) for n, m in zip(grid, size, strict=True)]
+    reaches = [int(WINDOW_RATIO * n) + 1 + (m < n) for n, m in zip(grid, size, strict=True)]
     return 2 * max(reaches) + 1
 
 
-def within_reach(
+def window_bounds(
     cells: int, pixels: int, device: torch.device
 ) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"]]:
     """The cells that a tenth of the map around each pixel touches, along one axis: [first, end).
@@ -158,12 +163,14 @@ def within_reach(
     In float32 whatever the features' type: it decides cells that are touched in one point.
     """
     centres = (torch.arange(pixels, device=device, dtype=torch.float32) + 0.5) / pixels
-    first = ((centres - REACH).clamp(0, 1) * cells).floor()
-    end = ((centres + REACH).clamp(0, 1) * cells).ceil()
+    first = ((centres - WINDOW_RATIO).clamp(0, 1) * cells).floor()
+    end = ((centres + WINDOW_RATIO).clamp(0, 1) * cells).ceil()
     return first.long(), end.long()
 
 
-def from_published(state: Mapping[str, Tensor], channels: int = 384, scale: int = 16) -> AnyUp:
+def anyup_from_published(
+    state: Mapping[str, Tensor], channels: int = 384, scale: int = 16
+) -> AnyUp:
     """The model with the authors' weights, which apply to features of any number of channels.
 
     Args:
@@ -177,12 +184,12 @@ def from_published(state: Mapping[str, Tensor], channels: int = 384, scale: int 
     up = AnyUp(channels, scale, released_order=True)
     projections = "to_queries.1.", "to_keys.1."
     own = {name: t for name, t in up.state_dict().items() if not name.startswith(projections)}
-    theirs = {PUBLISHED.get(name, name): name for name in own}
+    theirs = {PUBLISHED_KEYS.get(name, name): name for name in own}
     shapes = {key: tuple(own[name].shape) for key, name in theirs.items()}
-    check_published(state, shapes | PUBLISHED_ATTENTION)
+    check_state_dict(state, shapes | PUBLISHED_ATTENTION_SHAPES)
     loaded = {name: state[key] for key, name in theirs.items()}
     for part in ("weight", "bias"):
-        queries, keys, _ = state[f"{ATTENTION}.in_proj_{part}"].chunk(3)
+        queries, keys, _ = state[f"{ATTENTION_PREFIX}.in_proj_{part}"].chunk(3)
         loaded |= {f"to_queries.1.{part}": queries, f"to_keys.1.{part}": keys}
     up.load_state_dict(loaded)
     return up

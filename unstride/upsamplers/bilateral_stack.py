@@ -18,15 +18,15 @@ from unstride.ops import reassemble, spread_border
 from unstride.ops.softmax import softmax_over_taps
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.guide import (
-    required_guide,
-    resized_guide,
+    check_guide,
+    resize_guide,
 )
 from unstride.upsamplers.joint_bilateral import (
     colour_logits,
-    space_logits,
+    spatial_logits,
 )
-from unstride.upsamplers.pixel_keys import STRIDE, PixelKeys
-from unstride.upsamplers.resize import cells_under
+from unstride.upsamplers.pixel_keys import KEY_STRIDE, PixelKeys
+from unstride.upsamplers.resize import cells_covering
 
 SHARPNESS = 2.0  # how much stricter than likely the smoothing is: factor of all distances
 
@@ -66,23 +66,23 @@ class BilateralStack(Upsampler):
     def forward(self, features, guide=None, size=None, described=None):
         """Coarse to middle, smooth, middle to fine; stages that have nothing to do are left out."""
         size = self.output_size(features, size)
-        guide = required_guide(guide, features, 3, "featup_jbu")
+        guide = check_guide(guide, features, 3, "featup_jbu")
         middle = self.middle_grid(features.shape[2:], size, guide.shape[2:])
-        at_middle = resized_guide(guide, middle)
+        at_middle = resize_guide(guide, middle)
         keys = self.keys_on(middle, guide) if described is None else described
         features = self.coarse(features, at_middle)
         weights = self.smooth.predict_weights(middle, at_middle, keys)
         for _ in range(self.rounds):
             features = reassemble(features, weights)
         if middle != size:
-            features = self.fine(features, resized_guide(guide, size))
+            features = self.fine(features, resize_guide(guide, size))
         return features
 
     def keys_on(
         self, middle: tuple[int, int], guide: Float[Tensor, "b 3 h w"]
     ) -> Float[Tensor, "b d H W"] | None:
         """Keys of the pixels of the middle grid."""
-        return None if self.keys is None else resized_guide(self.keys(guide), middle)
+        return None if self.keys is None else resize_guide(self.keys(guide), middle)
 
     def describe(self, guide, grid, size):
         """The keys; they see far, and their grid is the whole image's."""
@@ -93,7 +93,7 @@ class BilateralStack(Upsampler):
         middle = self.middle_grid(grid, size, seen or size)
         fine = 0 if middle == size else self.fine.kernel_size // 2
         smooth = self.rounds * (self.smooth.kernel_size // 2)
-        return self.coarse.kernel_size // 2 + cells_under(fine + smooth, grid, middle)
+        return self.coarse.kernel_size // 2 + cells_covering(fine + smooth, grid, middle)
 
     def middle_grid(
         self, grid: Sequence[int], size: tuple[int, int], seen: Sequence[int]
@@ -102,7 +102,7 @@ class BilateralStack(Upsampler):
         cells = self.middle
         if cells is None:
             ratio = math.sqrt(seen[0] * seen[1] / (grid[0] * grid[1]))
-            cells = max(round(ratio / STRIDE), 1)
+            cells = max(round(ratio / KEY_STRIDE), 1)
         return min(cells * grid[0], size[0]), min(cells * grid[1], size[1])
 
 
@@ -141,8 +141,8 @@ class BilateralStage(nn.Module):
         """A softmax over the taps on the map, which are pixels of `grid`."""
         size, k = (guide.shape[2], guide.shape[3]), self.kernel_size
         seen = self.described(guide, keys) * self.sharpness
-        logits = colour_logits(seen, resized_guide(seen, grid), k)
-        logits = logits + space_logits(grid, size, k, guide) * (-2 * self.log_sigma_space).exp()
+        logits = colour_logits(seen, resize_guide(seen, grid), k)
+        logits = logits + spatial_logits(grid, size, k, guide) * (-2 * self.log_sigma_space).exp()
         return softmax_over_taps(spread_border(logits, grid, "exclude"))
 
     def described(

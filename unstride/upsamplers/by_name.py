@@ -60,7 +60,7 @@ UPSAMPLERS: dict[str, Callable[..., Upsampler]] = {
 
 
 # Fitted to each image, and so made by other means: `unstride.fit_implicit`.
-FITTED: dict[str, str] = {
+FITTED_PER_IMAGE: dict[str, str] = {
     "featup_implicit": "Not convex: a network of place and colour, fitted to each image.",
 }
 
@@ -107,7 +107,7 @@ def create_upsampler(
     Raises:
         ValueError: if there is no such upsampler, or the stages do not multiply to the scale.
     """
-    if name in FITTED:
+    if name in FITTED_PER_IMAGE:
         raise ValueError(
             f"upsampler {name!r} is fitted to each image: use unstride.fit_implicit(backbone, "
             f"images), or unstride upsample --upsampler {name}"

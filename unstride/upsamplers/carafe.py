@@ -17,8 +17,8 @@ from unstride.upsamplers.base import (
     Reassembly,
 )
 from unstride.upsamplers.resize import (
-    nearest,
-    shuffled,
+    resize_nearest,
+    shuffle_to_size,
 )
 
 Normaliser = Literal["softmax", "sigmoid", "sigmoid_normalised"]
@@ -65,7 +65,7 @@ class CarafeUpsample(Reassembly):
             dilation=dilation,
         )
         self.reach = max(kernel_size // 2, dilation * (encoder_size // 2))
-        _start(self)
+        _init_weights(self)
 
     def halo(self, grid, size, seen=None):
         """The window, or what predicts its weights."""
@@ -75,9 +75,9 @@ class CarafeUpsample(Reassembly):
         """From the compressed features around each input pixel, for its output pixels."""
         del guide
         logits = self.content_encoder(self.channel_compressor(features))
-        logits = shuffled(logits, self.scale, size)
+        logits = shuffle_to_size(logits, self.scale, size)
         k = self.kernel_size
-        return normalised(logits.unflatten(1, (self.groups, k, k)), self.normaliser)
+        return weights_from_logits(logits.unflatten(1, (self.groups, k, k)), self.normaliser)
 
 
 class CarafeDownsample(Downsampler):
@@ -116,16 +116,16 @@ class CarafeDownsample(Downsampler):
             stride=scale,
             padding=encoder_size // 2,
         )
-        _start(self)
+        _init_weights(self)
 
     def predict_weights(self, features, size):
         """From the compressed features around each output pixel's place."""
-        logits = nearest(self.content_encoder(self.channel_compressor(features)), size)
+        logits = resize_nearest(self.content_encoder(self.channel_compressor(features)), size)
         k = self.kernel_size
-        return normalised(logits.unflatten(1, (self.groups, k, k)), self.normaliser)
+        return weights_from_logits(logits.unflatten(1, (self.groups, k, k)), self.normaliser)
 
 
-def normalised(
+def weights_from_logits(
     logits: Float[Tensor, "b g k k H W"], normaliser: str
 ) -> Float[Tensor, "b g k k H W"]:
     """Positive weights; of sum one, unless the normaliser is a plain sigmoid."""
@@ -144,7 +144,7 @@ def normalised(
     )
 
 
-def _start(module: CarafeUpsample | CarafeDownsample) -> None:
+def _init_weights(module: CarafeUpsample | CarafeDownsample) -> None:
     """As mmcv starts: almost uniform weights, so the operator begins as a box filter."""
     nn.init.xavier_uniform_(module.channel_compressor.weight)
     nn.init.normal_(module.content_encoder.weight, std=0.001)

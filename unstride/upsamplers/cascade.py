@@ -9,7 +9,7 @@ from torch import nn
 
 from unstride.saving.configuration import build, describe
 from unstride.upsamplers.base import Upsampler
-from unstride.upsamplers.resize import cells_under
+from unstride.upsamplers.resize import cells_covering
 
 NAME = "cascade"  # in config.json
 
@@ -44,7 +44,7 @@ class Cascade(Upsampler):
             own = up.halo(before, after, seen)
             if own is None or type(up).describe is not Upsampler.describe:
                 return None
-            needed = own + cells_under(needed, before, after)
+            needed = own + cells_covering(needed, before, after)
         return needed
 
     def to_config(self) -> dict[str, Any]:

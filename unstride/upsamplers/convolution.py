@@ -11,9 +11,9 @@ from torch.nn.functional import interpolate, pixel_shuffle
 
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.resize import (
-    _at,
-    cells_under,
-    resizing_halo,
+    cells_covering,
+    resize_antialiased,
+    resize_halo,
 )
 
 
@@ -28,7 +28,7 @@ class _ResizeConvolution(Upsampler):
 
     def halo(self, grid, size, seen=None):
         """The convolution's, on the fine grid, and the resizing's."""
-        return self.reach + cells_under(self.kernel_size // 2, grid, size)
+        return self.reach + cells_covering(self.kernel_size // 2, grid, size)
 
     def forward(self, features, guide=None, size=None):
         """Resize, then convolve on the fine grid; the guide is not used."""
@@ -82,12 +82,12 @@ class Deconvolution(Upsampler):
 
     def halo(self, grid, size, seen=None):
         """How far a pixel is spread, and the resizing's."""
-        return self.reach + _halo_at(grid, self.scale, size)
+        return self.reach + _resize_halo_cells(grid, self.scale, size)
 
     def forward(self, features, guide=None, size=None):
         """Spread each pixel over its output pixels; the guide is not used."""
         del guide
-        return _at(self.conv(features), self.output_size(features, size))
+        return resize_antialiased(self.conv(features), self.output_size(features, size))
 
 
 class PixelShuffle(Upsampler):
@@ -106,15 +106,15 @@ class PixelShuffle(Upsampler):
 
     def halo(self, grid, size, seen=None):
         """The convolution's, and the resizing's."""
-        return self.kernel_size // 2 + _halo_at(grid, self.scale, size)
+        return self.kernel_size // 2 + _resize_halo_cells(grid, self.scale, size)
 
     def forward(self, features, guide=None, size=None):
         """Convolve on the coarse grid, then rearrange; the guide is not used."""
         del guide
         fine = pixel_shuffle(self.conv(features), self.scale)
-        return _at(fine, self.output_size(features, size))
+        return resize_antialiased(fine, self.output_size(features, size))
 
 
-def _halo_at(grid: tuple[int, int], scale: int, size: tuple[int, int]) -> int:
+def _resize_halo_cells(grid: tuple[int, int], scale: int, size: tuple[int, int]) -> int:
     fine = grid[0] * scale, grid[1] * scale
-    return cells_under(resizing_halo(fine, size), grid, fine)
+    return cells_covering(resize_halo(fine, size), grid, fine)

@@ -14,8 +14,8 @@ from torch.nn.functional import grid_sample, pixel_shuffle
 
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.resize import (
-    nearest,
-    shuffled,
+    resize_nearest,
+    shuffle_to_size,
 )
 
 STATIC_SCOPE, DYNAMIC_SCOPE = 0.25, 0.5  # half of it on average, as a sigmoid starts at 1/2
@@ -63,14 +63,14 @@ class DySample(Upsampler):
                 nn.init.zeros_(layer.bias)
         if self.scope is not None:
             nn.init.zeros_(self.scope.weight)
-        self.register_load_state_dict_pre_hook(_drop_positions)
+        self.register_load_state_dict_pre_hook(_drop_init_pos)
 
     def forward(self, features, guide=None, size=None):
         """Sample at the output pixels' centres, moved by what is predicted."""
         del guide
         size = self.output_size(features, size)
         offsets = self.predict_offsets(features, size).unflatten(1, (2, self.groups))
-        return sample(features, offsets.transpose(1, 2))
+        return sample_at_offsets(features, offsets.transpose(1, 2))
 
     def predict_offsets(self, features, size) -> Float[Tensor, "b n H W"]:
         """How far to look aside, (x for every group, then y), in input pixels."""
@@ -81,11 +81,11 @@ class DySample(Upsampler):
         else:
             offsets = DYNAMIC_SCOPE * self.scope(seen).sigmoid() * offsets
         if self.style == "pl":
-            return nearest(offsets, size)
-        return shuffled(offsets, self.scale, size)
+            return resize_nearest(offsets, size)
+        return shuffle_to_size(offsets, self.scale, size)
 
 
-def sample(
+def sample_at_offsets(
     features: Float[Tensor, "b c h w"], offsets: Float[Tensor, "b g 2 H W"]
 ) -> Float[Tensor, "b c H W"]:
     """Features at the output pixels' centres plus offsets (x, y), in input pixels; bilinear.
@@ -104,6 +104,6 @@ def sample(
     return fine.unflatten(0, (b, g)).flatten(1, 2)
 
 
-def _drop_positions(module, state_dict, prefix, *_) -> None:
+def _drop_init_pos(module, state_dict, prefix, *_) -> None:
     """The released code stores the sub-pixels' centres too; here they follow from the size."""
     state_dict.pop(f"{prefix}init_pos", None)

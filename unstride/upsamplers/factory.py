@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from unstride.upsamplers.base import Upsampler
 
-Factory = Callable[..., Upsampler]
+UpsamplerFactory = Callable[..., Upsampler]
 
 
-def built_upsampler(
-    factory: Factory, channels: int, scale: int = 2, *, guide_channels: int | None = None
+def build_upsampler(
+    factory: UpsamplerFactory, channels: int, scale: int = 2, *, guide_channels: int | None = None
 ) -> Upsampler:
     """What the factory makes for this place.
 
@@ -40,7 +40,7 @@ def built_upsampler(
     return factory(channels, scale=scale, guide_channels=guide_channels)
 
 
-def enlarged(
+def upsample_guided(
     features: Float[Tensor, "b c h w"],
     up: nn.Module,
     size: tuple[int, int],

@@ -14,12 +14,12 @@ from unstride.ops import reassemble
 from unstride.ops.softmax import softmax_over_taps
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.guide import (
-    required_guide,
-    resized_guide,
+    check_guide,
+    resize_guide,
 )
 from unstride.upsamplers.resize import (
-    cells_under,
-    nearest,
+    cells_covering,
+    resize_nearest,
 )
 
 
@@ -67,13 +67,13 @@ class FADE(Upsampler):
 
     def halo(self, grid, size, seen=None):
         """The window, or the convolution that predicts its weights on either grid."""
-        return max(self.kernel_size // 2, 1, cells_under(1, grid, size))
+        return max(self.kernel_size // 2, 1, cells_covering(1, grid, size))
 
     def forward(self, features, guide=None, size=None):
         """Reassemble, then let the guide through where the gate is open."""
         size = self.output_size(features, size)
-        guide = required_guide(guide, features, self.guide_channels, "fade")
-        guide = resized_guide(guide, size)
+        guide = check_guide(guide, features, self.guide_channels, "fade")
+        guide = resize_guide(guide, size)
         fine = reassemble(features, self.predict_weights(features, guide, size))
         if self.gate is None:
             return fine
@@ -84,10 +84,10 @@ class FADE(Upsampler):
         """A softmax over the window of what the fine and the coarse grid say."""
         from_guide = self.kernel(self.compress_guide(guide))
         from_features = self.kernel(self.compress(features))
-        logits = from_guide + nearest(from_features, size) + self.bias
+        logits = from_guide + resize_nearest(from_features, size) + self.bias
         return softmax_over_taps(logits.unflatten(1, (1, self.kernel_size, self.kernel_size)))
 
     def predict_gate(self, features, size):
         """One number in (0, 1) for each output pixel, predicted on the coarse grid."""
         assert self.gate is not None
-        return nearest(self.gate(features).sigmoid(), size)
+        return resize_nearest(self.gate(features).sigmoid(), size)

@@ -22,13 +22,13 @@ from unstride.ops import correlate, fold_border, reassemble, spread_border
 from unstride.transforms.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.guide import (
-    required_guide,
-    resized_guide,
+    check_guide,
+    resize_guide,
 )
-from unstride.upsamplers.layers import ChannelNorm
-from unstride.upsamplers.resize import resizing_halo
+from unstride.upsamplers.layers import LayerNorm2d
+from unstride.upsamplers.resize import resize_halo
 
-RESIDUAL = 0.1  # share of both corrections, as released
+RESIDUAL_SCALE = 0.1  # share of both corrections, as released
 
 
 class FeatUpStack(Upsampler):
@@ -72,7 +72,7 @@ class FeatUpStack(Upsampler):
             FeatUpStage(key_channels, radius, source=source, renormalise=renormalise)
             for _ in range(stages)
         )
-        self.norm = ChannelNorm(channels) if norm else None
+        self.norm = LayerNorm2d(channels) if norm else None
         self.drop = nn.Dropout2d(0.2)
         self.mix = nn.Conv2d(channels, channels, 1) if mix else None
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
@@ -87,7 +87,7 @@ class FeatUpStack(Upsampler):
             assert isinstance(stage, FeatUpStage)
             reaches.append(stage.reach)
             grid = 2 * grid[0], 2 * grid[1]
-        needed = resizing_halo(grid, size)
+        needed = resize_halo(grid, size)
         for reach in reversed(reaches):
             needed = reach + -(-needed // 2)
         return needed
@@ -95,21 +95,21 @@ class FeatUpStack(Upsampler):
     def forward(self, features, guide=None, size=None):
         """Double the grid, stage after stage, each looking at the guide at its resolution."""
         size = self.output_size(features, size)
-        guide = required_guide(guide, features, 3, "featup_jbu")
+        guide = check_guide(guide, features, 3, "featup_jbu")
         guide = (guide - self.mean.to(guide)) / self.std.to(guide)
         features = features if self.norm is None else self.norm(features)
         fine = features
         if self.mix is not None:
-            fine = features + RESIDUAL * conv2d(self.drop(features), self.mix.weight)
+            fine = features + RESIDUAL_SCALE * conv2d(self.drop(features), self.mix.weight)
         for stage in self.stages:
             h, w = fine.shape[2:]
             if h >= size[0] and w >= size[1]:
                 break
-            fine = stage(fine, resized_guide(guide, (2 * h, 2 * w)))
+            fine = stage(fine, resize_guide(guide, (2 * h, 2 * w)))
         if tuple(fine.shape[2:]) != size:
             fine = interpolate(fine, size, mode="bilinear", align_corners=False, antialias=True)
         if self.mix is not None and self.mix.bias is not None:
-            fine += RESIDUAL * self.mix.bias[:, None, None]  # ours alone: no second copy
+            fine += RESIDUAL_SCALE * self.mix.bias[:, None, None]  # ours alone: no second copy
         return fine
 
 
@@ -133,11 +133,11 @@ class FeatUpStage(nn.Module):
         renormalise: bool = False,
     ):
         super().__init__()
-        if source not in DOUBLINGS:
-            raise ValueError(f"source must be one of {', '.join(DOUBLINGS)}, got {source!r}")
+        if source not in DOUBLING_KERNELS:
+            raise ValueError(f"source must be one of {', '.join(DOUBLING_KERNELS)}, got {source!r}")
         self.side, self.renormalise = 2 * radius + 1, renormalise
         taps = self.side**2
-        phases = taps_after(DOUBLINGS[source], self.side).float()
+        phases = composed_taps(DOUBLING_KERNELS[source], self.side).float()
         self.register_buffer("phases", phases, persistent=False)
         self.reach = phases.shape[2] // 2  # in coarse pixels
         self.log_temperature = nn.Parameter(torch.tensor(0.0))
@@ -156,7 +156,7 @@ class FeatUpStage(nn.Module):
         """The features at twice the grid, which is the guide's."""
         h, w = features.shape[2:]
         weights = fold_border(self.fine_weights(guide), (2 * h, 2 * w), "reflect")
-        weights = fold_border(after_doubling(weights, self.phases), (h, w), "replicate")
+        weights = fold_border(compose_with_doubling(weights, self.phases), (h, w), "replicate")
         return reassemble(features, weights)
 
     def fine_weights(self, guide: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b 1 k k H W"]:
@@ -168,9 +168,9 @@ class FeatUpStage(nn.Module):
         likeness = (temperature * scores.flatten(1, 3)).softmax(1)
         weights = likeness * self.nearness().to(likeness)
         weights = weights / weights.sum(1, keepdim=True).clamp(min=1e-7)
-        weights = weights + RESIDUAL * self.correction(torch.cat([weights, guide], 1))
+        weights = weights + RESIDUAL_SCALE * self.correction(torch.cat([weights, guide], 1))
         if self.renormalise:
-            weights = weights / away_from_zero(weights.sum(1, keepdim=True))
+            weights = weights / clamp_away_from_zero(weights.sum(1, keepdim=True))
         return weights.unflatten(1, (1, self.side, self.side))
 
     def nearness(self) -> Float[Tensor, "kk 1 1"]:
@@ -180,18 +180,18 @@ class FeatUpStage(nn.Module):
         return torch.exp(-squared / (2 * self.sigma_space**2)).flatten()[:, None, None]
 
 
-def away_from_zero(sums: Tensor, least: float = 0.1) -> Tensor:
+def clamp_away_from_zero(sums: Tensor, least: float = 0.1) -> Tensor:
     """Sums to divide by: those nearer to zero than `least` become `least`, of their sign."""
     return torch.where(sums < 0, sums.clamp(max=-least), sums.clamp(min=least))
 
 
-def after_doubling(
+def compose_with_doubling(
     weights: Float[Tensor, "b g k k H W"], phases: Float[Tensor, "2 k m"]
 ) -> Float[Tensor, "b g m m H W"]:
     """Weights on the coarse grid that do what a doubling followed by these weights does.
 
     Along an axis the k taps of a fine pixel span m coarse ones, 7 for k = 7; `phases` are
-    `taps_after(doubling, k)`.
+    `composed_taps(doubling, k)`.
     """
     phases = phases.to(weights)
     weights = weights.unflatten(5, (-1, 2)).unflatten(4, (-1, 2))
@@ -199,7 +199,7 @@ def after_doubling(
     return weights.flatten(6, 7).flatten(4, 5)
 
 
-def taps_after(doubling: Float[Tensor, "2 4"], k: int) -> Float[Tensor, "2 k m"]:
+def composed_taps(doubling: Float[Tensor, "2 4"], k: int) -> Float[Tensor, "2 k m"]:
     """For each phase of a fine pixel and each of its k taps, the weights of m coarse pixels.
 
     Args:
@@ -225,8 +225,12 @@ def _cubic_weights(t: Tensor, a: float = -0.75) -> Float[Tensor, "n 4"]:
     return torch.where(d <= 1, near, far)
 
 
-PHASES = torch.tensor([0.75, 0.25], dtype=torch.float64)  # how far the second tap is, by phase
-DOUBLINGS = {
-    "bicubic": _cubic_weights(PHASES),
-    "bilinear": torch.stack([0 * PHASES, 1 - PHASES, PHASES, 0 * PHASES], -1),
+PHASE_OFFSETS = torch.tensor(
+    [0.75, 0.25], dtype=torch.float64
+)  # how far the second tap is, by phase
+DOUBLING_KERNELS = {
+    "bicubic": _cubic_weights(PHASE_OFFSETS),
+    "bilinear": torch.stack(
+        [0 * PHASE_OFFSETS, 1 - PHASE_OFFSETS, PHASE_OFFSETS, 0 * PHASE_OFFSETS], -1
+    ),
 }

@@ -15,7 +15,7 @@ from unstride.ops import correlate, fold_border, spread_border
 from unstride.ops.softmax import softmax_over_taps
 from unstride.upsamplers.base import Downsampler
 
-DROPPED = 0.2  # share of a pixel's channels, and of the windows
+DROPOUT = 0.2  # share of a pixel's channels, and of the windows
 
 
 class Blur(Downsampler):
@@ -57,14 +57,14 @@ class AttentionPool(Downsampler):
         super().__init__(channels, scale)
         self.kernel_size = scale if kernel_size is None else kernel_size
         self.blur = blur
-        self.saliency = nn.Sequential(nn.Dropout(DROPPED), nn.Conv2d(channels, 1, 1))
+        self.saliency = nn.Sequential(nn.Dropout(DROPOUT), nn.Conv2d(channels, 1, 1))
         side = self.kernel_size
         self.gain = nn.Parameter(1 + 0.01 * torch.randn(side, side))
         self.bias = nn.Parameter(0.01 * torch.randn(side, side))
 
     def forward(self, features, size=None):
         """Smooth, then pool."""
-        return super().forward(smoothed(features) if self.blur else features, size)
+        return super().forward(gaussian_blur(features) if self.blur else features, size)
 
     def predict_weights(self, features, size):
         """Of the smoothed features' saliency."""
@@ -77,14 +77,14 @@ class AttentionPool(Downsampler):
         ones = saliency.new_ones(len(saliency), 1, *size)
         scores = correlate(ones, saliency, self.kernel_size)
         if self.training:
-            scores = scores * (torch.rand_like(scores[:, :, :1, :1]) > DROPPED)
+            scores = scores * (torch.rand_like(scores[:, :, :1, :1]) > DROPOUT)
         scores = scores * self.gain[:, :, None, None] + self.bias[:, :, None, None]
         return softmax_over_taps(
             spread_border(scores, (saliency.shape[2], saliency.shape[3]), "exclude")
         )
 
 
-def smoothed(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+def gaussian_blur(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     """A Gaussian of standard deviation one pixel, five pixels wide; the border is repeated."""
     offset = torch.arange(-2.0, 3.0, device=maps.device, dtype=maps.dtype)
     line = (-offset.square() / 2).exp()

@@ -10,7 +10,7 @@ from unstride.upsamplers.bilateral_stack import BilateralStack
 from unstride.upsamplers.featup import FeatUpStack
 
 VARIANTS: dict[str, Callable[..., Upsampler]] = {"default": BilateralStack, "paper": FeatUpStack}
-TRAINED = {  # the paper's variant, by what it was trained behind, and its scale
+PRETRAINED_SCALES = {  # the paper's variant, by what it was trained behind, and its scale
     "tf_efficientnet_lite0_stride32": 8,
     "tf_efficientnet_lite0_stride16": 4,
     "tf_efficientnet_lite2_stride32": 8,
@@ -48,10 +48,12 @@ def featup_jbu(
         return VARIANTS[variant](channels, scale, **options)
     name = variant
     if variant == "paper":
-        trained = next(iter(TRAINED)) if pretrained is True else pretrained
-        if trained not in TRAINED:
-            raise ValueError(f"pretrained must be one of {', '.join(TRAINED)}, got {trained!r}")
-        name, scale = f"paper_{trained}", TRAINED[trained]
+        trained = next(iter(PRETRAINED_SCALES)) if pretrained is True else pretrained
+        if trained not in PRETRAINED_SCALES:
+            raise ValueError(
+                f"pretrained must be one of {', '.join(PRETRAINED_SCALES)}, got {trained!r}"
+            )
+        name, scale = f"paper_{trained}", PRETRAINED_SCALES[trained]
         options = {"mix": False} | options
     elif pretrained is not True:
         raise ValueError(f"pretrained must be true or false for {variant}, got {pretrained!r}")

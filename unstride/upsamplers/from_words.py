@@ -9,10 +9,10 @@ from unstride.saving.configuration import describe
 from unstride.saving.folder import load_weights
 from unstride.upsamplers import Upsampler
 from unstride.upsamplers.by_name import UPSAMPLERS, create_upsampler
-from unstride.upsamplers.factory import Factory
+from unstride.upsamplers.factory import UpsamplerFactory
 
 
-def chosen_upsampler(
+def image_guided_upsampler(
     name: str, options: dict[str, Any], channels: int, stride: int, weights: Path | None = None
 ) -> Upsampler:
     """An upsampler for images as its guides.
@@ -31,17 +31,17 @@ def chosen_upsampler(
     if weights is not None and weights.is_dir():
         if options:
             raise ValueError(f"weights={weights} is a folder, which says all: {name} takes no more")
-        return saved_upsampler(weights, name, channels)
+        return load_saved_upsampler(weights, name, channels)
     try:
         up = create_upsampler(name, channels, stride, **({"guide_channels": 3} | options))
     except TypeError as error:
         raise ValueError(f"options of {name}: {error}") from None
     if weights is not None:
         load_weights(up, weights, name)
-    return _seeing_images(up, name)
+    return _check_image_guided(up, name)
 
 
-def saved_upsampler(folder: Path, name: str, channels: int) -> Upsampler:
+def load_saved_upsampler(folder: Path, name: str, channels: int) -> Upsampler:
     """The upsampler in a folder that `save_pretrained` wrote, for images as its guides.
 
     Raises:
@@ -51,10 +51,10 @@ def saved_upsampler(folder: Path, name: str, channels: int) -> Upsampler:
     held = {describe(stage)["upsampler"] for stage in getattr(up, "upsamplers", [up])}
     if held != {name}:
         raise ValueError(f"upsampler must be what {folder} holds, {'+'.join(held)}, got {name}")
-    return _seeing_images(up, name)
+    return _check_image_guided(up, name)
 
 
-def _seeing_images(up: Upsampler, name: str) -> Upsampler:
+def _check_image_guided(up: Upsampler, name: str) -> Upsampler:
     if up.guide_channels not in (None, 3):
         raise ValueError(
             f"{name} takes no image as its guide, but one with {up.guide_channels} channels"
@@ -62,13 +62,13 @@ def _seeing_images(up: Upsampler, name: str) -> Upsampler:
     return up
 
 
-def comes_trained(name: str, options: dict[str, Any]) -> bool:
+def has_packaged_weights(name: str, options: dict[str, Any]) -> bool:
     """Whether this package has weights for it, which the options do not decline."""
     pretrained = signature(UPSAMPLERS[name]).parameters.get("pretrained")
     return pretrained is not None and bool(options.get("pretrained", pretrained.default))
 
 
-def parse_word(text: str) -> tuple[str, dict[str, Any]]:
+def parse_upsampler(text: str) -> tuple[str, dict[str, Any]]:
     """ "featup_jbu:variant=paper,mix=false" is a name and its options.
 
     Raises:
@@ -80,11 +80,11 @@ def parse_word(text: str) -> tuple[str, dict[str, Any]]:
         key, equals, value = part.partition("=")
         if not (key and equals and value):
             raise ValueError(f"options of an upsampler must be NAME=VALUE, got {part!r}")
-        options[key] = _value(value)
+        options[key] = _parse_value(value)
     return name, options
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     for kind in (int, float):
@@ -95,13 +95,13 @@ def _value(text: str) -> Any:
     return text
 
 
-def factory(word: str) -> Factory:
+def upsampler_factory(word: str) -> UpsamplerFactory:
     """What makes the upsampler that a word names, options after a colon.
 
     Raises:
         ValueError: if it has no such option.
     """
-    name, options = parse_word(word)
+    name, options = parse_upsampler(word)
     if name in UPSAMPLERS:
         known = signature(UPSAMPLERS[name]).parameters
         unknown = options.keys() - known.keys() - {"stages"}

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 
-def required_guide(guide: Tensor | None, features: Tensor, channels: int, who: str) -> Tensor:
+def check_guide(guide: Tensor | None, features: Tensor, channels: int, who: str) -> Tensor:
     """The guide, or a sentence that says what is missing."""
     if guide is None:
         raise ValueError(f"guide must be given: {who} takes its weights from a guide")
@@ -17,7 +17,7 @@ def required_guide(guide: Tensor | None, features: Tensor, channels: int, who: s
     return guide.to(features.dtype)
 
 
-def resized_guide(guide: Float[Tensor, "b d h w"], size: tuple[int, int]) -> Tensor:
+def resize_guide(guide: Float[Tensor, "b d h w"], size: tuple[int, int]) -> Tensor:
     """The guide, or a description of its pixels, at another resolution: averaged, or bilinear."""
     if tuple(guide.shape[2:]) == size:
         return guide

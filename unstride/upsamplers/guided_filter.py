@@ -12,11 +12,11 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.guide import (
-    required_guide,
-    resized_guide,
+    check_guide,
+    resize_guide,
 )
 
-MOST_GUIDES = 16  # the regression holds their square of maps
+MAX_GUIDE_CHANNELS = 16  # the regression holds their square of maps
 
 
 class GuidedFilter(Upsampler):
@@ -45,10 +45,11 @@ class GuidedFilter(Upsampler):
         epsilon: float = 0.01,
     ):
         super().__init__(channels, scale)
-        if not 1 <= guide_channels <= MOST_GUIDES:
+        if not 1 <= guide_channels <= MAX_GUIDE_CHANNELS:
             raise ValueError(
-                f"guide_channels {guide_channels}: guided_filter takes 1 to {MOST_GUIDES}, for its "
-                "memory grows with their square; guided_filter:guide_channels=3 looks at an image"
+                f"guide_channels {guide_channels}: guided_filter takes 1 to "
+                f"{MAX_GUIDE_CHANNELS}, for its memory grows with their square; "
+                "guided_filter:guide_channels=3 looks at an image"
             )
         self.guide_channels, self.radius, self.epsilon = guide_channels, radius, epsilon
 
@@ -59,10 +60,10 @@ class GuidedFilter(Upsampler):
     def forward(self, features, guide=None, size=None):
         """Fit slope and intercept on the coarse grid, enlarge them bilinearly, apply them."""
         size = self.output_size(features, size)
-        guide = required_guide(guide, features, self.guide_channels, "guided_filter")
-        fine = resized_guide(guide, size)
+        guide = check_guide(guide, features, self.guide_channels, "guided_filter")
+        fine = resize_guide(guide, size)
         slopes, intercept = self.regress(
-            features, resized_guide(guide, (features.shape[2], features.shape[3]))
+            features, resize_guide(guide, (features.shape[2], features.shape[3]))
         )
         out = interpolate(intercept, size, mode="bilinear", align_corners=False)
         for d, slope in enumerate(slopes):
@@ -80,7 +81,7 @@ class GuidedFilter(Upsampler):
         pairs = self.mean((guide[:, :, None] * guide[:, None]).flatten(1, 2))
         covariance = pairs.unflatten(1, (guide.shape[1], -1)) - mean_g[:, :, None] * mean_g[:, None]
         ridge = self.epsilon * torch.eye(guide.shape[1]).to(covariance)
-        inverse = inverse_of(covariance + ridge[:, :, None, None])
+        inverse = inverse_spd(covariance + ridge[:, :, None, None])
         means = mean_g.split(1, 1)
         mixed = [self.mean(features * g) - mean_f * m for g, m in zip(channels, means, strict=True)]
         slopes, intercept = [], mean_f
@@ -101,7 +102,7 @@ class GuidedFilter(Upsampler):
         return avg_pool2d(maps, 2 * r + 1, 1, r, count_include_pad=False)
 
 
-def inverse_of(matrices: Float[Tensor, "b d d h w"]) -> Float[Tensor, "b d d h w"]:
+def inverse_spd(matrices: Float[Tensor, "b d d h w"]) -> Float[Tensor, "b d d h w"]:
     """Of symmetric positive definite matrices, by Gauss and Jordan; they need no pivots.
 
     Written out because no ONNX operator inverts a matrix.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from unstride.upsamplers.base import Upsampler
-from unstride.upsamplers.dysample import sample
+from unstride.upsamplers.dysample import sample_at_offsets
 
 
 class GuidedUpsamplingModule(Upsampler):
@@ -35,7 +35,7 @@ class GuidedUpsamplingModule(Upsampler):
         """Sample at the output pixels' centres, moved by the table."""
         del guide
         size = self.output_size(features, size)
-        return sample(features, self.predict_offsets(features, size)[:, None])
+        return sample_at_offsets(features, self.predict_offsets(features, size)[:, None])
 
     def predict_offsets(self, features, size) -> Float[Tensor, "b 2 H W"]:
         """How far to look aside, (x, y), in input pixels."""

@@ -10,23 +10,23 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad, relu6
 
-STEM = 32
+STEM_CHANNELS = 32
 # blocks, kernel size, stride and output channels of each stage
 STAGES = [(1, 3, 1, 16), (2, 3, 2, 24), (2, 5, 2, 40), (3, 3, 2, 80), (3, 5, 1, 112)]
 EXPANSION = 6
-TAKEN = (0, 1, 2, 4)  # stages whose results are used, at strides 2, 4, 8 and 16
+OUTPUT_STAGES = (0, 1, 2, 4)  # stages whose results are used, at strides 2, 4, 8 and 16
 
 
 class ImageEncoder(nn.Module):
     """Maps of 16, 24, 40 and 112 channels at strides 2, 4, 8 and 16."""
 
-    channels = tuple(STAGES[i][3] for i in TAKEN)
+    channels = tuple(STAGES[i][3] for i in OUTPUT_STAGES)
 
     def __init__(self):
         super().__init__()
-        self.stem = SamePadded(3, STEM, 3, stride=2)
+        self.stem = Conv2dSame(3, STEM_CHANNELS, 3, stride=2)
         self.stages = nn.ModuleList()
-        before, expansion = STEM, 1
+        before, expansion = STEM_CHANNELS, 1
         for blocks, kernel_size, stride, channels in STAGES:
             stage = nn.Sequential()
             for i in range(blocks):
@@ -45,7 +45,7 @@ class ImageEncoder(nn.Module):
         maps = []
         for i, stage in enumerate(self.stages):
             x = stage(x)
-            if i in TAKEN:
+            if i in OUTPUT_STAGES:
                 maps.append(x)
         return maps
 
@@ -64,9 +64,9 @@ class InvertedResidual(nn.Module):
     ):
         super().__init__()
         wide = before * expansion
-        self.expand = SamePadded(before, wide, 1) if expansion > 1 else None
-        self.depthwise = SamePadded(wide, wide, kernel_size, stride=stride, groups=wide)
-        self.project = SamePadded(wide, channels, 1)
+        self.expand = Conv2dSame(before, wide, 1) if expansion > 1 else None
+        self.depthwise = Conv2dSame(wide, wide, kernel_size, stride=stride, groups=wide)
+        self.project = Conv2dSame(wide, channels, 1)
         self.skips = stride == 1 and before == channels
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d H W"]:
@@ -76,7 +76,7 @@ class InvertedResidual(nn.Module):
         return x + y if self.skips else y
 
 
-class SamePadded(nn.Conv2d):
+class Conv2dSame(nn.Conv2d):
     """A convolution whose output has a pixel for each begun stride of its input."""
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d H W"]:
@@ -88,7 +88,7 @@ class SamePadded(nn.Conv2d):
         return conv2d(x, self.weight, self.bias, s, 0, 1, self.groups)
 
 
-def folded(
+def fold_batch_norm(
     weight: Float[Tensor, "d c k l"], norm: dict[str, Tensor], epsilon: float
 ) -> tuple[Float[Tensor, "d c k l"], Float[Tensor, " d"]]:
     """Weight and bias of one convolution that does what a convolution and a batch norm do.

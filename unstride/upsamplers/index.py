@@ -19,12 +19,12 @@ from unstride.upsamplers.base import (
     Reassembly,
 )
 from unstride.upsamplers.guide import (
-    required_guide,
-    resized_guide,
+    check_guide,
+    resize_guide,
 )
-from unstride.upsamplers.resize import nearest
+from unstride.upsamplers.resize import resize_nearest
 
-Kind = Literal["holistic", "one-to-one", "many-to-one"]
+IndexKind = Literal["holistic", "one-to-one", "many-to-one"]
 
 
 class IndexBlock(nn.Module):
@@ -46,7 +46,7 @@ class IndexBlock(nn.Module):
         channels: int,
         scale: int = 2,
         *,
-        kind: Kind = "many-to-one",
+        kind: IndexKind = "many-to-one",
         nonlinear: bool = True,
         context: bool = True,
     ):
@@ -111,7 +111,7 @@ class IndexUpsample(Reassembly):
         scale: int = 2,
         *,
         guide_channels: int | None = None,
-        kind: Kind = "many-to-one",
+        kind: IndexKind = "many-to-one",
         nonlinear: bool = True,
         context: bool = True,
     ):
@@ -128,9 +128,9 @@ class IndexUpsample(Reassembly):
 
     def predict_weights(self, features, guide, size):
         """From the index of the guide."""
-        guide = required_guide(guide, features, self.guide_channels, "index")
+        guide = check_guide(guide, features, self.guide_channels, "index")
         h, w = features.shape[2:]
-        fine = resized_guide(guide, (h * self.scale, w * self.scale))
+        fine = resize_guide(guide, (h * self.scale, w * self.scale))
         return self.predict_gates(self.index(fine), size)
 
     def predict_gates(
@@ -138,7 +138,7 @@ class IndexUpsample(Reassembly):
     ) -> Float[Tensor, "b g 1 1 H W"]:
         """Each output pixel's own index, as the weight of the input pixel it lies in."""
         fine = index.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
-        return nearest(fine, size)[:, :, None, None]
+        return resize_nearest(fine, size)[:, :, None, None]
 
 
 class IndexDownsample(Downsampler):
@@ -157,7 +157,7 @@ class IndexDownsample(Downsampler):
         channels: int,
         scale: int = 2,
         *,
-        kind: Kind = "many-to-one",
+        kind: IndexKind = "many-to-one",
         nonlinear: bool = True,
         context: bool = True,
     ):
@@ -175,7 +175,7 @@ class IndexDownsample(Downsampler):
     ) -> Float[Tensor, "b g s s m n"]:
         """The softmax of each cell's indices."""
         weights = index.flatten(2, 3).softmax(2).flatten(1, 2)
-        return nearest(weights, size).unflatten(1, index.shape[1:4])
+        return resize_nearest(weights, size).unflatten(1, index.shape[1:4])
 
 
 class IndexPair(nn.Module):

@@ -14,8 +14,8 @@ from unstride.ops.softmax import softmax_over_taps
 from unstride.ops.window import window_start
 from unstride.upsamplers.base import Reassembly
 from unstride.upsamplers.guide import (
-    required_guide,
-    resized_guide,
+    check_guide,
+    resize_guide,
 )
 
 
@@ -53,11 +53,11 @@ class JointBilateral(Reassembly):
 
     def predict_weights(self, features, guide, size):
         """A softmax over the taps on the map of the two squared distances."""
-        guide = required_guide(guide, features, self.guide_channels, "joint_bilateral")
+        guide = check_guide(guide, features, self.guide_channels, "joint_bilateral")
         grid = features.shape[2], features.shape[3]
-        fine, coarse = resized_guide(guide, size), resized_guide(guide, grid)
+        fine, coarse = resize_guide(guide, size), resize_guide(guide, grid)
         logits = colour_logits(fine, coarse, self.kernel_size) / self.sigma_range**2
-        logits = logits + space_logits(grid, size, self.kernel_size, logits) / self.sigma_space**2
+        logits = logits + spatial_logits(grid, size, self.kernel_size, logits) / self.sigma_space**2
         return softmax_over_taps(spread_border(logits, grid, "exclude"))
 
 
@@ -72,7 +72,7 @@ def colour_logits(
     return correlate(queries, torch.cat([coarse, energy], 1), kernel_size)
 
 
-def space_logits(
+def spatial_logits(
     grid: tuple[int, int], size: tuple[int, int], kernel_size: int, like: Tensor
 ) -> Float[Tensor, "1 1 k k H W"]:
     """-distance^2 / 2 from each output pixel's centre to each tap's, in input pixels."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 NORM_GROUPS = 8
 
 
-class Block(nn.Module):
+class PreActBlock(nn.Module):
     """Norm, SiLU and convolution, twice; with `residual`, its input is added.
 
     Args:
@@ -22,9 +22,9 @@ class Block(nn.Module):
         self.residual = residual
         self.block = nn.Sequential(
             nn.GroupNorm(NORM_GROUPS, channels), nn.SiLU(),
-            reflecting_conv(channels, channels, kernel_size, bias=bias),
+            reflect_padded_conv(channels, channels, kernel_size, bias=bias),
             nn.GroupNorm(NORM_GROUPS, channels), nn.SiLU(),
-            reflecting_conv(channels, channels, kernel_size, bias=bias),
+            reflect_padded_conv(channels, channels, kernel_size, bias=bias),
         )  # fmt: skip
 
     def forward(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -32,7 +32,7 @@ class Block(nn.Module):
         return maps + self.block(maps) if self.residual else self.block(maps)
 
 
-def reflecting_conv(inputs: int, outputs: int, kernel_size: int, *, bias: bool) -> nn.Conv2d:
+def reflect_padded_conv(inputs: int, outputs: int, kernel_size: int, *, bias: bool) -> nn.Conv2d:
     """A convolution that keeps the grid; beyond the border it sees the mirrored map."""
     if kernel_size == 1:
         return nn.Conv2d(inputs, outputs, 1, bias=bias)  # reflecting nothing would copy the map
@@ -42,7 +42,7 @@ def reflecting_conv(inputs: int, outputs: int, kernel_size: int, *, bias: bool) 
     )
 
 
-def rotated(
+def apply_rope(
     maps: Float[Tensor, "b d h w"], angles: Float[Tensor, "d h w"]
 ) -> Float[Tensor, "b d h w"]:
     """Rotary positions: channel i and its partner i + d/2 turn by angles that the place sets.
@@ -53,7 +53,7 @@ def rotated(
     return maps * angles.cos() + torch.cat([-second, first], 1) * angles.sin()
 
 
-class ChannelNorm(nn.LayerNorm):
+class LayerNorm2d(nn.LayerNorm):
     """Layer normalisation over the channels of each pixel: mean 0, variance 1, then affine."""
 
     def forward(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:

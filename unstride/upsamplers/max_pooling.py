@@ -7,8 +7,8 @@ from torch.nn.functional import max_pool2d, pad
 
 from unstride.ops.window import window_start
 from unstride.upsamplers.base import Downsampler, Reassembly
-from unstride.upsamplers.guide import required_guide, resized_guide
-from unstride.upsamplers.resize import nearest
+from unstride.upsamplers.guide import check_guide, resize_guide
+from unstride.upsamplers.resize import resize_nearest
 
 
 class MaxPool(Downsampler):
@@ -53,13 +53,13 @@ class MaxUnpool(Reassembly):
 
     def predict_weights(self, features, guide, size):
         """One where the maximum of the guide's cell lies."""
-        guide = required_guide(guide, features, self.channels, "max_unpool")
+        guide = check_guide(guide, features, self.channels, "max_unpool")
         h, w = features.shape[2:]
-        guide = resized_guide(guide, (h * self.scale, w * self.scale))
-        return nearest(at_maximum(guide, self.scale), size)[:, :, None, None]
+        guide = resize_guide(guide, (h * self.scale, w * self.scale))
+        return resize_nearest(argmax_mask(guide, self.scale), size)[:, :, None, None]
 
 
-def at_maximum(fine: Float[Tensor, "b c H W"], scale: int) -> Float[Tensor, "b c H W"]:
+def argmax_mask(fine: Float[Tensor, "b c H W"], scale: int) -> Float[Tensor, "b c H W"]:
     """One at the largest value of each cell, the first of equals; zero elsewhere."""
     h, w = fine.shape[2:]
     whole = -(-h // scale) * scale, -(-w // scale) * scale

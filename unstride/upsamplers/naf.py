@@ -2,7 +2,7 @@
 
 Chambon, Couairon, Zablocki, Boulch, Thome, Cord, "NAF: Zero-Shot Feature Upsampling via
 Neighborhood Attention Filtering", CVPR 2026, arXiv:2511.18452, with the sizes of the released
-code (github.com/valeoai/NAF). Code and weights (naf_release.pth, for `from_published`) are the
+code (github.com/valeoai/NAF). Code and weights (naf_release.pth, for `naf_from_published`) are the
 authors', under Apache-2.0; nothing of them is shipped.
 
 Neighbourhoods are those of their code (NATTEN): at the border they are shifted inwards, not
@@ -21,23 +21,23 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from unstride.ops import correlate, reassemble
-from unstride.ops.softmax import softmax_within
+from unstride.ops.softmax import softmax_within_bounds
 from unstride.ops.window import window_start
-from unstride.transforms.imagenet import imagenet_normalised
+from unstride.transforms.imagenet import normalise_imagenet
 from unstride.upsamplers.base import Reassembly
-from unstride.upsamplers.guide import required_guide
+from unstride.upsamplers.guide import check_guide
 from unstride.upsamplers.layers import (
-    Block,
-    reflecting_conv,
-    rotated,
+    PreActBlock,
+    apply_rope,
+    reflect_padded_conv,
 )
-from unstride.upsamplers.published_state import check_published
+from unstride.upsamplers.published_state import check_state_dict
 
 WIDTH = 256  # channels in which pixels are compared
 HEADS = 4
-SIDE = 9  # of a neighbourhood, in cells
-OVERSAMPLING = 4  # pixels of the image per output pixel that are looked at, along each axis
-BASE = 100.0  # the longest period of the rotary positions, in half maps; the shortest is 1
+NEIGHBOURHOOD_SIDE = 9  # of a neighbourhood, in cells
+MAX_OVERSAMPLING = 4  # pixels of the image per output pixel that are looked at, along each axis
+ROPE_BASE = 100.0  # the longest period of the rotary positions, in half maps; the shortest is 1
 
 
 class NAF(Reassembly):
@@ -52,14 +52,14 @@ class NAF(Reassembly):
 
     def __init__(self, channels: int, scale: int = 16):
         super().__init__(channels, scale)
-        self.pixels, self.patches = _encoder(kernel_size=1), _encoder(kernel_size=3)
+        self.pixels, self.patches = _image_encoder(kernel_size=1), _image_encoder(kernel_size=3)
 
     def forward(self, features, guide=None, size=None):
         """One head after the other, so that the weights of one alone are held at a time."""
         size = self.output_size(features, size)
         heads = self.predict_heads(features, guide, size).unbind(1)
         grid = features.shape[2], features.shape[3]
-        parts = zip(heads, channels_by_head(features), strict=True)
+        parts = zip(heads, split_by_head(features), strict=True)
         return torch.cat(
             [reassemble(c, self.predict_one(q, grid)) for q, c in parts if c.shape[1]], 1
         )
@@ -74,9 +74,12 @@ class NAF(Reassembly):
         self, features: Tensor, guide: Tensor | None, size: tuple[int, int]
     ) -> Float[Tensor, "b n d H W"]:
         """What each head knows of each output pixel, before its position."""
-        image = imagenet_normalised(required_guide(guide, features, 3, "naf"))
-        most = OVERSAMPLING * min(size)
-        if image.shape[2] > OVERSAMPLING * size[0] or image.shape[3] > OVERSAMPLING * size[1]:
+        image = normalise_imagenet(check_guide(guide, features, 3, "naf"))
+        most = MAX_OVERSAMPLING * min(size)
+        if (
+            image.shape[2] > MAX_OVERSAMPLING * size[0]
+            or image.shape[3] > MAX_OVERSAMPLING * size[1]
+        ):
             smaller = min(image.shape[2], most), min(image.shape[3], most)
             image = interpolate(image, smaller, mode="bilinear", align_corners=False)
         maps = torch.cat([self.pixels(image), self.patches(image)], 1)
@@ -87,44 +90,47 @@ class NAF(Reassembly):
     ) -> Float[Tensor, "b 1 k k H W"]:
         """The weights of one head: a pixel asks, and the means over the cells answer."""
         size = head.shape[2], head.shape[3]
-        queries = rotated(head, axial_angles(size, head))
+        queries = apply_rope(head, rope_angles(size, head))
         keys = adaptive_avg_pool2d(queries, grid) / math.sqrt(head.shape[1])
-        reach = min(max(grid), SIDE) - 1  # from a corner, the neighbourhood lies all to one side
+        # From a corner, the whole neighbourhood lies to one side.
+        reach = min(max(grid), NEIGHBOURHOOD_SIDE) - 1
         scores = correlate(queries, keys, 2 * reach + 1)
-        rows, columns = (neighbourhood(n, m, head.device) for n, m in zip(grid, size, strict=True))
-        return softmax_within(scores, grid, rows, columns)
+        rows, columns = (
+            neighbourhood_bounds(n, m, head.device) for n, m in zip(grid, size, strict=True)
+        )
+        return softmax_within_bounds(scores, grid, rows, columns)
 
 
-def _encoder(kernel_size: int) -> nn.Sequential:
+def _image_encoder(kernel_size: int) -> nn.Sequential:
     half = WIDTH // 2
     return nn.Sequential(
-        reflecting_conv(3, half, kernel_size, bias=True),
-        *(Block(half, kernel_size, bias=True, residual=False) for _ in range(2)),
+        reflect_padded_conv(3, half, kernel_size, bias=True),
+        *(PreActBlock(half, kernel_size, bias=True, residual=False) for _ in range(2)),
     )
 
 
-def channels_by_head(features: Float[Tensor, "b c h w"]) -> list[Tensor]:
+def split_by_head(features: Float[Tensor, "b c h w"]) -> list[Tensor]:
     """Channel i of c belongs to head floor(4 i / c); with fewer than 4, some heads have none."""
     ends = [-(-head * features.shape[1] // HEADS) for head in range(HEADS + 1)]
     return [features[:, ends[i] : ends[i + 1]] for i in range(HEADS)]
 
 
-def neighbourhood(
+def neighbourhood_bounds(
     cells: int, pixels: int, device: torch.device
 ) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"]]:
     """The nine cells around each pixel's own, along one axis, moved onto the map: [first, end)."""
     own = window_start(cells, pixels, 1, device)
-    first = (own - SIDE // 2).clamp(0, max(cells - SIDE, 0))
-    return first, (first + SIDE).clamp(max=cells)
+    first = (own - NEIGHBOURHOOD_SIDE // 2).clamp(0, max(cells - NEIGHBOURHOOD_SIDE, 0))
+    return first, (first + NEIGHBOURHOOD_SIDE).clamp(max=cells)
 
 
-def axial_angles(size: tuple[int, int], head: Tensor) -> Float[Tensor, "d H W"]:
+def rope_angles(size: tuple[int, int], head: Tensor) -> Float[Tensor, "d H W"]:
     """Angles of the rotary positions: a quarter of a head turns with the row, a quarter with x.
 
     The other half are their partners. Coordinates run over [-1, 1], whatever the size.
     """
     quarter = head.shape[1] // 4
-    periods = BASE ** (torch.arange(quarter, device=head.device) / quarter)
+    periods = ROPE_BASE ** (torch.arange(quarter, device=head.device) / quarter)
     turns = []
     for n in size:
         centres = (2 * torch.arange(n, device=head.device) + 1) / n - 1
@@ -134,7 +140,7 @@ def axial_angles(size: tuple[int, int], head: Tensor) -> Float[Tensor, "d H W"]:
     return torch.cat([rows, columns, rows, columns]).to(head.dtype)
 
 
-def from_published(state: Mapping[str, Tensor], channels: int = 384, scale: int = 16) -> NAF:
+def naf_from_published(state: Mapping[str, Tensor], channels: int = 384, scale: int = 16) -> NAF:
     """The model with the authors' weights, which apply to features of any number of channels.
 
     Args:
@@ -149,7 +155,7 @@ def from_published(state: Mapping[str, Tensor], channels: int = 384, scale: int 
     ours = {_published_name(name): name for name in up.state_dict()}
     shapes = {key: tuple(up.get_parameter(name).shape) for key, name in ours.items()}
     periods = {"image_encoder.rope.periods": (WIDTH // HEADS // 4,)}  # always the same numbers
-    check_published(state, shapes | periods)
+    check_state_dict(state, shapes | periods)
     up.load_state_dict({name: state[key] for key, name in ours.items()})
     return up
 

@@ -12,11 +12,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, gelu, interpolate
 
-from unstride.upsamplers.guide import resized_guide
+from unstride.upsamplers.guide import resize_guide
 from unstride.upsamplers.image_encoder import ImageEncoder
 
-COARSEST = 16  # stride of the coarsest map
-STRIDE = 4  # of the keys, in pixels of the image
+MAX_STRIDE = 16  # stride of the coarsest map
+KEY_STRIDE = 4  # of the keys, in pixels of the image
 
 
 class PixelKeys(nn.Module):
@@ -30,10 +30,10 @@ class PixelKeys(nn.Module):
     def __init__(self, key_channels: int = 32, width: int = 48):
         super().__init__()
         self.encoder = ImageEncoder()
-        self.standardise = nn.ModuleList(Standardise(n) for n in self.encoder.channels)
+        self.standardise = nn.ModuleList(ChannelStandardiser(n) for n in self.encoder.channels)
         self.lateral = nn.ModuleList(nn.Conv2d(n, width, 1) for n in self.encoder.channels)
-        self.mix = nn.ModuleList(near(width, width) for _ in range(2))
-        self.out = near(width, key_channels)
+        self.mix = nn.ModuleList(conv3x3(width, width) for _ in range(2))
+        self.out = conv3x3(width, key_channels)
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d H W"]:
         """Keys of an image, which is first stretched to whole multiples of 16 pixels.
@@ -41,18 +41,18 @@ class PixelKeys(nn.Module):
         Args:
             image: RGB in [0, 1].
         """
-        h, w = (-(-n // COARSEST) * COARSEST for n in image.shape[2:])
-        maps = self.encoder(resized_guide(image, (h, w)))
+        h, w = (-(-n // MAX_STRIDE) * MAX_STRIDE for n in image.shape[2:])
+        maps = self.encoder(resize_guide(image, (h, w)))
         seen = zip(self.lateral, self.standardise, maps, strict=True)
         at_2, at_4, at_8, at_16 = (lateral(standard(m)) for lateral, standard, m in seen)
-        x = at_8 + enlarged(at_16, at_8)
+        x = at_8 + resize_like(at_16, at_8)
         x = x + self.mix[0](gelu(x))
-        x = at_4 + avg_pool2d(at_2, 2) + enlarged(x, at_4)
+        x = at_4 + avg_pool2d(at_2, 2) + resize_like(x, at_4)
         x = x + self.mix[1](gelu(x))
         return self.out(gelu(x))
 
 
-class Standardise(nn.Module):
+class ChannelStandardiser(nn.Module):
     """Each channel with the mean 0 and the deviation 1 that it has over photographs.
 
     Args:
@@ -72,11 +72,11 @@ class Standardise(nn.Module):
         return (maps - self.mean) / self.std
 
 
-def near(channels: int, out_channels: int) -> nn.Conv2d:
+def conv3x3(channels: int, out_channels: int) -> nn.Conv2d:
     """A 3 x 3 convolution; the border is repeated."""
     return nn.Conv2d(channels, out_channels, 3, padding=1, padding_mode="replicate")
 
 
-def enlarged(maps: Float[Tensor, "b c h w"], like: Tensor) -> Float[Tensor, "b c H W"]:
+def resize_like(maps: Float[Tensor, "b c h w"], like: Tensor) -> Float[Tensor, "b c H W"]:
     """Bilinear, to the grid of another map."""
     return interpolate(maps, like.shape[2:], mode="bilinear", align_corners=False)

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 
-def check_published(state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
+def check_state_dict(state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Refuse a state_dict that is not the published one, in a sentence with the first such key."""
     for key, shape in shapes.items():
         if key not in state:
@@ -22,10 +22,10 @@ def check_published(state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int,
             raise ValueError(f"{key} is no entry of the published file, which has {len(shapes)}")
 
 
-State = Mapping[str, Tensor]
+StateDict = Mapping[str, Tensor]
 
 
-def read_state(path: str | Path) -> dict[str, Tensor]:
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """The tensors in a file, by name; those of a checkpoint's "state_dict" or "model"."""
     path = Path(path)
     try:
@@ -47,7 +47,12 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     return {k: v for k, v in held.items() if isinstance(v, Tensor)}
 
 
-def _shape(state: State, key: str) -> tuple[int, ...]:
+def tensor_shape(state: StateDict, key: str) -> tuple[int, ...]:
+    """The shape of an entry.
+
+    Raises:
+        ValueError: if the file has no such entry.
+    """
     if key not in state:
         raise ValueError(f"the file must hold {key}, but it has no such entry")
     return tuple(state[key].shape)

@@ -6,17 +6,17 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pixel_shuffle
 
 
-def cells_under(pixels: int, grid: tuple[int, int], size: tuple[int, int]) -> int:
+def cells_covering(pixels: int, grid: tuple[int, int], size: tuple[int, int]) -> int:
     """In how many cells of the grid so many neighbouring pixels of an output of `size` lie."""
     return max(-(-pixels * n // m) for n, m in zip(grid, size, strict=True))
 
 
-def resizing_halo(grid: tuple[int, int], size: tuple[int, int]) -> int:
+def resize_halo(grid: tuple[int, int], size: tuple[int, int]) -> int:
     """How many pixels of `grid` a bilinear resizing to `size`, antialiased or not, looks beyond."""
-    return 0 if grid == size else cells_under(1, grid, size)
+    return 0 if grid == size else cells_covering(1, grid, size)
 
 
-def shuffled(
+def shuffle_to_size(
     predictions: Float[Tensor, "b n h w"], scale: int, size: tuple[int, int]
 ) -> Float[Tensor, "b m H W"]:
     """Predictions for the scale x scale output pixels of each input pixel, as a map of `size`.
@@ -24,10 +24,12 @@ def shuffled(
     At another size than `scale` times the grid, an output pixel takes the prediction made for
     the place where its centre lies; so every window keeps the weights of its input pixel.
     """
-    return nearest(pixel_shuffle(predictions, scale), size)
+    return resize_nearest(pixel_shuffle(predictions, scale), size)
 
 
-def nearest(maps: Float[Tensor, "b d h w"], size: tuple[int, int]) -> Float[Tensor, "b d H W"]:
+def resize_nearest(
+    maps: Float[Tensor, "b d h w"], size: tuple[int, int]
+) -> Float[Tensor, "b d H W"]:
     """Each output pixel takes the value of the input pixel that holds its centre."""
     if tuple(maps.shape[2:]) == size:
         return maps
@@ -39,7 +41,10 @@ def nearest(maps: Float[Tensor, "b d h w"], size: tuple[int, int]) -> Float[Tens
     return maps
 
 
-def _at(fine, size: tuple[int, int]):
-    if tuple(fine.shape[2:]) == size:
-        return fine
-    return interpolate(fine, size, mode="bilinear", align_corners=False, antialias=True)
+def resize_antialiased(
+    maps: Float[Tensor, "b c h w"], size: tuple[int, int]
+) -> Float[Tensor, "b c H W"]:
+    """Bilinear, antialiased where it shrinks; the same tensor if it has the size."""
+    if tuple(maps.shape[2:]) == size:
+        return maps
+    return interpolate(maps, size, mode="bilinear", align_corners=False, antialias=True)

@@ -11,11 +11,11 @@ from unstride.ops import correlate, spread_border
 from unstride.ops.softmax import softmax_over_taps
 from unstride.upsamplers.base import Reassembly
 from unstride.upsamplers.guide import (
-    required_guide,
-    resized_guide,
+    check_guide,
+    resize_guide,
 )
-from unstride.upsamplers.layers import ChannelNorm
-from unstride.upsamplers.resize import nearest
+from unstride.upsamplers.layers import LayerNorm2d
+from unstride.upsamplers.resize import resize_nearest
 
 
 class SAPA(Reassembly):
@@ -45,7 +45,7 @@ class SAPA(Reassembly):
         super().__init__(channels, scale)
         self.guide_channels = channels if guide_channels is None else guide_channels
         self.kernel_size = kernel_size
-        self.norm_guide, self.norm = ChannelNorm(self.guide_channels), ChannelNorm(channels)
+        self.norm_guide, self.norm = LayerNorm2d(self.guide_channels), LayerNorm2d(channels)
         self.query = nn.Conv2d(self.guide_channels, embedding, 1)
         self.key = nn.Conv2d(channels, embedding, 1)
         self.gate = nn.Conv2d(channels, 1, 1) if gated else None
@@ -60,13 +60,13 @@ class SAPA(Reassembly):
 
     def predict_weights(self, features, guide, size):
         """Compare the embedded guide with the embedded features around it."""
-        guide = required_guide(guide, features, self.guide_channels, "sapa")
-        queries = self.query(self.norm_guide(resized_guide(guide, size)))
+        guide = check_guide(guide, features, self.guide_channels, "sapa")
+        queries = self.query(self.norm_guide(resize_guide(guide, size)))
         coarse = self.norm(features)
         keys = self.key(coarse)
         if self.gate is not None:
-            gate = nearest(self.gate(coarse).sigmoid(), size)
-            queries = gate * queries + (1 - gate) * nearest(keys, size)
+            gate = resize_nearest(self.gate(coarse).sigmoid(), size)
+            queries = gate * queries + (1 - gate) * resize_nearest(keys, size)
         scores = correlate(queries, keys, self.kernel_size)
         return softmax_over_taps(
             spread_border(scores, (features.shape[2], features.shape[3]), "exclude")

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from unstride.upsamplers.base import Upsampler
-from unstride.upsamplers.resize import cells_under
+from unstride.upsamplers.resize import cells_covering
 
 
 class SpatialAttention(Upsampler):
@@ -28,7 +28,7 @@ class SpatialAttention(Upsampler):
 
     def halo(self, grid, size, seen=None):
         """The gate's, on the fine grid, and bilinear's."""
-        return 1 + cells_under(self.kernel_size // 2, grid, size)
+        return 1 + cells_covering(self.kernel_size // 2, grid, size)
 
     def forward(self, features, guide=None, size=None):
         """Resize, then scale each pixel; the guide is not used."""

@@ -7,20 +7,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unstride.viz.label_overlay import OPACITY, outlined, painted
-from unstride.viz.legend import as_bytes
+from unstride.viz.label_overlay import OPACITY, blend_labels, mark_boundaries
+from unstride.viz.legend import to_rgb_bytes
 from unstride.viz.palette import segment_colours
-from unstride.viz.pillow import as_image, as_tensor, font, letters, line
+from unstride.viz.pillow import default_font, font_size, line_width, to_pil_image, to_tensor
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
-Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
-Pixels = tuple[int, int, int, int]  # the same, of a text
-LIGHT = 0.55  # above it letters are black
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+TextBox = tuple[int, int, int, int]  # the same, of a text
+BLACK_TEXT_LUMA = 0.55  # above it letters are black
 
 
-def object_overlay(
+def detection_overlay(
     image: Float[Tensor, "3 h w"], found: Mapping[str, Tensor], classes: Sequence[str]
 ) -> Float[Tensor, "3 h w"]:
     """Masks, if there are any, boxes, and names with scores; better ones lie over others.
@@ -38,70 +38,70 @@ def object_overlay(
     numbers = [int(found["labels"][i]) - 1 for i in best]
     colours, picture = segment_colours(numbers, classes), image
     if "masks" in found:
-        picture = _masked(image, found["masks"][best], colours)
-    canvas = as_image(picture)
-    with_boxes(
+        picture = _draw_masks(image, found["masks"][best], colours)
+    canvas = to_pil_image(picture)
+    draw_boxes(
         canvas,
         [tuple(found["boxes"][i].tolist()) for i in best],
         [f"{classes[n]} {found['scores'][i]:.2f}" for n, i in zip(numbers, best, strict=True)],
         colours,
     )
-    return as_tensor(canvas).to(image)
+    return to_tensor(canvas).to(image)
 
 
-def with_boxes(
-    canvas: Any, boxes: Sequence[Rectangle], texts: Sequence[str], colours: Float[Tensor, "n 3"]
+def draw_boxes(
+    canvas: Any, boxes: Sequence[Box], texts: Sequence[str], colours: Float[Tensor, "n 3"]
 ) -> None:
     """Draw boxes and their names on an image of Pillow, the first on top of the others."""
     from PIL import ImageDraw
 
-    draw, wide = ImageDraw.Draw(canvas), line(canvas.height, canvas.width) + 1
-    shown = [as_bytes(colour) for colour in colours.tolist()]
+    draw, wide = ImageDraw.Draw(canvas), line_width(canvas.height, canvas.width) + 1
+    shown = [to_rgb_bytes(colour) for colour in colours.tolist()]
     for (left, top, right, bottom), colour in reversed(list(zip(boxes, shown, strict=True))):
         draw.rectangle([left, top, max(right, left), max(bottom, top)], outline=colour, width=wide)
-    taken: list[Rectangle] = []
+    taken: list[Box] = []
     for box, text, colour in zip(boxes, texts, shown, strict=True):
-        _tag(draw, box, text, colour, taken)
+        _draw_caption(draw, box, text, colour, taken)
 
 
-def _masked(
+def _draw_masks(
     image: Tensor, masks: Float[Tensor, "n 1 h w"], colours: Float[Tensor, "n 3"]
 ) -> Tensor:
     """The masks in their colours, the first on top of the others."""
     numbers = torch.full(image.shape[1:], -1, device=masks.device)
     for place in reversed(range(len(masks))):
         numbers[masks[place, 0] >= 0.5] = place
-    picture = painted(image, numbers, colours, opacity=OPACITY)
-    return outlined(picture, numbers, width=line(*numbers.shape))
+    picture = blend_labels(image, numbers, colours, opacity=OPACITY)
+    return mark_boundaries(picture, numbers, width=line_width(*numbers.shape))
 
 
-def _tag(
-    draw: "ImageDraw", box: Rectangle, text: str, colour: tuple[int, int, int], taken: list
+def _draw_caption(
+    draw: "ImageDraw", box: Box, text: str, colour: tuple[int, int, int], taken: list
 ) -> None:
     """Write a text at a box, at the first place that is free, and note that it is taken."""
     width, height = draw.im.size
-    size = letters(height, width)
-    written = font(size)
+    size = font_size(height, width)
+    written = default_font(size)
     wide, high = round(written.getlength(text)) + size // 2, round(1.25 * size)
-    for x, y in _places(box, wide, high):
+    for x, y in _caption_corners(box, wide, high):
         x = min(max(x, 0), max(width - wide, 0))
         place = x, y, x + wide, y + high
-        if 0 <= y <= height - high and not any(_overlap(place, other) for other in taken):
+        if 0 <= y <= height - high and not any(_is_overlapping(place, other) for other in taken):
             draw.rectangle(place, fill=colour)
             light = sum(w * v for w, v in zip((0.299, 0.587, 0.114), colour, strict=True)) / 255
             middle = x + size // 4, y + high / 2
-            ink = "black" if light > LIGHT else "white"
+            ink = "black" if light > BLACK_TEXT_LUMA else "white"
             draw.text(middle, text, fill=ink, font=written, anchor="lm")
             taken.append(place)
             return
 
 
-def _places(box: Rectangle, wide: int, high: int) -> list[tuple[int, int]]:
+def _caption_corners(box: Box, wide: int, high: int) -> list[tuple[int, int]]:
     """Left and top of a text: on the box, within its top, within its bottom, under it."""
     left, top, right, bottom = (round(v) for v in box)
     rows = top - high, top, bottom - high, bottom
     return [(x, y) for y in rows for x in (left, right - wide)]
 
 
-def _overlap(one: Pixels, other: Pixels) -> bool:
+def _is_overlapping(one: TextBox, other: TextBox) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -6,14 +6,14 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from unstride.viz.label_overlay import OPACITY, outlined, painted
+from unstride.viz.label_overlay import OPACITY, blend_labels, mark_boundaries
 from unstride.viz.legend import (
-    Entry,
+    LegendEntry,
     with_legend,
 )
-from unstride.viz.palette import palette
-from unstride.viz.pillow import line
-from unstride.viz.rows import beside
+from unstride.viz.palette import class_palette
+from unstride.viz.pillow import line_width
+from unstride.viz.rows import image_row
 
 
 def class_overlay(
@@ -31,11 +31,11 @@ def class_overlay(
         classes: their names.
         opacity: of the colours, 0 to 1.
     """
-    entries = class_entries([labels], classes)
-    return with_legend(_laid(image, labels, classes, opacity), entries)
+    entries = class_legend([labels], classes)
+    return with_legend(_overlay(image, labels, classes, opacity), entries)
 
 
-def compared(
+def segmentation_comparison(
     image: Float[Tensor, "3 h w"],
     truth: Int64[Tensor, "h w"],
     found: Int64[Tensor, "h w"],
@@ -49,19 +49,19 @@ def compared(
         found: classes from 0.
         classes: their names.
     """
-    overlays = (_laid(image, labels, classes, OPACITY) for labels in (truth, found))
-    return with_legend(beside(image, *overlays), class_entries([truth, found], classes))
+    overlays = (_overlay(image, labels, classes, OPACITY) for labels in (truth, found))
+    return with_legend(image_row(image, *overlays), class_legend([truth, found], classes))
 
 
-def class_entries(maps: Sequence[Int64[Tensor, "_ _"]], classes: Sequence[str]) -> list[Entry]:
+def class_legend(maps: Sequence[Int64[Tensor, "_ _"]], classes: Sequence[str]) -> list[LegendEntry]:
     """The classes that occur in the maps, the largest first, with their colours."""
     inside = torch.cat([m[(m >= 0) & (m < len(classes))] for m in maps])
     area = inside.bincount(minlength=len(classes)).cpu()
     order = area.argsort(descending=True, stable=True).tolist()
-    colours = palette(classes).tolist()
-    return [Entry(classes[i], tuple(colours[i])) for i in order if area[i]]
+    colours = class_palette(classes).tolist()
+    return [LegendEntry(classes[i], tuple(colours[i])) for i in order if area[i]]
 
 
-def _laid(image: Tensor, labels: Tensor, classes: Sequence[str], opacity: float) -> Tensor:
-    picture = painted(image, labels, palette(classes), opacity=opacity)
-    return outlined(picture, labels, width=line(*labels.shape))
+def _overlay(image: Tensor, labels: Tensor, classes: Sequence[str], opacity: float) -> Tensor:
+    picture = blend_labels(image, labels, class_palette(classes), opacity=opacity)
+    return mark_boundaries(picture, labels, width=line_width(*labels.shape))

@@ -1,13 +1,13 @@
 """TODO."""
 
-CAMVID = {
+CAMVID_COLOURS = {
     "sky": (128, 128, 128), "building": (128, 0, 0), "pole": (192, 192, 128),
     "road": (128, 64, 128), "pavement": (60, 40, 222), "tree": (128, 128, 0),
     "sign": (192, 128, 128), "fence": (64, 64, 128), "car": (64, 0, 128),
     "pedestrian": (64, 64, 0), "bicyclist": (0, 128, 192),
 }  # fmt: skip
 
-CITYSCAPES = {
+CITYSCAPES_COLOURS = {
     "road": (128, 64, 128), "sidewalk": (244, 35, 232), "building": (70, 70, 70),
     "wall": (102, 102, 156), "fence": (190, 153, 153), "pole": (153, 153, 153),
     "traffic light": (250, 170, 30), "traffic sign": (220, 220, 0),

@@ -4,11 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-SAMPLE = 20_000  # pixels from which the components are estimated
-AT_ONCE = 4096  # pixels that are coloured together
+MAX_SAMPLES = 20_000  # pixels from which the components are estimated
+PIXELS_PER_CHUNK = 4096  # pixels that are coloured together
 
 
-class ColourSpace:
+class PCAColours:
     """Three principal components of some features, scaled to RGB.
 
     Args:
@@ -17,8 +17,8 @@ class ColourSpace:
     """
 
     def __init__(self, features: Float[Tensor, "b c h w"]):
-        pixels = _pixels(features.float())
-        step = max(len(pixels) // SAMPLE, 1)
+        pixels = _flatten_pixels(features.float())
+        step = max(len(pixels) // MAX_SAMPLES, 1)
         pixels = pixels[::step]
         self.mean = pixels.mean(0)
         _, _, components = torch.linalg.svd(pixels - self.mean, full_matrices=False)
@@ -39,17 +39,17 @@ class ColourSpace:
         out = torch.empty(b, 3, h, w, device=features.device)
         # A few rows at a time, of which copies are made. Nothing small may outlive them: it would
         # keep the allocator from using their place again.
-        rows = max(AT_ONCE // w, 1)
+        rows = max(PIXELS_PER_CHUNK // w, 1)
         for y in range(0, h, rows):
             out[:, :, y : y + rows] = self._coloured(features[:, :, y : y + rows])
         return out
 
     def _coloured(self, features: Tensor) -> Tensor:
         b, _, h, w = features.shape
-        projected = (_pixels(features.float()) - self.mean) @ self.components.T
+        projected = (_flatten_pixels(features.float()) - self.mean) @ self.components.T
         colours = (projected - self.low) / (self.high - self.low).clamp(min=1e-12)
         return colours.clamp(0, 1).reshape(b, h, w, 3).permute(0, 3, 1, 2)
 
 
-def _pixels(features: Tensor) -> Tensor:
+def _flatten_pixels(features: Tensor) -> Tensor:
     return features.permute(0, 2, 3, 1).flatten(0, 2)

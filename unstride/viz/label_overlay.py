@@ -7,7 +7,7 @@ from torch import Tensor
 OPACITY = 0.55
 
 
-def painted(
+def blend_labels(
     image: Float[Tensor, "3 h w"],
     numbers: Int64[Tensor, "h w"],
     colours: Float[Tensor, "n 3"],
@@ -30,7 +30,7 @@ def painted(
     return torch.where(inside, torch.lerp(image, chosen, opacity), image)
 
 
-def edges(numbers: Int64[Tensor, "h w"], width: int = 1) -> Bool[Tensor, "h w"]:
+def label_boundaries(numbers: Int64[Tensor, "h w"], width: int = 1) -> Bool[Tensor, "h w"]:
     """Where the pixel to the right or below has another number; lines that many pixels wide."""
     found = torch.zeros_like(numbers, dtype=torch.bool)
     found[:, :-1] |= numbers[:, :-1] != numbers[:, 1:]
@@ -43,7 +43,7 @@ def edges(numbers: Int64[Tensor, "h w"], width: int = 1) -> Bool[Tensor, "h w"]:
     return found
 
 
-def outlined(
+def mark_boundaries(
     picture: Float[Tensor, "3 h w"],
     numbers: Int64[Tensor, "h w"],
     *,
@@ -58,4 +58,4 @@ def outlined(
         width: of the lines, in pixels.
         shade: of the lines, 1 is white.
     """
-    return torch.where(edges(numbers, width), 0.35 * picture + 0.65 * shade, picture)
+    return torch.where(label_boundaries(numbers, width), 0.35 * picture + 0.65 * shade, picture)

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unstride.viz.pillow import as_tensor, font, letters
+from unstride.viz.pillow import default_font, font_size, to_tensor
 
 
-class Entry(NamedTuple):
+class LegendEntry(NamedTuple):
     """A name and its colour, RGB in [0, 1]."""
 
     name: str
@@ -18,16 +18,16 @@ class Entry(NamedTuple):
 
 
 def with_legend(
-    picture: Float[Tensor, "3 h w"], entries: Sequence[Entry]
+    picture: Float[Tensor, "3 h w"], entries: Sequence[LegendEntry]
 ) -> Float[Tensor, "3 H w"]:
     """The picture, and under it the entries, in their order, in as many lines as they take."""
     if not entries:
         return picture
-    strip = legend(entries, picture.shape[2], letters(picture.shape[1], picture.shape[2]))
+    strip = legend_strip(entries, picture.shape[2], font_size(picture.shape[1], picture.shape[2]))
     return torch.cat([picture, strip.to(picture)], 1)
 
 
-def legend(entries: Sequence[Entry], width: int, size: int) -> Float[Tensor, "3 h w"]:
+def legend_strip(entries: Sequence[LegendEntry], width: int, size: int) -> Float[Tensor, "3 h w"]:
     """Chips with names, in lines, on white.
 
     Args:
@@ -37,7 +37,7 @@ def legend(entries: Sequence[Entry], width: int, size: int) -> Float[Tensor, "3 
     """
     from PIL import Image, ImageDraw
 
-    written, margin, step = font(size), size // 2, round(1.6 * size)
+    written, margin, step = default_font(size), size // 2, round(1.6 * size)
     places, x, y = [], margin, margin
     for entry in entries:
         long = round(1.4 * size + written.getlength(entry.name))
@@ -48,14 +48,14 @@ def legend(entries: Sequence[Entry], width: int, size: int) -> Float[Tensor, "3 
     canvas = Image.new("RGB", (width, y + size + margin), "white")
     draw = ImageDraw.Draw(canvas)
     for (name, colour), (x, y) in zip(entries, places, strict=True):
-        fill = as_bytes(colour)
+        fill = to_rgb_bytes(colour)
         draw.rectangle([x, y, x + size - 1, y + size - 1], fill)
         middle = x + round(1.4 * size), y + size / 2
         draw.text(middle, name, fill="black", font=written, anchor="lm")
-    return as_tensor(canvas)
+    return to_tensor(canvas)
 
 
-def as_bytes(colour: Sequence[float]) -> tuple[int, int, int]:
+def to_rgb_bytes(colour: Sequence[float]) -> tuple[int, int, int]:
     """RGB in [0, 1] as Pillow has it."""
     red, green, blue = (round(255 * min(max(float(v), 0.0), 1.0)) for v in colour)
     return red, green, blue

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-CONES = torch.tensor(
+RGB_TO_LMS = torch.tensor(
     [
         [0.4122214708, 0.5363325363, 0.0514459929],
         [0.2119034982, 0.6806995451, 0.1073969566],
@@ -16,7 +16,7 @@ CONES = torch.tensor(
     ],
     dtype=torch.float64,
 )
-AXES = torch.tensor(
+LMS_TO_OKLAB = torch.tensor(
     [
         [0.2104542553, 0.7936177850, -0.0040720468],
         [1.9779984951, -2.4285922050, 0.4505937099],
@@ -30,11 +30,13 @@ def to_oklab(colours: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
     """Lightness in [0, 1], a and b of sRGB in [0, 1]."""
     seen = colours.double()
     linear = torch.where(seen <= 0.04045, seen / 12.92, ((seen + 0.055) / 1.055) ** 2.4)
-    return ((linear @ CONES.T).clamp(min=0) ** (1 / 3) @ AXES.T).float()
+    return ((linear @ RGB_TO_LMS.T).clamp(min=0) ** (1 / 3) @ LMS_TO_OKLAB.T).float()
 
 
 def from_oklab(colours: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
     """sRGB of lightness, a and b; outside [0, 1] where no screen can show it."""
-    linear = (colours.double() @ torch.linalg.inv(AXES).T) ** 3 @ torch.linalg.inv(CONES).T
+    linear = (colours.double() @ torch.linalg.inv(LMS_TO_OKLAB).T) ** 3 @ torch.linalg.inv(
+        RGB_TO_LMS
+    ).T
     curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(linear <= 0.0031308, 12.92 * linear, curved).float()

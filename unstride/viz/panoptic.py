@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from unstride.viz.label_overlay import outlined, painted
-from unstride.viz.legend import Entry, with_legend
-from unstride.viz.palette import palette, segment_colours
-from unstride.viz.pillow import line
+from unstride.viz.label_overlay import blend_labels, mark_boundaries
+from unstride.viz.legend import LegendEntry, with_legend
+from unstride.viz.palette import class_palette, segment_colours
+from unstride.viz.pillow import line_width
 
 
 def panoptic_overlay(
@@ -28,12 +28,12 @@ def panoptic_overlay(
     """
     known = sorted(classes_of)
     colours = segment_colours([classes_of[i] for i in known], classes)
-    picture = painted(image, ranks(ids, known), colours)
-    picture = outlined(picture, ids, width=line(*ids.shape))
-    return with_legend(picture, panoptic_entries(classes_of, classes))
+    picture = blend_labels(image, segment_indices(ids, known), colours)
+    picture = mark_boundaries(picture, ids, width=line_width(*ids.shape))
+    return with_legend(picture, panoptic_legend(classes_of, classes))
 
 
-def ranks(ids: Int64[Tensor, "h w"], known: Sequence[int]) -> Int64[Tensor, "h w"]:
+def segment_indices(ids: Int64[Tensor, "h w"], known: Sequence[int]) -> Int64[Tensor, "h w"]:
     """The place of each pixel's id among those that are known and sorted, or -1."""
     if not known:
         return torch.full_like(ids, -1)
@@ -42,12 +42,12 @@ def ranks(ids: Int64[Tensor, "h w"], known: Sequence[int]) -> Int64[Tensor, "h w
     return torch.where(listed[place] == ids, place, -1)
 
 
-def panoptic_entries(classes_of: Mapping[int, int], classes: Sequence[str]) -> list[Entry]:
+def panoptic_legend(classes_of: Mapping[int, int], classes: Sequence[str]) -> list[LegendEntry]:
     """The classes of the segments, in their order; of several segments how many."""
-    numbers, colours = list(classes_of.values()), palette(classes).tolist()
+    numbers, colours = list(classes_of.values()), class_palette(classes).tolist()
     entries = []
     for number in sorted(set(numbers)):
         many = numbers.count(number)
         name = classes[number] if many == 1 else f"{classes[number]} x {many}"
-        entries.append(Entry(name, tuple(colours[number])))
+        entries.append(LegendEntry(name, tuple(colours[number])))
     return entries

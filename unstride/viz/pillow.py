@@ -8,16 +8,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unstride.formats.atomic_write import unfinished
+from unstride.formats.atomic_write import atomic_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-SMALLEST = 10  # letters that can be read, in pixels
+MIN_FONT_SIZE = 10  # letters that can be read, in pixels
 
 
-def as_image(picture: Float[Tensor, "3 h w"]) -> "Image":
+def to_pil_image(picture: Float[Tensor, "3 h w"]) -> "Image":
     """RGB in [0, 1] as an image of Pillow."""
     from PIL import Image
 
@@ -25,31 +25,31 @@ def as_image(picture: Float[Tensor, "3 h w"]) -> "Image":
     return Image.fromarray(array)
 
 
-def as_tensor(image: "Image") -> Float[Tensor, "3 h w"]:
+def to_tensor(image: "Image") -> Float[Tensor, "3 h w"]:
     """An RGB image of Pillow, in [0, 1]."""
     import numpy as np
 
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
 
 
-def font(size: int) -> "FreeTypeFont | ImageFont":
+def default_font(size: int) -> "FreeTypeFont | ImageFont":
     """Pillow's own letters, so many pixels high, or the smallest that can be read."""
     from PIL import ImageFont
 
-    return ImageFont.load_default(size=max(size, SMALLEST))
+    return ImageFont.load_default(size=max(size, MIN_FONT_SIZE))
 
 
-def letters(height: int, width: int) -> int:
+def font_size(height: int, width: int) -> int:
     """How high letters are on a picture, in pixels: 13 at 480 x 360, 27 at 2000 x 1500."""
-    return max(round(0.7 * sqrt(min(height, width))), SMALLEST)
+    return max(round(0.7 * sqrt(min(height, width))), MIN_FONT_SIZE)
 
 
-def line(height: int, width: int) -> int:
+def line_width(height: int, width: int) -> int:
     """How wide a thin line is on a picture, in pixels: 1 at 480 x 360, 3 at 2000 x 1500."""
     return max(round(min(height, width) / 500), 1)
 
 
 def save_png(image: Float[Tensor, "3 h w"], path: str | Path) -> None:
     """Write RGB in [0, 1] as PNG; the file appears whole or not at all."""
-    with unfinished(Path(path)) as partial:
-        as_image(image).save(partial, format="PNG")
+    with atomic_path(Path(path)) as partial:
+        to_pil_image(image).save(partial, format="PNG")

@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from unstride.viz.pillow import as_image, as_tensor, font
+from unstride.viz.pillow import default_font, to_pil_image, to_tensor
 
 
-def side_by_side(
+def captioned_row(
     images: list[tuple[str, Float[Tensor, "1 3 h w"]]], height: int = 360, gap: int = 8
 ) -> Float[Tensor, "3 H W"]:
     """Pictures in a row, each with its caption, pixels shown as squares.
@@ -28,18 +28,18 @@ def side_by_side(
         h, w = image.shape[2:]
         shrink = Image.Resampling.LANCZOS if h > height else Image.Resampling.NEAREST
         size = max(round(w * height / h), 1), height
-        pictures.append(as_image(image[0]).resize(size, shrink))
+        pictures.append(to_pil_image(image[0]).resize(size, shrink))
     width = sum(p.width for p in pictures) + gap * (len(pictures) - 1)
     canvas = Image.new("RGB", (width, height + caption), "white")
     draw, x = ImageDraw.Draw(canvas), 0
     for (text, _), picture in zip(images, pictures, strict=True):
         canvas.paste(picture, (x, caption))
-        draw.text((x + 2, caption // 6), text, fill="black", font=font(height // 22))
+        draw.text((x + 2, caption // 6), text, fill="black", font=default_font(height // 22))
         x += picture.width + gap
-    return as_tensor(canvas)
+    return to_tensor(canvas)
 
 
-def beside(*pictures: Float[Tensor, "3 _ _"], gap: int = 8) -> Float[Tensor, "3 H W"]:
+def image_row(*pictures: Float[Tensor, "3 _ _"], gap: int = 8) -> Float[Tensor, "3 H W"]:
     """Pictures from left to right at their own sizes, tops aligned, on white."""
     height = max(p.shape[1] for p in pictures)
     last = len(pictures) - 1
@@ -52,13 +52,13 @@ def beside(*pictures: Float[Tensor, "3 _ _"], gap: int = 8) -> Float[Tensor, "3 
     )
 
 
-def titled(
+def stack_with_captions(
     rows: Sequence[tuple[str, Float[Tensor, "3 _ _"]]], size: int = 17
 ) -> Float[Tensor, "3 H W"]:
     """Pictures under each other, each below its line of text, as wide as the widest."""
     from PIL import Image, ImageDraw
 
-    letters, line = font(size), 2 * size
+    letters, line = default_font(size), 2 * size
     width = max(
         *(p.shape[2] for _, p in rows), *(int(letters.getlength(text)) + 8 for text, _ in rows)
     )
@@ -66,6 +66,6 @@ def titled(
     draw, top = ImageDraw.Draw(canvas), 0
     for text, picture in rows:
         draw.text((2, top + size // 2), text, fill="black", font=letters)
-        canvas.paste(as_image(picture), (0, top + line))
+        canvas.paste(to_pil_image(picture), (0, top + line))
         top += line + picture.shape[1]
-    return as_tensor(canvas)
+    return to_tensor(canvas)

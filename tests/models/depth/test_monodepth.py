@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from unstride.backbones.pyramid import create_pyramid
-from unstride.geometry import pose_matrix, reproject
-from unstride.losses.photometric import edge_aware_smoothness
+from unstride.geometry import pose_matrix, warp_image
+from unstride.losses.photometric import edge_aware_smoothness_loss
 from unstride.metrics import depth_errors
 from unstride.models.depth.monodepth import Monodepth
 from unstride.models.depth.pose_network import PoseNetwork
@@ -97,7 +97,7 @@ def test_the_loss_is_least_at_the_true_depth_and_motion():
 def test_the_scene_of_these_tests_is_what_it_claims():
     sample = scene(torch.tensor(2.0))
     depth = torch.full((2, H, W), 2.0)
-    warped = reproject(sample["sources"][0], depth, steps(), K.expand(2, 3, 3))[0]
+    warped = warp_image(sample["sources"][0], depth, steps(), K.expand(2, 3, 3))[0]
     error = (warped - sample["image"]).abs()[..., 6:-6]
     assert error.max() < 0.03
     assert (sample["sources"][0] - sample["image"]).abs().mean() > 0.2
@@ -123,7 +123,7 @@ def test_smoothness_counts_less_at_coarser_scales():
     sample = scene(torch.tensor(2.0)) | {"image": image}
     flat = torch.full((1, 1, *model.given.shape[1:]), 0.5)
     maps = model.disparities(image, (1, 2, 4, 8))
-    parts = [edge_aware_smoothness(m, flat[..., ::n, ::n]) * 1e-3 / n for n, m in maps.items()]
+    parts = [edge_aware_smoothness_loss(m, flat[..., ::n, ::n]) * 1e-3 / n for n, m in maps.items()]
     torch.testing.assert_close(model.loss(sample)["smoothness"], torch.stack(parts).mean())
 
 

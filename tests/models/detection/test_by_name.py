@@ -5,8 +5,8 @@ import timm
 from torch import nn
 
 from unstride.backbones.pyramid import Pyramid
-from unstride.models.detection.by_name import create_object_detector
-from unstride.models.panoptic.by_name import create_panoptic
+from unstride.models.detection.by_name import create_detector_by_name
+from unstride.models.panoptic.by_name import create_panoptic_network
 from unstride.upsamplers import SAPA, Bilinear, CarafeUpsample
 
 KINDS = {"things": [1, 18], "stuff": [200]}
@@ -22,21 +22,21 @@ def inside(network, kind):
 
 
 def test_a_word_goes_to_the_fpn_and_to_the_mask_head():
-    network = create_object_detector("mask_rcnn", pyramid(), 2, upsampler="carafe", **SMALL)
+    network = create_detector_by_name("mask_rcnn", pyramid(), 2, upsampler="carafe", **SMALL)
     assert inside(network.backbone.fpn, CarafeUpsample) == 2
     assert inside(network.roi_heads.mask_predictor, CarafeUpsample) == 1
 
 
 def test_one_that_needs_a_guide_leaves_the_mask_head_its_deconvolution():
-    network = create_object_detector("mask_rcnn", pyramid(), 2, upsampler="sapa", **SMALL)
+    network = create_detector_by_name("mask_rcnn", pyramid(), 2, upsampler="sapa", **SMALL)
     assert inside(network.backbone.fpn, SAPA) == 2
     assert inside(network.roi_heads.mask_predictor, nn.ConvTranspose2d) == 1
     with pytest.raises(ValueError, match="needs a guide"):
-        create_object_detector("mask_rcnn", pyramid(), 2, mask_upsampler="sapa", **SMALL)
+        create_detector_by_name("mask_rcnn", pyramid(), 2, mask_upsampler="sapa", **SMALL)
 
 
 def test_the_mask_head_has_a_word_of_its_own():
-    network = create_object_detector(
+    network = create_detector_by_name(
         "mask_rcnn", pyramid(), 2, upsampler="sapa", mask_upsampler="carafe:kernel_size=3", **SMALL
     )
     assert inside(network.backbone.fpn, SAPA) == 2
@@ -45,23 +45,29 @@ def test_the_mask_head_has_a_word_of_its_own():
 
 @pytest.mark.parametrize("name", ["faster_rcnn", "fcos", "retinanet"])
 def test_without_a_mask_head_the_word_goes_to_the_fpn(name):
-    network = create_object_detector(name, pyramid(), 2, upsampler="carafe", **SMALL)
+    network = create_detector_by_name(name, pyramid(), 2, upsampler="carafe", **SMALL)
     assert inside(network, CarafeUpsample) == (2 if name == "faster_rcnn" else 1)
 
 
 def test_a_panoptic_word_goes_everywhere():
-    network = create_panoptic("panoptic_fpn", pyramid(), 3, upsampler="carafe", **KINDS, **SMALL)
+    network = create_panoptic_network(
+        "panoptic_fpn", pyramid(), 3, upsampler="carafe", **KINDS, **SMALL
+    )
     assert inside(network.detector.backbone.fpn, CarafeUpsample) == 2
     assert inside(network.detector.roi_heads.mask_predictor, CarafeUpsample) == 1
     assert inside(network.branch, CarafeUpsample) == 3
-    network = create_panoptic("panoptic_deeplab", pyramid(), 3, upsampler="sapa", width=16, **KINDS)
+    network = create_panoptic_network(
+        "panoptic_deeplab", pyramid(), 3, upsampler="sapa", width=16, **KINDS
+    )
     assert inside(network, SAPA) == 4
-    network = create_panoptic("panoptic_fpn", pyramid(), 3, upsampler="sapa", **KINDS, **SMALL)
+    network = create_panoptic_network(
+        "panoptic_fpn", pyramid(), 3, upsampler="sapa", **KINDS, **SMALL
+    )
     assert inside(network, SAPA) == 5
 
 
 def test_a_word_for_a_single_place():
-    network = create_panoptic(
+    network = create_panoptic_network(
         "panoptic_fpn", pyramid(), 3, branch_upsampler="carafe", **KINDS, **SMALL
     )
     assert inside(network, CarafeUpsample) == inside(network.branch, CarafeUpsample) == 3
@@ -69,7 +75,7 @@ def test_a_word_for_a_single_place():
 
 
 def test_the_second_version_in_a_panoptic_network_of_any_width():
-    network = create_panoptic(
+    network = create_panoptic_network(
         "panoptic_fpn", pyramid(), 3, mask_upsampler="carafe", version=2, **KINDS, **SMALL
     )
     heads, width = network.detector.roi_heads, SMALL["width"]
@@ -83,7 +89,7 @@ def test_the_second_version_in_a_panoptic_network_of_any_width():
 
 @pytest.mark.parametrize("width", [16, 256])
 def test_heads_are_as_wide_as_the_levels(width):
-    network = create_object_detector("mask_rcnn", pyramid(), 2, width=width, min_size=64)
+    network = create_detector_by_name("mask_rcnn", pyramid(), 2, width=width, min_size=64)
     heads = network.roi_heads
     assert network.backbone.out_channels == width
     assert heads.box_head.fc6.weight.shape == (4 * width, 49 * width)
@@ -95,19 +101,29 @@ def test_heads_are_as_wide_as_the_levels(width):
 @pytest.mark.parametrize(
     ("make", "name", "options", "message"),
     [
-        (create_object_detector, "yolo", {}, "model 'yolo': there are faster_rcnn, mask_rcnn"),
-        (create_object_detector, "fcos", {"wdth": 1}, "wdth: no option of fcos"),
-        (create_object_detector, "fcos", {"width": 48}, "width 48: fcos has 32 groups"),
-        (create_object_detector, "fcos", {"width": 32}, "width 32: fcos has 32 groups"),
+        (create_detector_by_name, "yolo", {}, "model 'yolo': there are faster_rcnn, mask_rcnn"),
+        (create_detector_by_name, "fcos", {"wdth": 1}, "wdth: no option of fcos"),
+        (create_detector_by_name, "fcos", {"width": 48}, "width 48: fcos has 32 groups"),
+        (create_detector_by_name, "fcos", {"width": 32}, "width 32: fcos has 32 groups"),
         (
-            create_object_detector,
+            create_detector_by_name,
             "fcos",
             {"upsampler": "carafe:size=1"},
             "upsampler 'carafe:size=1': no option size",
         ),
-        (create_panoptic, "upsnet", KINDS, "there are panoptic_fpn, panoptic_deeplab"),
-        (create_panoptic, "panoptic_fpn", {"things": [1], "stuff": []}, "classes 3: there are 1"),
-        (create_panoptic, "panoptic_deeplab", KINDS | {"wdth": 1}, "model panoptic_deeplab: "),
+        (create_panoptic_network, "upsnet", KINDS, "there are panoptic_fpn, panoptic_deeplab"),
+        (
+            create_panoptic_network,
+            "panoptic_fpn",
+            {"things": [1], "stuff": []},
+            "classes 3: there are 1",
+        ),
+        (
+            create_panoptic_network,
+            "panoptic_deeplab",
+            KINDS | {"wdth": 1},
+            "model panoptic_deeplab: ",
+        ),
     ],
 )
 def test_what_there_is_not_is_named(make, name, options, message):

@@ -11,13 +11,13 @@ from torchvision.models.detection.faster_rcnn import TwoMLPHead
 
 from unstride.backbones.pyramid import Pyramid
 from unstride.models.detection.detector import (
-    KINDS,
+    DETECTORS,
     MaskPredictor,
     create_detector,
 )
 from unstride.models.detection.torchvision_weights import (
-    freeze_norms,
-    load_torchvision,
+    convert_to_frozen_batchnorm,
+    load_torchvision_weights,
 )
 from unstride.upsamplers.by_name import create_upsampler
 
@@ -52,7 +52,7 @@ def varied(model):
     return model
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DETECTORS)
 @pytest.mark.parametrize("size", [90, 96])  # as it is, and resized
 def test_torchvision_checkpoints_load_and_give_its_numbers(kind, size):
     options = {"min_size": size, "max_size": 200}
@@ -60,9 +60,9 @@ def test_torchvision_checkpoints_load_and_give_its_numbers(kind, size):
     options[threshold] = 0.0
     number = {"num_classes": 6, "weights": None, "weights_backbone": None}
     model = varied(BUILT[kind](**number, **options)).eval()
-    freeze_norms(model.backbone.body)
-    ours = create_detector(kind, freeze_norms(resnet()), 5, **options).eval()
-    load_torchvision(ours, model.state_dict())
+    convert_to_frozen_batchnorm(model.backbone.body)
+    ours = create_detector(kind, convert_to_frozen_batchnorm(resnet()), 5, **options).eval()
+    load_torchvision_weights(ours, model.state_dict())
     images = [torch.rand(shape) for shape in (IMAGES if size == 96 else [(3, 90, 128)])]
 
     with torch.no_grad():
@@ -86,7 +86,7 @@ def test_checkpoints_of_version_2_load_and_give_torchvisions_numbers_and_losses(
     number = {"num_classes": 6, "weights": None, "weights_backbone": None}
     model = varied(SECOND[kind](**number, **options)).eval()
     ours = create_detector(kind, resnet(), 5, version=2, **options).eval()
-    load_torchvision(ours, model.state_dict())
+    load_torchvision_weights(ours, model.state_dict())
     images = [torch.rand(3, 64, 96)]
     target = {
         "boxes": torch.tensor([[4.0, 4, 40, 50]]),
@@ -115,10 +115,10 @@ def apart(scores):
 
 
 @pytest.mark.parametrize(
-    ("kind", "version"), [*((kind, 1) for kind in KINDS), *((kind, 2) for kind in SECOND)]
+    ("kind", "version"), [*((kind, 1) for kind in DETECTORS), *((kind, 2) for kind in SECOND)]
 )
 def test_losses_reach_every_parameter(kind, version):
-    pyramid = freeze_norms(resnet("resnet10t"))
+    pyramid = convert_to_frozen_batchnorm(resnet("resnet10t"))
     carafe = partial(create_upsampler, "carafe")
     options = {"mask_upsampler": carafe} if kind == "mask_rcnn" else {}
     options |= {"min_size": 64, "version": version}
@@ -203,10 +203,12 @@ def test_a_head_of_ones_own_is_kept(version):
     assert model.roi_heads.box_predictor.cls_score.in_features == 128
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DETECTORS)
 def test_boxes_are_not_rounded_to_half_types(kind):
     sure = {"box_score_thresh": 0.0} if "rcnn" in kind else {"score_thresh": 0.0}
-    model = create_detector(kind, freeze_norms(resnet("resnet10t")), 2, min_size=64, **sure).eval()
+    model = create_detector(
+        kind, convert_to_frozen_batchnorm(resnet("resnet10t")), 2, min_size=64, **sure
+    ).eval()
     boxes = []
     hook = model.transform.postprocess
     model.transform.postprocess = lambda result, *sizes: (
@@ -220,7 +222,7 @@ def test_boxes_are_not_rounded_to_half_types(kind):
 
 
 def test_frozen_norms_keep_their_type():
-    network = freeze_norms(torch.nn.Sequential(torch.nn.BatchNorm2d(3)).double())
+    network = convert_to_frozen_batchnorm(torch.nn.Sequential(torch.nn.BatchNorm2d(3)).double())
     assert {v.dtype for v in network.state_dict().values()} == {torch.float64}
 
 
@@ -282,9 +284,9 @@ def test_norms_frozen_and_not_give_the_same_in_evaluation():
     pyramid = varied(resnet("resnet10t")).eval()
     same, image = deepcopy(pyramid), torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        before, after = pyramid(image), freeze_norms(pyramid)(image)
+        before, after = pyramid(image), convert_to_frozen_batchnorm(pyramid)(image)
         for stride in before:
             torch.testing.assert_close(after[stride], before[stride], rtol=1e-4, atol=1e-4)
-        coarse = freeze_norms(same, 0.1)(image)
+        coarse = convert_to_frozen_batchnorm(same, 0.1)(image)
     assert not torch.allclose(coarse[32], before[32], rtol=1e-3)
     assert not [m for m in pyramid.modules() if type(m) is torch.nn.BatchNorm2d]

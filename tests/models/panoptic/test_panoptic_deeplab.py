@@ -9,18 +9,23 @@ from torch.nn.functional import relu
 
 from unstride.formats.labels import UNLABELLED
 from unstride.formats.segments import Segment
-from unstride.heads.aspp_decoder import Decoder
+from unstride.heads.aspp_decoder import PanopticDecoder
 from unstride.metrics import PanopticQuality
 from unstride.models.panoptic.panoptic_deeplab import (
-    Fields,
     PanopticDeepLab,
+    PanopticOutput,
     panoptic_loss,
 )
-from unstride.transforms.panoptic_targets import Centres, Classes, centres, class_map
+from unstride.transforms.panoptic_targets import (
+    CentreTargets,
+    PanopticClasses,
+    centre_targets,
+    semantic_map,
+)
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.by_name import create_upsampler
 
-CLASSES = Classes(things=(1, 18), stuff=(100, 200))
+CLASSES = PanopticClasses(things=(1, 18), stuff=(100, 200))
 
 
 class Tiny(nn.Module):
@@ -82,14 +87,14 @@ def test_offsets_are_said_in_cells_of_the_coarsest_grid():
 
 @pytest.mark.parametrize(("stride", "rates"), [(8, 12), (16, 6), (32, 3), (256, 1)])
 def test_surroundings_are_as_wide_at_every_stride(stride, rates):
-    decoder = Decoder({4: 8, stride: 8}, 8, 8, partial(create_upsampler, "bilinear"))
+    decoder = PanopticDecoder({4: 8, stride: 8}, 8, 8, partial(create_upsampler, "bilinear"))
     found = [block[0].dilation[0] for block in decoder.context.near]
     assert found == [1, rates, *(max(n // stride, 1) for n in (192, 288))]
 
 
 def test_channels_are_those_of_the_paper():
     channels = {4: 24, 8: 40, 16: 320}
-    decoders = [Decoder(channels, 256, width, Bilinear) for width in (256, 128)]
+    decoders = [PanopticDecoder(channels, 256, width, Bilinear) for width in (256, 128)]
     inside = [[skip[0].out_channels for skip in decoder.skips] for decoder in decoders]
     assert inside == [[64, 32], [32, 16]]
     mixed = [[fuse[1][0].in_channels for fuse in decoder.fuse] for decoder in decoders]
@@ -124,8 +129,8 @@ def test_half_types_inside_leave_the_fields_whole():
 def test_every_parameter_learns():
     model = PanopticDeepLab(Tiny(), CLASSES, width=16)
     image, ids, segments = scene()
-    semantic = class_map(ids, segments, CLASSES)[None]
-    losses = panoptic_loss(model(image), semantic, [centres(ids, segments, CLASSES)])
+    semantic = semantic_map(ids, segments, CLASSES)[None]
+    losses = panoptic_loss(model(image), semantic, [centre_targets(ids, segments, CLASSES)])
     sum(losses.values()).backward()
     assert [n for n, p in model.named_parameters() if p.grad is None or p.grad.eq(0).all()] == []
 
@@ -133,7 +138,10 @@ def test_every_parameter_learns():
 def test_an_image_is_learned():
     model = PanopticDeepLab(Tiny(), CLASSES, width=32)
     image, ids, segments = scene()
-    semantic, truth = class_map(ids, segments, CLASSES)[None], [centres(ids, segments, CLASSES)]
+    semantic, truth = (
+        semantic_map(ids, segments, CLASSES)[None],
+        [centre_targets(ids, segments, CLASSES)],
+    )
     optimiser = torch.optim.Adam(model.parameters(), 3e-3)
     for _ in range(120):
         optimiser.zero_grad()
@@ -149,11 +157,11 @@ def test_an_image_is_learned():
 def made_fields():
     semantic = torch.zeros(1, 4, 2, 5)
     semantic[0, 1] = 2.0
-    return Fields(semantic, torch.full((1, 2, 5), 0.5), torch.ones(1, 2, 2, 5))
+    return PanopticOutput(semantic, torch.full((1, 2, 5), 0.5), torch.ones(1, 2, 2, 5))
 
 
 def made_truth(known=True, objects=True):
-    return Centres(
+    return CentreTargets(
         torch.zeros(2, 5), torch.zeros(2, 2, 5), torch.full((2, 5), known),
         torch.full((2, 5), objects),
     )  # fmt: skip

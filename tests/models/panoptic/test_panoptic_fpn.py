@@ -13,25 +13,25 @@ from unstride.formats.segments import (
     Segment,
     check_segments,
 )
-from unstride.models.detection.torchvision_weights import freeze_norms
-from unstride.models.panoptic.panoptic_fpn import PanopticFPN, _resized
-from unstride.transforms.panoptic_targets import Classes, object_target
+from unstride.models.detection.torchvision_weights import convert_to_frozen_batchnorm
+from unstride.models.panoptic.panoptic_fpn import PanopticFPN, _resize_logits
+from unstride.transforms.panoptic_targets import PanopticClasses, panoptic_fpn_target
 from unstride.upsamplers.by_name import create_upsampler
 
-CLASSES = Classes(things=(1, 18), stuff=(100, 200))
+CLASSES = PanopticClasses(things=(1, 18), stuff=(100, 200))
 
 
 def small(**options):
     pyramid = Pyramid(timm.create_model("resnet10t", num_classes=0), name="resnet10t")
     options = {"branch_width": 32, "min_size": 64, "max_size": 96} | options
-    return PanopticFPN(freeze_norms(pyramid), CLASSES, **options)
+    return PanopticFPN(convert_to_frozen_batchnorm(pyramid), CLASSES, **options)
 
 
 def target(crowd=False):
     ids = torch.full((64, 72), 4)
     ids[4:30, 4:30], ids[40:60, 30:60], ids[:, 70:] = 1, 2, 0
     segments = [Segment(1, 18), Segment(2, 1, crowd), Segment(4, 200)]
-    return object_target({"ids": ids[None], "segments": segments, "image_id": 3}, CLASSES)
+    return panoptic_fpn_target({"ids": ids[None], "segments": segments, "image_id": 3}, CLASSES)
 
 
 @pytest.mark.parametrize("name", ["bilinear", "carafe"])
@@ -105,8 +105,8 @@ def test_classes_lie_where_they_were_seen():
     logits = torch.full((3, 96, 96), 50.0)  # what no pixel of the image says
     logits[:, :64, :72] = torch.rand(3, 64, 72)
     small_part = interpolate(logits[None, :, :64, :72], (32, 36), mode="bilinear")[0]
-    assert torch.equal(_resized(logits, (64, 72), (32, 36)), small_part)
-    assert _resized(logits, (64, 72), (32, 36)).max() <= 1
+    assert torch.equal(_resize_logits(logits, (64, 72), (32, 36)), small_part)
+    assert _resize_logits(logits, (64, 72), (32, 36)).max() <= 1
 
 
 def test_the_semantic_loss_has_its_weight():

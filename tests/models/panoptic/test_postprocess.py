@@ -4,14 +4,19 @@ import pytest
 import torch
 
 from tests.datasets.layouts import shared_data
-from unstride.datasets.coco_panoptic import COCOPanopticObjects
+from unstride.datasets.coco_panoptic import COCOPanoptic
 from unstride.formats.labels import UNLABELLED
 from unstride.formats.segments import Segment
 from unstride.metrics import PanopticQuality
 from unstride.models.panoptic.postprocess import find_centres, group_pixels, merge_objects
-from unstride.transforms.panoptic_targets import Classes, centres, class_map, object_target
+from unstride.transforms.panoptic_targets import (
+    PanopticClasses,
+    centre_targets,
+    panoptic_fpn_target,
+    semantic_map,
+)
 
-CLASSES = Classes(things=(1, 18), stuff=(100, 200))
+CLASSES = PanopticClasses(things=(1, 18), stuff=(100, 200))
 
 
 def strip(*columns, width=10):
@@ -144,18 +149,18 @@ def test_targets_of_a_map():
     ids, segments = hand_made()
     gone = Segment(3, 1)
     target = {"ids": ids[None], "segments": [*segments, gone], "image_id": 4}
-    objects = object_target(target, CLASSES)
+    objects = panoptic_fpn_target(target, CLASSES)
     assert (objects["labels"].tolist(), objects["iscrowd"].tolist()) == ([2, 1], [False, True])
     assert objects["boxes"].tolist() == [[0, 0, 4, 4], [4, 0, 8, 4]]
     assert objects["semantic"][0, 0].tolist() == [0] * 8
     assert objects["semantic"][0, 5].tolist() == [2] * 6 + [UNLABELLED] * 2
-    painted = class_map(ids, segments, CLASSES)
+    painted = semantic_map(ids, segments, CLASSES)
     assert painted[0].tolist() == [1] * 4 + [0] * 4
     assert painted[5].tolist() == [3] * 6 + [UNLABELLED] * 2
 
 
 def test_centres_of_a_map():
-    heat, offsets, is_known, is_object = centres(*hand_made(), CLASSES)
+    heat, offsets, is_known, is_object = centre_targets(*hand_made(), CLASSES)
     assert is_object.tolist() == (hand_made()[0] == 7).tolist()
     assert is_known[0].tolist() == [True] * 4 + [False] * 4  # a crowd is not known
     assert is_known[5].tolist() == [True] * 6 + [False] * 2  # nor is void
@@ -166,8 +171,8 @@ def test_centres_of_a_map():
 
 
 def real():
-    dataset = COCOPanopticObjects(shared_data("coco"), "val")
-    classes = Classes.of(dataset.categories)
+    dataset = COCOPanoptic(shared_data("coco"), "val")
+    classes = PanopticClasses.of(dataset.categories)
     for index in range(12):
         target = dataset[index][1]
         yield classes, target, torch.as_tensor(target["ids"])[0]
@@ -177,7 +182,7 @@ def test_a_merged_truth_has_quality_one():
     metric = None
     for classes, target, ids in real():
         metric = metric or PanopticQuality(*classes)
-        objects = object_target(target, classes)
+        objects = panoptic_fpn_target(target, classes)
         single = ~objects["iscrowd"]
         found, segments = merge_objects(
             torch.as_tensor(objects["masks"])[single].bool(), objects["labels"][single],
@@ -194,8 +199,8 @@ def test_a_grouped_truth_has_nearly_quality_one():
         metric = metric or PanopticQuality(*classes)
         whole = whole or PanopticQuality(*classes)
         segments = target["segments"]
-        truth = centres(ids, segments, classes)
-        semantic = class_map(ids, segments, classes)
+        truth = centre_targets(ids, segments, classes)
+        semantic = semantic_map(ids, segments, classes)
         found = group_pixels(semantic, truth.heat, truth.offsets, classes, min_area=0)
         metric.update(*found, ids, segments)
         single = sum(s.category in classes.things and not s.is_crowd for s in segments)

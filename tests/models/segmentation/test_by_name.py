@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.functional import interpolate, pad
 
 from tests.models.tiny_pyramid import TinyPyramid
-from tests.necks.factories import FACTORIES, Own, wake, without_gradient
+from tests.necks.factories import FACTORIES, CustomUpsampler, parameters_without_gradient, randomise
 from unstride.backbones.pyramid import create_pyramid
 from unstride.models.segmentation.hrnet_ocr import HRNetOCR
 from unstride.models.segmentation.semantic_fpn import SemanticFPN
@@ -58,7 +58,7 @@ def test_the_forward_is_the_logits_alone(name):
 @every_model
 @torch.inference_mode()
 def test_an_image_knows_nothing_of_its_batch(name):
-    model, images = wake(built(name)).eval(), torch.rand(3, 3, 37, 51)
+    model, images = randomise(built(name)).eval(), torch.rand(3, 3, 37, 51)
     torch.testing.assert_close(model(images)[1:2], model(images[1:2]))
 
 
@@ -66,7 +66,7 @@ def test_an_image_knows_nothing_of_its_batch(name):
 @torch.inference_mode()
 def test_padding_is_cropped_where_it_was_put(name):
     """The image mirrored by hand gives the same logits, and more beside them."""
-    model, image = wake(built(name)).eval(), torch.rand(1, 3, 37, 51)
+    model, image = randomise(built(name)).eval(), torch.rand(1, 3, 37, 51)
     by_hand = pad(image, (0, 13, 0, 11), mode="reflect")
     assert torch.equal(model(image), model(by_hand)[:, :, :37, :51])
 
@@ -84,7 +84,7 @@ def test_any_operator_at_any_place(name, place, operator):
     assert logits.shape == (2, 4, 37, 51)
     loss = logits.square().sum() + (0 if auxiliary is None else auxiliary.square().sum())
     loss.backward()
-    assert without_gradient(model) == []
+    assert parameters_without_gradient(model) == []
 
 
 def carafes(model):
@@ -128,13 +128,18 @@ def test_the_last_step_is_from_the_finest_stride():
 
 
 def test_the_image_guides_the_last_step():
-    assert built("upernet", last_upsampler=partial(Own, guide_channels=3)).last.guide_channels == 3
+    assert (
+        built(
+            "upernet", last_upsampler=partial(CustomUpsampler, guide_channels=3)
+        ).last.guide_channels
+        == 3
+    )
     assert built("upernet", last_upsampler=FACTORIES["sapa"]).last.guide_channels == 3
 
 
 @every_model
 def test_rough_logits_are_enlarged_bilinearly(name):
-    model, image = wake(built(name)).eval(), torch.rand(1, 3, 32, 48)
+    model, image = randomise(built(name)).eval(), torch.rand(1, 3, 32, 48)
     rough = model.coarse(model.pyramid(image), image)[1]
     auxiliary = model.predictions(image).auxiliary
     if rough is None:
@@ -146,7 +151,7 @@ def test_rough_logits_are_enlarged_bilinearly(name):
 @every_model
 def test_the_logits_hear_of_every_parameter(name):
     """A gradient that is there may be zero: a path that was cut."""
-    model = wake(built(name))
+    model = randomise(built(name))
     logits, auxiliary = model.predictions(torch.rand(4, 3, 64, 96))
     loss = (logits * torch.randn_like(logits)).sum()
     if auxiliary is not None:
@@ -163,7 +168,7 @@ def test_upernets_neck_has_batch_normalisation():
 @pytest.mark.parametrize("level", [4, 8, 16])
 @torch.inference_mode()
 def test_upernets_logits_depend_on_every_level(level):
-    model, image = wake(built("upernet")).eval(), torch.rand(1, 3, 64, 96)
+    model, image = randomise(built("upernet")).eval(), torch.rand(1, 3, 64, 96)
     features = model.pyramid(image)
     before = model.coarse(features, image)[0]
     other = features | {level: torch.rand_like(features[level])}
@@ -183,4 +188,4 @@ def test_on_a_true_pyramid_every_parameter_learns(name, backbone):
     logits, auxiliary = model.predictions(torch.rand(2, 3, 70, 50))
     assert logits.shape == (2, 5, 70, 50)
     (logits.sum() + (0 if auxiliary is None else auxiliary.sum())).backward()
-    assert without_gradient(model) == []
+    assert parameters_without_gradient(model) == []

@@ -13,7 +13,7 @@ from unstride.models.upsampler_options import build_named
 DEPTH_NETWORKS = ("supervised", "monodepth")
 
 
-def create_depth(
+def create_depth_network(
     name: str,
     pyramid: Pyramid,
     classes: int = 0,

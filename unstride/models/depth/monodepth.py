@@ -14,21 +14,24 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from unstride.backbones.padding import pad_image
 from unstride.backbones.pyramid import Pyramid
-from unstride.geometry import reproject
-from unstride.heads.pixel_decoder import WIDTH, PixelDecoder, head
-from unstride.losses.photometric import edge_aware_smoothness, minimum_reprojection
+from unstride.geometry import warp_image
+from unstride.heads.pixel_decoder import DECODER_WIDTH, PixelDecoder, prediction_head
+from unstride.losses.photometric import edge_aware_smoothness_loss, minimum_reprojection_loss
 from unstride.models.depth.pose_network import PoseNetwork
-from unstride.precision import widened
-from unstride.upsamplers.factory import Factory
+from unstride.precision import upcast_half
+from unstride.upsamplers.factory import UpsamplerFactory
 from unstride.upsamplers.interpolation import Bilinear
 
-NEAR, FAR = 0.1, 100.0  # in the unit of the translation, which is metres only if that is known
-SMOOTHNESS = 1e-3  # at the finest scale; divided by the stride at coarser ones
-DISPARITIES = 4  # strides at which there is a disparity, from 1 on
+MIN_DEPTH, MAX_DEPTH = (
+    0.1,
+    100.0,
+)  # in the unit of the translation, which is metres only if that is known
+SMOOTHNESS_WEIGHT = 1e-3  # at the finest scale; divided by the stride at coarser ones
+NUM_SCALES = 4  # strides at which there is a disparity, from 1 on
 
 
 class Monodepth(nn.Module):
-    """Depth of a photograph, trained on frames with their neighbours (`Neighbours`).
+    """Depth of a photograph, trained on frames with their neighbours (`FrameTriplets`).
 
     Without poses depth has no unit: compare it with median alignment.
 
@@ -45,17 +48,19 @@ class Monodepth(nn.Module):
     def __init__(
         self,
         pyramid: Pyramid,
-        upsampler: Factory = Bilinear,
+        upsampler: UpsamplerFactory = Bilinear,
         *,
-        width: int = WIDTH,
-        depths: tuple[float, float] = (NEAR, FAR),
+        width: int = DECODER_WIDTH,
+        depths: tuple[float, float] = (MIN_DEPTH, MAX_DEPTH),
     ):
         super().__init__()
         if not 0 < depths[0] < depths[1]:
             raise ValueError(f"depths {depths}: 0 < nearest < farthest is needed")
         self.pyramid, self.depths, self.pose = pyramid, depths, PoseNetwork()
-        self.decoder = PixelDecoder(pyramid.channels, upsampler, width=width, levels=DISPARITIES)
-        self.heads = nn.ModuleDict({str(stride): head(width, 1) for stride in self.decoder.strides})
+        self.decoder = PixelDecoder(pyramid.channels, upsampler, width=width, levels=NUM_SCALES)
+        self.heads = nn.ModuleDict(
+            {str(stride): prediction_head(width, 1) for stride in self.decoder.strides}
+        )
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h w"]:
         """The depth of each pixel of an image, RGB in [0, 1] and of any size."""
@@ -69,7 +74,7 @@ class Monodepth(nn.Module):
         size = image.shape[2], image.shape[3]
         padded = pad_image(image, self.pyramid.padded_size(size))
         levels = self.decoder(self.pyramid(image), padded)
-        return {n: widened(self.heads[str(n)](levels[n]))[:, 0].sigmoid() for n in strides}
+        return {n: upcast_half(self.heads[str(n)](levels[n]))[:, 0].sigmoid() for n in strides}
 
     def depth(self, disparity: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
         """1 / (1 / far + (1 / near - 1 / far) disparity)."""
@@ -98,7 +103,7 @@ class Monodepth(nn.Module):
         Means over the scales, at each of which the disparity is first enlarged to the image.
 
         Args:
-            sample: a batch of `Neighbours`; where it has `shown`, the networks see these frames.
+            sample: a batch of `FrameTriplets`; where it has `shown`, the networks see these frames.
             known_motion: take the sample's poses; then depth is in metres.
             generator: of the noise that breaks the ties of auto-masking.
         """
@@ -114,13 +119,17 @@ class Monodepth(nn.Module):
             whole = interpolate(disparity[:, None], padded, mode="bilinear")[:, 0]
             depth = self.depth(whole[:, : size[0], : size[1]])
             warped = [
-                reproject(sources[:, i], depth, poses[:, i], sample["intrinsics"])[0]
+                warp_image(sources[:, i], depth, poses[:, i], sample["intrinsics"])[0]
                 for i in range(sources.shape[1])
             ]
             unmoved = list(sources.unbind(1))
-            photometric.append(minimum_reprojection(image, warped, unmoved, generator=generator)[0])
+            photometric.append(
+                minimum_reprojection_loss(image, warped, unmoved, generator=generator)[0]
+            )
             small = adaptive_avg_pool2d(scene, (disparity.shape[1], disparity.shape[2]))
-            smoothness.append(SMOOTHNESS / stride * edge_aware_smoothness(disparity, small))
+            smoothness.append(
+                SMOOTHNESS_WEIGHT / stride * edge_aware_smoothness_loss(disparity, small)
+            )
         parts = {
             "photometric": torch.stack(photometric).mean(),
             "smoothness": torch.stack(smoothness).mean(),

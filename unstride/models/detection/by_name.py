@@ -5,11 +5,11 @@ from typing import Any
 from torch import nn
 
 from unstride.backbones.pyramid import Pyramid
-from unstride.models.detection.detector import KINDS, WIDTH, create_detector
-from unstride.models.upsampler_options import MASK_HEAD, build_named, unguided_places
+from unstride.models.detection.detector import DETECTORS, FPN_WIDTH, create_detector
+from unstride.models.upsampler_options import MASK_UPSAMPLER, build_named, unguided_places
 
 
-def create_object_detector(
+def create_detector_by_name(
     name: str, pyramid: Pyramid, classes: int, *, upsampler: str | None = None, **options: Any
 ) -> nn.Module:
     """A detector, see `create_detector`.
@@ -25,8 +25,8 @@ def create_object_detector(
     Raises:
         ValueError: if there is no such detector, option or upsampler.
     """
-    if name not in KINDS:
-        raise ValueError(f"model {name!r}: there are {', '.join(KINDS)}")
-    without = unguided_places(upsampler, WIDTH) if name == "mask_rcnn" else (MASK_HEAD,)
+    if name not in DETECTORS:
+        raise ValueError(f"model {name!r}: there are {', '.join(DETECTORS)}")
+    without = unguided_places(upsampler, FPN_WIDTH) if name == "mask_rcnn" else (MASK_UPSAMPLER,)
     parts = name, pyramid, classes
     return build_named(name, create_detector, parts, options, upsampler, without)

@@ -18,22 +18,22 @@ from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.poolers import initLevelMapper
 
 from unstride.backbones.pyramid import Pyramid
-from unstride.models.detection.heads import retinanet_head, two_stage_heads
+from unstride.models.detection.heads import retinanet_v2_head, two_stage_heads
 from unstride.models.detection.torchvision_parts import (
-    WIDTH,
+    FPN_WIDTH,
     BackboneWithFPN,
     MaskPredictor,
-    PaddedWithMean,
+    MeanPaddedTransform,
 )
 from unstride.necks.fpn import TorchNearest
-from unstride.precision import widened
-from unstride.upsamplers.factory import Factory
+from unstride.precision import upcast_half
+from unstride.upsamplers.factory import UpsamplerFactory
 
 TWO_STAGE = {"faster_rcnn": FasterRCNN, "mask_rcnn": MaskRCNN}
 ONE_STAGE = {"fcos": FCOS, "retinanet": RetinaNet}
-KINDS = (*TWO_STAGE, *ONE_STAGE)
-SECOND = ("faster_rcnn", "mask_rcnn", "retinanet")  # of which torchvision has a version 2
-OURS = {"backbone", "num_classes", "image_mean", "image_std", "kwargs"}  # not for users
+DETECTORS = (*TWO_STAGE, *ONE_STAGE)
+WITH_VERSION_2 = ("faster_rcnn", "mask_rcnn", "retinanet")  # of which torchvision has a version 2
+RESERVED_OPTIONS = {"backbone", "num_classes", "image_mean", "image_std", "kwargs"}  # not for users
 
 
 def create_detector(
@@ -41,9 +41,9 @@ def create_detector(
     pyramid: Pyramid,
     classes: int,
     *,
-    fpn_upsampler: Factory = TorchNearest,
-    mask_upsampler: Factory | None = None,
-    width: int = WIDTH,
+    fpn_upsampler: UpsamplerFactory = TorchNearest,
+    mask_upsampler: UpsamplerFactory | None = None,
+    width: int = FPN_WIDTH,
     version: int = 1,
     **options: Any,
 ) -> nn.Module:
@@ -72,7 +72,7 @@ def create_detector(
             or one that is not twice the one before, `classes` or `width` does not fit, or there
             is a mask_upsampler without a mask head.
     """
-    _check(kind, classes, options, width=width, version=version)
+    _check_arguments(kind, classes, options, width=width, version=version)
     if mask_upsampler is not None and kind != "mask_rcnn":
         raise ValueError(f"mask_upsampler: {kind} has no mask head")
     trunk = BackboneWithFPN(
@@ -82,37 +82,39 @@ def create_detector(
     )  # fmt: skip
     if any(coarse != 2 * fine for fine, coarse in pairwise(trunk.strides)):
         raise ValueError(f"pyramid of strides {trunk.strides}: each must be twice the one before")
-    build = _two_stage if kind in TWO_STAGE else _one_stage
+    build = _build_two_stage if kind in TWO_STAGE else _build_one_stage
     detector = build(kind, trunk, classes + 1, version, options)
     if mask_upsampler is not None:
         detector.roi_heads.mask_predictor = MaskPredictor(mask_upsampler, classes + 1, width)
-    detector.transform = PaddedWithMean(detector.transform, pyramid)
-    for says in _saying(detector):  # boxes in half types would be rounded to several pixels
-        says.register_forward_hook(_widen_answer)
+    detector.transform = MeanPaddedTransform(detector.transform, pyramid)
+    for says in _prediction_layers(
+        detector
+    ):  # boxes in half types would be rounded to several pixels
+        says.register_forward_hook(_output_to_float32)
     return detector
 
 
-def _check(
+def _check_arguments(
     kind: str, classes: int, options: Mapping[str, Any], *, width: int, version: int
 ) -> None:
-    if kind not in KINDS:
-        raise ValueError(f"kind {kind!r}: there are {', '.join(KINDS)}")
-    if version not in ((1, 2) if kind in SECOND else (1,)):
+    if kind not in DETECTORS:
+        raise ValueError(f"kind {kind!r}: there are {', '.join(DETECTORS)}")
+    if version not in ((1, 2) if kind in WITH_VERSION_2 else (1,)):
         raise ValueError(f"version {version}: of {kind} there is no such")
     if classes < 1:
         raise ValueError(f"classes {classes}: at least one, the background not counted")
     grouped = kind == "fcos" or (kind == "retinanet" and version == 2)
     if grouped and (width % 32 or width < 64):  # nothing is left of a group of one value
         raise ValueError(f"width {width}: {kind} has 32 groups of two channels or more")
-    known = signature((TWO_STAGE | ONE_STAGE)[kind]).parameters.keys() - OURS
+    known = signature((TWO_STAGE | ONE_STAGE)[kind]).parameters.keys() - RESERVED_OPTIONS
     if unknown := sorted(options.keys() - known):  # torchvision takes any word
         raise ValueError(f"{unknown[0]}: no option of {kind}")
 
 
-def _two_stage(
+def _build_two_stage(
     kind: str, trunk: BackboneWithFPN, classes: int, version: int, options: dict[str, Any]
 ) -> Any:
-    anchors = _anchors([(8 * s,) for s in trunk.levels], (0.5, 1.0, 2.0))
+    anchors = _anchor_generator([(8 * s,) for s in trunk.levels], (0.5, 1.0, 2.0))
     chosen: dict[str, Any] = {
         "rpn_anchor_generator": anchors,
         "box_roi_pool": _roi_pool(trunk, 7),
@@ -120,7 +122,7 @@ def _two_stage(
     if kind == "mask_rcnn":
         chosen["mask_roi_pool"] = _roi_pool(trunk, 14)
     detector = TWO_STAGE[kind](trunk, classes, **(chosen | options))
-    if version == 2 or trunk.out_channels != WIDTH:
+    if version == 2 or trunk.out_channels != FPN_WIDTH:
         heads = two_stage_heads(detector, trunk.out_channels, classes, version=version)
         for name in heads.keys() - options.keys():
             place = (detector.rpn, "head") if name == "rpn_head" else (detector.roi_heads, name)
@@ -128,23 +130,25 @@ def _two_stage(
     return detector
 
 
-def _one_stage(
+def _build_one_stage(
     kind: str, trunk: BackboneWithFPN, classes: int, version: int, options: dict[str, Any]
 ) -> Any:
     if kind == "fcos":
-        anchors = _anchors([(s,) for s in trunk.levels], (1.0,))
+        anchors = _anchor_generator([(s,) for s in trunk.levels], (1.0,))
     else:
         octave = [2 ** (n / 3) for n in range(3)]
         sizes = [tuple(int(4 * s * part) for part in octave) for s in trunk.levels]
-        anchors = _anchors(sizes, (0.5, 1.0, 2.0))
+        anchors = _anchor_generator(sizes, (0.5, 1.0, 2.0))
     chosen = {"anchor_generator": anchors} | options
     if version == 2 and "head" not in options:
         each = chosen["anchor_generator"].num_anchors_per_location()[0]
-        chosen["head"] = retinanet_head(trunk.out_channels, each, classes)
+        chosen["head"] = retinanet_v2_head(trunk.out_channels, each, classes)
     return ONE_STAGE[kind](trunk, classes, **chosen)
 
 
-def _anchors(sizes: Sequence[tuple[int, ...]], ratios: tuple[float, ...]) -> AnchorGenerator:
+def _anchor_generator(
+    sizes: Sequence[tuple[int, ...]], ratios: tuple[float, ...]
+) -> AnchorGenerator:
     return AnchorGenerator(tuple(sizes), (ratios,) * len(sizes))
 
 
@@ -156,7 +160,7 @@ def _roi_pool(trunk: BackboneWithFPN, side: int) -> MultiScaleRoIAlign:
     return pool
 
 
-def _saying(detector: Any) -> list[nn.Module]:
+def _prediction_layers(detector: Any) -> list[nn.Module]:
     """The parts whose answers torchvision takes for boxes, scores and masks."""
     if not hasattr(detector, "roi_heads"):
         return [detector.head]
@@ -165,9 +169,9 @@ def _saying(detector: Any) -> list[nn.Module]:
     return [detector.rpn.head, heads.box_predictor, *masks]
 
 
-def _widen_answer(part: nn.Module, given: Any, answer: Any) -> Any:
+def _output_to_float32(part: nn.Module, given: Any, answer: Any) -> Any:
     if isinstance(answer, dict):
-        return {name: _widen_answer(part, given, each) for name, each in answer.items()}
+        return {name: _output_to_float32(part, given, each) for name, each in answer.items()}
     if isinstance(answer, list | tuple):
-        return type(answer)(_widen_answer(part, given, each) for each in answer)
-    return widened(answer)
+        return type(answer)(_output_to_float32(part, given, each) for each in answer)
+    return upcast_half(answer)

@@ -20,7 +20,7 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.models.detection.rpn import RPNHead
 
-DEPTH = 4  # convolutions
+NUM_CONVS = 4  # convolutions
 
 
 def two_stage_heads(
@@ -43,15 +43,17 @@ def two_stage_heads(
         norm, grid = nn.BatchNorm2d, (width, rows, columns)
         each = detector.rpn.anchor_generator.num_anchors_per_location()[0]
         heads["rpn_head"] = RPNHead(width, each, conv_depth=2)
-        heads["box_head"] = FastRCNNConvFCHead(grid, [width] * DEPTH, [4 * width], norm_layer=norm)
+        heads["box_head"] = FastRCNNConvFCHead(
+            grid, [width] * NUM_CONVS, [4 * width], norm_layer=norm
+        )
     heads["box_predictor"] = FastRCNNPredictor(4 * width, classes)
     if detector.roi_heads.has_mask():
-        heads["mask_head"] = MaskRCNNHeads(width, [width] * DEPTH, 1, norm_layer=norm)
+        heads["mask_head"] = MaskRCNNHeads(width, [width] * NUM_CONVS, 1, norm_layer=norm)
         heads["mask_predictor"] = MaskRCNNPredictor(width, width, classes)
     return heads
 
 
-def retinanet_head(width: int, anchors: int, classes: int) -> RetinaNetHead:
+def retinanet_v2_head(width: int, anchors: int, classes: int) -> RetinaNetHead:
     """That of version 2.
 
     Args:

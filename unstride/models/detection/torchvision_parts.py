@@ -7,13 +7,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
-from unstride.backbones.pyramid import PlainPyramid, Pyramid
+from unstride.backbones.pyramid import PlainViTPyramid, Pyramid
 from unstride.necks.extra_levels import LastLevelMaxPool, LastLevelP6P7
-from unstride.necks.fpn import FPN, Norm
-from unstride.precision import widened
-from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
+from unstride.necks.fpn import FPN, NormFactory
+from unstride.precision import upcast_half
+from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
 
-WIDTH = 256  # channels of every level and of the heads, as in the papers
+FPN_WIDTH = 256  # channels of every level and of the heads, as in the papers
 
 
 class BackboneWithFPN(nn.Module):
@@ -37,17 +37,17 @@ class BackboneWithFPN(nn.Module):
         self,
         pyramid: Pyramid,
         finest: int,
-        upsampler: Factory,
-        width: int = WIDTH,
+        upsampler: UpsamplerFactory,
+        width: int = FPN_WIDTH,
         *,
-        norm: Norm | None = None,
+        norm: NormFactory | None = None,
         p6_of_features: bool = False,
     ):
         super().__init__()
         channels = {s: c for s, c in pyramid.channels.items() if s >= finest}
         if finest not in channels:
             raise ValueError(f"pyramid of strides {sorted(pyramid.channels)}: {finest} is needed")
-        if isinstance(pyramid, PlainPyramid):
+        if isinstance(pyramid, PlainViTPyramid):
             pyramid.drop_finer(finest)
         source = channels[max(channels)] if p6_of_features else width
         extra = LastLevelMaxPool() if finest == 4 else LastLevelP6P7(source, width)
@@ -59,7 +59,7 @@ class BackboneWithFPN(nn.Module):
     def forward(self, image: Float[Tensor, "b 3 H W"]) -> dict[str, Tensor]:
         """The levels by their stride, as a word."""
         levels = self.fpn(self.body(image), image)
-        return OrderedDict((str(stride), widened(levels[stride])) for stride in self.levels)
+        return OrderedDict((str(stride), upcast_half(levels[stride])) for stride in self.levels)
 
 
 class MaskPredictor(nn.Module):
@@ -71,9 +71,9 @@ class MaskPredictor(nn.Module):
         width: channels of the features.
     """
 
-    def __init__(self, upsampler: Factory, classes: int, width: int = WIDTH):
+    def __init__(self, upsampler: UpsamplerFactory, classes: int, width: int = FPN_WIDTH):
         super().__init__()
-        self.conv5_mask = built_upsampler(upsampler, width, 2)  # where torchvision's stands
+        self.conv5_mask = build_upsampler(upsampler, width, 2)  # where torchvision's stands
         self.mask_fcn_logits = nn.Conv2d(width, classes, 1)
         nn.init.kaiming_normal_(self.mask_fcn_logits.weight, mode="fan_out", nonlinearity="relu")
         nn.init.zeros_(self.mask_fcn_logits.bias)  # type: ignore[arg-type]
@@ -87,10 +87,10 @@ class MaskPredictor(nn.Module):
         if not len(features):  # of which PyTorch's pixel shuffle, for one, has no gradient
             touched = features.sum() + torch.stack([p.sum() for p in self.parameters()]).sum()
             return features.new_zeros(0, self.mask_fcn_logits.out_channels, *size) + 0 * touched
-        return self.mask_fcn_logits(enlarged(features, self.conv5_mask, size))
+        return self.mask_fcn_logits(upsample_guided(features, self.conv5_mask, size))
 
 
-class PaddedWithMean(GeneralizedRCNNTransform):
+class MeanPaddedTransform(GeneralizedRCNNTransform):
     """torchvision's resizing and batching for a pyramid that normalises by itself.
 
     torchvision pads a batch with zeros after normalising. So the images are padded with their

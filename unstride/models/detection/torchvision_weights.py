@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
 
-def freeze_norms(network: nn.Module, epsilon: float | None = None) -> nn.Module:
+def convert_to_frozen_batchnorm(network: nn.Module, epsilon: float | None = None) -> nn.Module:
     """Replaces batch norms, in place, by torchvision's frozen ones; returns the network.
 
     Usual with a few images per step, whose statistics are worth little.
@@ -27,14 +27,15 @@ def freeze_norms(network: nn.Module, epsilon: float | None = None) -> nn.Module:
     return network
 
 
-def load_torchvision(detector: nn.Module, state: Mapping[str, Tensor]) -> None:
+def load_torchvision_weights(detector: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Loads a state dict of torchvision's detector on a ResNet.
 
     That is, of `fasterrcnn_resnet50_fpn`, `maskrcnn_resnet50_fpn`, `fcos_resnet50_fpn` or
     `retinanet_resnet50_fpn`, or, into one of version 2, of those called v2.
 
     Args:
-        detector: on the pyramid of timm's same ResNet, in version 1 after `freeze_norms`.
+        detector: on the pyramid of timm's same ResNet, in version 1 after
+            `convert_to_frozen_batchnorm`.
         state: of torchvision's detector; the stem of the names of its body is lengthened.
 
     Raises:

@@ -15,14 +15,14 @@ from unstride.models.multitask.task import (
 )
 from unstride.models.upsampler_options import build_named
 
-TASKS: dict[str, Callable[[int, float, float], Task]] = {
+TASK_FACTORIES: dict[str, Callable[[int, float, float], Task]] = {
     "segmentation": lambda classes, near, far: Segmentation(classes),
     "depth": lambda classes, near, far: LogDepth(near, far),
     "normals": lambda classes, near, far: SurfaceNormals(),
 }
 
 
-def create_multitask(
+def create_multitask_network(
     name: str,
     pyramid: Pyramid,
     classes: int,
@@ -42,7 +42,7 @@ def create_multitask(
         tasks: of segmentation, depth, normals.
         near: the least depth in metres.
         far: the greatest.
-        upsampler: as in `create_depth`.
+        upsampler: as in `create_depth_network`.
         options: of `MultiTask`.
 
     Raises:
@@ -51,7 +51,7 @@ def create_multitask(
     if name != "multitask":
         raise ValueError(f"model {name!r}: there is multitask")
     for task in tasks:
-        if task not in TASKS:
-            raise ValueError(f"task {task!r}: there are {', '.join(TASKS)}")
-    chosen = {task: TASKS[task](classes, near, far) for task in tasks}
+        if task not in TASK_FACTORIES:
+            raise ValueError(f"task {task!r}: there are {', '.join(TASK_FACTORIES)}")
+    chosen = {task: TASK_FACTORIES[task](classes, near, far) for task in tasks}
     return build_named(name, MultiTask, (pyramid, chosen), options, upsampler)

@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from unstride.backbones.padding import pad_image
 from unstride.backbones.pyramid import Pyramid
-from unstride.heads.pixel_decoder import WIDTH
+from unstride.heads.pixel_decoder import DECODER_WIDTH
 from unstride.losses.uncertainty_weighting import UncertaintyWeighting
 from unstride.models.multitask.single_task import TaskDecoder
 from unstride.models.multitask.task import Task
-from unstride.upsamplers.factory import Factory
+from unstride.upsamplers.factory import UpsamplerFactory
 from unstride.upsamplers.interpolation import Bilinear
 
 
@@ -32,9 +32,9 @@ class MultiTask(nn.Module):
         self,
         pyramid: Pyramid,
         tasks: Mapping[str, Task],
-        upsampler: Factory = Bilinear,
+        upsampler: UpsamplerFactory = Bilinear,
         *,
-        width: int = WIDTH,
+        width: int = DECODER_WIDTH,
     ):
         super().__init__()
         if not tasks:

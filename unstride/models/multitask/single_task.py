@@ -5,10 +5,10 @@ from torch import Tensor, nn
 
 from unstride.backbones.padding import pad_image
 from unstride.backbones.pyramid import Pyramid
-from unstride.heads.pixel_decoder import WIDTH, PixelDecoder, head
+from unstride.heads.pixel_decoder import DECODER_WIDTH, PixelDecoder, prediction_head
 from unstride.models.multitask.task import Task
-from unstride.precision import widened
-from unstride.upsamplers.factory import Factory
+from unstride.precision import upcast_half
+from unstride.upsamplers.factory import UpsamplerFactory
 from unstride.upsamplers.interpolation import Bilinear
 
 
@@ -26,20 +26,20 @@ class TaskDecoder(nn.Module):
         self,
         channels: dict[int, int],
         task: Task,
-        upsampler: Factory = Bilinear,
+        upsampler: UpsamplerFactory = Bilinear,
         *,
-        width: int = WIDTH,
+        width: int = DECODER_WIDTH,
     ):
         super().__init__()
         self.task = task
         self.decoder = PixelDecoder(channels, upsampler, width=width)
-        self.head = head(width, task.channels)
+        self.head = prediction_head(width, task.channels)
 
     def forward(
         self, features: dict[int, Tensor], image: Float[Tensor, "b 3 h w"], size: tuple[int, int]
     ) -> Tensor:
         """The answer at `size`, the part of the padded image that is the image."""
-        raw = widened(self.head(self.decoder(features, image)[1]))
+        raw = upcast_half(self.head(self.decoder(features, image)[1]))
         return self.task.answer(raw[:, :, : size[0], : size[1]])
 
 
@@ -54,7 +54,12 @@ class SingleTask(nn.Module):
     """
 
     def __init__(
-        self, pyramid: Pyramid, task: Task, upsampler: Factory = Bilinear, *, width: int = WIDTH
+        self,
+        pyramid: Pyramid,
+        task: Task,
+        upsampler: UpsamplerFactory = Bilinear,
+        *,
+        width: int = DECODER_WIDTH,
     ):
         super().__init__()
         self.pyramid = pyramid

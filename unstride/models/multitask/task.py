@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from unstride.formats.labels import UNLABELLED
-from unstride.losses.supervised import cosine_error, pixel_cross_entropy, scale_invariant_error
+from unstride.losses.supervised import cosine_loss, pixel_cross_entropy, scale_invariant_log_loss
 
 
 class Task(ABC):
@@ -83,8 +83,8 @@ class LogDepth(Task):
         return target > 0
 
     def loss(self, answer, target):
-        """`scale_invariant_error`."""
-        return scale_invariant_error(answer, target)
+        """`scale_invariant_log_loss`."""
+        return scale_invariant_log_loss(answer, target)
 
 
 class SurfaceNormals(Task):
@@ -101,5 +101,5 @@ class SurfaceNormals(Task):
         return (target != 0).any(1)
 
     def loss(self, answer, target):
-        """`cosine_error`."""
-        return cosine_error(answer, target)
+        """`cosine_loss`."""
+        return cosine_loss(answer, target)

@@ -6,19 +6,19 @@ from typing import Any
 from torch import nn
 
 from unstride.backbones.pyramid import Pyramid
-from unstride.models.detection.torchvision_parts import WIDTH
+from unstride.models.detection.torchvision_parts import FPN_WIDTH
 from unstride.models.panoptic.panoptic_deeplab import PanopticDeepLab
 from unstride.models.panoptic.panoptic_fpn import PanopticFPN
 from unstride.models.upsampler_options import build_named, unguided_places
-from unstride.transforms.panoptic_targets import Classes
+from unstride.transforms.panoptic_targets import PanopticClasses
 
-PANOPTIC: dict[str, Callable[..., nn.Module]] = {
+PANOPTIC_NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "panoptic_fpn": PanopticFPN,
     "panoptic_deeplab": PanopticDeepLab,
 }
 
 
-def create_panoptic(
+def create_panoptic_network(
     name: str,
     pyramid: Pyramid,
     classes: int,
@@ -44,10 +44,10 @@ def create_panoptic(
     Raises:
         ValueError: if there is no such network, option or upsampler, or `classes` is not their sum.
     """
-    if name not in PANOPTIC:
-        raise ValueError(f"model {name!r}: there are {', '.join(PANOPTIC)}")
+    if name not in PANOPTIC_NETWORKS:
+        raise ValueError(f"model {name!r}: there are {', '.join(PANOPTIC_NETWORKS)}")
     if classes != len(things) + len(stuff):
         raise ValueError(f"classes {classes}: there are {len(things)} things, {len(stuff)} stuff")
-    make, known = PANOPTIC[name], Classes(tuple(things), tuple(stuff))
-    without = unguided_places(upsampler, WIDTH)
+    make, known = PANOPTIC_NETWORKS[name], PanopticClasses(tuple(things), tuple(stuff))
+    without = unguided_places(upsampler, FPN_WIDTH)
     return build_named(name, make, (pyramid, known), options, upsampler, without)

@@ -20,18 +20,18 @@ from torch.nn.functional import cross_entropy, interpolate
 from unstride.backbones.padding import pad_image
 from unstride.backbones.pyramid import Pyramid
 from unstride.formats.labels import UNLABELLED
-from unstride.heads.aspp_decoder import Decoder, _separable
-from unstride.models.panoptic.postprocess import Panoptic, group_pixels
-from unstride.precision import widened
-from unstride.transforms.panoptic_targets import Centres, Classes
+from unstride.heads.aspp_decoder import PanopticDecoder, _separable_conv
+from unstride.models.panoptic.postprocess import PanopticSegments, group_pixels
+from unstride.precision import upcast_half
+from unstride.transforms.panoptic_targets import CentreTargets, PanopticClasses
 from unstride.upsamplers import Bilinear
-from unstride.upsamplers.factory import Factory
+from unstride.upsamplers.factory import UpsamplerFactory
 
-HARDEST = 0.2  # the share of pixels that the semantic loss takes
-WEIGHTS = {"semantic": 1.0, "heat": 200.0, "offset": 0.01}  # of the losses; offsets in pixels
+HARD_PIXEL_SHARE = 0.2  # the share of pixels that the semantic loss takes
+LOSS_WEIGHTS = {"semantic": 1.0, "heat": 200.0, "offset": 0.01}  # of the losses; offsets in pixels
 
 
-class Fields(NamedTuple):
+class PanopticOutput(NamedTuple):
     """What the network says of each pixel of the image.
 
     `semantic`: logits of the classes, things first. `heat`: of object centres, 1 at one.
@@ -62,9 +62,9 @@ class PanopticDeepLab(nn.Module):
     def __init__(
         self,
         pyramid: Pyramid,
-        classes: Classes,
+        classes: PanopticClasses,
         *,
-        upsampler: Factory = Bilinear,
+        upsampler: UpsamplerFactory = Bilinear,
         width: int = 256,
         merging: dict[str, Any] | None = None,
     ):
@@ -74,12 +74,12 @@ class PanopticDeepLab(nn.Module):
         self.pyramid, self.classes, self.merging = pyramid, classes, merging or {}
         number = len(classes.things) + len(classes.stuff)
         half, narrow = max(width // 2, 1), max(width // 8, 1)
-        self.semantic_decoder = Decoder(pyramid.channels, width, width, upsampler)
-        self.instance_decoder = Decoder(pyramid.channels, width, half, upsampler)
+        self.semantic_decoder = PanopticDecoder(pyramid.channels, width, width, upsampler)
+        self.instance_decoder = PanopticDecoder(pyramid.channels, width, half, upsampler)
         self.semantic_head = _head(width, width, number)
         self.heat_head, self.offset_head = _head(half, narrow, 1), _head(half, narrow, 2)
 
-    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Fields:
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> PanopticOutput:
         """The fields at the size of the image, RGB in [0, 1]."""
         height, width = image.shape[2:]
         size = self.pyramid.padded_size((height, width))
@@ -93,11 +93,13 @@ class PanopticDeepLab(nn.Module):
             self.heat_head(instance),
             self.offset_head(instance) * unit,
         )
-        full = [interpolate(widened(m), size, mode="bilinear")[:, :, :height, :width] for m in maps]
-        return Fields(full[0], full[1][:, 0], full[2])
+        full = [
+            interpolate(upcast_half(m), size, mode="bilinear")[:, :, :height, :width] for m in maps
+        ]
+        return PanopticOutput(full[0], full[1][:, 0], full[2])
 
     @torch.no_grad()
-    def segments(self, image: Float[Tensor, "b 3 h w"], **options: float) -> list[Panoptic]:
+    def segments(self, image: Float[Tensor, "b 3 h w"], **options: float) -> list[PanopticSegments]:
         """Segment ids and segments of each image; `options` of `group_pixels`, before `merging`."""
         fields, options = self(image), self.merging | options
         each = zip(fields.semantic.argmax(1), fields.heat, fields.offsets, strict=True)
@@ -105,7 +107,7 @@ class PanopticDeepLab(nn.Module):
 
 
 def panoptic_loss(
-    fields: Fields, semantic: Int64[Tensor, "b h w"], centres: Sequence[Centres]
+    fields: PanopticOutput, semantic: Int64[Tensor, "b h w"], centres: Sequence[CentreTargets]
 ) -> dict[str, Float[Tensor, ""]]:
     """The three losses, weighted as in the paper: `semantic`, `heat`, `offset`; 0 of nothing.
 
@@ -117,12 +119,14 @@ def panoptic_loss(
     heat, offsets, is_known, is_object = (torch.stack(part) for part in zip(*centres, strict=True))
     each = cross_entropy(fields.semantic, semantic, ignore_index=UNLABELLED, reduction="none")
     hard = each[semantic != UNLABELLED]
-    hard = hard.topk(max(round(HARDEST * len(hard)), min(len(hard), 1))).values
+    hard = hard.topk(max(round(HARD_PIXEL_SHARE * len(hard)), min(len(hard), 1))).values
     squares = (fields.heat - heat).square()[is_known]
     away = (fields.offsets - offsets).abs().sum(1)[is_object & is_known]
     losses = {"semantic": hard, "heat": squares, "offset": away}
-    return {name: WEIGHTS[name] * loss.sum() / max(len(loss), 1) for name, loss in losses.items()}
+    return {
+        name: LOSS_WEIGHTS[name] * loss.sum() / max(len(loss), 1) for name, loss in losses.items()
+    }
 
 
 def _head(before: int, inside: int, channels: int) -> nn.Sequential:
-    return nn.Sequential(_separable(before, inside), nn.Conv2d(inside, channels, 1))
+    return nn.Sequential(_separable_conv(before, inside), nn.Conv2d(inside, channels, 1))

@@ -21,15 +21,16 @@ from unstride.transforms.detection_target import (
     Target,
     without_crowds,
 )
-from unstride.transforms.panoptic_targets import Classes
+from unstride.transforms.panoptic_targets import PanopticClasses
 from unstride.upsamplers import Bilinear
-from unstride.upsamplers.factory import Factory
+from unstride.upsamplers.factory import UpsamplerFactory
 
 
 class PanopticFPN(nn.Module):
     """A list of images in, RGB in [0, 1]; losses in training, segments in evaluation.
 
-    In training it takes targets of `object_target` and leaves out their crowds; `loss_semantic` is
+    In training it takes targets of `panoptic_fpn_target` and leaves out their crowds;
+    `loss_semantic` is
     added to Mask R-CNN's losses. In evaluation each image has Mask R-CNN's dictionary, and
     `semantic` (stuff from 1, 0 for things), `ids` and `segments`, see `merge_objects`.
 
@@ -48,11 +49,11 @@ class PanopticFPN(nn.Module):
     def __init__(
         self,
         pyramid: Pyramid,
-        classes: Classes,
+        classes: PanopticClasses,
         *,
-        fpn_upsampler: Factory = TorchNearest,
-        mask_upsampler: Factory | None = None,
-        branch_upsampler: Factory = Bilinear,
+        fpn_upsampler: UpsamplerFactory = TorchNearest,
+        mask_upsampler: UpsamplerFactory | None = None,
+        branch_upsampler: UpsamplerFactory = Bilinear,
         branch_width: int = 128,
         semantic_weight: float = 0.5,
         merging: dict[str, Any] | None = None,
@@ -90,7 +91,7 @@ class PanopticFPN(nn.Module):
             return {**first, **second, "loss_semantic": self.semantic_weight * loss}
         found = self.detector.transform.postprocess(found, batch.image_sizes, sizes)
         cut = zip(logits, batch.image_sizes, sizes, found, strict=True)
-        return [self._merged(_resized(one, seen, size), f) for one, seen, size, f in cut]
+        return [self._merged(_resize_logits(one, seen, size), f) for one, seen, size, f in cut]
 
     def _logits(
         self, levels: dict[str, Tensor], images: Float[Tensor, "b 3 H W"]
@@ -123,7 +124,7 @@ class PanopticFPN(nn.Module):
         return {**found, "semantic": semantic, "ids": ids, "segments": segments}
 
 
-def _resized(
+def _resize_logits(
     logits: Float[Tensor, "n H W"], seen: tuple[int, int], size: tuple[int, int]
 ) -> Float[Tensor, "n h w"]:
     """The part that shows the image, at the image's own size."""

@@ -11,11 +11,11 @@ from torch.nn.functional import max_pool2d
 
 from unstride.formats.labels import UNLABELLED
 from unstride.formats.segments import Segment
-from unstride.precision import widened
-from unstride.transforms.panoptic_targets import Classes
+from unstride.precision import upcast_half
+from unstride.transforms.panoptic_targets import PanopticClasses
 
-Panoptic = tuple[Int64[Tensor, "h w"], list[Segment]]
-AT_ONCE = 65536  # pixels whose distances to all centres are held
+PanopticSegments = tuple[Int64[Tensor, "h w"], list[Segment]]
+CHUNK_SIZE = 65536  # pixels whose distances to all centres are held
 
 
 def merge_objects(
@@ -23,12 +23,12 @@ def merge_objects(
     labels: Int64[Tensor, " n"],
     scores: Float[Tensor, " n"],
     semantic: Int64[Tensor, "h w"],
-    classes: Classes,
+    classes: PanopticClasses,
     *,
     min_score: float = 0.5,
     max_overlap: float = 0.5,
     min_area: int = 4096,
-) -> Panoptic:
+) -> PanopticSegments:
     """Objects by falling score, each where no better one is; then stuff where no object is.
 
     Args:
@@ -56,7 +56,7 @@ def merge_objects(
         segments.append(Segment(len(segments) + 1, classes.things[int(labels[i]) - 1]))
         ids[seen] = len(segments)
     stuff = dict(enumerate(classes.stuff, 1))
-    return _with_stuff(ids, segments, semantic, stuff, min_area)
+    return _add_stuff(ids, segments, semantic, stuff, min_area)
 
 
 def find_centres(
@@ -81,11 +81,11 @@ def group_pixels(
     semantic: Int64[Tensor, "h w"],
     heat: Float[Tensor, "h w"],
     offsets: Float[Tensor, "2 h w"],
-    classes: Classes,
+    classes: PanopticClasses,
     *,
     min_area: int = 2048,
     **peaks: float,
-) -> Panoptic:
+) -> PanopticSegments:
     """Each pixel of a thing goes to the centre that its offset leads closest to.
 
     An object has the class that most of its pixels have. Without any centre there are no objects.
@@ -101,7 +101,7 @@ def group_pixels(
     Returns:
         segment ids from 1, 0 for void, and the segments.
     """
-    heat, offsets = widened(heat), widened(offsets)
+    heat, offsets = upcast_half(heat), upcast_half(offsets)
     ids = torch.zeros_like(semantic)
     segments: list[Segment] = []
     centres = find_centres(heat, **peaks)  # type: ignore[arg-type]
@@ -109,7 +109,7 @@ def group_pixels(
     rows, columns = (semantic < things).nonzero(as_tuple=True)
     if len(centres) and len(rows):
         led = offsets[:, rows, columns] + torch.stack([columns, rows])  # both of pixel centres
-        nearest = _nearest(led.T, centres.flip(1).to(led.dtype))
+        nearest = _nearest_centre(led.T, centres.flip(1).to(led.dtype))
         votes = torch.zeros(len(centres), things, dtype=torch.int64, device=ids.device)
         one = torch.ones_like(nearest)
         votes.index_put_((nearest, semantic[rows, columns]), one, accumulate=True)
@@ -120,16 +120,16 @@ def group_pixels(
                 number[place] = len(segments)
         ids[rows, columns] = number[nearest]
     stuff = dict(enumerate(classes.stuff, things))
-    return _with_stuff(ids, segments, semantic, stuff, min_area)
+    return _add_stuff(ids, segments, semantic, stuff, min_area)
 
 
-def _with_stuff(
+def _add_stuff(
     ids: Int64[Tensor, "h w"],
     segments: list[Segment],
     semantic: Int64[Tensor, "h w"],
     stuff: dict[int, int],
     min_area: int,
-) -> Panoptic:
+) -> PanopticSegments:
     free = ids == 0
     for number in semantic.unique().tolist():
         region = (semantic == number) & free
@@ -141,7 +141,9 @@ def _with_stuff(
     return ids, segments
 
 
-def _nearest(points: Float[Tensor, "n 2"], centres: Float[Tensor, "m 2"]) -> Int64[Tensor, " n"]:
+def _nearest_centre(
+    points: Float[Tensor, "n 2"], centres: Float[Tensor, "m 2"]
+) -> Int64[Tensor, " n"]:
     exact = "donot_use_mm_for_euclid_dist"
-    parts = (torch.cdist(part, centres, compute_mode=exact) for part in points.split(AT_ONCE))
+    parts = (torch.cdist(part, centres, compute_mode=exact) for part in points.split(CHUNK_SIZE))
     return torch.cat([distance.argmin(1) for distance in parts])

@@ -15,7 +15,9 @@ SEGMENTERS: dict[str, Callable[..., Segmenter]] = {
     "upernet": UPerNet,
     "hrnet_ocr": HRNetOCR,
 }
-OUTPUT = "last_upsampler"  # of logits, not of features: it stays bilinear unless it is named
+LAST_UPSAMPLER = (
+    "last_upsampler"  # of logits, not of features: it stays bilinear unless it is named
+)
 
 
 def create_segmenter(
@@ -37,4 +39,4 @@ def create_segmenter(
     if name not in SEGMENTERS:
         raise ValueError(f"model {name!r}: there are {', '.join(SEGMENTERS)}")
     make = SEGMENTERS[name]
-    return build_named(name, make, (pyramid, classes), options, upsampler, (OUTPUT,))
+    return build_named(name, make, (pyramid, classes), options, upsampler, (LAST_UPSAMPLER,))

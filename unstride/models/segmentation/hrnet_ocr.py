@@ -8,9 +8,9 @@ al., "Object-Contextual Representations for Semantic Segmentation", ECCV 2020, a
 from unstride.backbones.pyramid import Pyramid
 from unstride.heads.object_context import ObjectContext
 from unstride.models.segmentation.segmenter import Segmenter
-from unstride.necks.level_fusion import Fusion
+from unstride.necks.level_fusion import LevelFusion
 from unstride.upsamplers import Bilinear
-from unstride.upsamplers.factory import Factory
+from unstride.upsamplers.factory import UpsamplerFactory
 
 
 class HRNetOCR(Segmenter):
@@ -35,11 +35,11 @@ class HRNetOCR(Segmenter):
         *,
         width: int = 512,
         key_width: int = 256,
-        fusion_upsampler: Factory | None = None,
-        last_upsampler: Factory = Bilinear,
+        fusion_upsampler: UpsamplerFactory | None = None,
+        last_upsampler: UpsamplerFactory = Bilinear,
     ):
         super().__init__(pyramid, classes, last_upsampler)
-        self.fusion = Fusion(pyramid.channels, fusion_upsampler)
+        self.fusion = LevelFusion(pyramid.channels, fusion_upsampler)
         self.head = ObjectContext(self.fusion.width, classes, width=width, key_width=key_width)
 
     def coarse(self, features, image):

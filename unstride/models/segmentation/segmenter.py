@@ -9,10 +9,10 @@ from torch.nn.functional import interpolate
 
 from unstride.backbones.padding import pad_image
 from unstride.backbones.pyramid import Pyramid
-from unstride.upsamplers.factory import Factory, built_upsampler, enlarged
+from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
 
 
-class Predictions(NamedTuple):
+class SegmenterOutput(NamedTuple):
     """Logits "b n H W" at the image's size, and what training supervises beside them."""
 
     logits: Tensor
@@ -28,13 +28,13 @@ class Segmenter(nn.Module):
         pyramid: features of the image; the finest stride decides the grid of the logits.
         classes: number n of classes.
         last_upsampler: makes the operator from the finest grid to the image, called as
-            `factory(classes, scale=stride)`, see `built_upsampler`; the image is its guide.
+            `factory(classes, scale=stride)`, see `build_upsampler`; the image is its guide.
     """
 
-    def __init__(self, pyramid: Pyramid, classes: int, last_upsampler: Factory):
+    def __init__(self, pyramid: Pyramid, classes: int, last_upsampler: UpsamplerFactory):
         super().__init__()
         self.pyramid, self.classes = pyramid, classes
-        self.last = built_upsampler(last_upsampler, classes, pyramid.strides[0], guide_channels=3)
+        self.last = build_upsampler(last_upsampler, classes, pyramid.strides[0], guide_channels=3)
 
     @abstractmethod
     def coarse(
@@ -57,7 +57,7 @@ class Segmenter(nn.Module):
 
     def predictions(
         self, image: Float[Tensor, "b 3 H W"], *, auxiliary: bool = True
-    ) -> Predictions:
+    ) -> SegmenterOutput:
         """Logits of each pixel, and auxiliary ones of networks that have them, bilinear.
 
         Args:
@@ -68,8 +68,8 @@ class Segmenter(nn.Module):
         size = self.pyramid.padded_size((height, width))
         image = pad_image(image, size)
         logits, rough = self.coarse(self.pyramid(image), image)
-        logits = enlarged(logits, self.last, size, image=image)[:, :, :height, :width]
+        logits = upsample_guided(logits, self.last, size, image=image)[:, :, :height, :width]
         if rough is None or not auxiliary:
-            return Predictions(logits)
+            return SegmenterOutput(logits)
         rough = interpolate(rough, size, mode="bilinear")[:, :, :height, :width]
-        return Predictions(logits, rough)
+        return SegmenterOutput(logits, rough)

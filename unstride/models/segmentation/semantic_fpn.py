@@ -10,7 +10,7 @@ from unstride.heads.semantic_branch import SemanticBranch
 from unstride.models.segmentation.segmenter import Segmenter
 from unstride.necks.fpn import FPN, TorchNearest
 from unstride.upsamplers import Bilinear
-from unstride.upsamplers.factory import Factory
+from unstride.upsamplers.factory import UpsamplerFactory
 
 
 class SemanticFPN(Segmenter):
@@ -33,9 +33,9 @@ class SemanticFPN(Segmenter):
         *,
         width: int = 256,
         branch_width: int = 128,
-        branch_upsampler: Factory = Bilinear,
-        fpn_upsampler: Factory = TorchNearest,
-        last_upsampler: Factory = Bilinear,
+        branch_upsampler: UpsamplerFactory = Bilinear,
+        fpn_upsampler: UpsamplerFactory = TorchNearest,
+        last_upsampler: UpsamplerFactory = Bilinear,
     ):
         super().__init__(pyramid, classes, last_upsampler)
         self.fpn = FPN(pyramid.channels, width, fpn_upsampler)

@@ -12,10 +12,10 @@ from unstride.backbones.pyramid import Pyramid
 from unstride.models.segmentation.segmenter import Segmenter
 from unstride.necks.conv_block import conv_norm_relu
 from unstride.necks.fpn import FPN
-from unstride.necks.level_fusion import Fusion
+from unstride.necks.level_fusion import LevelFusion
 from unstride.necks.pyramid_pooling import PyramidPooling
 from unstride.upsamplers import Bilinear
-from unstride.upsamplers.factory import Factory
+from unstride.upsamplers.factory import UpsamplerFactory
 
 
 class UPerNet(Segmenter):
@@ -39,17 +39,17 @@ class UPerNet(Segmenter):
         classes: int,
         *,
         width: int = 512,
-        pooling_upsampler: Factory | None = None,
-        fpn_upsampler: Factory = Bilinear,
-        fusion_upsampler: Factory | None = None,
-        last_upsampler: Factory = Bilinear,
+        pooling_upsampler: UpsamplerFactory | None = None,
+        fpn_upsampler: UpsamplerFactory = Bilinear,
+        fusion_upsampler: UpsamplerFactory | None = None,
+        last_upsampler: UpsamplerFactory = Bilinear,
     ):
         super().__init__(pyramid, classes, last_upsampler)
         coarsest = pyramid.strides[-1]
         channels = pyramid.channels | {coarsest: width}
         self.pooling = PyramidPooling(pyramid.channels[coarsest], width, pooling_upsampler)
         self.fpn = FPN(channels, width, fpn_upsampler, norm=nn.BatchNorm2d)
-        self.fusion = Fusion(dict.fromkeys(pyramid.strides, width), fusion_upsampler)
+        self.fusion = LevelFusion(dict.fromkeys(pyramid.strides, width), fusion_upsampler)
         self.mix = conv_norm_relu(self.fusion.width, width, 3)
         self.predict = nn.Conv2d(width, classes, 1)
 
