@@ -43,9 +43,9 @@ class SevenTapStack(FeatUpStack):
 class SevenTapStage(FeatUpStage):
     """The published stage, its filter's gradient as the public kernel computes it."""
 
-    def fine_weights(self, guide):
+    def guide_weights(self, guide):
         """The same weights; on the way back only seven taps are heard."""
-        weights = super().fine_weights(guide)
+        weights = super().guide_weights(guide)
         if weights.requires_grad:
             weights.register_hook(mask_gradient)
         return weights

@@ -36,13 +36,14 @@ def main() -> None:
         photo = photo[:, :, top : top + CROP_SIZE[0], left : left + CROP_SIZE[1]]
         start, cpu = time.perf_counter(), time.process_time()
         with Progress(console=console, transient=True) as progress:
-            fitted = fit_implicit(backbone, photo, watch=fit_progress_bar(progress))
+            fitted = fit_implicit(backbone, photo, on_progress=fit_progress_bar(progress))
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-        record = fitted.records[0]
+        record = fitted.fit_records[0]
         console.print(
-            f"{name}, {photo.shape[2]} x {photo.shape[3]}: error {record.error:.3f}, bilinear's "
-            f"{record.bilinear:.3f}; {record.curve[-1][0]} steps; {record.kept:.1%} of the "
-            f"variance in the components; {seconds:.0f} s, {cpu:.0f} s of one core"
+            f"{name}, {photo.shape[2]} x {photo.shape[3]}: error {record.best_error:.3f}, "
+            f"bilinear's {record.bilinear_error:.3f}; {record.error_curve[-1][0]} steps; "
+            f"{record.explained_variance_ratio:.1%} of the variance in the components; "
+            f"{seconds:.0f} s, {cpu:.0f} s of one core"
         )
         rows.append(picture_row(photo, backbone, fitted))
     width = max(one.shape[2] for one in rows)

@@ -20,12 +20,12 @@ CROP = slice(100, 324), slice(100, 388)
 FAST_OPTIONS = {"steps": 60, "views": 64}
 VARIANTS: dict[str, dict] = {
     "default": {},
-    "frequencies to exp(10)": {"highest": 10.0},
-    "frequencies to exp(4)": {"highest": 4.0},
-    "blur of two cells": {"kernel": 2.0},
-    "starts from nothing": {"start": "nothing"},
-    "averages of pixels": {"comb": False},
-    "4 x 4 samples to a cell": {"fineness": 4},
+    "frequencies to exp(10)": {"max_log_frequency": 10.0},
+    "frequencies to exp(4)": {"max_log_frequency": 4.0},
+    "blur of two cells": {"kernel_cells": 2.0},
+    "starts from nothing": {"base": "nothing"},
+    "averages of pixels": {"sample_pixels": False},
+    "4 x 4 samples to a cell": {"pixels_per_cell": 4},
     "attention_pool": {"downsampler": "attention_pool"},
     "no prior on the magnitude": {"smoothness": 0.0},
     "learning rate 2e-3": {"learning_rate": 2e-3},
@@ -55,8 +55,8 @@ def main() -> None:
         start, found, errors = time.process_time(), [], []
         for image, truth in crops:
             fitted = fit_implicit(backbone, image, **FAST_OPTIONS | way)
-            record = fitted.records[0]
-            errors.append(record.error / record.bilinear)
+            record = fitted.fit_records[0]
+            errors.append(record.best_error / record.bilinear_error)
             found.append(boundary_accuracy(DenseFeatures(backbone, fitted), probe, image, truth))
         seconds = (time.process_time() - start) / len(crops)
         console.print(

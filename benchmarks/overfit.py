@@ -162,7 +162,7 @@ def write_coco_crops(coco: Path, out: Path) -> Path:
             save_png(torch.as_tensor(image)[window], root / part / f"images/{place}.png")
             target["ids"] = target["ids"][window]
             results[str(place)] = target["ids"][0].long(), visible_segments(target)
-            seen |= {segment.category for segment in visible_segments(target)}
+            seen |= {segment.category_id for segment in visible_segments(target)}
         classes = [category for category in source.categories if category.id in seen]
         write_panoptic(root / part / "panoptic", results, classes)
     return root

@@ -59,12 +59,12 @@ class PublishedStack(nn.Module):
 
     def doubled(self, stage: nn.Module, features: Tensor, guide: Tensor) -> Tensor:
         """One stage, with the order of the released code and its unfolded range kernel."""
-        (b, _, h, w), side, r = guide.shape, stage.side, stage.side // 2
+        (b, _, h, w), side, r = guide.shape, stage.kernel_size, stage.kernel_size // 2
         keys = stage.key(guide)
         windows = unfold(pad(keys, (r,) * 4, mode="reflect"), side).view(b, -1, side**2, h, w)
         scores = torch.einsum("bckyx, bcyx -> bkyx", windows, keys)
         likeness = (stage.log_temperature.exp().clamp(1e-4, 1e4) * scores).softmax(1)
-        weights = likeness * stage.nearness()
+        weights = likeness * stage.spatial_kernel()
         weights = weights / weights.sum(1, keepdim=True).clamp(min=1e-7)
         weights = weights + 0.1 * stage.correction(torch.cat([weights, guide], 1))
         fine = interpolate(features, (h, w), mode="bicubic", align_corners=False)

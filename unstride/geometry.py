@@ -1,9 +1,9 @@
-"""The pinhole camera: from pixels to points, from points to pixels, from one camera to another.
+"""The pinhole camera: projects points to pixels, unprojects depth, warps images between cameras.
 
 Frames have x to the right, y down and z forward, in metres. The matrix K of the intrinsics is for
 the coordinates of docs/conventions.md: pixel i covers [i, i + 1), so the centre of the first pixel
-is (1/2, 1/2). Calibrations that put it at (0, 0), as those of OpenCV, ROS and KITTI do, become
-ours by adding 1/2 to the principal point (`half_pixel_intrinsics`).
+is (1/2, 1/2). Calibrations of OpenCV, ROS and KITTI put that centre at (0, 0). Adding 1/2 to the
+principal point converts them to ours (`half_pixel_intrinsics`).
 """
 
 import torch
@@ -13,11 +13,11 @@ from torch.nn.functional import grid_sample
 
 from unstride.precision import in_full_precision
 
-MIN_DEPTH = 1e-3  # metres; points closer to the camera's plane, or behind it, are seen nowhere
+MIN_DEPTH = 1e-3  # metres; points closer to the camera's plane, or behind it, are not projected
 
 
 def half_pixel_intrinsics(intrinsics: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
-    """Intrinsics for which the first pixel's centre is (1/2, 1/2), of those for which it is 0."""
+    """Convert intrinsics with the first pixel's centre at (0, 0) to ones with it at (1/2, 1/2)."""
     shift = torch.zeros_like(intrinsics)
     shift[..., :2, 2] = 0.5
     return intrinsics + shift
@@ -42,11 +42,11 @@ def pixel_centres(height: int, width: int, like: Tensor) -> Float[Tensor, "2 h w
 def unproject_depth(
     depth: Float[Tensor, "b h w"], intrinsics: Float[Tensor, "b 3 3"]
 ) -> Float[Tensor, "b 3 h w"]:
-    """The point that each pixel's centre shows: depth times K^-1 (x, y, 1).
+    """The 3D point at each pixel's centre: depth times K^-1 (x, y, 1).
 
     Args:
-        depth: metres along the optical axis; where it is 0 the point is the camera.
-        intrinsics: for this size.
+        depth: metres along the optical axis. Where it is 0, the point is the camera's centre.
+        intrinsics: for images of this size.
     """
     centres = pixel_centres(depth.shape[1], depth.shape[2], like=depth)
     rays = torch.cat([centres, torch.ones_like(centres[:1])])
@@ -59,37 +59,41 @@ def transform_points(
     points: Float[Tensor, "b 3 h w"], pose: Float[Tensor, "b 4 4"]
 ) -> Float[Tensor, "b 3 h w"]:
     """The points in another frame: R points + t."""
-    turned = torch.einsum("bij,bjhw->bihw", pose[:, :3, :3], points)
-    return turned + pose[:, :3, 3, None, None]
+    rotated = torch.einsum("bij,bjhw->bihw", pose[:, :3, :3], points)
+    return rotated + pose[:, :3, 3, None, None]
 
 
 @in_full_precision
 def project_points(
     points: Float[Tensor, "b 3 h w"], intrinsics: Float[Tensor, "b 3 3"]
 ) -> Float[Tensor, "b 2 h w"]:
-    """(x, y) in pixels where points appear; NaN for those not before the camera."""
+    """(x, y) of points in pixels; NaN for points that are not in front of the camera."""
     homogeneous = torch.einsum("bij,bjhw->bihw", intrinsics, points)
     depth = homogeneous[:, 2:]
-    before = depth > MIN_DEPTH
-    places = homogeneous[:, :2] / torch.where(before, depth, 1.0)
-    return torch.where(before, places, torch.nan)
+    is_in_front = depth > MIN_DEPTH
+    coordinates = homogeneous[:, :2] / torch.where(is_in_front, depth, 1.0)
+    return torch.where(is_in_front, coordinates, torch.nan)
 
 
 def sample_image(
-    image: Float[Tensor, "b c h w"], places: Float[Tensor, "b 2 H W"]
+    image: Float[Tensor, "b c h w"], coordinates: Float[Tensor, "b 2 H W"]
 ) -> Float[Tensor, "b c H W"]:
-    """The image at places (x, y) in its pixels, bilinear; beyond its border, and at NaN, clamped.
+    """Sample an image at coordinates (x, y) in its pixels, bilinearly.
 
-    NaN is taken as the image's corner; ask `is_inside_image` what was seen.
+    Coordinates beyond the border are clamped to it. NaN is sampled at the image's corner; use
+    `is_inside_image` to tell which samples are valid.
     """
-    size = places.new_tensor([image.shape[3], image.shape[2]])
-    grid = places.nan_to_num(-1.0).movedim(1, -1) * (2 / size) - 1
+    size = coordinates.new_tensor([image.shape[3], image.shape[2]])
+    grid = coordinates.nan_to_num(-1.0).movedim(1, -1) * (2 / size) - 1
     return grid_sample(image, grid, "bilinear", "border", align_corners=False)
 
 
-def is_inside_image(places: Float[Tensor, "b 2 h w"], size: tuple[int, int]) -> Tensor:
-    """Where places lie in an image of this size (rows, columns); "b h w", never at NaN."""
-    x, y = places.unbind(1)
+def is_inside_image(coordinates: Float[Tensor, "b 2 h w"], size: tuple[int, int]) -> Tensor:
+    """Whether coordinates (x, y) lie in an image of this size (rows, columns), as "b h w".
+
+    False where a coordinate is NaN.
+    """
+    x, y = coordinates.unbind(1)
     return (x >= 0) & (x <= size[1]) & (y >= 0) & (y <= size[0])
 
 
@@ -97,34 +101,43 @@ def is_inside_image(places: Float[Tensor, "b 2 h w"], size: tuple[int, int]) -> 
 def warp_image(
     source: Float[Tensor, "b c h w"],
     depth: Float[Tensor, "b H W"],
-    pose: Float[Tensor, "b 4 4"],
+    target_to_source: Float[Tensor, "b 4 4"],
     intrinsics: Float[Tensor, "b 3 3"],
 ) -> tuple[Float[Tensor, "b c H W"], Float[Tensor, "b 2 H W"]]:
-    """The source as the target's camera would show it, and where in the source each pixel lies.
+    """Warp a source image to the view of the target camera.
 
     Args:
-        source: an image of one camera.
-        depth: metres of each pixel of the target.
-        pose: from the target's frame to the source's.
-        intrinsics: of both, in pixels of their common size.
+        source: an image of the source camera.
+        depth: metres, of each pixel of the target.
+        target_to_source: pose from the target's frame to the source's.
+        intrinsics: of both cameras, in pixels of their common size.
+
+    Returns:
+        The warped image, and the coordinates (x, y) in the source of each pixel of the target.
     """
-    places = project_points(transform_points(unproject_depth(depth, intrinsics), pose), intrinsics)
-    return sample_image(source, places), places
+    points = transform_points(unproject_depth(depth, intrinsics), target_to_source)
+    coordinates = project_points(points, intrinsics)
+    return sample_image(source, coordinates), coordinates
 
 
 def relative_pose(
-    target: Float[Tensor, "*b 4 4"], source: Float[Tensor, "*b 4 4"]
+    target_pose: Float[Tensor, "*b 4 4"], source_pose: Float[Tensor, "*b 4 4"]
 ) -> Float[Tensor, "*b 4 4"]:
-    """From the target's frame to the source's, of their poses in the world (camera to world)."""
-    return torch.linalg.inv(source) @ target
+    """The pose from the target's frame to the source's, given both poses from camera to world."""
+    return torch.linalg.inv(source_pose) @ target_pose
 
 
 @in_full_precision
 def pose_matrix(
-    rotation: Float[Tensor, "b 3"], translation: Float[Tensor, "b 3"]
+    axis_angle: Float[Tensor, "b 3"], translation: Float[Tensor, "b 3"]
 ) -> Float[Tensor, "b 4 4"]:
-    """A pose from an axis times an angle in radians (exponential of its matrix) and a shift."""
-    x, y, z = rotation.unbind(1)
+    """The matrix of a pose: the rotation is the matrix exponential of the axis-angle vector.
+
+    Args:
+        axis_angle: rotation axis times the angle in radians.
+        translation: in metres.
+    """
+    x, y, z = axis_angle.unbind(1)
     zero = torch.zeros_like(x)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], 1).unflatten(1, (3, 3))
     top = torch.cat([torch.linalg.matrix_exp(cross), translation[:, :, None]], 2)

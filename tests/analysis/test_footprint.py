@@ -39,9 +39,9 @@ def test_it_is_the_jacobian(name):
     whole = jacobian(up, features, guide, AT, SIZE)
     own = whole.diagonal().movedim(-1, 0)
     found = footprint(up, features, guide, at=AT, size=SIZE)
-    assert found.mixes == (name in MIX)
+    assert found.mixes_channels == (name in MIX)
     assert found.weights.shape == (5, 7)
-    if found.mixes:
+    if found.mixes_channels:
         expected = whole.square().sum((0, 1)).sqrt() / CHANNELS**0.5
     else:
         assert (whole.sum(0) - own).abs().max() < 1e-6
@@ -61,7 +61,7 @@ def test_applied_to_the_features_it_gives_the_pixel(name):
     out = up(features, guide, SIZE)[0, :, AT[1], AT[0]].detach()
     if name == "fade":  # what lacks to one comes from the guide
         gate = up.predict_gate(features, SIZE)[0, 0, AT[1], AT[0]].detach()
-        torch.testing.assert_close(1 - found.total, float(gate), rtol=0, atol=1e-5)
+        torch.testing.assert_close(1 - found.weight_sum, float(gate), rtol=0, atol=1e-5)
         at_pixel = torch.nn.functional.adaptive_avg_pool2d(guide, SIZE)[0, :, AT[1], AT[0]]
         out = out - gate * at_pixel
     torch.testing.assert_close((found.weights * features[0]).sum((1, 2)), out)
@@ -78,8 +78,8 @@ def test_bilinear_has_the_coefficients_of_the_textbook():
 
 def test_nearest_has_one_cell():
     found = footprint(create_upsampler("nearest", 3, 4), torch.randn(1, 3, 4, 5), at=(18, 3))
-    assert found.strongest() == [(4, 0, 1.0)]
-    assert found.total == 1
+    assert found.strongest_cells() == [(4, 0, 1.0)]
+    assert found.weight_sum == 1
     assert not found.stages
 
 
@@ -106,7 +106,7 @@ def test_a_cascade_is_the_product_of_its_stages(name):
     )
     assert len(found.stages) == (5 if name == "featup_jbu" else 1)  # those of both
     product = torch.zeros(5, 7)
-    for x, y, weight in last.strongest(140):
+    for x, y, weight in last.strongest_cells(140):
         product += weight * footprint(first, features, guide, at=(x, y), size=(10, 14)).weights
     torch.testing.assert_close(found.weights, product, rtol=1e-4, atol=1e-6)
 
@@ -121,7 +121,7 @@ def test_stacks_show_their_grids():
     }
     near, far = found.stages["before fine"], found.stages["after coarse"]
     for one in (found, near, far):
-        assert abs(one.total - 1) < 1e-5
+        assert abs(one.weight_sum - 1) < 1e-5
     assert (near.weights != 0).sum() <= 25 < (far.weights != 0).sum()
     up = featup_jbu(2, 8, variant="paper").eval()
     found = footprint(up, torch.randn(1, 2, 4, 6), guide, at=(50, 30), size=(64, 96))
@@ -161,13 +161,13 @@ def test_through_a_pyramid_of_your_own(trained):
     found = trace_pixel(out[0, :, 9, 6], seen)
     grids = {"before up.0": 4, "after up.0": 8, "before up.1": 8, "after up.1": 16}
     assert {name: len(f.weights) for name, f in found.items()} == grids
-    assert found["after up.1"].strongest() == [(6, 9, 1.0)]
-    assert not found["before up.0"].mixes
+    assert found["after up.1"].strongest_cells() == [(6, 9, 1.0)]
+    assert not found["before up.0"].mixes_channels
     second = model.up[1].predict_weights(seen["before up.1"], None, (16, 16))[0, 0, :, :, 9, 6]
     torch.testing.assert_close(found["before up.1"].weights[2:7, 1:6], second.detach())
     first = model.up[0].predict_weights(seen["before up.0"], None, (8, 8)).detach()
     expected = torch.zeros(8, 8)  # the 4 x 4 grid with two cells around it
-    for x, y, weight in found["before up.1"].strongest(25):
+    for x, y, weight in found["before up.1"].strongest_cells(25):
         expected[y // 2 : y // 2 + 5, x // 2 : x // 2 + 5] += weight * first[0, 0, :, :, y, x]
     torch.testing.assert_close(found["before up.0"].weights, expected[2:6, 2:6])
 
@@ -176,7 +176,7 @@ def test_channels_that_change_in_number_are_mixed():
     conv = nn.Conv2d(5, 3, 1, bias=False)
     features = torch.randn(1, 5, 4, 4, requires_grad=True)
     found = trace_pixel(conv(features)[0, :, 2, 1], {"here": features})["here"]
-    assert found.mixes
+    assert found.mixes_channels
     expected = torch.zeros(4, 4)
     expected[2, 1] = conv.weight.detach().norm() / 3**0.5
     torch.testing.assert_close(found.weights, expected)
@@ -185,10 +185,10 @@ def test_channels_that_change_in_number_are_mixed():
 def test_a_mixing_that_hides_from_a_sum_is_found():
     """Columns that sum to nothing, as a channel less the next; and one stray coupling."""
     features = torch.randn(1, 4, 3, 3, requires_grad=True)
-    assert trace_pixel((features - features.roll(1, 1))[0, :, 1, 1], {"it": features})["it"].mixes
+    assert trace_pixel((features - features.roll(1, 1))[0, :, 1, 1], {"it": features})["it"].mixes_channels
     stray = features + 0
     stray[:, 3] += 0.01 * features[:, 2]
-    assert trace_pixel(stray[0, :, 1, 1], {"it": features})["it"].mixes
+    assert trace_pixel(stray[0, :, 1, 1], {"it": features})["it"].mixes_channels
 
 
 @pytest.mark.parametrize("at", [(10, 0), (0, 8), (-1, 3), (3, -1)])
@@ -210,7 +210,7 @@ def test_nothing_is_left_behind():
     features = torch.randn(1, 4, 5, 5)
     before = up(features)
     with torch.no_grad():
-        assert footprint(up, features, at=(9, 9)).total > 0.5
+        assert footprint(up, features, at=(9, 9)).weight_sum > 0.5
     assert not features.requires_grad
     assert all(p.grad is None for p in up.parameters())
     for module in up.modules():
@@ -251,7 +251,7 @@ def test_rows_near_the_pixel_are_those_of_the_whole_map(make, monkeypatch):
         whole = jacobian(up, features, None, at, None)
         expected = whole.square().sum((0, 1)).sqrt() / 2
         torch.testing.assert_close(found.weights, expected, rtol=1e-4, atol=1e-6)
-        assert found.mixes
+        assert found.mixes_channels
     assert len(tried) >= 3
 
 

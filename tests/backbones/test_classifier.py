@@ -14,7 +14,7 @@ def test_it_is_the_network_with_its_trained_head():
     image = torch.nn.functional.interpolate(image, (224, 224), mode="bilinear", antialias=True)
     with torch.inference_mode():
         assert classifier(image).argmax().item() in (281, 282, 285)
-        scores = [classifier.at_pixels(torch.rand(5, 320), label) for label in (0, 282)]
+        scores = [classifier.pixel_scores(torch.rand(5, 320), label) for label in (0, 282)]
     assert scores[0].shape == (5,)
 
 
@@ -28,7 +28,7 @@ def test_an_images_score_is_the_mean_of_its_pixels(name):
     image = torch.rand(1, 3, 96, 64)
     pixels = backbone(image)[0].flatten(1).T
     for label in (3, 500):
-        mean = classifier.at_pixels(pixels, label).mean()
+        mean = classifier.pixel_scores(pixels, label).mean()
         torch.testing.assert_close(mean, classifier(image)[0, label], rtol=1e-3, atol=1e-4)
 
 

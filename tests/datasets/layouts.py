@@ -59,9 +59,9 @@ def cityscapes(root: Path) -> None:
 def ade20k(root: Path) -> None:
     """One photograph of each split."""
     for part in ("training", "validation"):
-        home = root / "ADEChallengeData2016"
-        write_photo(home / "images" / part / "a.jpg")
-        write_labels(home / "annotations" / part / "a.png", [0, 1, 150])
+        base_folder = root / "ADEChallengeData2016"
+        write_photo(base_folder / "images" / part / "a.jpg")
+        write_labels(base_folder / "annotations" / part / "a.png", [0, 1, 150])
 
 
 def coco_stuff(root: Path) -> None:
@@ -72,17 +72,17 @@ def coco_stuff(root: Path) -> None:
 
 def voc(root: Path) -> None:
     """Two photographs of which the list names one, with a palette image."""
-    home = root / "VOCdevkit" / "VOC2012"
+    base_folder = root / "VOCdevkit" / "VOC2012"
     for name in ("2007_000032", "2007_000033"):
-        write_photo(home / "JPEGImages" / f"{name}.jpg")
-    path = home / "SegmentationClass" / "2007_000032.png"
+        write_photo(base_folder / "JPEGImages" / f"{name}.jpg")
+    path = base_folder / "SegmentationClass" / "2007_000032.png"
     write_labels(path, [0, 20, 255])
     palette = Image.open(path).convert("P")
     palette.putdata(np.array(Image.open(path)).ravel().tolist())
     palette.putpalette([7] * 768)
     palette.save(path)
-    (home / "ImageSets" / "Segmentation").mkdir(parents=True)
-    (home / "ImageSets" / "Segmentation" / "val.txt").write_text("2007_000032\n")
+    (base_folder / "ImageSets" / "Segmentation").mkdir(parents=True)
+    (base_folder / "ImageSets" / "Segmentation" / "val.txt").write_text("2007_000032\n")
 
 
 def posed_rgbd(root: Path) -> None:

@@ -13,14 +13,8 @@ from tests.datasets.layouts import shared_data, write_labels, write_photo
 from unstride.datasets.coco_detection import COCODetection
 from unstride.datasets.coco_panoptic import COCOPanoptic
 from unstride.datasets.pennfudan import PennFudan
-from unstride.formats.coco_panoptic import (
-    read_segment_ids,
-    write_panoptic,
-)
-from unstride.formats.segments import (
-    Category,
-    Segment,
-)
+from unstride.formats.coco_panoptic import read_segment_ids, write_panoptic
+from unstride.formats.segments import Category, Segment
 from unstride.transforms.detection_target import (
     boxes_from_masks,
     detection_target,
@@ -31,7 +25,7 @@ from unstride.transforms.panoptic_targets import visible_segments
 HEIGHT, WIDTH = 6, 8
 
 
-def pennfudan(root, images="images", masks="masks", suffix=".png"):
+def write_pennfudan(root, images="images", masks="masks", suffix=".png"):
     for i in range(12):
         write_photo(root / images / f"P{i:02d}.png")
         write_labels(root / masks / f"P{i:02d}{suffix}", [0, 1, 1, 0, 3])
@@ -41,7 +35,7 @@ def pennfudan(root, images="images", masks="masks", suffix=".png"):
     "layout", [("images", "masks", ".png"), ("PNGImages", "PedMasks", "_mask.png")]
 )
 def test_every_fifth_pedestrian_photograph_is_a_test(layout, tmp_path):
-    pennfudan(tmp_path, *layout)
+    write_pennfudan(tmp_path, *layout)
     names = {split: PennFudan(tmp_path, split).names for split in PennFudan.splits}
     assert names["test"] == ["P00", "P05", "P10"]
     assert names["val"] == ["P01", "P06", "P11"]
@@ -51,7 +45,7 @@ def test_every_fifth_pedestrian_photograph_is_a_test(layout, tmp_path):
 
 
 def test_pedestrians_are_numbered_masks_and_tight_boxes(tmp_path):
-    pennfudan(tmp_path)
+    write_pennfudan(tmp_path)
     image, target = PennFudan(tmp_path, "test")[1]
     assert type(image) is tv_tensors.Image
     assert (image.shape, image.dtype, float(image.max())) == ((3, 6, 8), torch.float32, 1)
@@ -68,7 +62,7 @@ def test_boxes_are_tight_and_empty_masks_have_none():
     masks[0, 1:3, 2:6] = True
     masks[1, 4, 6] = True
     assert boxes_from_masks(masks).tolist() == [[2, 1, 6, 3], [6, 4, 7, 5], [0, 0, 0, 0]]
-    target = detection_target(masks, [3, 4, 5], crowds=[False, True, False], image_id=9)
+    target = detection_target(masks, [3, 4, 5], is_crowd=[False, True, False], image_id=9)
     assert target["labels"].tolist() == [3, 4]
     single = without_crowds(target)
     assert single["labels"].tolist() == [3]
@@ -89,7 +83,7 @@ def annotation(**changes):
 RUNS = {"size": [6, 8], "counts": [0, 6, 42]}
 
 
-def coco(root, annotations=None, file="annotations/instances_val2017.json", **changes):
+def write_coco(root, annotations=None, file="annotations/instances_val2017.json", **changes):
     for name in ("000000000139", "000000000285"):
         write_photo(root / "val2017" / f"{name}.jpg")
     crowd = annotation(id=6, category_id=1, iscrowd=1, bbox=[0, 0, 1, 6], segmentation=RUNS)
@@ -107,10 +101,10 @@ def coco(root, annotations=None, file="annotations/instances_val2017.json", **ch
 
 
 def test_objects_of_coco_have_the_files_boxes_masks_and_classes(tmp_path):
-    coco(tmp_path)
+    write_coco(tmp_path)
     dataset = COCODetection(tmp_path, "val")
     assert dataset.names == ["000000000139", "000000000285"]
-    assert (dataset.classes, dataset.categories) == (("person", "dog"), (1, 18))
+    assert (dataset.classes, dataset.category_ids) == (("person", "dog"), (1, 18))
     _, target = dataset[0]
     assert target["boxes"].tolist() == [[1, 2, 4, 4.5], [0, 0, 1, 6]]
     assert target["masks"].sum((1, 2)).tolist() == [6, 6]
@@ -121,7 +115,7 @@ def test_objects_of_coco_have_the_files_boxes_masks_and_classes(tmp_path):
 
 
 def test_a_photograph_without_objects_is_an_item(tmp_path):
-    coco(tmp_path)
+    write_coco(tmp_path)
     _, target = COCODetection(tmp_path, "val")[1]
     assert (target["image_id"], target["boxes"].shape) == (285, (0, 4))
     assert target["masks"].shape == (0, 6, 8)
@@ -130,14 +124,14 @@ def test_a_photograph_without_objects_is_an_item(tmp_path):
 
 def test_a_crowd_alone_is_no_object(tmp_path):
     crowd = annotation(id=6, image_id=285, iscrowd=1, segmentation=RUNS)
-    coco(tmp_path, [annotation(), crowd])
-    assert COCODetection(tmp_path, "val").occupied() == [0]
-    coco(tmp_path, [annotation(image_id=285), crowd])
-    assert COCODetection(tmp_path, "val").occupied() == [1]
+    write_coco(tmp_path, [annotation(), crowd])
+    assert COCODetection(tmp_path, "val").indices_with_objects() == [0]
+    write_coco(tmp_path, [annotation(image_id=285), crowd])
+    assert COCODetection(tmp_path, "val").indices_with_objects() == [1]
 
 
 def test_boxes_end_at_the_border_and_have_an_area(tmp_path):
-    coco(tmp_path, [annotation(bbox=[5, 3, 100, 100]), annotation(bbox=[2, 2, 0, 3])])
+    write_coco(tmp_path, [annotation(bbox=[5, 3, 100, 100]), annotation(bbox=[2, 2, 0, 3])])
     _, target = COCODetection(tmp_path, "val")[0]
     assert target["boxes"].tolist() == [[5, 3, 8, 6]]
     assert len(target["masks"]) == len(target["labels"]) == 1
@@ -154,7 +148,7 @@ def test_boxes_end_at_the_border_and_have_an_area(tmp_path):
     ],
 )
 def test_a_damaged_object_is_named_with_its_file(broken, tmp_path):
-    coco(tmp_path, [annotation(**broken)])
+    write_coco(tmp_path, [annotation(**broken)])
     dataset = COCODetection(tmp_path, "val")
     with pytest.raises(ValueError, match=r"instances_val2017.json: "):
         dataset[0]
@@ -169,31 +163,31 @@ def test_a_damaged_object_is_named_with_its_file(broken, tmp_path):
             "json: an annotation of cat.* 7",
         ),
         ({"annotations": [annotation(image_id=7)]}, ValueError, "json: an annotation of image 7"),
-        ({"annotations": [{"id": 1}]}, ValueError, "json: an entry lacks 'image_id'"),
+        ({"annotations": [{"id": 1}]}, ValueError, "json: an object lacks 'image_id'"),
         ({"images": [{"id": 1}]}, ValueError, "json: "),
         (
             {"images": [{"id": 139, "file_name": "x.jpg"}]},
             FileNotFoundError,
-            "x.jpg: no such photo",
+            "x.jpg: no such image",
         ),
         ({"images": []}, ValueError, "image 139"),
-        ({"images": [], "annotations": []}, FileNotFoundError, "no photograph"),
-        ({"categories": None}, ValueError, "json: 'categories' is None"),
+        ({"images": [], "annotations": []}, FileNotFoundError, "no image of split"),
+        ({"categories": None}, ValueError, "json: 'categories' must be list, got None"),
     ],
 )
 def test_a_broken_list_is_named(changes, error, message, tmp_path):
-    coco(tmp_path, **changes)
+    write_coco(tmp_path, **changes)
     with pytest.raises(error, match=message):
         COCODetection(tmp_path, "val")
 
 
 def test_a_missing_list_is_named(tmp_path):
-    coco(tmp_path, file="elsewhere.json")
+    write_coco(tmp_path, file="elsewhere.json")
     with pytest.raises(FileNotFoundError, match=r"annotations/instances_val2017.json: no such"):
         COCODetection(tmp_path, "val")
 
 
-def panoptic(root):
+def write_made_up_panoptic(root):
     write_photo(root / "val2017/images/000000000139.jpg")
     ids = torch.full((6, 8), 70_001)
     ids[:, 4:], ids[0, 0] = 9_000_001, 0
@@ -204,7 +198,7 @@ def panoptic(root):
 
 
 def test_panoptic_items_have_a_map_and_its_segments(tmp_path):
-    ids, segments = panoptic(tmp_path)
+    ids, segments = write_made_up_panoptic(tmp_path)
     dataset = COCOPanoptic(tmp_path, "val")
     _, target = dataset[0]
     assert dataset.classes == ("person", "rug")
@@ -213,7 +207,7 @@ def test_panoptic_items_have_a_map_and_its_segments(tmp_path):
 
 
 def test_map_and_photograph_move_together_and_ids_stay_ids(tmp_path):
-    ids, segments = panoptic(tmp_path)
+    ids, segments = write_made_up_panoptic(tmp_path)
     mirrored = v2.RandomHorizontalFlip(1)
     _, target = COCOPanoptic(tmp_path, "val", mirrored)[0]
     assert torch.equal(torch.as_tensor(target["ids"][0]), ids.flip(1))
@@ -227,9 +221,9 @@ def test_map_and_photograph_move_together_and_ids_stay_ids(tmp_path):
 
 
 def test_broken_panoptic_folders_are_named(tmp_path):
-    panoptic(tmp_path)
+    write_made_up_panoptic(tmp_path)
     write_labels(tmp_path / "val2017/panoptic/000000000139.png", [1])
-    with pytest.raises(ValueError, match=r"000000000139.png: a panoptic PNG is RGB"):
+    with pytest.raises(ValueError, match=r"000000000139.png: expected an RGB image"):
         COCOPanoptic(tmp_path, "val")[0]
     Image.fromarray(np.full((6, 8, 3), 3, np.uint8)).save(
         tmp_path / "val2017/panoptic/000000000139.png"
@@ -245,7 +239,7 @@ def test_broken_panoptic_folders_are_named(tmp_path):
 
 
 def test_boxes_and_masks_move_together(tmp_path):
-    coco(tmp_path)
+    write_coco(tmp_path)
     mirrored = v2.RandomHorizontalFlip(1)
     image, target = COCODetection(tmp_path, "val", mirrored)[0]
     assert target["boxes"].tolist() == [[4, 2, 7, 4.5], [7, 0, 8, 6]]
@@ -257,12 +251,12 @@ def test_the_real_coco():
     dataset = COCODetection(shared_data("coco"), "train")
     assert (len(dataset), len(dataset.classes), dataset.classes[0]) == (100, 80, "person")
     crowds = [i for i, n in enumerate(dataset.image_ids)
-              if any(e["iscrowd"] for e in dataset.objects[n])]  # fmt: skip
+              if any(e["iscrowd"] for e in dataset.annotations[n])]  # fmt: skip
     for index in {*range(6), *crowds[:2]}:
         image, target = dataset[index]
         assert target["masks"].shape[1:] == image.shape[1:]
         around = boxes_from_masks(torch.as_tensor(target["masks"]).bool())
-        assert len(target["labels"]) == len(dataset.objects[dataset.image_ids[index]])
+        assert len(target["labels"]) == len(dataset.annotations[dataset.image_ids[index]])
         assert (around - target["boxes"]).abs().mean() < 1  # polygons end between pixels
 
 
@@ -271,7 +265,9 @@ def test_the_real_panoptic_val():
     assert (len(dataset), len(dataset.classes)) == (94, 133)
     _, target = dataset[0]
     assert visible_segments(target) == target["segments"]
-    assert torch.equal(torch.as_tensor(target["ids"][0]), read_segment_ids(dataset.labels[0][0]))
+    assert torch.equal(
+        torch.as_tensor(target["ids"][0]), read_segment_ids(dataset.label_paths[0][0])
+    )
 
 
 def test_the_real_pennfudan():

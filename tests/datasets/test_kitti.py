@@ -15,7 +15,7 @@ from unstride.transforms.frame_triplets import flip_triplet
 POSES = [f"1 0 0 {n} 0 1 0 0 0 0 1 {2 * n}" for n in range(4)]
 
 
-def prepared(root, sequences=("a", "b")):
+def write_prepared(root, sequences=("a", "b")):
     for name in sequences:
         for n in range(4):
             write_photo(root / name / "images" / f"{n:06d}.jpg")
@@ -23,7 +23,7 @@ def prepared(root, sequences=("a", "b")):
         (root / name / "poses.txt").write_text("\n".join(POSES))
 
 
-def published(root, camera="image_2"):
+def write_published(root, camera="image_2"):
     for name in ("00", "09", "11"):
         for n in range(4):
             write_photo(root / "sequences" / name / camera / f"{n:06d}.png")
@@ -35,7 +35,7 @@ def published(root, camera="image_2"):
 
 
 def test_prepared_sequences_one_after_the_other(tmp_path):
-    prepared(tmp_path)
+    write_prepared(tmp_path)
     frames = KITTIOdometry(tmp_path)
     assert frames.names == [f"{s}/{n:06d}" for s in "ab" for n in range(4)]
     assert frames[0].shape == (3, 6, 8)
@@ -50,14 +50,14 @@ def test_prepared_sequences_one_after_the_other(tmp_path):
 @pytest.mark.parametrize("below", ["", "dataset"])
 def test_sequences_as_they_are_unpacked(tmp_path, split, names, below):
     (tmp_path / below).mkdir(exist_ok=True)
-    published(tmp_path / below)
+    write_published(tmp_path / below)
     frames = KITTIOdometry(tmp_path, split)
     assert frames.names == [f"{s}/{n:06d}" for s in names for n in range(4)]
     assert frames.intrinsics[0].tolist() == [[9, 0, 4.5], [0, 8, 3.5], [0, 0, 1]]
 
 
 def test_the_pose_is_that_of_the_camera_that_took_the_frame(tmp_path):
-    published(tmp_path)
+    write_published(tmp_path)
     frames = KITTIOdometry(tmp_path, "val")
     # What lies at the origin of our camera projects to 0: P2 (x, 1) = 0 for x of camera 0.
     origin = frames.poses[0, :3, 3]
@@ -74,14 +74,14 @@ BROKEN = {
     "no poses": ("a/poses.txt", None, FileNotFoundError, "poses.txt: no such file"),
     "a word": ("a/poses.txt", "1 0 0 x 0 1 0 0 0 0 1 0\n" * 4, ValueError, "poses.txt: .*'x'"),
     "11 numbers": ("a/poses.txt", "1 0 0 0 0 1 0 0 0 0 1\n" * 4, ValueError, "11 numbers"),
-    "too few": ("a/poses.txt", POSES[0], ValueError, "1 poses, none of frame 000001"),
+    "too few": ("a/poses.txt", POSES[0], ValueError, "1 poses, but none of frame 000001"),
     "not by number": ("a/images/x.jpg", "", ValueError, "none of frame x"),
 }
 
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_sentence_names_the_file(tmp_path, kind):
-    prepared(tmp_path)
+    write_prepared(tmp_path)
     file, text, error, words = BROKEN[kind]
     (tmp_path / file).unlink(missing_ok=True)
     if text is not None:
@@ -91,47 +91,47 @@ def test_a_sentence_names_the_file(tmp_path, kind):
 
 
 def test_what_is_not_there_is_said(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no photograph of all; expected is"):
+    with pytest.raises(FileNotFoundError, match="no image of split 'all'; expected layout"):
         KITTIOdometry(tmp_path)
     with pytest.raises(FileNotFoundError, match="no such folder"):
         KITTIOdometry(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="there are train, val, all"):
+    with pytest.raises(ValueError, match="split must be one of train, val, all, got 'test'"):
         KITTIOdometry(tmp_path, "test")
-    published(tmp_path)
+    write_published(tmp_path)
     (tmp_path / "sequences/00/calib.txt").write_text("P0: 1 2\n")
     with pytest.raises(ValueError, match=r"calib.txt: no line P2:"):
         KITTIOdometry(tmp_path)
     (tmp_path / "sequences/00/calib.txt").write_text("P2: 1 2\n")
-    with pytest.raises(ValueError, match=r"calib.txt: P2: and 2 numbers"):
+    with pytest.raises(ValueError, match=r"calib.txt: line P2: has 2 numbers"):
         KITTIOdometry(tmp_path)
 
 
 def test_neighbours_are_of_the_same_sequence(tmp_path):
-    prepared(tmp_path)
-    triples = FrameTriplets(KITTIOdometry(tmp_path))
-    assert triples.names == ["a/000001", "a/000002", "b/000001", "b/000002"]
-    sample = triples[2]
+    write_prepared(tmp_path)
+    triplets = FrameTriplets(KITTIOdometry(tmp_path))
+    assert triplets.names == ["a/000001", "a/000002", "b/000001", "b/000002"]
+    sample = triplets[2]
     assert sample["sources"].shape == (2, 3, 6, 8)
     assert "depth" not in sample
     # The point 5 m before the frame is seen 2 m farther by the one before, 2 m nearer after.
     point = torch.tensor([0.0, 0, 5, 1])
     assert (sample["poses"] @ point).tolist() == [[1, 0, 7, 1], [-1, 0, 3, 1]]
-    with pytest.raises(ValueError, match=r"neighbours 2 before.*000000.jpg"):
+    with pytest.raises(ValueError, match=r"neighbours at spacing 2.*000000.jpg"):
         FrameTriplets(KITTIOdometry(tmp_path), spacing=2)
 
 
 def test_the_spacing_counts_frame_numbers(tmp_path):
     posed_rgbd(tmp_path)
     frames = PosedRGBD(tmp_path / "kitchen", "all")  # 0, 800, 801, 839, 840
-    with pytest.raises(ValueError, match="no frame has neighbours 1"):
+    with pytest.raises(ValueError, match="no frame has neighbours at spacing 1"):
         FrameTriplets(frames)
     for n in (799, 802):
-        frames.images[0] = frames.images[0].with_name(f"{n:06d}.jpg")
+        frames.image_paths[0] = frames.image_paths[0].with_name(f"{n:06d}.jpg")
         assert FrameTriplets(frames).names == [f"000{800 if n == 799 else 801}"]
 
 
 def test_a_smaller_sample_has_the_camera_of_its_size(tmp_path):
-    prepared(tmp_path)
+    write_prepared(tmp_path)
     sample = FrameTriplets(KITTIOdometry(tmp_path), size=(3, 2))[0]
     assert sample["image"].shape == (3, 3, 2)
     assert sample["sources"].shape == (2, 3, 3, 2)
@@ -162,9 +162,9 @@ HEIGHT = 1.45  # metres, at which a level road fits both sequences; the camera i
 @pytest.mark.parametrize("sequence", ["seq1", "seq2"])
 def test_the_road_moves_as_the_poses_of_kitti_say(sequence):
     """There is no depth, but the road before the car is a plane: its depth is known."""
-    triples = FrameTriplets(KITTIOdometry(shared_data("kitti_gray") / sequence))
+    triplets = FrameTriplets(KITTIOdometry(shared_data("kitti_gray") / sequence))
     errors = dict.fromkeys(["truth", *MOTIONS], 0.0)
-    for sample in (triples[i] for i in range(0, len(triples), 8)):
+    for sample in (triplets[i] for i in range(0, len(triplets), 8)):
         k = sample["intrinsics"][None]
         rows = torch.arange(192) + 0.5 - k[0, 1, 2]
         depth = (HEIGHT * k[0, 1, 1] / rows.clamp(min=3))[:, None].expand(1, 192, 640)

@@ -29,7 +29,7 @@ def write_list(root, text, split="val"):
     (root / f"eigen_{split}_files.txt").write_text(text)
 
 
-def listed(root, text):
+def names_of_list(root, text):
     write_list(root, text, "test")
     return KITTIDepth(root, "test").names
 
@@ -41,7 +41,9 @@ def test_without_lists_the_splits_are_the_folders_of_the_benchmark(tmp_path, pho
     for split, drive in KITTI_DRIVES.items():
         frames = KITTIDepth(tmp_path, split)
         assert frames.names == names(drive)
-        for name, image, (label,) in zip(frames.names, frames.images, frames.labels, strict=True):
+        for name, image, (label,) in zip(
+            frames.names, frames.image_paths, frames.label_paths, strict=True
+        ):
             camera, number = name.split("/")[1:]
             assert image.parts[-5:-1] == ("2011_09_26", drive, camera, "data")
             assert label.parts[-6:-1] == (split, drive, "proj_depth", "groundtruth", camera)
@@ -54,7 +56,7 @@ def test_a_list_is_its_split_in_its_order(tmp_path):
     kitti_depth(tmp_path)
     text = f"2011_09_26/{VAL} 0000000006 r\n\n2011_09_26/{TRAIN} 5 l\n2011_09_26/{VAL} 5 l\n"
     expected = names(VAL, [3], [6]) + names(TRAIN, [2], [5]) + names(VAL, [2], [5])
-    assert listed(tmp_path, text) == expected
+    assert names_of_list(tmp_path, text) == expected
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
@@ -66,7 +68,7 @@ def test_a_list_is_its_split_in_its_order(tmp_path):
 def test_a_line_may_be_the_path_of_a_photograph(tmp_path, suffix, rest, start):
     kitti_depth(tmp_path)
     line = f"{start}2011_09_26/{VAL}/image_03/data/0000000005.{suffix}{rest}"
-    assert listed(tmp_path, line) == names(VAL, [3], [5])
+    assert names_of_list(tmp_path, line) == names(VAL, [3], [5])
 
 
 @pytest.mark.parametrize(
@@ -81,16 +83,16 @@ def test_lists_have_their_usual_names(tmp_path, name):
 def test_frames_of_a_list_without_depth_are_left_out(tmp_path):
     kitti_depth(tmp_path)
     text = "".join(f"2011_09_26/{VAL} {n} l\n" for n in range(4, 8))
-    assert listed(tmp_path, text) == names(VAL, [2])
+    assert names_of_list(tmp_path, text) == names(VAL, [2])
 
 
 def test_what_a_list_names_is_in_no_folder_s_split(tmp_path):
     kitti_depth(tmp_path)
     shutil.copytree(tmp_path / "train" / TRAIN, tmp_path / "val" / TRAIN)
     assert KITTIDepth(tmp_path, "val").names == names(TRAIN) + names(VAL)
-    listed(tmp_path, f"2011_09_26/{TRAIN} 5 l")
+    names_of_list(tmp_path, f"2011_09_26/{TRAIN} 5 l")
     assert KITTIDepth(tmp_path, "val").names == names(VAL)
-    with pytest.raises(FileNotFoundError, match="no photograph of train"):
+    with pytest.raises(FileNotFoundError, match="no image of split 'train'"):
         KITTIDepth(tmp_path, "train")
 
 
@@ -100,7 +102,7 @@ def test_drives_in_one_folder_are_found_by_a_list(tmp_path):
     for part, drive in KITTI_DRIVES.items():
         (home / part / drive).rename(home / drive)
     text = "".join(f"2011_09_26/{drive} 5 l\n" for drive in KITTI_DRIVES.values())
-    assert listed(tmp_path, text) == names(TRAIN, [2], [5]) + names(VAL, [2], [5])
+    assert names_of_list(tmp_path, text) == names(TRAIN, [2], [5]) + names(VAL, [2], [5])
 
 
 def test_drives_without_photographs_are_passed_over(tmp_path):
@@ -112,20 +114,20 @@ def test_drives_without_photographs_are_passed_over(tmp_path):
 WRONG = {
     "no photograph": (
         lambda root: (root / f"2011_09_26/{VAL}/image_02/data/0000000006.jpg").unlink(),
-        f"{VAL}/image_02/data/0000000006.png: no such photograph, nor .jpg",
+        f"{VAL}/image_02/data/0000000006.png: no such image, nor .jpg",
     ),
     "no drive": (
         lambda root: write_list(root, f"2011_09_26/{VAL[:-9]}0009_sync 5 l"),
         f"train/{VAL[:-9]}0009_sync/proj_depth/groundtruth/image_02: no such folder, nor in val, "
-        "though eigen_val_files.txt has the drive",
+        "but eigen_val_files.txt has the drive",
     ),
     "no frame": (
         lambda root: write_list(root, f"2011_09_26/{VAL} 5 l\n2011_09_26/{VAL} five l\n"),
-        f"eigen_val_files.txt: '2011_09_26/{VAL} five l' is not as",
+        f"an image's path, got '2011_09_26/{VAL} five l'",
     ),
     "another day": (
         lambda root: write_list(root, f"2011_09_28/{VAL} 5 l"),
-        f"eigen_val_files.txt: '2011_09_28/{VAL} 5 l' is not as",
+        f"an image's path, got '2011_09_28/{VAL} 5 l'",
     ),
 }  # fmt: skip
 
@@ -147,19 +149,19 @@ def test_a_camera_is_that_of_the_photograph_at_its_size(tmp_path, photos):
     kitti_depth(tmp_path, photos)
     frames = KITTIDepth(tmp_path, "val")
     # Centres of pixels are at whole numbers in the file, for 16 x 6 pixels.
-    assert frames.camera(0, (6, 16)).tolist() == [[9, 0, 4.5], [0, 8, 3.5], [0, 0, 1]]
-    assert frames.camera(1, (3, 8)).tolist() == [[4.5, 0, 2.25], [0, 4, 1.75], [0, 0, 1]]
-    assert frames.camera(2, (6, 8)).tolist() == [[9, 0, 5.5], [0, 8, 2.5], [0, 0, 1]]
+    assert frames.intrinsics_for(0, (6, 16)).tolist() == [[9, 0, 4.5], [0, 8, 3.5], [0, 0, 1]]
+    assert frames.intrinsics_for(1, (3, 8)).tolist() == [[4.5, 0, 2.25], [0, 4, 1.75], [0, 0, 1]]
+    assert frames.intrinsics_for(2, (6, 8)).tolist() == [[9, 0, 5.5], [0, 8, 2.5], [0, 0, 1]]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("S_rect_02: 8 6\n", "calib_cam_to_cam.txt: no line P_rect_02:"),
-        ("P_rect_02: 1 2\n", "calib_cam_to_cam.txt: P_rect_02: and 2 numbers, not 12"),
-        (KITTI_CALIBRATION.replace("1.6e+01 6.0e+00", "8"), "S_rect_02: and 1 numbers, not 2"),
+        ("P_rect_02: 1 2\n", "calib_cam_to_cam.txt: line P_rect_02: has 2 numbers, expected 12"),
+        (KITTI_CALIBRATION.replace("1.6e+01 6.0e+00", "8"), "S_rect_02: has 1 numbers, expected 2"),
         (KITTI_CALIBRATION.replace("18.5", "much"), "calib_cam_to_cam.txt: .*'much'"),
-        (None, "calib_cam_to_cam.txt: no such file; expected is"),
+        (None, "calib_cam_to_cam.txt: no such file; expected layout"),
     ],
 )
 def test_a_damaged_calibration_is_named_and_depth_needs_none(tmp_path, text, message):
@@ -169,7 +171,7 @@ def test_a_damaged_calibration_is_named_and_depth_needs_none(tmp_path, text, mes
     frames = KITTIDepth(tmp_path, "val")
     assert frames[0][1].max() > 0
     with pytest.raises((FileNotFoundError, ValueError), match=message):
-        frames.camera(0, (6, 8))
+        frames.intrinsics_for(0, (6, 8))
 
 
 def test_neighbours_are_photographs_of_the_drive_with_or_without_depth(tmp_path):
@@ -178,12 +180,12 @@ def test_neighbours_are_photographs_of_the_drive_with_or_without_depth(tmp_path)
     photographs = tmp_path / "2011_09_26" / VAL
     write_photo(photographs / "image_02/data/cover.jpg")
     Image.new("RGB", (WIDTH, HEIGHT)).save(photographs / "image_03/data/0000000004.jpg")
-    triples = FrameTriplets(KITTIDepth(tmp_path, "val"))
-    assert triples.names == names(VAL, [2], [6]) + names(VAL, [3], [5])
-    stems = [(before.stem[-1], after.stem[-1]) for before, _, after in triples.triples]
+    triplets = FrameTriplets(KITTIDepth(tmp_path, "val"))
+    assert triplets.names == names(VAL, [2], [6]) + names(VAL, [3], [5])
+    stems = [(before.stem[-1], after.stem[-1]) for before, _, after in triplets.triplets]
     assert stems == [("5", "7"), ("4", "6")]
-    assert {path.parts[-3] for path in triples.triples[1][::2]} == {"image_03"}
-    sample = triples[1]
+    assert {path.parts[-3] for path in triplets.triplets[1][::2]} == {"image_03"}
+    sample = triplets[1]
     assert "poses" not in sample
     assert sample["sources"].shape == (2, 3, 6, 8)
     assert [round(source[0].max().item()) for source in sample["sources"]] == [0, 1]

@@ -8,16 +8,17 @@ from PIL import Image
 
 from unstride.backbones.timm_backbone import create_backbone
 from unstride.cli.main import main
-from unstride.evaluation import linear_probe as probe
-from unstride.evaluation.feature_evaluation import EvaluationSettings, evaluate
+from unstride.evaluation import linear_probe
+from unstride.evaluation.feature_evaluation import evaluate
+from unstride.evaluation.settings import EvaluationSettings
 from unstride.upsamplers import Bilinear
 
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     """CamVid's folders with noise in them, images of two sizes, and a schedule of no time."""
-    tiny = probe.Schedule(iterations=5, pixels=20, batch=16)
-    monkeypatch.setitem(probe.SCHEDULES, "short", tiny)
+    tiny = linear_probe.Schedule(iterations=5, pixels_per_image=20, batch_size=16)
+    monkeypatch.setitem(linear_probe.SCHEDULES, "short", tiny)
     for split, n in (("train", 3), ("val", 2)):
         for folder in ("images", "labels"):
             (tmp_path / "data" / "camvid" / split / folder).mkdir(parents=True)
@@ -63,25 +64,27 @@ def test_the_python_call_takes_a_users_class_and_a_backbone(data, tmp_path):
         """Written in a test."""
 
     backbone = create_backbone("resnet18", pretrained=False, stride=8)
-    outcome, rows = evaluate(
+    results, candidates = evaluate(
         ["bilinear", Mine(backbone.channels, 8)], ["segmentation"], ["camvid"],
-        setting=EvaluationSettings(data=data / "camvid", backbone=backbone), seeds=1,
+        settings=EvaluationSettings(data=data / "camvid", backbone=backbone, seeds=1),
         out=tmp_path / "out",
     )  # fmt: skip
-    mine, own = (outcome.values["segmentation", "camvid", row] for row in ("Mine", "bilinear"))
+    mine, own = (results.values["segmentation", "camvid", row] for row in ("Mine", "bilinear"))
     assert mine == own
-    assert [row.label for row in rows] == ["bilinear", "Mine"]
+    assert [row.label for row in candidates] == ["bilinear", "Mine"]
 
 
 def test_a_vit_whose_cells_are_no_multiple_of_the_grid(data, tmp_path):
     backbone = create_backbone("vit_small_patch14_dinov2", pretrained=False)
-    outcome, _ = evaluate(
+    results, _ = evaluate(
         ["bilinear"], ["segmentation", "consistency"], ["camvid"],
-        setting=EvaluationSettings(data=data, backbone=backbone, limit=1, train_limit=2),
-        seeds=1, out=tmp_path / "out",
+        settings=EvaluationSettings(
+            data=data, backbone=backbone, limit=1, train_limit=2, seeds=1
+        ),
+        out=tmp_path / "out",
     )  # fmt: skip
-    assert outcome.failed == []
-    assert len(outcome.values) == 2
+    assert results.failures == []
+    assert len(results.values) == 2
 
 
 @pytest.mark.parametrize(
@@ -91,7 +94,7 @@ def test_a_vit_whose_cells_are_no_multiple_of_the_grid(data, tmp_path):
         (["--upsamplers", "max_unpool"], "guide_channels must be the 320 channels of the features"),
         (["--upsamplers", "bilinear", "bilinear"], "upsamplers need different labels; twice: bil"),
         (["--upsamplers", "bilinear", "--stride", "5"], "stride must be one of"),
-        (["--upsamplers", "bilinear", "--split", "none"], "split 'none': there are train, val"),
+        (["--upsamplers", "bilinear", "--split", "none"], "split must be one of train, val"),
         (["--upsamplers", "bilinear", "--seeds", "0"], "seeds must be at least 1, got 0"),
         (["--upsamplers", "bilinear", "--limit", "0"], "limit must be at least 1, got 0"),
         (

@@ -26,19 +26,25 @@ class Skewed(OneHotBackbone):
 def test_standardised_features_have_mean_0_and_deviation_1_over_all_cells():
     split = FeatureDataset(PatchDataset(5), Skewed())
     frozen = standardised_backbone(Skewed(), split)
-    cells = torch.cat([frozen.standardised(f).flatten(2)[0] for _, _, f in split], 1)
+    cells = torch.cat([frozen.standardise(f).flatten(2)[0] for _, _, f in split], 1)
     torch.testing.assert_close(cells.mean(1), torch.zeros(4), atol=1e-5, rtol=0)
     torch.testing.assert_close(
         cells.std(1, correction=0), torch.tensor([0.0, 1, 1, 1]), atol=1e-5, rtol=0
     )
     image, _, _ = split[0]
-    torch.testing.assert_close(frozen.raw(frozen(image)), Skewed()(image))
+    torch.testing.assert_close(frozen.unstandardise(frozen(image)), Skewed()(image))
 
 
 def test_the_training_images_standardise_the_scored_ones_too():
-    made = create_benchmark(Skewed())
-    assert torch.equal(made.frozen.mean, standardised_backbone(Skewed(), made.training).mean)
-    assert not torch.equal(made.frozen.mean, standardised_backbone(Skewed(), made.scoring).mean)
+    benchmark = create_benchmark(Skewed())
+    assert torch.equal(
+        benchmark.frozen_backbone.mean,
+        standardised_backbone(Skewed(), benchmark.train_features).mean,
+    )
+    assert not torch.equal(
+        benchmark.frozen_backbone.mean,
+        standardised_backbone(Skewed(), benchmark.eval_features).mean,
+    )
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
@@ -59,7 +65,7 @@ def test_the_backbone_sees_each_image_once(on_disk, tmp_path):
         FeatureDataset(PatchDataset(3), Counting(), cache=cache)[1]
         assert len(seen) == 3
         assert not list(cache.glob("*.tmp"))
-        assert not split.kept
+        assert not split.memory_cache
 
 
 def test_a_limit_spreads_over_the_split():
@@ -79,7 +85,7 @@ def test_the_label_of_a_cell_is_at_its_centre(size, stride):
     grid = FeatureGrid(frozen, stride)
     coarse = frozen(image[:1].expand(1, 3, -1, -1))
     fine = grid.upsample(Nearest(4, 4), coarse, image[None])
-    rows, columns = grid.centres(size)
-    found = fine[0, :, : len(rows), : len(columns)].argmax(0)
-    assert torch.equal(found, (image[0] * 3).long()[rows[:, None], columns])
-    assert grid.in_pixels(fine, size).shape == (1, 4, *size)
+    rows, columns = grid.cell_centres(size)
+    predicted = fine[0, :, : len(rows), : len(columns)].argmax(0)
+    assert torch.equal(predicted, (image[0] * 3).long()[rows[:, None], columns])
+    assert grid.resize_to_image(fine, size).shape == (1, 4, *size)

@@ -32,13 +32,13 @@ def test_features_that_are_the_labels_score_all(stride):
 
 
 def test_features_that_know_nothing_score_the_commonest_class():
-    made = create_benchmark(ZeroBackbone())
-    for source in (made.train, made.scored):
-        for _, labels in source.images:
+    benchmark = create_benchmark(ZeroBackbone())
+    for split in (benchmark.train_data, benchmark.eval_data):
+        for _, labels in split.dataset:
             labels[labels == 3] = 1
-    truth = torch.cat([labels.flatten() for _, labels in made.scored.images])
+    truth = torch.cat([labels.flatten() for _, labels in benchmark.eval_data.dataset])
     share = (truth == 1).double().mean().item()
-    (values,) = measure_probe(made, NEAREST, [0])
+    (values,) = measure_probe(benchmark, NEAREST, [0])
     assert values["mIoU"] == pytest.approx(100 * share / 3, abs=1e-4)  # of classes that occur
 
 
@@ -51,13 +51,13 @@ def test_depth_that_is_linear_in_the_features_is_found():
 
 
 def test_a_seed_decides_all_and_seeds_differ():
-    made = create_benchmark()
-    once, again = (measure_probe(made, NEAREST, seeds) for seeds in ([0, 1], [1]))
+    benchmark = create_benchmark()
+    once, again = (measure_probe(benchmark, NEAREST, seeds) for seeds in ([0, 1], [1]))
     assert once[1] == again[0]
     pixels = sample_pixels(
         SegmentationTask(NUM_CLASSES),
-        made.training,
-        made.grid,
+        benchmark.train_features,
+        benchmark.grid,
         NEAREST,
         seeds=[0, 1],
         schedule=SHORT_SCHEDULE,
@@ -80,41 +80,41 @@ def test_the_rate_falls_by_a_cosine_stepped_once_in_each_iteration_to_zero(monke
 
     def step(self, *arguments, **options):
         rates.append(self.param_groups[0]["lr"])
-        made.append(self)
+        optimizers.append(self)
         return real(self, *arguments, **options)
 
-    made = []
+    optimizers = []
     monkeypatch.setattr(torch.optim.Adam, "step", step)
-    schedule = Schedule(iterations=20, batch=4)
+    schedule = Schedule(iterations=20, batch_size=4)
     train_probe(SegmentationTask(3), (torch.randn(9, 5), torch.randint(0, 3, (9,))), 0, schedule)
-    expected = [schedule.rate * (1 + math.cos(math.pi * t / 20)) / 2 for t in range(20)]
+    expected = [schedule.learning_rate * (1 + math.cos(math.pi * t / 20)) / 2 for t in range(20)]
     assert rates == pytest.approx(expected)
-    assert made[-1].param_groups[0]["lr"] == pytest.approx(0, abs=1e-15)
+    assert optimizers[-1].param_groups[0]["lr"] == pytest.approx(0, abs=1e-15)
 
 
 def test_only_known_pixels_are_drawn_and_an_image_without_labels_gives_none():
-    made = create_benchmark()
-    for index, (_, labels) in enumerate(made.train.images):
+    benchmark = create_benchmark()
+    for index, (_, labels) in enumerate(benchmark.train_data.dataset):
         labels[labels >= 2] = 255
         if index == 0:
             labels.fill_(255)
     ((features, labels),) = sample_pixels(
         SegmentationTask(NUM_CLASSES),
-        made.training,
-        made.grid,
+        benchmark.train_features,
+        benchmark.grid,
         NEAREST,
         seeds=[0],
         schedule=SHORT_SCHEDULE,
     )
-    assert len(features) == 5 * SHORT_SCHEDULE.pixels
+    assert len(features) == 5 * SHORT_SCHEDULE.pixels_per_image
     assert set(labels.tolist()) == {0, 1}
-    for _, labels in made.train.images:
+    for _, labels in benchmark.train_data.dataset:
         labels.fill_(255)
-    with pytest.raises(ValueError, match="no labelled pixel in the training images"):
+    with pytest.raises(ValueError, match="the training images must have labelled pixels"):
         sample_pixels(
             SegmentationTask(NUM_CLASSES),
-            made.training,
-            made.grid,
+            benchmark.train_features,
+            benchmark.grid,
             NEAREST,
             seeds=[0],
             schedule=SHORT_SCHEDULE,
@@ -122,22 +122,22 @@ def test_only_known_pixels_are_drawn_and_an_image_without_labels_gives_none():
 
 
 def test_large_splits_give_fewer_pixels_of_each_image():
-    assert Schedule(pixels=600, most=1_000_000).pixels_of(367) == 600
-    assert Schedule(pixels=600, most=1_000_000).pixels_of(20_000) == 50
-    assert Schedule(pixels=600, most=10).pixels_of(20_000) == 1
+    assert Schedule(pixels_per_image=600, max_pixels=1_000_000).num_pixels_drawn(367) == 600
+    assert Schedule(pixels_per_image=600, max_pixels=1_000_000).num_pixels_drawn(20_000) == 50
+    assert Schedule(pixels_per_image=600, max_pixels=10).num_pixels_drawn(20_000) == 1
 
 
 def test_depth_is_known_and_scored_within_the_caps_of_its_data_set():
     labels = torch.tensor([[0.0, 0.0005, 0.8, 9.9, 12.0]])
-    for most, known in ((10.0, [2, 3]), (80.0, [2, 3, 4])):
+    for cap, known in ((10.0, [2, 3]), (80.0, [2, 3, 4])):
         patches = PatchDataset(kind="depth")
-        patches.caps = (0.001, most)
+        patches.caps = (0.001, cap)
         task = create_probe_task(patches)
-        assert task.known(labels)[0].nonzero().flatten().tolist() == known
-        score = task.score()
-        score.update(torch.full((1, 1, 5), 5.0).log(), labels)
+        assert task.is_labelled(labels)[0].nonzero().flatten().tolist() == known
+        metric = task.create_metric()
+        metric.update(torch.full((1, 1, 5), 5.0).log(), labels)
         truth = labels[0, known]
-        assert score.compute()["RMSE"] == pytest.approx((truth - 5).square().mean().sqrt().item())
+        assert metric.compute()["RMSE"] == pytest.approx((truth - 5).square().mean().sqrt().item())
 
 
 class Shifted(nn.Module):
@@ -153,13 +153,13 @@ def test_the_probe_reads_upsampled_features_whatever_the_operator_does():
 
 
 @pytest.mark.parametrize(
-    ("stride", "wanted", "step"), [(32, 4, 4), (14, 4, 3.5), (4, 4, 4), (4, 8, 4)]
+    ("stride", "wanted", "cell_size"), [(32, 4, 4), (14, 4, 3.5), (4, 4, 4), (4, 8, 4)]
 )
-def test_cells_of_the_grid_are_whole_parts_of_the_backbones(stride, wanted, step):
+def test_cells_of_the_grid_are_whole_parts_of_the_backbones(stride, wanted, cell_size):
     backbone = OneHotBackbone()
     backbone.stride = stride
     grid = FeatureGrid(backbone, wanted)
-    assert grid.step == step
-    rows, columns = grid.centres((30, 7))
-    assert rows.tolist() == [y for i in range(30) if (y := int((i + 0.5) * step)) < 30]
+    assert grid.cell_size == cell_size
+    rows, columns = grid.cell_centres((30, 7))
+    assert rows.tolist() == [y for i in range(30) if (y := int((i + 0.5) * cell_size)) < 30]
     assert columns.max() < 7

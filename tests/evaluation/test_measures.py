@@ -19,7 +19,7 @@ from unstride import list_upsamplers
 from unstride.evaluation.cam import class_activation_map, measure_cam
 from unstride.evaluation.candidates import Candidate, create_candidate
 from unstride.evaluation.consistency import measure_consistency
-from unstride.evaluation.cost import UpsamplerCall, measure_cost, median_times
+from unstride.evaluation.cost import UpsamplerCall, measure_cost
 from unstride.evaluation.probe_measures import measure_probe, measure_transfer
 from unstride.evaluation.process_memory import measure_peak_in_subprocess
 from unstride.evaluation.segment_measure import measure_segments
@@ -34,30 +34,31 @@ class Negative(Nearest):
 
 
 def test_nearest_transfers_exactly_and_an_operator_that_leaves_the_space_does_not():
-    made = create_benchmark(stride=2)
+    benchmark = create_benchmark(stride=2)
     (away,), (near,) = (
-        measure_transfer(made, Candidate(up.__class__.__name__, up), [0])
+        measure_transfer(benchmark, Candidate(up.__class__.__name__, up), [0])
         for up in (Negative(NUM_CLASSES, 4), Nearest(NUM_CLASSES, 4))
     )
     assert near["mIoU"] == 100
     assert away["mIoU"] < 50
     assert (
-        measure_probe(made, Candidate("negative", Negative(NUM_CLASSES, 4)), [0])[0]["mIoU"] == 100
+        measure_probe(benchmark, Candidate("negative", Negative(NUM_CLASSES, 4)), [0])[0]["mIoU"]
+        == 100
     )
 
 
 def test_transfer_trains_a_seed_once_for_all_rows(monkeypatch):
-    from unstride.evaluation import probe_measures as probing
+    from unstride.evaluation import probe_measures
 
-    trained, real = [], probing.train_probe
-    monkeypatch.setattr(probing, "train_probe", lambda *a: trained.append(a[2]) or real(*a))
-    made = create_benchmark(MeanColourBackbone(), stride=1)  # grey alone: no probe is perfect
+    trained, real = [], probe_measures.train_probe
+    monkeypatch.setattr(probe_measures, "train_probe", lambda *a: trained.append(a[2]) or real(*a))
+    benchmark = create_benchmark(MeanColourBackbone(), stride=1)  # grey alone: no probe is perfect
     bilinear = create_candidate("bilinear", 3, 4)
-    first = measure_transfer(made, bilinear, [0, 1])
-    measure_transfer(made, create_candidate("nearest", 3, 4), [1, 2])
+    first = measure_transfer(benchmark, bilinear, [0, 1])
+    measure_transfer(benchmark, create_candidate("nearest", 3, 4), [1, 2])
     assert trained == [0, 1, 2]
     assert first[0] != first[1]
-    assert [measure_transfer(made, bilinear, [seed])[0] for seed in (0, 1)] == first
+    assert [measure_transfer(benchmark, bilinear, [seed])[0] for seed in (0, 1)] == first
 
 
 def test_segments_are_told_apart_by_features_that_know_them_alone():
@@ -78,19 +79,19 @@ class Wrong(Bilinear):
 
 
 def test_consistency_is_the_mean_square_of_what_the_backbone_says_and_the_features():
-    made = create_benchmark(ZeroBackbone())
-    values = measure_consistency(made, Candidate("bilinear", Bilinear(NUM_CLASSES)), [0])
+    benchmark = create_benchmark(ZeroBackbone())
+    values = measure_consistency(benchmark, Candidate("bilinear", Bilinear(NUM_CLASSES)), [0])
     assert values[0]["error"] == 0
-    (wrong,) = measure_consistency(made, Candidate("wrong", Wrong(NUM_CLASSES)), [0])
+    (wrong,) = measure_consistency(benchmark, Candidate("wrong", Wrong(NUM_CLASSES)), [0])
     assert wrong["error"] == pytest.approx(1)
 
 
 def test_consistency_has_the_same_views_for_all_and_is_relative_to_bilinear():
-    made = create_benchmark(MeanColourBackbone(), stride=1)
-    first, second = measure_consistency(made, Candidate("bilinear", Bilinear(3)), [0, 1])
+    benchmark = create_benchmark(MeanColourBackbone(), stride=1)
+    first, second = measure_consistency(benchmark, Candidate("bilinear", Bilinear(3)), [0, 1])
     assert first["error / bilinear"] == second["error / bilinear"] == 1
     assert first["error"] != second["error"]
-    (nearest,) = measure_consistency(made, Candidate("nearest", Nearest(3)), [0])
+    (nearest,) = measure_consistency(benchmark, Candidate("nearest", Nearest(3)), [0])
     assert nearest["error"] == pytest.approx(nearest["error / bilinear"] * first["error"])
     assert nearest["error"] > first["error"] > 0
 
@@ -103,7 +104,7 @@ class Greenness(nn.Module):
     def forward(self, image):
         return image.mean((2, 3)) * 20
 
-    def at_pixels(self, features, label):
+    def pixel_scores(self, features, label):
         return features[:, label] - 0.5
 
 
@@ -128,12 +129,12 @@ def test_the_map_is_the_score_of_each_pixel_without_negatives_from_0_to_1():
 
 
 def test_average_drop_is_that_of_the_image_times_its_map():
-    made = create_benchmark(Colours(), kind="classes", head=Greenness)
-    made.scored.images.items = [(torch.rand(3, 8, 8), 1) for _ in range(3)]
-    made.scoring.kept.clear()
-    (values,) = measure_cam(made, create_candidate("nearest", 3, 1), [0])
+    benchmark = create_benchmark(Colours(), kind="classes", make_classifier=Greenness)
+    benchmark.eval_data.dataset.items = [(torch.rand(3, 8, 8), 1) for _ in range(3)]
+    benchmark.eval_features.memory_cache.clear()
+    (values,) = measure_cam(benchmark, create_candidate("nearest", 3, 1), [0])
     drops = []
-    for image, _ in made.scored.images.items:
+    for image, _ in benchmark.eval_data.dataset.items:
         shown = class_activation_map(Greenness(), image[None], 1)
         whole, masked = (Greenness()(x[None]).softmax(1)[0, 1] for x in (image, image * shown))
         drops.append(((whole - masked).clamp(min=0) / whole).item())
@@ -143,13 +144,16 @@ def test_average_drop_is_that_of_the_image_times_its_map():
 
 def test_maps_need_the_features_of_the_classifiers_head():
     with pytest.raises(ValueError, match="need features of stride 1 with 3 channels, got stride 4"):
-        _ = create_benchmark(head=Greenness).classifier
+        _ = create_benchmark(make_classifier=Greenness).classifier
     with pytest.raises(ValueError, match="need the backbone's classifier"):
         _ = create_benchmark().classifier
 
 
 def test_memory_is_the_peak_beyond_the_inputs_in_another_process():
-    peak = measure_peak_in_subprocess(UpsamplerCall(WastefulNearest(3, 4), 3, 4, side=64)) / 2**20
+    peak = (
+        measure_peak_in_subprocess(UpsamplerCall(WastefulNearest(3, 4), 3, 4, image_size=64))
+        / 2**20
+    )
     assert 63 <= peak < 72  # the kernel counts a thread's pages in batches of 64, a quarter MiB
 
 
@@ -157,28 +161,25 @@ def test_memory_of_what_cannot_be_sent_to_another_process_is_not_known():
     class Local(Nearest):
         pass
 
-    assert measure_peak_in_subprocess(UpsamplerCall(Local(3, 4), 3, 4, side=64)) is None
+    assert measure_peak_in_subprocess(UpsamplerCall(Local(3, 4), 3, 4, image_size=64)) is None
 
 
-def test_time_is_relative_to_bilinear_and_calls_take_turns(monkeypatch):
-    from unstride.evaluation import cost as module
+def test_time_is_relative_to_bilinear(monkeypatch):
+    from unstride.evaluation import cost
 
-    order = []
-    times = median_times(lambda: order.append("a"), lambda: order.append("b"))
-    assert order == ["a", "b"] * (module.ROUNDS_RANGE[1] + 1)
-    assert len(times) == 2
-    monkeypatch.setattr(module, "IMAGE_SIZE", 64)
-    monkeypatch.setattr(module, "median_times", lambda *_: [3.0, 2.0])
-    monkeypatch.setattr(module, "measure_peak_in_subprocess", lambda _: 3 * 2**20)
+    monkeypatch.setattr(cost, "IMAGE_SIZE", 64)
+    monkeypatch.setattr(cost, "median_times", lambda *_, **__: {"candidate": 3.0, "bilinear": 2.0})
+    monkeypatch.setattr(cost, "measure_peak_in_subprocess", lambda _: 3 * 2**20)
     (values,) = measure_cost(create_benchmark(), create_candidate("bilinear", NUM_CLASSES, 4), [0])
     assert values == {"time / bilinear": 1.5, "ms": 3000, "peak MiB": 3}
 
 
 @pytest.mark.parametrize("name", [n for n in list_upsamplers() if n != "max_unpool"])
 def test_every_upsampler_goes_through_the_probe(name):
-    made = create_benchmark(stride=2)
-    made.train, made.scored = replace(made.train, limit=2), replace(made.scored, limit=1)
-    (values,) = measure_probe(made, create_candidate(name, NUM_CLASSES, 4), [0])
+    benchmark = create_benchmark(stride=2)
+    benchmark.train_data = replace(benchmark.train_data, limit=2)
+    benchmark.eval_data = replace(benchmark.eval_data, limit=1)
+    (values,) = measure_probe(benchmark, create_candidate(name, NUM_CLASSES, 4), [0])
     assert 0 <= values["mIoU"] <= 100
 
 

@@ -28,30 +28,33 @@ def computed(monkeypatch):
     """Which rows and seeds are computed; the value says which."""
     calls = []
 
-    def fake(made, row, seeds):
-        calls.extend((row.label, seed) for seed in seeds)
-        if row.label == "stopped":
+    def fake(benchmark, candidate, seeds):
+        calls.extend((candidate.label, seed) for seed in seeds)
+        if candidate.label == "stopped":
             raise KeyboardInterrupt
-        return [{"mIoU": 10.0 * len(row.label) + seed, "boundary mIoU": 1.0} for seed in seeds]
+        return [
+            {"mIoU": 10.0 * len(candidate.label) + seed, "boundary mIoU": 1.0} for seed in seeds
+        ]
 
-    fake = measures.Measure(fake, ("semantic",), ("mIoU",), trained=True)
+    fake = measures.Measure(fake, ("semantic",), ("mIoU",), depends_on_schedule=True)
     monkeypatch.setitem(measures.MEASURES, "segmentation", fake)
     return calls
 
 
-def evaluated(out, *, rows=ROWS, seeds=2, made=None, names=("segmentation",), **options):
-    return run_measures([made or create_benchmark()], rows, names, seeds=seeds, out=out, **options)
+def run(out, *, rows=ROWS, seeds=2, benchmark=None, measures=("segmentation",), **options):
+    benchmarks = [benchmark or create_benchmark()]
+    return run_measures(benchmarks, rows, measures, num_seeds=seeds, out=out, **options)
 
 
 def test_a_second_run_computes_nothing_and_finds_the_same(tmp_path, computed):
-    first = evaluated(tmp_path)
+    first = run(tmp_path)
     assert computed == [("nearest", 0), ("nearest", 1), ("bilinear", 0), ("bilinear", 1)]
     computed.clear()
-    again = evaluated(tmp_path)
+    again = run(tmp_path)
     assert computed == []
     assert again.values == first.values
     assert len(list(tmp_path.glob("results/segmentation.patches.nearest.0.*.json"))) == 1
-    evaluated(tmp_path, seeds=3)
+    run(tmp_path, seeds=3)
     assert computed == [("nearest", 2), ("bilinear", 2)]
 
 
@@ -66,52 +69,52 @@ def test_a_changed_option_computes_again(change, tmp_path, computed):
 
     heavy = OneHotBackbone()
     heavy.register_buffer("tensor", torch.ones(1))
-    made, rows = create_benchmark(), list(ROWS)
-    evaluated(tmp_path)
+    benchmark, rows = create_benchmark(), list(ROWS)
+    run(tmp_path)
     computed.clear()
     changed = {
-        "schedule": lambda: replace(made, schedule=replace(made.schedule, iterations=7)),
-        "grid": lambda: replace(made, stride=2),
-        "limit": lambda: replace(made, scored=replace(made.scored, limit=2)),
-        "images": lambda: replace(made, train=made.scored),
+        "schedule": lambda: replace(benchmark, schedule=replace(benchmark.schedule, iterations=7)),
+        "grid": lambda: replace(benchmark, probe_stride=2),
+        "limit": lambda: replace(benchmark, eval_data=replace(benchmark.eval_data, limit=2)),
+        "images": lambda: replace(benchmark, train_data=benchmark.eval_data),
         "backbone": lambda: create_benchmark(Other()),
         "its weights": lambda: create_benchmark(heavy),
-        "row": lambda: made,
+        "row": lambda: benchmark,
     }[change]()
     if change == "row":
         rows = [
             create_candidate("joint_bilateral:sigma_range=0.2,label=nearest", NUM_CLASSES, 4),
             rows[1],
         ]
-    evaluated(tmp_path, rows=rows, made=changed)
+    run(tmp_path, rows=rows, benchmark=changed)
     assert len(computed) == (2 if change == "row" else 4)
-    evaluated(tmp_path)  # both are kept
+    run(tmp_path)  # both are kept
     assert len(computed) == (2 if change == "row" else 4)
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(tmp_path):
     """With the real measure: which seeds are left does not change any of them."""
-    whole = evaluated(tmp_path / "whole", rows=ROWS[:1])
-    evaluated(tmp_path / "stopped", rows=ROWS[:1], seeds=1)
-    again = evaluated(tmp_path / "stopped", rows=ROWS[:1])
+    whole = run(tmp_path / "whole", rows=ROWS[:1])
+    run(tmp_path / "stopped", rows=ROWS[:1], seeds=1)
+    again = run(tmp_path / "stopped", rows=ROWS[:1])
     assert again.values == whole.values
 
 
 def test_a_stop_in_the_middle_keeps_what_is_done(tmp_path, computed):
     rows = [ROWS[0], Candidate("stopped", ROWS[1].module)]
     with pytest.raises(KeyboardInterrupt):
-        evaluated(tmp_path, rows=rows)
+        run(tmp_path, rows=rows)
     computed.clear()
-    evaluated(tmp_path)
+    run(tmp_path)
     assert computed == [("bilinear", 0), ("bilinear", 1)]
 
 
 def test_a_damaged_result_is_computed_again(tmp_path, computed):
-    evaluated(tmp_path)
+    run(tmp_path)
     computed.clear()
     (path,) = tmp_path.glob("results/*nearest.1.*.json")
     path.write_text(path.read_text()[:40])
-    evaluated(tmp_path)
+    run(tmp_path)
     assert computed == [("nearest", 1)]
 
 
@@ -142,36 +145,36 @@ class Broken(Upsampler):
 
 def test_a_row_that_fails_is_named_and_the_others_are_done(tmp_path):
     rows = [Candidate("broken", Broken(NUM_CLASSES)), ROWS[1]]
-    said = []
-    outcome = evaluated(tmp_path, rows=rows, seeds=1, say=said.append)
-    assert outcome.failed == ["broken, segmentation on patches: IndexError out of range"]
-    assert list(outcome.values) == [("segmentation", "patches", "bilinear")]
-    assert [line.split(":")[0] for line in said] == ["failed", "segmentation on patches"]
-    _, lines = table_text(outcome, rows)
-    assert lines[0] == ["broken", "-", "-"]
+    lines = []
+    results = run(tmp_path, rows=rows, seeds=1, log=lines.append)
+    assert results.failures == ["broken, segmentation on patches: IndexError out of range"]
+    assert list(results.values) == [("segmentation", "patches", "bilinear")]
+    assert [line.split(":")[0] for line in lines] == ["failed", "segmentation on patches"]
+    _, table = table_text(results, rows)
+    assert table[0] == ["broken", "-", "-"]
 
 
 def test_a_measure_is_taken_where_it_fits(tmp_path, computed):
-    outcome = run_measures(
+    results = run_measures(
         [create_benchmark(), create_benchmark(kind="depth")],
         ROWS[:1],
         ["segmentation"],
-        seeds=1,
+        num_seeds=1,
         out=tmp_path,
     )
-    assert list(outcome.values) == [("segmentation", "patches", "nearest")]
-    assert runner.MEASURES["cost"].kinds == ()
+    assert list(results.values) == [("segmentation", "patches", "nearest")]
+    assert runner.MEASURES["cost"].label_kinds == ()
 
 
 def test_the_table_has_means_spreads_and_paired_differences(tmp_path, computed):
-    outcome = evaluated(tmp_path, seeds=3)
+    results = run(tmp_path, seeds=3)
     column = ("segmentation", "patches", "mIoU")
-    found = cell_statistics(outcome, "nearest", column)
-    assert found["seeds"] == [70, 71, 72]
-    assert (found["mean"], found["spread"]) == (71, 1)
-    assert (found["difference"], found["difference_spread"]) == (-10, 0)
-    assert "difference" not in cell_statistics(outcome, "bilinear", column)
-    write_tables(outcome, ROWS, provenance("the command", 3, 12.0), tmp_path)
+    cell = cell_statistics(results, "nearest", column)
+    assert cell["seeds"] == [70, 71, 72]
+    assert (cell["mean"], cell["spread"]) == (71, 1)
+    assert (cell["difference"], cell["difference_spread"]) == (-10, 0)
+    assert "difference" not in cell_statistics(results, "bilinear", column)
+    write_tables(results, ROWS, provenance("the command", 3, 12.0), tmp_path)
     table = (tmp_path / "table.md").read_text()
     assert "| upsampler | segmentation: mIoU | segmentation: boundary mIoU |" in table
     assert "| nearest | 71.00 +- 1.00 (-10.00) | 1.000 +- 0.000 |" in table
@@ -183,7 +186,7 @@ def test_the_table_has_means_spreads_and_paired_differences(tmp_path, computed):
 
 
 @pytest.mark.parametrize(
-    ("value", "like", "text"),
+    ("value", "magnitude", "text"),
     [
         (46.693, None, "46.69"),
         (0.12345, None, "0.123"),
@@ -191,5 +194,5 @@ def test_the_table_has_means_spreads_and_paired_differences(tmp_path, computed):
         (1234.5, None, "1234"),
     ],
 )
-def test_numbers_have_the_decimals_of_their_size(value, like, text):
-    assert format_number(value, like) == text
+def test_numbers_have_the_decimals_of_their_size(value, magnitude, text):
+    assert format_number(value, magnitude) == text

@@ -1,4 +1,4 @@
-"""A data set and a backbone that are small enough to know the answer."""
+"""A data set and a backbone that are so small that the right values are known."""
 
 import torch
 from torch import nn
@@ -9,7 +9,7 @@ from unstride.evaluation.linear_probe import Schedule
 from unstride.upsamplers import Nearest
 
 NUM_CLASSES, STRIDE = 4, 4
-SHORT_SCHEDULE = Schedule(iterations=150, pixels=64, batch=64, rate=0.1)
+SHORT_SCHEDULE = Schedule(iterations=150, pixels_per_image=64, batch_size=64, learning_rate=0.1)
 
 
 class PatchDataset:
@@ -29,9 +29,9 @@ class PatchDataset:
             cells[0, :NUM_CLASSES] = torch.arange(NUM_CLASSES)
             labels = cells.repeat_interleave(STRIDE, 0).repeat_interleave(STRIDE, 1)[:h, :w]
             image = (labels / (NUM_CLASSES - 1)).expand(3, -1, -1).contiguous()
-            self.items.append((image, self.labels(labels, kind)))
+            self.items.append((image, self.make_labels(labels, kind)))
 
-    def labels(self, labels, kind):
+    def make_labels(self, labels, kind):
         if kind == "depth":
             return torch.exp(labels / 2.0)  # metres
         return labels[None].repeat(2, 1, 1) if kind == "segments" else labels
@@ -80,12 +80,18 @@ class MeanColourBackbone(OneHotBackbone):
 
 
 def create_benchmark(backbone=None, kind="semantic", stride=STRIDE, **options):
-    """The two together; the probe's grid is the backbone's unless `stride` is less."""
+    """Create a benchmark of both; the probe's grid is the backbone's unless `stride` is less."""
     train, scored = PatchDataset(6, kind=kind), PatchDataset(4, (18, 21), kind=kind)
     return Benchmark(
-        OneHotBackbone() if backbone is None else backbone, "patches", kind,
-        DataSplit(train, "train"), DataSplit(scored, "val"), SHORT_SCHEDULE, stride, **options,
-    )  # fmt: skip
+        OneHotBackbone() if backbone is None else backbone,
+        dataset_name="patches",
+        label_kind=kind,
+        train_data=DataSplit(train, "train"),
+        eval_data=DataSplit(scored, "val"),
+        schedule=SHORT_SCHEDULE,
+        probe_stride=stride,
+        **options,
+    )
 
 
 class WastefulNearest(Nearest):

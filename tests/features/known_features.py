@@ -1,4 +1,4 @@
-"""What a fit can be tested on: a backbone whose features are known at every pixel."""
+"""A backbone whose features are known at every pixel, and an image, to test fits with."""
 
 import torch
 from torch import nn
@@ -6,11 +6,14 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from unstride.backbones.padding import pad_image
 
-TINY_FIT = {"steps": 40, "views": 12, "held_out": 4, "drawn": 3, "fineness": 4, "components": 6}
+TINY_FIT = {
+    "steps": 40, "views": 12, "held_out": 4, "views_per_step": 3, "pixels_per_cell": 4,
+    "components": 6,
+}  # fmt: skip
 
 
 class CellMeanBackbone(nn.Module):
-    """A backbone whose features are what its cells are like on average: known at every pixel."""
+    """A backbone whose features are averages over its cells: known at every pixel."""
 
     stride = 8
 

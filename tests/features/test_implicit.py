@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from tests.features.known_features import TINY_FIT, CellMeanBackbone, colour_patches
 from unstride import DenseFeatures, ImplicitFeatures, create_upsampler
 from unstride.cli.main import main
-from unstride.features import implicit
+from unstride.features import fitted_implicit, implicit
 from unstride.features.implicit import fit_implicit
 from unstride.features.implicit_options import VARIANTS, ImplicitOptions
 
@@ -25,11 +25,13 @@ def test_an_image_depends_on_no_other(backbone):
     flat = colour_patches(seed=1) * 1e-3 + 0.5
     both = fit_implicit(backbone, torch.cat([colour_patches(), flat]), **TINY_FIT, patience=1)
     turned = fit_implicit(backbone, torch.cat([flat, colour_patches()]), **TINY_FIT, patience=1)
-    alone = [fit_implicit(backbone, image, **TINY_FIT, patience=1) for image in (colour_patches(), flat)]
+    alone = [
+        fit_implicit(backbone, image, **TINY_FIT, patience=1) for image in (colour_patches(), flat)
+    ]
     images = torch.cat([colour_patches(), flat])
     out = DenseFeatures(backbone, both)(images)
     for i, one in enumerate(alone):
-        assert both.records[i] == turned.records[1 - i] == one.records[0]
+        assert both.fit_records[i] == turned.fit_records[1 - i] == one.fit_records[0]
         assert torch.equal(out[i : i + 1], DenseFeatures(backbone, one)(images[i : i + 1]))
     assert torch.equal(out.flip(0), DenseFeatures(backbone, turned)(images.flip(0)))
 
@@ -47,20 +49,22 @@ def test_any_image_to_any_size(image_size, backbone):
 def test_bands_are_the_whole(backbone, monkeypatch):
     fitted, image = fit_implicit(backbone, colour_patches(), **TINY_FIT), colour_patches()
     whole = fitted(backbone(image), image)
-    monkeypatch.setattr(implicit, "PIXELS_PER_BAND", 3 * 64)
+    monkeypatch.setattr(fitted_implicit, "PIXELS_PER_BAND", 3 * 64)
     # One pixel at a time: products of matrices may be summed in another order.
     torch.testing.assert_close(fitted(backbone(image), image), whole, rtol=1e-4, atol=1e-4)
 
 
 def test_images_in_one_call_under_inference_mode(backbone):
-    images, seen = torch.cat([colour_patches(), colour_patches(seed=1)]), []
-    model = ImplicitFeatures(backbone, **TINY_FIT, watch=lambda *told: seen.append(told[:4]))
+    images, reports = torch.cat([colour_patches(), colour_patches(seed=1)]), []
+    model = ImplicitFeatures(
+        backbone, **TINY_FIT, on_progress=lambda *progress: reports.append(progress[:4])
+    )
     with torch.inference_mode():
         out = model(images, (20, 30))
     fitted = fit_implicit(backbone, images, **TINY_FIT)
     assert torch.equal(out, DenseFeatures(backbone, fitted)(images, (20, 30)))
-    assert seen[:2] == [(0, "views", 1, 16), (0, "views", 2, 16)]
-    assert seen[16:19] == [(0, "steps", 20, 40), (0, "steps", 40, 40), (1, "views", 1, 16)]
+    assert reports[:2] == [(0, "views", 1, 16), (0, "views", 2, 16)]
+    assert reports[16:19] == [(0, "steps", 20, 40), (0, "steps", 40, 40), (1, "views", 1, 16)]
 
 
 def test_a_backbone_in_training_is_used_in_evaluation_and_goes_on_training():
@@ -80,10 +84,10 @@ def test_a_backbone_in_training_is_used_in_evaluation_and_goes_on_training():
     ("options", "message"),
     [
         ({"variant": "best"}, "variant must be one of default, paper, released, got 'best'"),
-        ({"step": 3}, "options must be of .*steps.*, got 'step'"),
+        ({"step": 3}, "options must be among .*steps.*, got 'step'"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"zoom": 0.5}, "zoom must be at least 1, got 0.5"),
-        ({"start": "zero"}, "start must be bilinear or nothing, got 'zero'"),
+        ({"base": "zero"}, "base must be bilinear or nothing, got 'zero'"),
         ({"downsampler": "max"}, "downsampler must be blur or attention_pool, got 'max'"),
     ],
 )
@@ -120,8 +124,12 @@ def upsample(photos, out, *options):
 def test_from_the_shell_each_image_alone_resumed_and_shown(photos, tmp_path, capsys, monkeypatch):
     together, alone, fits = tmp_path / "together", tmp_path / "alone", []
     real = implicit.fit_with_options
-    monkeypatch.setattr(implicit, "fit_with_options", lambda *given: (fits.append(1), real(*given))[1])
-    monkeypatch.setitem(VARIANTS, "default", replace(ImplicitOptions(), views=4, held_out=2, drawn=2))
+    monkeypatch.setattr(
+        implicit, "fit_with_options", lambda *args: (fits.append(1), real(*args))[1]
+    )
+    monkeypatch.setitem(
+        VARIANTS, "default", replace(ImplicitOptions(), views=4, held_out=2, views_per_step=2)
+    )
     assert upsample([str(photos)], together, "--steps", "2") == 0
     assert "of bilinear's error" in capsys.readouterr().err
     assert upsample([str(photos / "1.png")], alone, "--steps", "2") == 0

@@ -36,7 +36,7 @@ def test_both_come_back_with_what_they_learned(tmp_path):
         assert not again.training
         assert again.backbone.stride == 16
         assert torch.equal(again(image, (20, 30)), model(image, (20, 30)))
-    with pytest.raises(ValueError, match="holds a backbone too: load it with"):
+    with pytest.raises(ValueError, match="also holds a backbone: load it with"):
         Upsampler.from_pretrained(tmp_path)
 
 
@@ -105,7 +105,9 @@ def trained(tmp_path):
      ("featup_jbu", "featup/model.safetensors")],
 )  # fmt: skip
 def test_the_main_command_builds_with_a_folder_or_a_file(upsampler, held, trained):
-    model, said = chosen.build_model("tf_efficientnet_lite0", upsampler, None, weights=trained / held)
+    model, said = chosen.build_model(
+        "tf_efficientnet_lite0", upsampler, None, weights=trained / held
+    )
     expected = Upsampler.from_pretrained(trained / held.split("/")[0]).state_dict()
     for name, value in model.upsampler.state_dict().items():
         assert torch.equal(value, expected[name])
@@ -136,9 +138,9 @@ def test_upsample_reads_the_backbones_weights(photo, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("upsampler", "held", "message"),
     [
-        ("featup_jbu", "carafe", "upsampler must be what .*carafe holds, carafe, got featup_jbu"),
-        ("carafe", "mixed", "upsampler must be what .*mixed holds, .*, got carafe"),
-        ("sapa", "sapa", "takes no image as its guide"),
+        ("featup_jbu", "carafe", "upsampler must be carafe, which .*carafe holds, got featup_jbu"),
+        ("carafe", "mixed", "upsampler must be .*, which .*mixed holds, got carafe"),
+        ("sapa", "sapa", "cannot take an image as its guide"),
         ("carafe", "", "has no config.json"),
         ("carafe", "nowhere", "weights must be a safetensors file"),
         ("carafe", "featup/model.safetensors", "weights must be those of this carafe"),

@@ -14,10 +14,7 @@ from unstride.formats.coco_panoptic import (
     write_panoptic,
     write_segment_ids,
 )
-from unstride.formats.segments import (
-    Category,
-    Segment,
-)
+from unstride.formats.segments import Category, Segment
 
 CATEGORIES = [Category(1, "person", True), Category(200, "rug-merged", False)]
 IDS = torch.tensor([[0, 1, 256], [65536, 16777215, 256]])
@@ -132,7 +129,7 @@ def test_missing_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no.json"):
         read_panoptic_json(tmp_path / "no.json")
     Image.new("L", (3, 2)).save(tmp_path / "grey.png")
-    with pytest.raises(ValueError, match=r"grey.png.* is L"):
+    with pytest.raises(ValueError, match=r"grey.png.* got L"):
         read_segment_ids(tmp_path / "grey.png")
     Image.new("RGB", (3, 2)).save(tmp_path / "small.png")
     with pytest.raises(ValueError, match=r"small.png.*of 4 x 2 pixels.*3 x 2"):

@@ -51,7 +51,7 @@ def test_an_error_leaves_nothing(tmp_path):
 def test_a_full_disk_is_told_before(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10**7))
     with (
-        pytest.raises(OSError, match=r"a.safetensors takes 0\.02 GB, but 0\.01 GB are free there"),
+        pytest.raises(OSError, match=r"a.safetensors needs 0\.02 GB, but only 0\.01 GB are free"),
         open_feature_file(tmp_path / "a.safetensors", (5, 1000, 1000), torch.float32, {}),
     ):
         pass
@@ -61,8 +61,8 @@ def test_a_full_disk_is_told_before(tmp_path, monkeypatch):
 CHILD = """
 import sys, time, torch
 from pathlib import Path
-from unstride.formats.features import feature_file
-with feature_file(Path(sys.argv[1]), (1, 4, 4), torch.float32, {}) as writer:
+from unstride.formats.features import open_feature_file
+with open_feature_file(Path(sys.argv[1]), (1, 4, 4), torch.float32, {}) as writer:
     writer.write(slice(0, 2), slice(0, 4), torch.zeros(1, 2, 4))
     print("half", flush=True)
     time.sleep(60)

@@ -46,9 +46,7 @@ def test_floating_point_keeps_its_range_and_has_one(tmp_path):
     assert load_image(tmp_path / "a.tif").eq(0.25).all()
     for value in (1.5, -0.1, float("nan")):
         Image.new("F", (4, 4), value).save(tmp_path / "b.tif")
-        with pytest.raises(
-            ValueError, match=r"b.tif: floating point pixels are expected in \[0, 1\]"
-        ):
+        with pytest.raises(ValueError, match=r"b.tif: floating-point pixels must be in \[0, 1\]"):
             load_image(tmp_path / "b.tif")
 
 
@@ -106,10 +104,10 @@ def test_a_folder_spelt_twice_is_searched_once_and_results_are_left_out(tmp_path
     for name in ("a.png", "out/b.png", "other/c.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("RGB", (2, 2)).save(tmp_path / name)
-    found = find_images([tmp_path, f"{tmp_path}/other/.."], without=tmp_path / "out")
+    found = find_images([tmp_path, f"{tmp_path}/other/.."], exclude=tmp_path / "out")
     assert sorted(p.name for p in found) == ["a.png", "c.png"]
-    assert len(find_images([tmp_path], without=tmp_path)) == 3  # it is no folder inside
-    assert [p.name for p in find_images([tmp_path / "out"], without=tmp_path / "out")] == ["b.png"]
+    assert len(find_images([tmp_path], exclude=tmp_path)) == 3  # it is no folder inside
+    assert [p.name for p in find_images([tmp_path / "out"], exclude=tmp_path / "out")] == ["b.png"]
 
 
 def test_one_source_may_stand_alone(photo):

@@ -29,7 +29,7 @@ def test_chosen_options_and_stages_reach_the_upsampler_and_the_file():
         "tf_efficientnet_lite0", "featup_jbu:variant=paper,radius=1,pretrained=false", None
     )
     assert "radius" in said["upsampler"]
-    assert model.upsampler.stages[0].side == 3
+    assert model.upsampler.stages[0].kernel_size == 3
     with pytest.raises(ValueError, match="options of bilinear: "):
         build_model("tf_efficientnet_lite0", "bilinear:radius=1", None)
     model, _ = build_model("tf_efficientnet_lite0", "carafe", None, stages=5)
@@ -55,9 +55,9 @@ def test_chosen_weights_are_read_from_a_file_or_a_folder_that_says_all(tmp_path)
         assert all(torch.equal(held[key], t) for key, t in trained.state_dict().items())
     create_upsampler("featup_jbu", 8, 4).save_pretrained(tmp_path / "any")
     assert image_guided_upsampler("featup_jbu", {}, 16, 4, tmp_path / "any").channels == 16
-    with pytest.raises(ValueError, match="is a folder, which says all"):
+    with pytest.raises(ValueError, match="is a folder, which holds all options"):
         image_guided_upsampler("carafe", {"kernel_size": 3}, 8, 4, tmp_path / "up")
-    with pytest.raises(ValueError, match="takes no image as its guide"):
+    with pytest.raises(ValueError, match="cannot take an image as its guide"):
         image_guided_upsampler("fade", {"guide_channels": 8}, 8, 2)
 
 

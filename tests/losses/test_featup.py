@@ -15,18 +15,18 @@ from unstride.losses.featup import (
 
 
 def test_likelihood_is_that_of_a_gaussian_up_to_its_constant():
-    expected, actual = torch.randn(2, 5, 3, 4).double(), torch.randn(2, 5, 3, 4).double()
+    prediction, target = torch.randn(2, 5, 3, 4).double(), torch.randn(2, 5, 3, 4).double()
     sigma = torch.rand(2, 1, 3, 4).double() + 0.5
-    normal = torch.distributions.Normal(expected, sigma.expand_as(expected))
-    truth = -normal.log_prob(actual).mean() - math.log(2 * math.pi) / 2
-    torch.testing.assert_close(gaussian_nll_loss(expected, actual, sigma), truth)
+    normal = torch.distributions.Normal(prediction, sigma.expand_as(prediction))
+    truth = -normal.log_prob(target).mean() - math.log(2 * math.pi) / 2
+    torch.testing.assert_close(gaussian_nll_loss(prediction, target, sigma), truth)
 
 
-def test_the_best_doubt_is_the_error():
+def test_the_best_uncertainty_is_the_error():
     """At sigma^2 = mean squared error the gradient in sigma vanishes."""
-    expected, actual = torch.randn(1, 64, 1, 1), torch.randn(1, 64, 1, 1)
-    sigma = (expected - actual).square().mean().sqrt().view(1, 1, 1, 1).requires_grad_()
-    (gradient,) = torch.autograd.grad(gaussian_nll_loss(expected, actual, sigma), sigma)
+    prediction, target = torch.randn(1, 64, 1, 1), torch.randn(1, 64, 1, 1)
+    sigma = (prediction - target).square().mean().sqrt().view(1, 1, 1, 1).requires_grad_()
+    (gradient,) = torch.autograd.grad(gaussian_nll_loss(prediction, target, sigma), sigma)
     assert abs(gradient.item()) < 1e-5
 
 
@@ -44,18 +44,18 @@ def test_magnitudes_are_lengths_of_features():
     torch.testing.assert_close(magnitude_tv_loss(maps), down + across)
 
 
-def test_doubt_is_positive_and_starts_near_one():
-    doubt, maps = UncertaintyHead(5), torch.randn(1, 5, 3, 4)
-    plain = torch.einsum("bdhw, d -> bhw", maps, doubt.weight[0, :, 0, 0]) + doubt.bias
-    torch.testing.assert_close(doubt(maps)[:, 0], (plain + 0.1).exp())
-    assert (doubt(maps * 1e6) >= 1e-4).all()
-    assert doubt.weight.abs().max() <= 0.1 / 5**0.5  # the usual start, a tenth of it
+def test_uncertainty_is_positive_and_starts_near_one():
+    head, maps = UncertaintyHead(5), torch.randn(1, 5, 3, 4)
+    plain = torch.einsum("bdhw, d -> bhw", maps, head.weight[0, :, 0, 0]) + head.bias
+    torch.testing.assert_close(head(maps)[:, 0], (plain + 0.1).exp())
+    assert (head(maps * 1e6) >= 1e-4).all()
+    assert head.weight.abs().max() <= 0.1 / 5**0.5  # the usual start, a tenth of it
 
 
 def test_the_crf_is_its_formula_over_all_pairs():
     features, image = torch.randn(1, 2, 6, 5).double(), torch.rand(1, 3, 12, 10).double()
     n, generator = 7, torch.Generator().manual_seed(3)
-    found = sampled_crf_loss(features, image, generator, samples=n)
+    loss = sampled_crf_loss(features, image, generator, points=n)
     place = 2 * torch.rand(1, n, 1, 2, generator=torch.Generator().manual_seed(3)) - 1
     place = place[0, :, 0].double()
 
@@ -75,4 +75,4 @@ def test_the_crf_is_its_formula_over_all_pairs():
             colour = (at(image, place[i]) - at(image, place[j])).square().sum()
             alike = 10 * torch.exp(-apart / 0.2 - colour / 0.3) + 3 * torch.exp(-apart / 0.01)
             total += alike * (at(features, place[i]) - at(features, place[j])).square().mean()
-    torch.testing.assert_close(found, total / n**2, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(loss, total / n**2, rtol=1e-6, atol=1e-9)

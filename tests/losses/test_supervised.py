@@ -13,14 +13,18 @@ from unstride.losses.supervised import cosine_loss, pixel_cross_entropy, scale_i
 def test_the_scale_invariant_error_by_hand():
     prediction = torch.tensor([[[math.e, 1.0, 7.0]]])
     target = torch.tensor([[[1.0, math.e**3, 0.0]]])  # differences 1 and -3; one is unknown
-    assert scale_invariant_log_loss(prediction, target, share=0.0).item() == pytest.approx(5)
-    assert scale_invariant_log_loss(prediction, target, share=1.0).item() == pytest.approx(4)
+    assert scale_invariant_log_loss(prediction, target, variance_focus=0.0).item() == pytest.approx(
+        5
+    )
+    assert scale_invariant_log_loss(prediction, target, variance_focus=1.0).item() == pytest.approx(
+        4
+    )
     assert scale_invariant_log_loss(prediction, target).item() == pytest.approx(5 - 0.85)
 
 
-def test_share_one_forgives_every_scale():
+def test_variance_focus_one_ignores_every_scale():
     target = torch.rand(2, 4, 5) + 0.5
-    assert abs(scale_invariant_log_loss(3 * target, target, share=1.0)) < 1e-6
+    assert abs(scale_invariant_log_loss(3 * target, target, variance_focus=1.0)) < 1e-6
     assert scale_invariant_log_loss(3 * target, target) > 0.1
 
 

@@ -33,7 +33,7 @@ def test_cocos_evaluation_of_the_written_file_agrees(of, kind, where, tmp_path):
     dataset = COCODetection(folder, "train")
     crowds = [
         i for i, n in enumerate(dataset.image_ids)
-        if any(e["iscrowd"] for e in dataset.objects[n])
+        if any(e["iscrowd"] for e in dataset.annotations[n])
     ]  # fmt: skip
     metric, results = average_precision(of), []
     for index in sorted({*range(24 if where == "coco" else 8), *crowds}):
@@ -43,10 +43,10 @@ def test_cocos_evaluation_of_the_written_file_agrees(of, kind, where, tmp_path):
             found["boxes"] = torch.as_tensor(target["boxes"])
         results.append((target["image_id"], found))
         metric.update([found | {"masks": found["masks"][:, 0] >= 0.5}], [target])
-    write_detections(tmp_path / "found.json", results, dataset.categories)
+    write_detections(tmp_path / "found.json", results, dataset.category_ids)
 
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(dataset.file))
+        truth = COCO(str(dataset.annotation_file))
         evaluation = COCOeval(truth, truth.loadRes(str(tmp_path / "found.json")), kind)
         evaluation.params.imgIds = [number for number, _ in results]
         evaluation.evaluate(), evaluation.accumulate(), evaluation.summarize()

@@ -43,8 +43,8 @@ def test_no_image_has_no_scores():
 
 
 @pytest.mark.parametrize(("whole", "masked", "message"), [
-    ([0.5], [0.5, 0.5], "1 and 2"), ([1.5], [0.5], "whole"), ([0.5], [-0.1], "masked"),
-    ([math.nan], [0.5], "whole"),
+    ([0.5], [0.5, 0.5], "1 and 2"), ([1.5], [0.5], "^probability .* got 1.5"),
+    ([0.5], [-0.1], "masked_probability"), ([math.nan], [0.5], "^probability"),
 ])  # fmt: skip
 def test_what_is_no_probability_is_refused(whole, masked, message):
     with pytest.raises(ValueError, match=message):

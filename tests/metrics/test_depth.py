@@ -168,9 +168,9 @@ def test_no_valid_pixel_has_no_errors(average):
 
 
 @pytest.mark.parametrize(("settings", "message"), [
-    ({"alignment": "mean"}, "none, median, scale_shift"), ({"caps": (0.0, 10.0)}, r"caps \(0"),
-    ({"caps": (2.0, 1.0)}, r"caps \(2"), ({"average": "batch"}, "image, pixel"),
-    ({"crop": "nyu"}, "crop 'nyu': there are garg, eigen"),
+    ({"alignment": "mean"}, "none, median, scale_shift"), ({"caps": (0.0, 10.0)}, r"got \(0"),
+    ({"caps": (2.0, 1.0)}, r"got \(2"), ({"average": "batch"}, "image, pixel"),
+    ({"crop": "nyu"}, "crop must be one of garg, eigen or None, got 'nyu'"),
 ])  # fmt: skip
 def test_wrong_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):

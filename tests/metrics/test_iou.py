@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from unstride.datasets.by_name import UNLABELLED
+from unstride.formats.labels import UNLABELLED
 from unstride.metrics import BoundaryIoU, boundary_band, mean_iou
 
 CLASSES = 4
@@ -93,7 +93,7 @@ def test_boundary_iou_sums_over_the_set_before_it_divides(unlabelled):
     targets = torch.cat([blobs(2, (16, 12), unlabelled=unlabelled), torch.zeros(1, 16, 12).long()])
     predictions = torch.where(torch.rand(targets.shape) < 0.7, targets, blobs(3, (16, 12)))
     predictions[predictions == UNLABELLED] = 1
-    metric = BoundaryIoU(CLASSES, ratio=0.1)  # a diagonal of 20: 2 pixels
+    metric = BoundaryIoU(CLASSES, dilation_ratio=0.1)  # a diagonal of 20: 2 pixels
     metric.update(predictions[:2], targets[:2])
     metric.update(predictions[2:], targets[2:])
     expected = naive_boundary_iou(predictions, targets, 2)
@@ -120,7 +120,7 @@ def test_a_right_pixel_counts_only_if_it_lies_in_both_bands():
     target = torch.zeros(1, 9, 30, dtype=torch.long)
     target[..., 15:] = 1
     prediction = torch.zeros_like(target)  # right on the left, but with no boundary at 15
-    metric = BoundaryIoU(2, ratio=0.04)  # one pixel
+    metric = BoundaryIoU(2, dilation_ratio=0.04)  # one pixel
     metric.update(prediction, target)
     ring = 2 * 30 + 2 * 7
     assert metric.intersection.tolist() == [2 * 15 + 7, 0]
@@ -194,6 +194,6 @@ def test_wrong_maps_are_refused(prediction, target, message):
         BoundaryIoU(CLASSES).update(**maps)
 
 
-def test_ratio_is_a_share():
-    with pytest.raises(ValueError, match=r"ratio 2"):
-        BoundaryIoU(CLASSES, ratio=2)
+def test_the_dilation_ratio_is_a_share():
+    with pytest.raises(ValueError, match="dilation_ratio must be between 0 and 1, got 2"):
+        BoundaryIoU(CLASSES, dilation_ratio=2)

@@ -14,6 +14,7 @@ from unstride.formats.coco_panoptic import (
 )
 from unstride.formats.segments import Segment
 from unstride.metrics import PanopticQuality
+from unstride.metrics.panoptic_quality import COUNT_STATES
 
 THINGS, STUFF = (1, 2), (7, 9)
 
@@ -32,24 +33,24 @@ def by_the_words(images, classes):
         for s in found:
             for t in true:
                 p, g = areas["p", s], areas["t", t]
-                if s.category == t.category and not t.is_crowd:
+                if s.category_id == t.category_id and not t.is_crowd:
                     value = len(p & g) / len((p - void) | g)
                     if value > 0.5:
                         matched |= {("p", s), ("t", t)}
-                        tp[s.category] += 1
-                        iou[s.category] += value
+                        tp[s.category_id] += 1
+                        iou[s.category_id] += value
         for t in true:
             if ("t", t) not in matched and not t.is_crowd:
-                fn[t.category] += 1
+                fn[t.category_id] += 1
         for s in found:
             ignored = set(void)
             for t in true:
-                if t.is_crowd and t.category == s.category:
+                if t.is_crowd and t.category_id == s.category_id:
                     ignored |= areas["t", t]
             if ("p", s) not in matched:
                 p = areas["p", s]
                 if len(p & ignored) / len(p) <= 0.5:
-                    fp[s.category] += 1
+                    fp[s.category_id] += 1
     return {c: (iou[c], tp[c], fp[c], fn[c]) for c in classes}
 
 
@@ -86,10 +87,10 @@ def perturbed(ids, segments, generator):
     ids[: len(ids) // 8] = 0
     new = max((s.id for s in segments), default=0) + 1
     ids[-len(ids) // 3 :, : ids.shape[1] // 3] = new
-    categories = [s.category for s in segments] or [1]
+    categories = [s.category_id for s in segments] or [1]
     left = set(ids.unique().tolist())
     moved = [
-        Segment(s.id, categories[n - 1] if n % 5 == 4 else s.category)
+        Segment(s.id, categories[n - 1] if n % 5 == 4 else s.category_id)
         for n, s in enumerate(segments)
         if s.id in left
     ]
@@ -130,7 +131,7 @@ def row(*ids):
 def score(prediction, found, target, true):
     metric = PanopticQuality(THINGS, STUFF)
     metric.update(prediction, found, target, true)
-    return [int(getattr(metric, name).sum()) for name in ("matched", "false", "missed")]
+    return [int(getattr(metric, name).sum()) for name in COUNT_STATES]
 
 
 def test_half_is_no_match_and_void_leaves_the_union():
@@ -170,9 +171,9 @@ def test_classes_that_do_not_occur_are_left_out():
     ("arguments", "message"),
     [
         ((row(1, 1), [Segment(1, 1)], row(1), [Segment(1, 1)]), "one size"),
-        ((row(1, 2), [Segment(1, 1)], row(0, 0), []), "segment 2, which is not named"),
+        ((row(1, 2), [Segment(1, 1)], row(0, 0), []), "segment 2, which is not listed"),
         ((row(1, 1), [Segment(1, 1), Segment(2, 1)], row(0, 0), []), "2 has no pixel"),
-        ((row(1, 1), [Segment(1, 1), Segment(1, 2)], row(0, 0), []), "named twice"),
+        ((row(1, 1), [Segment(1, 1), Segment(1, 2)], row(0, 0), []), "listed twice"),
         ((row(1, 1), [Segment(1, 4)], row(0, 0), []), "4 is none"),
         ((row(0, 0), [], row(0, 3), []), "target: pixels of segment 3"),
     ],

@@ -87,7 +87,7 @@ def test_features_of_whole_cells_tie_within_a_cell():
 def test_random_features_score_one_half_within_the_spread_of_chance():
     segments = patches(1)
     pairs = 4096
-    scores = segment_separation(torch.randn(16, *SIZE), segments, distances=(16,), pairs=pairs)
+    scores = segment_separation(torch.randn(16, *SIZE), segments, distances=(16,), num_pairs=pairs)
     ends = sample_pixel_pairs(SIZE, 16, pairs, torch.Generator().manual_seed(0))
     p = segments.flatten()[ends].diff(dim=0).ne(0).sum().item()
     n = pairs - p
@@ -100,7 +100,7 @@ def test_random_features_score_one_half_within_the_spread_of_chance():
 def test_one_image_pair_by_pair():
     features, segments = torch.randn(6, *SIZE, dtype=torch.float64), patches(2)
     features += one_hot(segments[0], 9).permute(2, 0, 1)[:6] * 2
-    found = segment_separation(features, segments, distances=(3, 20), pairs=300, seed=5)
+    found = segment_separation(features, segments, distances=(3, 20), num_pairs=300, seed=5)
     for distance, score in zip((3, 20), found.tolist(), strict=True):
         ends = sample_pixel_pairs(SIZE, distance, 300, torch.Generator().manual_seed(5))
         gaps, kinds = [], [[], []]
@@ -132,14 +132,16 @@ def test_distances_that_do_not_fit_have_no_score():
 
 
 def test_the_set_is_the_mean_over_images_that_have_a_score():
-    metric = SegmentSeparation(distances=(4, 8), pairs=500, seed=1)
+    metric = SegmentSeparation(distances=(4, 8), num_pairs=500, seed=1)
     scores = []
     for k in range(3):
         features, segments = torch.randn(5, *SIZE), patches(2)
         if k == 1:
             segments[:] = 0
         metric.update(features, segments)
-        scores.append(segment_separation(features, segments, distances=(4, 8), pairs=500, seed=1))
+        scores.append(
+            segment_separation(features, segments, distances=(4, 8), num_pairs=500, seed=1)
+        )
     expected = torch.stack([scores[0], scores[2]]).mean(0)
     found = metric.compute()
     assert list(found) == ["separation", "separation_4", "separation_8"]
@@ -156,10 +158,10 @@ def test_no_image_with_a_boundary_has_no_score():
 
 def test_the_pairs_depend_on_the_seed_and_the_size_alone():
     features, segments = torch.randn(5, *SIZE), patches(2)
-    first = segment_separation(features, segments, pairs=500)
+    first = segment_separation(features, segments, num_pairs=500)
     torch.rand(7)
-    assert torch.equal(first, segment_separation(features, segments, pairs=500))
-    assert not torch.equal(first, segment_separation(features, segments, pairs=500, seed=1))
+    assert torch.equal(first, segment_separation(features, segments, num_pairs=500))
+    assert not torch.equal(first, segment_separation(features, segments, num_pairs=500, seed=1))
 
 
 def test_half_types_are_widened():
@@ -170,9 +172,9 @@ def test_half_types_are_widened():
 
 @pytest.mark.parametrize(("change", "message"), [
     ({"features": torch.randn(2, 4, 5)}, r"\(4, 5\) and \(48, 60\)"),
-    ({"features": torch.full((2, *SIZE), torch.nan)}, "infinite or no number"),
+    ({"features": torch.full((2, *SIZE), torch.nan)}, "infinite or NaN"),
     ({"distances": (0, 4)}, "none below 1"), ({"distances": ()}, "at least one"),
-    ({"pairs": 0}, "none below 1"),
+    ({"num_pairs": 0}, "at least 1"),
 ])  # fmt: skip
 def test_wrong_arguments_are_refused(change, message):
     arguments = {"features": torch.randn(2, *SIZE), "segments": patches(1), **change}

@@ -5,9 +5,9 @@ from torch.nn.functional import relu
 
 
 class TinyPyramid(nn.Module):
-    """What networks for segmentation need of a `Pyramid`."""
+    """The parts of a `Pyramid` that segmentation networks use."""
 
-    strides, multiple = (4, 8, 16), 16
+    strides, size_divisor = (4, 8, 16), 16
 
     def __init__(self, channels=(8, 8, 8)):
         super().__init__()

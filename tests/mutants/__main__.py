@@ -1,8 +1,8 @@
-"""`make mutants`: break each kernel in named ways; a mutant that no test notices is a hole.
+"""Runs the mutation tests (`make mutants`): breaks each file in named ways; a test must notice.
 
-A test counts once it has been seen to fail. Each mutant is one replacement in one file. It
-runs in a process of its own, in which that module is loaded from the broken source, with the
-tests that are responsible for it; the first failure kills it.
+A test counts once it has been seen to fail. Each mutant is one replacement in one file. It runs
+in a process of its own, which loads that module from the broken source and runs the responsible
+tests; the first failure kills the mutant.
 """
 
 import argparse
@@ -25,7 +25,7 @@ MUTANT_MODULES = [
     for file in sorted(Path(__file__).parent.glob("*.py"))
     if file.stem not in NOT_MUTANTS | {"__init__"}
 ]
-MUTANTS = [mutant for place in MUTANT_MODULES for mutant in place.MUTANTS]
+MUTANTS = [mutant for module in MUTANT_MODULES for mutant in module.MUTANTS]
 
 
 class MutantImporter(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
@@ -36,29 +36,29 @@ class MutantImporter(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
         path.write_text(mutant.source())
 
     def find_spec(self, fullname, path=None, target=None):
-        """Ours, or nobody's."""
+        """Find the broken module, and no other."""
         if fullname == self.mutant.module:
             return importlib.util.spec_from_file_location(fullname, self.path)
         return None
 
     def get_filename(self, fullname):
-        """Where tracebacks look."""
+        """Return the path that tracebacks show."""
         return str(self.path)
 
     def get_data(self, path):
-        """The broken source."""
+        """Return the broken source."""
         return Path(path).read_bytes()
 
 
 def survives(mutant: Mutant) -> bool:
-    """Whether all responsible tests pass; in a child, since a broken kernel may crash."""
+    """Run the responsible tests in a child process, since a broken kernel may crash; True if all pass."""
     child = os.fork()
     if child == 0:
         import pytest
 
         with tempfile.TemporaryDirectory() as folder:
             if mutant.file.endswith("cpu.py"):
-                os.environ["NUMBA_CACHE_DIR"] = folder  # never a kernel of the whole source
+                os.environ["NUMBA_CACHE_DIR"] = folder  # never a kernel of the sound source
             sink = os.open(os.devnull, os.O_WRONLY)
             os.dup2(sink, 1), os.dup2(sink, 2)
             sys.meta_path.insert(0, MutantImporter(mutant, Path(folder) / "broken.py"))
@@ -72,25 +72,27 @@ def survives(mutant: Mutant) -> bool:
 
 
 def main() -> int:
-    """Kill them all; the number of survivors is the exit code."""
+    """Run the selected mutants; the exit code is the number of survivors."""
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
-    parser.add_argument("--only", default="", help="mutants whose file or name has this in it")
+    parser.add_argument(
+        "--only", default="", help="run the mutants whose file or name contains this"
+    )
     options = parser.parse_args()
     os.chdir(ROOT)
     os.environ.setdefault("TRITON_INTERPRET", "1")
-    chosen = [m for m in MUTANTS if options.only in f"{m.file} {m.name}"]
-    for mutant in chosen:
-        mutant.source()  # a replacement that no longer fits is found before the long wait
+    selected = [m for m in MUTANTS if options.only in f"{m.file} {m.name}"]
+    for mutant in selected:
+        mutant.source()  # fail before the long wait if a replacement no longer applies
     import torch  # noqa: F401  loaded once, before the forks
 
     console = Console(highlight=False)
     alive = []
-    for mutant in track(chosen, "mutants", console=console):
+    for mutant in track(selected, "mutants", console=console):
         if survives(mutant):
             alive.append(mutant)
-        fate = "LIVES" if mutant in alive else "dies"
-        console.print(f"{fate}: {mutant.file}: {mutant.name}", markup=False)
-    console.print(f"{len(chosen) - len(alive)} of {len(chosen)} mutants were noticed")
+        outcome = "LIVES" if mutant in alive else "dies"
+        console.print(f"{outcome}: {mutant.file}: {mutant.name}", markup=False)
+    console.print(f"{len(selected) - len(alive)} of {len(selected)} mutants were noticed")
     return len(alive)
 
 

@@ -1,4 +1,4 @@
-"""A mutant: one replacement in one file, and the tests that are responsible for it."""
+"""A mutant: one replacement in one file, and the tests that must notice it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,15 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Mutant:
-    """A way to break a file: what it is called, what stands there, what shall stand there."""
+    """A way to break a file.
+
+    Args:
+        file: path of the file, relative to the repository.
+        name: what the mutant breaks, in a few words.
+        old: source text to replace; it must occur exactly once.
+        new: the text in its place.
+        tests: arguments of pytest that select the responsible tests.
+    """
 
     file: str
     name: str
@@ -18,17 +26,21 @@ class Mutant:
 
     @property
     def module(self) -> str:
-        """The name under which the file is imported."""
+        """Name under which the file is imported."""
         return self.file.removesuffix(".py").replace("/", ".")
 
     def source(self) -> str:
-        """The broken source; the replacement must be possible in exactly one place."""
+        """Return the broken source; the replacement must be possible in exactly one place."""
         text = (ROOT / self.file).read_text()
         if text.count(self.old) != 1:
-            raise ValueError(f"{self.file}: {self.name}: found {text.count(self.old)} times")
+            raise ValueError(
+                f"{self.file}: {self.name}: found {text.count(self.old)} times, not once"
+            )
         return text.replace(self.old, self.new)
 
 
-def mutants_of(file: str, tests: tuple[str, ...], *ways: tuple[str, str, str]) -> list[Mutant]:
-    """Mutants of one file."""
-    return [Mutant(file, name, old, new, tests) for name, old, new in ways]
+def mutants_of(
+    file: str, tests: tuple[str, ...], *replacements: tuple[str, str, str]
+) -> list[Mutant]:
+    """Create the mutants of one file from replacements (name, old, new)."""
+    return [Mutant(file, name, old, new, tests) for name, old, new in replacements]

@@ -49,7 +49,7 @@ MUTANTS = [
         ("lanes of unlike windows", "alike.all(1) & (self.count[lanes] == self.span).all(1)", "alike.all(1)"),
     ),
     *mutants_of(
-        "unstride/ops/functional.py", LAWS,
+        "unstride/ops/registration.py", LAWS,
         ("no gradient for 42 of 49 taps", "        correlate(grad, features, k, g) if ctx.needs_input_grad[1] else None,\n    )\n\n\ndef _correlate_backward", "        correlate(grad, features, k, g) * (torch.arange(k * k, device=grad.device).sqrt() % 1 == 0).view(k, k, 1, 1) if ctx.needs_input_grad[1] else None,\n    )\n\n\ndef _correlate_backward"),
         ("reassemble: gradient 0.1 % off", "scatter(grad, weights, features.shape[2:]) if", "1.001 * scatter(grad, weights, features.shape[2:]) if"),
         ("correlate: gradient of queries has the wrong sign", "reassemble(keys, grad) if", "-reassemble(keys, grad) if"),
@@ -93,8 +93,12 @@ MUTANTS = [
         ("scatter: crop off by one", "out[:, :, margin : margin + h,", "out[:, :, margin : margin + h].roll(1, 2)[:, :, :,"),
     ),
     *mutants_of(
+        "unstride/ops/softmax.py", ("tests/upsamplers/test_sapa.py",),
+        ("taps beyond the border take part", '"exclude"', '"replicate"'),
+    ),
+    *mutants_of(
         "unstride/ops/softmax.py", ("tests/upsamplers/test_naf.py", "tests/upsamplers/test_anyup.py"),
-        ("one cell too many", "(taps >= end)", "(taps > end)"),
+        ("one cell too many", "(taps >= stop)", "(taps > stop)"),
         ("bounds for rows only", "enumerate((rows, columns))", "enumerate((rows,))"),
     ),
     *mutants_of(

@@ -74,7 +74,7 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/recipes/panoptic.py", ("tests/recipes/test_panoptic.py", "-k", "other_classes or void or (move and fpn)"),
-        ("any classes", "PanopticClasses.of(dataset.categories) != classes", "False"),
+        ("any classes", "PanopticClasses.from_categories(dataset.categories) != classes", "False"),
         ("names in the file's order", "for number in (*classes.things, *classes.stuff)", "for number in sorted(names, reverse=True)"),
         ("crops for all", "options.crop if kind.one_size else None", "(48, 64)"),
     ),

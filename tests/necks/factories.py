@@ -1,4 +1,4 @@
-"""The operators as a network meets them, and one that somebody might bring."""
+"""Factories of all operators, and of a custom one, for tests of networks."""
 
 from functools import partial
 

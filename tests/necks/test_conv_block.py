@@ -1,4 +1,4 @@
-"""What necks and heads are made of."""
+"""Group norm, in the block of necks and heads."""
 
 import pytest
 import torch

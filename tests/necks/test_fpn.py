@@ -38,12 +38,12 @@ def torchvisions(extra=None, channels=CHANNELS, width=8):
 EXTRAS = {
     "none": (lambda: None, lambda: None, ()),
     "pool": (LastLevelMaxPool, feature_pyramid_network.LastLevelMaxPool, (32,)),
-    "P6 P7 of the features": (
+    "P6 P7 from the features": (
         lambda: LastLevelP6P7(14, 8),
         lambda: feature_pyramid_network.LastLevelP6P7(14, 8),
         (32, 64),
     ),
-    "P6 P7 of the level": (
+    "P6 P7 from the level": (
         lambda: LastLevelP6P7(8, 8),
         lambda: feature_pyramid_network.LastLevelP6P7(8, 8),
         (32, 64),
@@ -56,7 +56,7 @@ EXTRAS = {
 def test_it_is_torchvisions_bit_for_bit_and_takes_its_weights(extra, exact):
     ours, theirs, strides = EXTRAS[extra]
     theirs = randomise(torchvisions(theirs()))
-    fpn = FPN(CHANNELS, 8, extra=ours())
+    fpn = FPN(CHANNELS, 8, extra_levels=ours())
     fpn.load_state_dict(theirs.state_dict(), strict=True)
     features = features_of(exact=exact)
 
@@ -70,7 +70,7 @@ def test_it_is_torchvisions_bit_for_bit_and_takes_its_weights(extra, exact):
 
 def test_with_batch_normalisation_it_is_torchvisions_too():
     theirs = randomise(FeaturePyramidNetwork([6, 10, 14], 8, norm_layer=torch.nn.BatchNorm2d))
-    fpn = FPN(CHANNELS, 8, norm=torch.nn.BatchNorm2d)
+    fpn = FPN(CHANNELS, 8, norm_layer=torch.nn.BatchNorm2d)
     fpn.load_state_dict(theirs.state_dict(), strict=True)
     features = features_of()
     expected = theirs(OrderedDict((str(stride), maps) for stride, maps in features.items()))
@@ -154,7 +154,7 @@ def test_refusals():
     with pytest.raises(ValueError, match="strides must each divide"):
         FPN({})
     for name in ("naf", "anyup", "featup_jbu"):
-        with pytest.raises(ValueError, match=r"needs a guide of 3 channels, at hand: 8$"):
+        with pytest.raises(ValueError, match=r"needs a guide of 3 channels, available: 8$"):
             FPN(CHANNELS, 8, FACTORIES[name])(features_of())
 
 

@@ -22,7 +22,7 @@ def test_by_default_each_goes_to_the_finest_in_one_bilinear_step():
     levels = levels_of()
     fusion = LevelFusion(CHANNELS)
     fused = fusion(levels)
-    assert fused.shape == (2, fusion.width, 12, 20)
+    assert fused.shape == (2, fusion.out_channels, 12, 20)
     parts = fused.split([2, 3, 5], 1)
     assert torch.equal(parts[0], levels[4])
     assert torch.equal(parts[1], interpolate(levels[8], (12, 20), mode="bilinear"))

@@ -15,12 +15,12 @@ from unstride.upsamplers import (
 from unstride.upsamplers.by_name import create_upsampler
 
 
-def heard(pooling, features):
-    """What the last convolution gets."""
-    given = []
-    pooling.mix.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+def input_of_mix(pooling, features):
+    """The input of the last convolution."""
+    inputs = []
+    pooling.mix.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     pooling(features)
-    return given[0]
+    return inputs[0]
 
 
 def means(features, size):
@@ -39,22 +39,24 @@ def means(features, size):
 def test_in_one_step_it_is_the_means_enlarged_bilinearly(grid):
     pooling = randomise(PyramidPooling(4, 3)).eval()
     features = torch.randn(2, 4, *grid)
-    given = heard(pooling, features)
-    assert given.shape == (2, 4 + 4 * 3, *grid)
-    assert torch.equal(given[:, :4], features)
+    concatenated = input_of_mix(pooling, features)
+    assert concatenated.shape == (2, 4 + 4 * 3, *grid)
+    assert torch.equal(concatenated[:, :4], features)
     for i, size in enumerate((1, 2, 3, 6)):
         expected = interpolate(pooling.narrow[i](means(features, size)), grid, mode="bilinear")
-        torch.testing.assert_close(given[:, 4 + 3 * i : 7 + 3 * i], expected)
+        torch.testing.assert_close(concatenated[:, 4 + 3 * i : 7 + 3 * i], expected)
 
 
 def test_the_mean_of_all_is_the_same_everywhere():
     features = torch.randn(1, 4, 9, 11)
-    given = heard(randomise(PyramidPooling(4, 3, Nearest)).eval(), features)
-    torch.testing.assert_close(given[:, 4:7], given[:, 4:7, :1, :1].expand(-1, -1, 9, 11))
+    concatenated = input_of_mix(randomise(PyramidPooling(4, 3, Nearest)).eval(), features)
+    torch.testing.assert_close(
+        concatenated[:, 4:7], concatenated[:, 4:7, :1, :1].expand(-1, -1, 9, 11)
+    )
 
 
-class Seen(Upsampler):
-    """Notes what it is called with."""
+class RecordingUpsampler(Upsampler):
+    """Records its arguments."""
 
     guide_channels = None
 
@@ -69,7 +71,7 @@ class Seen(Upsampler):
 
 @pytest.mark.parametrize(("grid", "half"), [((12, 18), (6, 9)), ((7, 13), (4, 7))])
 def test_in_two_steps_the_operator_gets_half_the_grid(grid, half):
-    pooling = PyramidPooling(4, 3, Seen, sizes=(1, 3)).eval()
+    pooling = PyramidPooling(4, 3, RecordingUpsampler, pool_sizes=(1, 3)).eval()
     pooling(torch.randn(2, 4, *grid))
     for up in pooling.upsamplers:
         assert up.scale == 2
@@ -77,28 +79,28 @@ def test_in_two_steps_the_operator_gets_half_the_grid(grid, half):
 
 
 def test_the_first_step_is_bilinear():
-    pooling = randomise(PyramidPooling(4, 3, Nearest, sizes=(2,))).eval()
+    pooling = randomise(PyramidPooling(4, 3, Nearest, pool_sizes=(2,))).eval()
     features = torch.randn(1, 4, 12, 16)
     half = interpolate(pooling.narrow[0](means(features, 2)), (6, 8), mode="bilinear")
     expected = half.repeat_interleave(2, 2).repeat_interleave(2, 3)
-    torch.testing.assert_close(heard(pooling, features)[:, 4:], expected)
+    torch.testing.assert_close(input_of_mix(pooling, features)[:, 4:], expected)
 
 
 @pytest.mark.parametrize("name", FACTORIES)
 def test_any_operator_and_every_parameter_learns(name):
-    pooling = PyramidPooling(8, 8, FACTORIES[name], sizes=(1, 3))
+    pooling = PyramidPooling(8, 8, FACTORIES[name], pool_sizes=(1, 3))
     pooling(torch.randn(2, 8, 7, 9), torch.rand(2, 3, 28, 36)).square().sum().backward()
     assert parameters_without_gradient(pooling) == []
 
 
 def test_the_guide_is_the_features():
-    pooling = PyramidPooling(6, 4, partial(create_upsampler, "sapa"), sizes=(2,))
+    pooling = PyramidPooling(6, 4, partial(create_upsampler, "sapa"), pool_sizes=(2,))
     assert (pooling.upsamplers[0].channels, pooling.upsamplers[0].guide_channels) == (4, 6)
 
 
 def test_one_image_has_no_spread_to_train_on():
     pooling = PyramidPooling(4, 3)
-    with pytest.raises(ValueError, match=r"batch of 1: .*batch_size 2 or more"):
+    with pytest.raises(ValueError, match=r"mean of one image; use a batch_size of 2 or more"):
         pooling(torch.randn(1, 4, 12, 12))
     assert pooling.eval()(torch.randn(1, 4, 12, 12)).shape == (1, 3, 12, 12)
-    assert PyramidPooling(4, 3, sizes=(2,))(torch.randn(1, 4, 12, 12)).shape == (1, 3, 12, 12)
+    assert PyramidPooling(4, 3, pool_sizes=(2,))(torch.randn(1, 4, 12, 12)).shape == (1, 3, 12, 12)

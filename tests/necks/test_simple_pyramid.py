@@ -51,10 +51,10 @@ def test_gradients_reach_every_parameter():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in pyramid.parameters())
 
 
-@pytest.mark.parametrize("word", ["featup_jbu", "sapa", "fade", "index"])
-def test_the_image_is_the_guide(word):
-    word = partial(create_upsampler, word)
-    pyramid = SimpleFeaturePyramid(16, 16, strides=(4, 8), upsampler=word)
+@pytest.mark.parametrize("name", ["featup_jbu", "sapa", "fade", "index"])
+def test_the_image_is_the_guide(name):
+    upsampler = partial(create_upsampler, name)
+    pyramid = SimpleFeaturePyramid(16, 16, strides=(4, 8), upsampler=upsampler)
     image = torch.rand(2, 3, 64, 96, requires_grad=True)
     pyramid(FEATURES, image)[4].square().sum().backward()
     assert image.grad.abs().sum() > 0
@@ -62,13 +62,13 @@ def test_the_image_is_the_guide(word):
 
 def test_levels_that_nobody_reads_are_not_made():
     pyramid = SimpleFeaturePyramid(16, 16, strides=(4, 8, 16, 32))
-    pyramid.drop_finer(16)
+    pyramid.drop_finer_levels(16)
     assert pyramid.strides == tuple(pyramid.channels) == tuple(pyramid(FEATURES)) == (16, 32)
     assert not list(pyramid.parameters())
 
 
 @pytest.mark.parametrize(
-    ("channels", "stride", "strides", "told"),
+    ("channels", "stride", "strides", "message"),
     [
         (
             16,
@@ -83,6 +83,6 @@ def test_levels_that_nobody_reads_are_not_made():
         (16, 16, (), "strides must name at least one"),
     ],
 )
-def test_strides_that_cannot_be_made_are_refused(channels, stride, strides, told):
-    with pytest.raises(ValueError, match=told):
+def test_strides_that_cannot_be_made_are_refused(channels, stride, strides, message):
+    with pytest.raises(ValueError, match=message):
         SimpleFeaturePyramid(channels, stride, strides=strides)

@@ -135,7 +135,7 @@ def test_nyuv2_is_scored_on_its_test_split(tmp_path):
     )
     scores = depth.fit(options)
     assert depth.validate(options, "test") == pytest.approx(scores, abs=1e-6)
-    assert depth.val_dataset(options, "val").source.split == "test"
+    assert depth.val_dataset(options, "val").dataset.split == "test"
 
 
 @pytest.mark.parametrize("kind", ["supervised", "video"])
@@ -153,7 +153,7 @@ def test_kitti_with_depth_is_scored_by_it_on_the_split_that_is_asked_for(kind, t
     assert {name.split("/")[0] for name in taught} == {drive.format(1)}
     assert len(taught) == 3
     for split, number, length in (("val", 2, 3), ("test", 3, 1)):
-        names = depth.val_dataset(options, split).source.names
+        names = depth.val_dataset(options, split).dataset.names
         assert {name.split("/")[0] for name in names} == {drive.format(number)}
         assert len(names) == length
 
@@ -225,9 +225,9 @@ def test_networks_see_other_colours_than_those_that_are_compared(room):
     moved = add_augmented_frames(sample, jitter)
     assert torch.equal(moved["image"], sample["image"])
     assert torch.equal(moved["sources"], sample["sources"])
-    assert not torch.equal(moved["shown"][1], sample["image"])
+    assert not torch.equal(moved["augmented_frames"][1], sample["image"])
     twins = {"image": sample["image"], "sources": sample["image"].expand(2, -1, -1, -1)}
-    before, here, after = add_augmented_frames(twins, jitter)["shown"]
+    before, here, after = add_augmented_frames(twins, jitter)["augmented_frames"]
     torch.testing.assert_close(before, here)
     torch.testing.assert_close(after, here)
 
@@ -239,7 +239,7 @@ def test_colours_change_as_the_options_say(model, room, tmp_path):
         some = replace(options, colour_share=share, flip=False)
         if model == "monodepth":
             sample = FrameTriplets(PosedRGBD(room, "train"), 1, (H, W))[0]
-            image, moved = sample["image"], depth.VideoTransform(some)(sample)["shown"][1]
+            image, moved = sample["image"], depth.VideoTransform(some)(sample)["augmented_frames"][1]
         else:
             image = torch.rand(3, H, W)
             moved = depth.DepthTransform(some)(image, torch.ones(H, W))[0]

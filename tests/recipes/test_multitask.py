@@ -178,7 +178,7 @@ def test_labels_are_those_of_the_files(tmp_path):
     assert labels["segmentation"].flatten()[60] == 0
     assert (labels["depth"] == 2).all()
     torch.testing.assert_close(labels["normals"][2], torch.full((H, W), -1.0))
-    assert source.source.names == ["0", "1"]
+    assert source.dataset.names == ["0", "1"]
 
 
 def test_normals_are_those_of_the_depth_before_the_camera(tmp_path):
@@ -186,15 +186,15 @@ def test_normals_are_those_of_the_depth_before_the_camera(tmp_path):
         "posed_rgbd", write_posed_rgbd(tmp_path / "k"), "all", tasks=["normals"]
     )
     _, labels = source[1]
-    depth, camera = source.source[1][1][None], source.source.intrinsics[1][None]
+    depth, camera = source.dataset[1][1][None], source.dataset.intrinsics[1][None]
     assert list(labels) == ["normals"]
-    assert torch.equal(labels["normals"], normals_from_depth(depth, camera, reach=NORMAL_STEP)[0])
+    assert torch.equal(labels["normals"], normals_from_depth(depth, camera, step=NORMAL_STEP)[0])
 
 
 def test_the_camera_of_nyuv2_is_that_of_the_size(tmp_path):
     for name in ("nyuv2", "nyuv2_tasks"):
         source = MultiTaskDataset(name, ROOMS[name][0](tmp_path / name), "train", tasks=["depth"])
-        camera = source.source.camera(0, (240, 320))
+        camera = source.dataset.intrinsics_for(0, (240, 320))
         assert camera[0, 0].item() == pytest.approx(518.857901 / 2)
         assert camera[1, 2].item() == pytest.approx((253.736166 + 0.5) / 2)
 
@@ -202,8 +202,8 @@ def test_the_camera_of_nyuv2_is_that_of_the_size(tmp_path):
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        (["--dataset", "camvid"], "dataset 'camvid': there are posed_rgbd, nyuv2, nyuv2_tasks"),
-        (["--tasks", "[depth, segmentation]"], "dataset posed_rgbd has depth, normals"),
+        (["--dataset", "camvid"], "dataset must be one of posed_rgbd, nyuv2, nyuv2_tasks, got 'camvid'"),
+        (["--tasks", "[depth, segmentation]"], "dataset posed_rgbd must be among depth, normals, got 'segmentation'"),
         (["--tasks", "[]"], "tasks: at least one"),
         (["--model_options", "{length: 8}"], "length"),
     ],
@@ -222,7 +222,7 @@ def test_what_there_is_not_is_said_in_one_line(chosen, message, tmp_path, capsys
     [
         ("label", b"no array", "label/0.npy"),
         ("depth", None, "depth/0.npy: no such label"),
-        ("image", "small", "axes are expected"),
+        ("image", "small", "expected an array h x w x 3"),
     ],
 )
 def test_a_sentence_names_the_file(kind, content, message, tmp_path):
@@ -242,10 +242,10 @@ def test_a_sentence_names_the_file(kind, content, message, tmp_path):
 def test_bytes_are_photographs_and_other_numbers_above_one_are_refused(tmp_path):
     root = write_nyuv2_tasks(tmp_path / "n")
     source = NYUv2MultiTask(root, "train")
-    path = source.images[0]
+    path = source.image_paths[0]
     real, _ = source[0]
     np.save(path, (255 * np.load(path)).round().astype(np.uint8))
     torch.testing.assert_close(source[0][0], real, atol=0.5 / 255 + 1e-6, rtol=0)
     np.save(path, 255 * np.load(path).astype(np.float32))
-    with pytest.raises(ValueError, match=rf"{path.name}: floating point RGB is expected in"):
+    with pytest.raises(ValueError, match=rf"{path.name}: floating-point RGB must be in"):
         source[0]

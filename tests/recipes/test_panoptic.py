@@ -124,7 +124,7 @@ class Truth(nn.Module):
 def test_scores_are_percents_of_things_and_stuff(model, data):
     dataset = COCOPanoptic(data, "val")
     images, targets = collate_instances([dataset[0]])
-    classes = panoptic.PanopticClasses.of(dataset.categories)
+    classes = panoptic.PanopticClasses.from_categories(dataset.categories)
     without = dict(targets[0], ids=targets[0]["ids"].clone(), segments=targets[0]["segments"][:2])
     without["ids"][without["ids"] == 7] = 0
     for known, expected in ((targets, 100), ([without], 50)):
@@ -164,7 +164,7 @@ def test_the_backbone_has_its_own_rate(model, data, tmp_path):
 
 def test_void_that_a_crop_adds_is_not_learned(data, tmp_path):
     dataset = COCOPanoptic(data, "train")
-    classes = panoptic.PanopticClasses.of(dataset.categories)
+    classes = panoptic.PanopticClasses.from_categories(dataset.categories)
     for model, kind in panoptic_learner.LEARNERS.items():
         chosen = options(data, tmp_path, model, scales=(0.5, 0.5), crop=(64, 80), flip=False)
         image, target = panoptic.PanopticTransform(chosen, classes, kind)(*dataset[0])

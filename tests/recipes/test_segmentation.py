@@ -242,7 +242,7 @@ def test_the_best_weights_are_kept_where_they_are_looked_for(data, tmp_path, mon
     ("wrong", "message"),
     [
         ({"dataset": "nix"}, "dataset 'nix': there are camvid, "),
-        ({"model": "nix"}, "model 'nix': there are semantic_fpn, "),
+        ({"model": "nix"}, "model must be one of semantic_fpn, .*, got 'nix'"),
         ({"model_options": {"nix": 1}}, "model semantic_fpn: .*nix"),
         ({"upsampler": "nix"}, "nix"),
         ({"model_options": {"upsampler": "carafe"}}, "upsampler is an option of its own"),

@@ -47,7 +47,7 @@ class Own(Upsampler):
         return self.gain * Bilinear(self.channels, self.scale)(features, guide, size)
 
 
-def same(one, other, channels=8):
+def give_same_output(one, other, channels=8):
     guide = torch.rand(2, one.guide_channels or 3, 20, 28)
     features = torch.randn(2, channels, 5, 7)
     return torch.equal(one(features, guide, (20, 28)), other(features, guide, (20, 28)))
@@ -78,7 +78,7 @@ def test_every_option_comes_back_exactly(name, tmp_path):
         assert stage["scale"] ** options.pop("stages", 1) == 4
         assert stage["upsampler"] == name
         assert options.items() <= stage["options"].items()
-    assert same(Upsampler.from_pretrained(tmp_path), up, channels=16)
+    assert give_same_output(Upsampler.from_pretrained(tmp_path), up, channels=16)
 
 
 def test_defaults_are_written_too_so_that_they_may_change():
@@ -96,12 +96,12 @@ def test_a_class_of_ones_own_works_alone_and_within_a_cascade(tmp_path):
     own.save_pretrained(tmp_path / "own")
     again = Own.from_pretrained(tmp_path / "own")
     assert (again.amounts, again.more) == ([1, 2.5, None], {"flavour": "mild"})
-    assert same(again, own)
+    assert give_same_output(again, own)
     cascade = Cascade(own, CarafeUpsample(8, 2)).eval()
     cascade.save_pretrained(tmp_path / "both")
-    assert same(Upsampler.from_pretrained(tmp_path / "both", classes=[Own]), cascade)
+    assert give_same_output(Upsampler.from_pretrained(tmp_path / "both", classes=[Own]), cascade)
     assert "classes=[Own]" in (tmp_path / "both" / CARD_NAME).read_text()
-    with pytest.raises(ValueError, match="names 'Own', which is no upsampler of this library"):
+    with pytest.raises(ValueError, match="upsampler 'Own' is not in this library"):
         Upsampler.from_pretrained(tmp_path / "own")
 
 
@@ -165,7 +165,7 @@ def test_the_network_for_one_image_is_loaded_too(tmp_path):
 
 @pytest.mark.parametrize("value", [(1, 2), torch.float16, len, float("nan"), {1: 2}], ids=str)
 def test_what_json_cannot_give_back_is_refused_when_saving(value, tmp_path):
-    with pytest.raises(ValueError, match=r"Own cannot be saved: amounts=.* is no number"):
+    with pytest.raises(ValueError, match=r"Own cannot be saved: amounts=.* is not a number"):
         Own(8, amounts=value).save_pretrained(tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
@@ -177,7 +177,9 @@ def test_only_upsamplers_with_named_arguments_can_be_saved():
         def __init__(self, *args):
             super().__init__(*args)
 
-    with pytest.raises(ValueError, match="Loose cannot be saved: its argument args has no name"):
+    with pytest.raises(
+        ValueError, match="Loose cannot be saved: its argument args cannot be passed by name"
+    ):
         describe(Loose(8))
     with pytest.raises(ValueError, match="only an Upsampler can be saved, got a Conv2d"):
         describe(nn.Conv2d(1, 1, 1))
@@ -187,22 +189,22 @@ def test_only_upsamplers_with_named_arguments_can_be_saved():
     ("config", "message"),
     [
         (None, "has no config.json"),
-        ("{", "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
-        ("[]", "must hold an object, got a list"),
-        ("{}", "it names None"),
-        ('{"upsampler": "os.system", "channels": 1, "scale": 1}', "it names 'os.system'"),
-        ('{"upsampler": ["carafe"]}', "it names .'carafe'."),
+        ("{", "is not valid JSON"),
+        ("[" * 100_000, "is not valid JSON"),
+        ("[]", "must hold a JSON object, got a list"),
+        ("{}", "upsampler None is not"),
+        ('{"upsampler": "os.system", "channels": 1, "scale": 1}', "upsampler 'os.system' is not"),
+        ('{"upsampler": ["carafe"]}', "upsampler .'carafe'. is not"),
         ('{"upsampler": "carafe", "scale": 2}', "channels"),
         ('{"upsampler": "carafe", "channels": "8", "scale": 2}', "config.json: "),
         ('{"upsampler": "carafe", "channels": -8, "scale": 2}', "config.json: "),
         ('{"upsampler": "carafe", "channels": 8, "scale": 2, "options": {"k": 1}}', "'k'"),
         ('{"upsampler": "carafe", "channels": 8, "scale": 2, "options": 5}', "config.json: "),
         ('{"upsampler": "cascade", "stages": []}', "config.json: "),
-        ('{"upsampler": "cascade", "stages": [3]}', "it names None"),
+        ('{"upsampler": "cascade", "stages": [3]}', "upsampler None is not"),
         ('{"upsampler": "carafe", "channels": 9, "scale": 2}', "weights must be those of this car"),
         ('{"upsampler": "fade", "channels": 8, "scale": 2}', "weights must be those of this fade"),
-        ('{"backbone": {}}', "holds a backbone too: load it with unstride.from_pretrained"),
+        ('{"backbone": {}}', "also holds a backbone: load it with unstride.from_pretrained"),
     ],
 )
 def test_a_broken_description_gets_one_sentence(config, message, tmp_path):

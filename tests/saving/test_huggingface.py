@@ -21,14 +21,15 @@ START = "import torch, unstride\nfrom unstride.upsamplers import Upsampler\ntorc
 
 
 def run(code, endpoint, folder):
-    """In a process of its own, whose Hub is `endpoint` and whose cache is empty."""
-    own = {
+    """Run code in a process of its own, whose Hub is `endpoint` and whose cache is empty."""
+    hub_variables = {
         "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "home"), "HF_TOKEN": "hf_nobody",
         "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(ROOT),
         "HF_HUB_OFFLINE": "0",
     }  # fmt: skip
     command = [sys.executable, "-c", START + code]
-    environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()} | own
+    environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
+    environment |= hub_variables
     return subprocess.run(
         command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300
     )
@@ -37,7 +38,7 @@ def run(code, endpoint, folder):
 def test_what_is_pushed_loads_back_and_the_card_is_left_alone(tmp_path):
     code = (
         "up = unstride.create_upsampler('carafe', 8, kernel_size=3)\n"
-        "print(up.push_to_hub('me/carafe', private=True, message='mine'))\n"
+        "print(up.push_to_hub('me/carafe', private=True, commit_message='mine'))\n"
         "again = Upsampler.from_pretrained('me/carafe')\n"
         "assert all(torch.equal(p, q) for p, q in zip(up.parameters(), again.parameters()))\n"
         "assert type(unstride.from_pretrained('me/carafe')) is type(up)\n"
@@ -61,8 +62,8 @@ def test_what_is_pushed_loads_back_and_the_card_is_left_alone(tmp_path):
 
 def test_what_cannot_be_fetched_gets_one_sentence(tmp_path):
     code = (
-        "for where in ['me/nothing', 'me/other']:\n"
-        "    try:\n        unstride.from_pretrained(where)\n"
+        "for repo_id in ['me/nothing', 'me/other']:\n"
+        "    try:\n        unstride.from_pretrained(repo_id)\n"
         "    except (OSError, ValueError) as error:\n"
         "        print(f'{type(error).__name__}: {error}')\n"
         "try:\n    unstride.create_upsampler('bilinear', 8).push_to_hub('no good')\n"
@@ -74,31 +75,33 @@ def test_what_cannot_be_fetched_gets_one_sentence(tmp_path):
         fetched = [path for _, path in server.asked if "pytorch_model" in path]
     assert done.returncode == 0, done.stderr
     missing, other, pushed = done.stdout.splitlines()
-    assert missing.startswith("OSError: me/nothing is no folder here, and no repository that")
+    assert missing.startswith("OSError: me/nothing is not a local folder, and cannot be downloaded")
     assert other.startswith("ValueError: ")
-    assert "names None" in other
-    assert pushed.startswith("no good could not be uploaded to the Hub (")
+    assert "upsampler None is not in this library" in other
+    assert pushed.startswith("no good cannot be uploaded to the Hub (")
     assert not fetched  # a pickle is not even asked for
 
 
 def test_without_a_network_it_says_so(tmp_path):
     code = (
         "up = unstride.create_upsampler('nearest', 1)\n"
-        "for act in (unstride.from_pretrained, up.push_to_hub):\n"
-        "    try:\n        act('me/x')\n"
+        "for function in (unstride.from_pretrained, up.push_to_hub):\n"
+        "    try:\n        function('me/x')\n"
         "    except OSError as error:\n        print(error)\n"
     )
     done = run(code, "http://127.0.0.1:9", tmp_path)
     assert done.returncode == 0, done.stderr
     fetched, pushed = done.stdout.splitlines()
-    assert fetched.startswith("me/x is no folder here, and no repository that could be fetched")
-    assert pushed.startswith("me/x could not be uploaded to the Hub (")
+    assert fetched.startswith("me/x is not a local folder, and cannot be downloaded from the Hub")
+    assert pushed.startswith("me/x cannot be uploaded to the Hub (")
 
 
-@pytest.mark.parametrize("where", ["nowhere", "/a/b", "a/b/c", "../a", "me/", "C:\\a", "a b/c"])
-def test_neither_folder_nor_repository(where):
-    with pytest.raises(ValueError, match="where must be a folder, or a repository USER/NAME"):
-        hub.download_folder(where)
+@pytest.mark.parametrize("name", ["nowhere", "/a/b", "a/b/c", "../a", "me/", "C:\\a", "a b/c"])
+def test_neither_folder_nor_repository(name):
+    with pytest.raises(
+        ValueError, match="folder_or_repo must be a folder, or a repository USER/NAME"
+    ):
+        hub.download_folder(name)
 
 
 def test_a_folder_comes_before_a_repository_of_that_name(tmp_path, monkeypatch):

@@ -30,11 +30,11 @@ def tight(monkeypatch):
     monkeypatch.setattr(dense_features, "remaining_memory", lambda memory, device: memory)
 
 
-def half(model, image, size):
-    """Of the room that one piece needs."""
+def half_of_one_tile(model, image, size):
+    """Half of the memory that a single tile needs."""
     features = model.backbone(image)
-    one = model.pieces(features, image, size or (image.shape[2], image.shape[3]))
-    return one.tiles._bytes((1, 1)) // 2
+    whole = model.iter_tiles(features, image, size or (image.shape[2], image.shape[3]))
+    return whole.tiles._tile_bytes((1, 1)) // 2
 
 
 SIZES = [None, (300, 240), (75, 60), (100, 80), (97, 101), (311, 389)]
@@ -46,9 +46,11 @@ def test_pieces_are_the_whole(name, size, tight):
     image = torch.rand(1, 3, 150, 120, dtype=torch.float64)
     model = DenseFeatures(BackboneWithFPN(), create_upsampler(name, 4, 7)).double().eval()
     whole = model(image, size)
-    tiled = model(image, size, memory=whole.nbytes + (left := half(model, image, size)))
+    tiled = model(
+        image, size, memory_limit=whole.nbytes + (left := half_of_one_tile(model, image, size))
+    )
     torch.testing.assert_close(tiled, whole, rtol=0, atol=1e-11)  # 154 eps, and slopes of tens
-    pieces = model.pieces(model.backbone(image), image, size or (150, 120), left)
+    pieces = model.iter_tiles(model.backbone(image), image, size or (150, 120), left)
     assert 1 < len(pieces) == len(list(pieces))
 
 
@@ -57,21 +59,21 @@ def test_every_pixel_is_in_one_piece(image_size, tight):
     image = torch.rand(2, 3, *image_size)
     model = DenseFeatures(BackboneWithFPN(), create_upsampler("joint_bilateral", 4, 7)).eval()
     features, times = model.backbone(image), torch.zeros(image_size)
-    left = half(model, image, image_size)
-    for piece in model.pieces(features, image, image_size, left):
+    left = half_of_one_tile(model, image, image_size)
+    for piece in model.iter_tiles(features, image, image_size, left):
         times[piece.rows, piece.columns] += 1
         assert piece.features.shape[2:] == times[piece.rows, piece.columns].shape
     assert (times == 1).all()
-    tiled = model(image, memory=left + 2 * 4 * image[0, 0].nbytes)
+    tiled = model(image, memory_limit=left + 2 * 4 * image[0, 0].nbytes)
     torch.testing.assert_close(tiled, model(image), rtol=1e-4, atol=1e-5)
 
 
 def test_a_budget_is_for_the_whole_process():
     image = torch.rand(1, 3, 56, 70)
     model = DenseFeatures(BackboneWithFPN(), create_upsampler("bilinear", 4, 7)).eval()
-    torch.testing.assert_close(model(image, memory=resident_memory() + 10**8), model(image))
+    torch.testing.assert_close(model(image, memory_limit=resident_memory() + 10**8), model(image))
     with pytest.raises(ValueError, match=r"memory must leave 0\.\d\d MB for Bilinear at 56 x 70"):
-        model(image, memory=resident_memory() // 2)
+        model(image, memory_limit=resident_memory() // 2)
 
 
 def test_without_a_budget_gradients_pass():
@@ -79,7 +81,7 @@ def test_without_a_budget_gradients_pass():
     model = DenseFeatures(BackboneWithFPN(), create_upsampler("joint_bilateral", 4, 7)).eval()
     model(image).square().sum().backward()
     assert image.grad.abs().sum() > 0
-    assert not model(image, memory=resident_memory() + 10**8).requires_grad
+    assert not model(image, memory_limit=resident_memory() + 10**8).requires_grad
 
 
 def test_a_part_of_a_resizing_is_that_of_the_whole():

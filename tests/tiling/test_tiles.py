@@ -1,4 +1,4 @@
-"""Tiles are the whole: where they are cut, what they hold at once, and what cannot be cut."""
+"""Tiles give the whole result: their borders, their memory, and what cannot be tiled."""
 
 import os
 import re
@@ -18,26 +18,26 @@ from unstride.upsamplers.bilateral_stack import BilateralStack
 
 
 def assembled(tiles, size):
-    """The pieces put together; NaN where there was none, an error where there were two."""
+    """The tiles put together; NaN where there was none, an error where there were two."""
     out, times = None, torch.zeros(size)
-    for piece in tiles:
+    for tile in tiles:
         if out is None:
-            out = piece.features.new_full((*piece.features.shape[:2], *size), torch.nan)
-        out[:, :, piece.rows, piece.columns] = piece.features
-        times[piece.rows, piece.columns] += 1
+            out = tile.features.new_full((*tile.features.shape[:2], *size), torch.nan)
+        out[:, :, tile.rows, tile.columns] = tile.features
+        times[tile.rows, tile.columns] += 1
     assert (times == 1).all()
     return out
 
 
-class Where(Upsampler):
-    """Of each pixel the mean over the cells within `reach` of its own; notes what it is given."""
+class MeanWithinReach(Upsampler):
+    """Gives each pixel the mean over the cells within `reach` of its own; records its calls."""
 
     def __init__(self, reach):
         super().__init__(1, 4)
         self.reach, self.calls = reach, []
         self.eval()
 
-    def halo(self, grid, size, seen=None):
+    def halo(self, grid, size, guide_size=None):
         return self.reach
 
     def forward(self, features, guide=None, size=None):
@@ -49,7 +49,7 @@ class Where(Upsampler):
 
 
 @pytest.mark.parametrize(
-    ("cells", "pixels", "seen", "step"),
+    ("cells", "pixels", "guide_pixels", "alignment"),
     [
         (12, 48, 96, 1),
         (12, 18, 96, 2),
@@ -58,60 +58,60 @@ class Where(Upsampler):
         (7, 48, 7, 7),
     ],
 )
-def test_borders_are_whole_on_all_three_grids(cells, pixels, seen, step):
-    axis = TileAxis(cells, pixels, seen, 1)
-    assert axis.step == step
-    for parts in axis.ways():
-        spans = axis.cut(parts)
-        assert len(spans) == parts
+def test_borders_are_whole_on_all_three_grids(cells, pixels, guide_pixels, alignment):
+    axis = TileAxis(cells, pixels, guide_pixels, 1)
+    assert axis.alignment == alignment
+    for n_tiles in axis.useful_tile_counts():
+        spans = axis.spans(n_tiles)
+        assert len(spans) == n_tiles
         assert [s.start for s in spans[1:]] == [s.stop for s in spans[:-1]]
         assert (spans[0].start, spans[-1].stop) == (0, cells)
         for span in spans:
             for cell in span:
                 assert cell * pixels % cells == 0
-                assert cell * seen % cells == 0
-                assert axis.pixel(cell) * cells == cell * pixels
-                assert axis.seen_pixel(cell) * cells == cell * seen
-            assert span.first <= max(span.start - 1, 0)
-            assert span.end >= min(span.stop + 1, cells)
-        assert axis.longest(parts) == max(s.end - s.first for s in spans)
-        assert axis.total(parts) == sum(s.end - s.first for s in spans)
+                assert cell * guide_pixels % cells == 0
+                assert axis.output_pixel(cell) * cells == cell * pixels
+                assert axis.guide_pixel(cell) * cells == cell * guide_pixels
+            assert span.halo_start <= max(span.start - 1, 0)
+            assert span.halo_stop >= min(span.stop + 1, cells)
+        assert axis.max_cells(n_tiles) == max(s.halo_stop - s.halo_start for s in spans)
+        assert axis.total_cells(n_tiles) == sum(s.halo_stop - s.halo_start for s in spans)
 
 
-def test_a_way_to_cut_is_left_out_only_if_another_has_the_same_largest_tile():
+def test_a_tile_count_is_left_out_only_if_another_has_the_same_largest_tile():
     axis = TileAxis(20, 80, 80, 0)
-    every = {axis.longest(n) for n in range(1, 21)}
-    assert {axis.longest(n) for n in axis.ways()} == every
-    assert axis.ways()[-1] == 20
-    assert TileAxis(20, 80, 80, None).ways() == [1]
+    every_size = {axis.max_cells(n) for n in range(1, 21)}
+    assert {axis.max_cells(n) for n in axis.useful_tile_counts()} == every_size
+    assert axis.useful_tile_counts()[-1] == 20
+    assert TileAxis(20, 80, 80, None).useful_tile_counts() == [1]
 
 
-@pytest.mark.parametrize("room", [40_000, 70_000])
-def test_the_room_decides_how_many_tiles_there_are(room):
+@pytest.mark.parametrize("limit", [40_000, 70_000])
+def test_the_memory_limit_decides_how_many_tiles_there_are(limit):
     features, size = torch.randn(1, 1, 23, 17, dtype=torch.float64), (92, 68)
-    up = Where(2)
-    tiles = Tiles(up, features, None, size, room=room)
+    up = MeanWithinReach(2)
+    tiles = Tiles(up, features, None, size, memory_limit=limit)
     whole = up(features, size=size)
     up.calls.clear()
     assert torch.equal(assembled(tiles, size), whole)
     assert len(up.calls) == len(tiles) > 1
     largest = max(8 * out[0] * out[1] for _, out in up.calls)
-    assert room / 4 < 2 * largest < room  # the result, and as much again for safety
-    (again,) = Tiles(up, features, None, size, room=10**9)
+    assert limit / 4 < 2 * largest < limit  # the result, and as much again for safety
+    (again,) = Tiles(up, features, None, size, memory_limit=10**9)
     assert torch.equal(again.features, whole)
 
 
-def test_margins_overlap_and_stay_on_the_map():
+def test_tiles_overlap_and_stay_on_the_map():
     features, size = torch.randn(1, 1, 20, 20, dtype=torch.float64), (80, 80)
-    up = Where(1)
+    up = MeanWithinReach(1)
     whole = up(features, size=size)
-    tiles = Tiles(up, features, None, size, room=40_000, margin=5)
+    tiles = Tiles(up, features, None, size, memory_limit=40_000, overlap=5)
     assert len(tiles) > 1
-    for piece in tiles:
-        y, x = piece.window
-        assert torch.equal(piece.features, whole[:, :, y, x])
-        assert y == slice(max(piece.rows.start - 5, 0), min(piece.rows.stop + 5, 80))
-        assert x == slice(max(piece.columns.start - 5, 0), min(piece.columns.stop + 5, 80))
+    for tile in tiles:
+        y, x = tile.feature_slices
+        assert torch.equal(tile.features, whole[:, :, y, x])
+        assert y == slice(max(tile.rows.start - 5, 0), min(tile.rows.stop + 5, 80))
+        assert x == slice(max(tile.columns.start - 5, 0), min(tile.columns.stop + 5, 80))
 
 
 def test_what_cannot_be_cut_is_whole_or_refused():
@@ -120,11 +120,13 @@ def test_what_cannot_be_cut_is_whole_or_refused():
         assert len(Tiles(up, features, guide, (48, 48))) == 1
     up = create_upsampler("naf", 8, 4).eval()
     with pytest.raises(ValueError, match=r"\d MB for NAF at 48 x 48 .*cannot be computed in ti"):
-        Tiles(up, features, guide, (48, 48), room=10_000)
+        Tiles(up, features, guide, (48, 48), memory_limit=10_000)
     with pytest.raises(ValueError, match="Bilinear at 48 x 48 pixels in the smallest tiles, but"):
-        Tiles(create_upsampler("bilinear", 8, 4).eval(), features, guide, (48, 48), room=100)
+        Tiles(
+            create_upsampler("bilinear", 8, 4).eval(), features, guide, (48, 48), memory_limit=100
+        )
     with pytest.raises(ValueError, match="upsampler must be in evaluation mode"):
-        Tiles(Where(1).train(), features[:, :1], None, (48, 48), room=10_000)
+        Tiles(MeanWithinReach(1).train(), features[:, :1], None, (48, 48), memory_limit=10_000)
     mixed = Cascade(create_upsampler("carafe", 8, 2), create_upsampler("dysample", 8, 2))
     assert mixed.halo((12, 12), (48, 48)) is None
 
@@ -136,27 +138,27 @@ def test_a_cascade_needs_what_its_last_stages_need_of_its_first():
     assert create_upsampler("carafe", 8, 4, stages=2).halo((12, 12), (12, 12)) == 4
 
 
-class Known(Upsampler):
+class ThreeMaps(Upsampler):
     """Holds three maps of its output's size at the worst moment."""
 
     def __init__(self):
         super().__init__(1, 4)
-        self.some = torch.nn.Parameter(torch.ones(10**6))
+        self.weight = torch.nn.Parameter(torch.ones(10**6))
 
     def forward(self, features, guide=None, size=None):
         one = torch.nn.functional.interpolate(features, size)
         two = one + 1
         three = one * two
         del one, two
-        return three[:, :1].add_(self.some[0]) + 0
+        return three[:, :1].add_(self.weight[0]) + 0
 
 
 def test_what_a_call_holds_is_counted_without_computing():
     features = torch.zeros(1, 2, 3, 5, dtype=torch.float64)
     each = 2 * 12 * 20 * 8
-    assert peak_bytes(Known(), features, None, (12, 20)) == 3 * each
+    assert peak_bytes(ThreeMaps(), features, None, (12, 20)) == 3 * each
     with torch.inference_mode():
-        assert peak_bytes(Known(), features.clone(), None, (12, 20)) == 3 * each
+        assert peak_bytes(ThreeMaps(), features.clone(), None, (12, 20)) == 3 * each
 
 
 CHILD = """
@@ -168,34 +170,34 @@ from unstride.tiling.tiles import Tiles
 def resident(what):
     return int(re.search(what + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
 
-name, room = sys.argv[1], int(sys.argv[2])
+name, limit = sys.argv[1], int(sys.argv[2])
 up = create_upsampler(name, 96, 16, guide_channels=3).eval()
 features, guide = torch.randn(1, 96, 32, 40), torch.rand(1, 3, 512, 640)
 with torch.inference_mode():
     up(features[:, :, :4, :4], guide[:, :, :64, :64], (64, 64))  # kernels are compiled
-    tiles = Tiles(up, features, guide, (512, 640), room=room)
+    tiles = Tiles(up, features, guide, (512, 640), memory_limit=limit)
     before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    for piece in tiles:
-        assert piece.features.isfinite().all()
+    for tile in tiles:
+        assert tile.features.isfinite().all()
 print(len(tiles), resident("VmHWM") - before)
 """
 
 
-@pytest.mark.parametrize("room", [120_000_000, 200_000_000])
+@pytest.mark.parametrize("limit", [120_000_000, 200_000_000])
 @pytest.mark.parametrize("name", ["bilinear", "joint_bilateral", "guided_filter", "carafe"])
-def test_resident_memory_stays_within_the_room(name, room):
-    """With what is freed given back at once; SAFETY is for what allocators keep, which varies."""
+def test_resident_memory_stays_within_the_limit(name, limit):
+    """With freed memory given back at once; SAFETY_FACTOR is for what allocators keep."""
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("the peak of resident memory is read from /proc, which Linux has")
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, name, str(room)], capture_output=True, text=True,
+        [sys.executable, "-c", CHILD, name, str(limit)], capture_output=True, text=True,
         env=os.environ | {"MALLOC_MMAP_THRESHOLD_": "1000000"},
     )  # fmt: skip
     assert re.fullmatch(r"\d+ \d+\n", done.stdout), done.stderr
     count, peak = map(int, done.stdout.split())
     assert count > 1
-    assert room / 5 < peak < room / SAFETY_FACTOR
+    assert limit / 5 < peak < limit / SAFETY_FACTOR
 
 
 def test_what_is_found_in_the_whole_guide_is_found_once():
@@ -204,20 +206,20 @@ def test_what_is_found_in_the_whole_guide_is_found_once():
     up = BilateralStack(3, rounds=1).double().eval()
     torch.nn.init.normal_(up.keys.out.weight, std=2.0)
     features, guide = torch.randn(1, 3, 16, 12).double(), torch.rand(1, 3, 512, 384).double()
-    whole, known = up(features, guide, (64, 48)), []
-    for room in (10**12, None):
+    whole, errors = up(features, guide, (64, 48)), []
+    for limit in (10**12, None):
         tiles = Tiles(up, features, guide, (64, 48))
-        tiles.parts = 4, 1
-        if room:
-            tiles._describe(room)
-        pieces = [(p.features - whole[:, :, p.rows, p.columns]).abs().max() for p in tiles]
-        assert len(pieces) == 4
-        known.append(max(pieces))
-    assert known[0] < 1e-12 < 1e-7 < known[1]
+        tiles.tile_counts = 4, 1
+        if limit:
+            tiles._encode_guide(limit)
+        of_tiles = [(t.features - whole[:, :, t.rows, t.columns]).abs().max() for t in tiles]
+        assert len(of_tiles) == 4
+        errors.append(max(of_tiles))
+    assert errors[0] < 1e-12 < 1e-7 < errors[1]
 
 
-def test_no_room_to_look_at_the_guide_is_told():
+def test_too_little_memory_for_the_guide_is_refused():
     up = BilateralStack(3, rounds=1).eval()
     features, guide = torch.randn(1, 3, 16, 12), torch.rand(1, 3, 512, 384)
     with pytest.raises(ValueError, match=r"memory must leave .* to look at the whole guide"):
-        Tiles(up, features, guide, (64, 48), room=1000)
+        Tiles(up, features, guide, (64, 48), memory_limit=1000)

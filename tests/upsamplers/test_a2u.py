@@ -55,11 +55,11 @@ def acted(maps, norm):
 def logits(part, x):
     """sum_r p_r sum_c act(u_rc . x_c) act(v_rc . x_c) / sqrt(c), for each coarse pixel."""
     affinity, projection = part.affinity, part.projection
-    side, r, stride = affinity.side, affinity.rank, affinity.stride
-    grid, share = tuple(n // stride for n in x.shape[1:]), len(x) // affinity.filters
+    side, r, stride = affinity.filter_size, affinity.rank, affinity.stride
+    grid, share = tuple(n // stride for n in x.shape[1:]), len(x) // affinity.num_filters
     views = []
     for bank, norm in ((affinity.u, affinity.norm_u), (affinity.v, affinity.norm_v)):
-        filters = predicted(bank, x, side).reshape(affinity.filters, r, side, side)
+        filters = predicted(bank, x, side).reshape(affinity.num_filters, r, side, side)
         seen = map_of_pixels(
             lambda y, x_, f=filters: torch.stack([
                 (f[c // share, i] * window_at(x, y, x_, grid, side)[c]).sum()
@@ -118,8 +118,8 @@ def test_it_is_the_literal_bilinear_form_in_every_variant(form):
     assert gcd(4, C) == SHARINGS["semi-shared"]
     features, guide = torch.randn(2, 3, 3, 5), torch.randn(2, C, 6, 10)
     guided = A2UUpsample(3, guide_channels=C, **form)
-    assert guided.affinity.filters == SHARINGS[form["sharing"]]
-    assert guided.affinity.side == 6  # of the released filters
+    assert guided.affinity.num_filters == SHARINGS[form["sharing"]]
+    assert guided.affinity.filter_size == 6  # of the released filters
     assert_matches_reference(guided, upsampled, features, guide, size=(7, 9))
     alone = A2UUpsample(C, normaliser="softmax", **form)
     assert_matches_reference(alone, upsampled, torch.randn(2, C, 3, 5), size=(6, 10))
@@ -166,7 +166,7 @@ def test_released_weights_are_no_sharper_than_a_sigmoid_allows(sign):
     up, x = A2UUpsample(C), torch.zeros(1, C, 3, 5)
     with torch.no_grad():
         up.projection.p.bias.fill_(-sign).view(9, 4)[0] = sign
-    weights = up.predict_from(x, torch.full((1, 1, 3, 5), 1e4), (6, 10))
+    weights = up.predict_from_affinity(x, torch.full((1, 1, 3, 5), 1e4), (6, 10))
     one = weights[:, :, 0, 0]
     expected = torch.e / (torch.e + 8) if sign > 0 else 1 / (1 + 8 * torch.e)
     torch.testing.assert_close(one, torch.full_like(one, expected))

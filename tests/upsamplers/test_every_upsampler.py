@@ -217,7 +217,7 @@ def test_beyond_its_halo_it_sees_nothing(name, ratio):
     whole = up(features, guide, size)
     tiles = Tiles(up, features, guide, size)
     tiles.axes = [replace(axis, halo=halo) for axis in tiles.axes]
-    tiles.parts = 23, 2
+    tiles.tile_counts = 23, 2
     for piece in tiles:
         # Coordinates up to 46 err by 46 eps, times slopes of some tens: far below any tap.
         torch.testing.assert_close(

@@ -84,7 +84,7 @@ def test_renormalised_weights_sum_to_one(renormalise):
     stack = FeatUpStack(4, 2, renormalise=renormalise, mix=False).double().eval()
     for p in stack.parameters():
         p.data += 0.2 * torch.randn_like(p)
-    sums = stack.stages[0].fine_weights(torch.rand(1, 3, 8, 6).double()).sum((2, 3))
+    sums = stack.stages[0].guide_weights(torch.rand(1, 3, 8, 6).double()).sum((2, 3))
     assert torch.allclose(sums, torch.ones_like(sums)) == renormalise
 
 
@@ -96,7 +96,7 @@ def test_sums_to_divide_by_keep_their_sign_and_their_distance_from_zero():
 def test_the_papers_own_sizes_are_options_and_others_are_refused():
     stack = FeatUpStack(4, 4, radius=1, key_channels=30, source="bilinear").eval()
     assert stack.stages[0].key[0].out_channels == 30
-    assert stack.stages[0].fine_weights(torch.rand(1, 3, 8, 6)).shape == (1, 1, 3, 3, 8, 6)
+    assert stack.stages[0].guide_weights(torch.rand(1, 3, 8, 6)).shape == (1, 1, 3, 3, 8, 6)
     assert stack(torch.randn(1, 4, 4, 3), torch.rand(1, 3, 16, 12)).shape == (1, 4, 16, 12)
     with pytest.raises(ValueError, match="source must be one of bicubic, bilinear, got 'cubic'"):
         FeatUpStack(4, source="cubic")

@@ -84,5 +84,5 @@ def test_under_a_flat_guide_it_is_a_box_a_box_and_bilinear():
 
 @pytest.mark.parametrize("number", [0, 17])
 def test_guides_whose_square_would_fill_the_memory_are_refused(number):
-    with pytest.raises(ValueError, match=f"guide_channels {number}: guided_filter takes 1 to 16"):
+    with pytest.raises(ValueError, match=f"guide_channels must be 1 to 16 for guided_filter, .*, got {number}"):
         GuidedFilter(4, guide_channels=number)

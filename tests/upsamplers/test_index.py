@@ -128,7 +128,7 @@ def test_a_pair_is_its_two_halves_on_one_index():
 def test_soft_weights_are_no_sharper_than_a_sigmoid_allows(sign):
     index = torch.full((1, 3, 2, 2, 3, 5), -1000.0 * sign)
     index[:, :, 1, 0] *= -1
-    one = IndexDownsample(3).predict_shares(index.sigmoid(), (3, 5))[:, :, 1, 0]
+    one = IndexDownsample(3).predict_cell_weights(index.sigmoid(), (3, 5))[:, :, 1, 0]
     expected = torch.e / (torch.e + 3) if sign > 0 else 1 / (1 + 3 * torch.e)
     torch.testing.assert_close(one, torch.full_like(one, expected))
     assert round(expected, 3) == (0.475 if sign > 0 else 0.109)
@@ -142,7 +142,7 @@ def test_a_sharp_index_is_max_pooling_and_its_inverse():
     marks = torch.zeros(2, 3, 60).scatter(2, places.flatten(2), 1.0).view(2, 3, 6, 10)
     by_cell = marks.view(2, 3, 3, 2, 5, 2).permute(0, 1, 3, 5, 2, 4)
     assert torch.equal(soft.up.predict_gates(by_cell, (6, 10))[:, :, 0, 0], marks)
-    sharp = soft.down.predict_shares(1e4 * by_cell, (3, 5))
+    sharp = soft.down.predict_cell_weights(1e4 * by_cell, (3, 5))
     torch.testing.assert_close(sharp, by_cell)
     pair = create_pair("max_pool", "max_unpool", 3)
     assert torch.equal(pair.down(fine), values)

@@ -14,10 +14,7 @@ from unstride.viz.classes import class_legend
 from unstride.viz.label_overlay import blend_labels, label_boundaries
 from unstride.viz.legend import LegendEntry, legend_strip, with_legend
 from unstride.viz.palette import class_palette, segment_colours
-from unstride.viz.panoptic import (
-    panoptic_legend,
-    segment_indices,
-)
+from unstride.viz.panoptic import panoptic_legend, segment_indices
 
 NAMES = ["wall", "floor", "lamp", "door"]
 SIZE = 60, 80
@@ -101,15 +98,18 @@ def test_pictures_beside_each_other_keep_their_sizes():
 def test_segments_of_a_class_have_shades_of_it_and_void_none():
     image, ids = torch.rand(3, *SIZE), torch.zeros(SIZE, dtype=torch.int64)
     ids[:20], ids[20:40], ids[40:50] = 70_000, 3, 9
-    classes_of = {70_000: 2, 3: 2, 9: 1}
-    found = panoptic_overlay(image, ids, classes_of, NAMES)
+    segment_classes = {70_000: 2, 3: 2, 9: 1}
+    found = panoptic_overlay(image, ids, segment_classes, NAMES)
     torch.testing.assert_close(found[:, 51:60], image[:, 51:60])
     colours = segment_colours([2, 1, 2], NAMES)  # of 3, 9 and 70000
     for row, colour in ((5, colours[2]), (30, colours[0]), (45, colours[1])):
         blend = 0.45 * image[:, row] + 0.55 * colour[:, None]
         torch.testing.assert_close(found[:, row], blend)
     assert not torch.equal(colours[0], colours[2])
-    assert [entry.name for entry in panoptic_legend(classes_of, NAMES)] == ["floor", "lamp x 2"]
+    assert [entry.name for entry in panoptic_legend(segment_classes, NAMES)] == [
+        "floor",
+        "lamp x 2",
+    ]
 
 
 def test_ids_that_are_not_known_have_no_place():
@@ -151,20 +151,20 @@ def test_the_better_mask_lies_on_top():
 def test_names_never_cover_each_other_and_stay_inside():
     from PIL import Image, ImageDraw
 
-    draw, taken = ImageDraw.Draw(Image.new("RGB", (300, 200))), []
+    draw, occupied = ImageDraw.Draw(Image.new("RGB", (300, 200))), []
     generator = torch.Generator().manual_seed(0)
     boxes = (200 * torch.rand(60, 4, generator=generator)).tolist()
     for left, top, wide, high in [[250.0, 3.0, 40.0, 90.0], *boxes]:
         _draw_caption(
-            draw, (left, top, left + wide, top + high), "some name 0.50", (9, 9, 9), taken
+            draw, (left, top, left + wide, top + high), "some name 0.50", (9, 9, 9), occupied
         )
-    assert 5 < len(taken) < 60
-    for i, one in enumerate(taken):
+    assert 5 < len(occupied) < 60
+    for i, one in enumerate(occupied):
         assert one[0] >= 0
         assert one[1] >= 0
         assert one[2] <= 300
         assert one[3] <= 200
-        assert not any(_is_overlapping(one, other) for other in taken[:i])
+        assert not any(_is_overlapping(one, other) for other in occupied[:i])
 
 
 def test_numbers_without_colours_paint_nothing():

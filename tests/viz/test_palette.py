@@ -9,15 +9,15 @@ from unstride.viz.oklab import from_oklab, to_oklab
 from unstride.viz.palette import class_palette, distinct_colours, shades
 
 
-def closest(colours):
-    seen = to_oklab(colours)
-    apart = torch.cdist(seen, seen)
-    return float(apart[~torch.eye(len(seen), dtype=torch.bool)].min())
+def smallest_distance(colours):
+    lab = to_oklab(colours)
+    distances = torch.cdist(lab, lab)
+    return float(distances[~torch.eye(len(lab), dtype=torch.bool)].min())
 
 
-@pytest.mark.parametrize(("n", "distance"), [(12, 0.16), (40, 0.09), (133, 0.05)])
-def test_any_two_colours_are_as_far_apart_as_is_said(n, distance):
-    assert closest(distinct_colours(n)) >= distance
+@pytest.mark.parametrize(("count", "distance"), [(12, 0.16), (40, 0.09), (133, 0.05)])
+def test_any_two_colours_are_as_far_apart_as_is_said(count, distance):
+    assert smallest_distance(distinct_colours(count)) >= distance
 
 
 def test_a_class_keeps_its_colour_whatever_the_number_of_classes():
@@ -54,7 +54,7 @@ def test_shades_begin_with_the_colour_and_differ_but_less_than_classes():
     for colour in distinct_colours(8):
         found = shades(colour, 5)
         torch.testing.assert_close(found[0], colour, atol=1e-5, rtol=0)
-        assert closest(found) > 0.02
+        assert smallest_distance(found) > 0.02
         assert (to_oklab(found) - to_oklab(colour)).norm(dim=1).max() < 0.35
         assert found.min() >= 0
         assert found.max() <= 1

@@ -1,1 +1,1 @@
-"""What an operator does: where a pixel looks, its Jacobian, its cost."""
+"""Analyses operators: the cells that an output pixel depends on, its Jacobian, its cost."""

@@ -1,7 +1,7 @@
-"""What an upsampler costs, counted as the papers count: parameters, and two FLOPs a multiply-add.
+"""Counts an upsampler's parameters and FLOPs as the papers do: two FLOPs per multiply-add.
 
-Counted are convolutions with their biases, matrix products, reassembly, correlation and the
-taps of interpolation. Pointwise functions (softmax, norms, gates) are not, as usual.
+Convolutions with their biases, matrix products, reassembly, correlation and the taps of
+interpolation are counted. Pointwise functions (softmax, norms, gates) are not, as usual.
 """
 
 import copy
@@ -10,39 +10,39 @@ from typing import NamedTuple
 
 import torch
 
-import unstride.ops  # noqa: F401  its operations are counted
+import unstride.ops  # noqa: F401  registers the operations that are counted
 from unstride.upsamplers.base import Upsampler
 
 aten = torch.ops.aten
 
 
 class Cost(NamedTuple):
-    """Of one image.
+    """The cost of an upsampler for one image.
 
     Attributes:
-        parameters: trainable numbers.
-        flops: per pixel of the coarse grid.
+        parameters: number of trainable parameters.
+        flops_per_pixel: FLOPs per pixel of the coarse grid.
     """
 
     parameters: int
-    flops: float
+    flops_per_pixel: float
 
 
 def operator_cost(upsampler: Upsampler, grid: tuple[int, int] = (64, 64)) -> Cost:
-    """Parameters of an upsampler, and FLOPs for each pixel of its input; nothing is computed.
+    """Count an upsampler's parameters, and FLOPs per input pixel, without computing anything.
 
     Args:
-        upsampler: of `create_upsampler`, or of a class of your own.
-        grid: rows and columns of the features; global pooling makes it matter a little.
+        upsampler: from `create_upsampler`, or of a class of your own.
+        grid: rows and columns of the features. It matters a little where pooling is global.
     """
-    from torch.utils.flop_counter import FlopCounterMode  # it imports triton
+    from torch.utils.flop_counter import FlopCounterMode  # imports triton
 
-    ghost = copy.deepcopy(upsampler).to("meta").eval()
+    on_meta = copy.deepcopy(upsampler).to("meta").eval()
     size = grid[0] * upsampler.scale, grid[1] * upsampler.scale
     features = torch.empty(1, upsampler.channels, *grid, device="meta")
     guide = torch.empty(1, upsampler.guide_channels or 3, *size, device="meta")
     with FlopCounterMode(display=False, custom_mapping=FLOP_FORMULAS) as counter, torch.no_grad():
-        ghost(features, guide, size)
+        on_meta(features, guide, size)
     total = counter.get_total_flops()
     return Cost(sum(p.numel() for p in upsampler.parameters()), total / prod(grid))
 
@@ -50,8 +50,8 @@ def operator_cost(upsampler: Upsampler, grid: tuple[int, int] = (64, 64)) -> Cos
 def _convolution_flops(x, w, bias, stride, padding, dilation, transposed, *_, out_shape=None, **__):
     from torch.utils.flop_counter import conv_flop_count
 
-    taps = conv_flop_count(x, w, out_shape, transposed=transposed)
-    return taps + (2 * prod(out_shape) if bias is not None else 0)
+    flops = conv_flop_count(x, w, out_shape, transposed=transposed)
+    return flops + (2 * prod(out_shape) if bias is not None else 0)
 
 
 def _reassemble_flops(features, weights, *_, out_shape=None, **__):
@@ -66,9 +66,9 @@ def _scatter_flops(values, weights, *_, out_shape=None, **__):
     return 2 * weights[2] ** 2 * prod(values)
 
 
-def _interpolation_flops(n: int):
+def _interpolation_flops(num_taps: int):
     def formula(*_, out_shape=None, **__):
-        return 2 * n * prod(out_shape)
+        return 2 * num_taps * prod(out_shape)
 
     return formula
 

@@ -1,8 +1,8 @@
-"""Where an output pixel takes its value from: its taps and weights, traced back to any map.
+"""Traces an output pixel back to the input cells and weights that produced it.
 
-Figure 5 of Wang et al., "CARAFE: Content-Aware ReAssembly of FEatures", ICCV 2019,
-arXiv:1905.02188, for every operator and through any number of them. With predictions frozen an
-output pixel is linear in the features, so that its gradient is its weights, all of them.
+Draws figure 5 of Wang et al., "CARAFE: Content-Aware ReAssembly of FEatures", ICCV 2019,
+arXiv:1905.02188, for every operator and through any number of them. With predictions frozen, an
+output pixel is linear in the features, so its gradient is exactly its weights.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,31 +27,35 @@ class Footprint:
     """The weight of each cell of one map in one output pixel.
 
     Attributes:
-        weights: of the cells. Signed, and the mean over channels where channels differ; if
-            channels mix, the size of the matrix between them, |J| / sqrt(channels), in the
-            Frobenius norm: unsigned, and 1 for a copy or a rotation of all channels.
-        mixes: whether an output channel takes from channels other than its own.
-        stages: the same output pixel's footprints on the maps between, finer and finer.
+        weights: of the cells, signed; the mean over channels if channels differ. If channels
+            mix: the norm of the matrix between them, |J| / sqrt(channels), in the Frobenius
+            norm; unsigned, and 1 for a copy or a rotation of all channels.
+        mixes_channels: whether an output channel depends on channels other than its own.
+        stages: footprints of the same output pixel on the maps in between, from coarse to fine.
     """
 
     weights: Float[Tensor, "h w"]
-    mixes: bool
+    mixes_channels: bool
     stages: dict[str, "Footprint"] = field(default_factory=dict)
 
     @property
-    def total(self) -> float:
-        """The sum of the weights. What a convex operator lacks to 1 comes from elsewhere.
+    def weight_sum(self) -> float:
+        """The sum of the weights; in a convex operator, what lacks to 1 comes from elsewhere.
 
-        That is from zeros beyond the border, or from the guide where FADE's gate lets it in.
+        It comes from zeros beyond the border, or from the guide where FADE's gate mixes it in.
         """
         return float(self.weights.sum())
 
-    def strongest(self, count: int = 5) -> list[tuple[int, int, float]]:
-        """Cells (x, y) with their weights, largest first; those without weight are left out."""
+    def strongest_cells(self, count: int = 5) -> list[tuple[int, int, float]]:
+        """Cells (x, y) with their weights, largest absolute weight first, without zeros.
+
+        Args:
+            count: maximum number of cells.
+        """
         flat = self.weights.flatten()
-        cells = flat.abs().argsort(descending=True, stable=True)[:count].tolist()
+        indices = flat.abs().argsort(descending=True, stable=True)[:count].tolist()
         width = self.weights.shape[1]
-        return [(i % width, i // width, float(flat[i])) for i in cells if flat[i] != 0]
+        return [(i % width, i // width, float(flat[i])) for i in indices if flat[i] != 0]
 
 
 def footprint(
@@ -62,18 +66,18 @@ def footprint(
     at: tuple[int, int],
     size: tuple[int, int] | None = None,
 ) -> Footprint:
-    """Where the output pixel `at` takes its value from, exact for every operator.
+    """Trace the output pixel `at` back to the features; exact for every operator.
 
-    Applied to the features, the weights give the pixel again, for each operator whose channels
-    share them; biases, and the guide that FADE's gate lets in, come on top.
+    Applied to the features, the weights give the pixel again, for every operator whose channels
+    share them. Biases, and the guide that FADE's gate mixes in, come on top.
 
     Args:
-        upsampler: of `create_upsampler`, or any module called in the same way; in evaluation
+        upsampler: from `create_upsampler`, or any module called in the same way; in evaluation
             mode. Its stages, if it has any, are traced too.
         features: of one image, b = 1.
         guide: as the upsampler takes it.
         at: (x, y), a pixel of the output.
-        size: rows and columns of the output.
+        size: rows and columns of the output. Default: the upsampler's.
 
     Raises:
         ValueError: if `at` lies outside the output, or there are several images.
@@ -90,7 +94,7 @@ def footprints(
     points: Sequence[tuple[int, int]],
     size: tuple[int, int] | None = None,
 ) -> list[Footprint]:
-    """As `footprint`, of several pixels of one output, which is computed once."""
+    """Trace several pixels of one output, which is computed once; arguments as in `footprint`."""
     if features.ndim != 4 or len(features) != 1:
         raise ValueError(
             f"features must be of one image, (1, c, h, w), got {tuple(features.shape)}"
@@ -99,64 +103,74 @@ def footprints(
         maps["features"] = source = features.detach().requires_grad_()
         out = upsampler(source, guide, size)
     h, w = out.shape[2:]
-    found = []
+    traced = []
     for x, y in points:
         if not (0 <= x < w and 0 <= y < h):
             raise ValueError(f"at must be (x, y) inside the output of {w}x{h}, got {x},{y}")
-        traced = trace_pixel(out[0, :, y, x], maps)
-        first = traced.pop("features")
-        between = {name: f for name, f in traced.items() if maps[name] is not out}
-        found.append(Footprint(first.weights, first.mixes, between))
-    return found
+        by_map = trace_pixel(out[0, :, y, x], maps)
+        first = by_map.pop("features")
+        stages = {name: f for name, f in by_map.items() if maps[name] is not out}
+        traced.append(Footprint(first.weights, first.mixes_channels, stages))
+    return traced
 
 
 class RecordedMaps(dict[str, Tensor]):
-    """Maps by name, and the modules that were called on the way."""
+    """Maps by name, and the calls of the modules that produced them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[ModuleCall] = []
 
+    def keep(self, name: str, tensor: Tensor, *, rename: bool) -> None:
+        """Record a map, unless it has no gradient.
 
-@contextmanager
-def record_maps(model: nn.Module) -> Iterator[RecordedMaps]:
-    """Inside, what goes into and comes out of each upsampler and stage in `model`, for `trace`.
-
-    Maps are named after the module: "before up.0", "after up.0", "after up.0:2" if it runs again.
-    What one gives to the next is "after" the one, what a stack returns "after" the stack. A map
-    without a gradient starts one.
-    """
-    maps = RecordedMaps()
-
-    def keep(name: str, tensor: Tensor, *, rename: bool) -> None:
+        Args:
+            name: of the map; numbered if there is one of this name.
+            tensor: the map.
+            rename: whether a map that is recorded already gets the new name.
+        """
         if not tensor.requires_grad:
             return
-        known = next((other for other in maps if maps[other] is tensor), None)
+        known = next((other for other in self if self[other] is tensor), None)
         if known is None or rename:
-            maps.pop(known or "", None)
-            runs = sum(other.split(":")[0] == name for other in maps)
-            maps[f"{name}:{runs + 1}" if runs else name] = tensor
+            self.pop(known or "", None)
+            runs = sum(other.split(":")[0] == name for other in self)
+            self[f"{name}:{runs + 1}" if runs else name] = tensor
 
-    def before(name: str):
+    def hook_before(self, name: str):
+        """A forward pre-hook that records the input of a module and makes it require gradients."""
+
         def hook(module, args):
             features = args[0] if args[0].requires_grad else args[0].detach().requires_grad_()
-            keep(f"before {name}", features, rename=False)
+            self.keep(f"before {name}", features, rename=False)
             return features, *args[1:]
 
         return hook
 
-    def after(name: str):
+    def hook_after(self, name: str):
+        """A forward hook that records the output of a module, and its call."""
+
         def hook(module, args, out):
-            keep(f"after {name}", out, rename=True)
-            maps.calls.append(ModuleCall(module, args[0], out))
+            self.keep(f"after {name}", out, rename=True)
+            self.calls.append(ModuleCall(module, args[0], out))
 
         return hook
 
+
+@contextmanager
+def record_maps(model: nn.Module) -> Iterator[RecordedMaps]:
+    """Record the input and output of each upsampler and stage in `model`, for `trace_pixel`.
+
+    Maps are named after the module: "before up.0", "after up.0", "after up.0:2" if it runs again.
+    A map that one module passes to the next is "after" the first; the output of a stack is "after"
+    the stack. A map without a gradient is made to require one.
+    """
+    maps = RecordedMaps()
     hooks = []
     for name, module in model.named_modules():
         if isinstance(module, TRACED_MODULES):
-            hooks.append(module.register_forward_pre_hook(before(name or "it")))
-            hooks.append(module.register_forward_hook(after(name or "it")))
+            hooks.append(module.register_forward_pre_hook(maps.hook_before(name or "it")))
+            hooks.append(module.register_forward_hook(maps.hook_after(name or "it")))
     try:
         yield maps
     finally:
@@ -168,44 +182,46 @@ def record_maps(model: nn.Module) -> Iterator[RecordedMaps]:
 def trace_pixel(pixel: Float[Tensor, " c"], maps: Mapping[str, Tensor]) -> dict[str, Footprint]:
     """The footprint of one pixel, with all its channels, on each map.
 
-    For a model of your own, run it inside `frozen_predictions` and `record_maps`; what is not an
-    upsampler in it is taken as its linearisation.
+    Run a model of your own inside `frozen_predictions` and `record_maps`. Modules in it that are
+    no upsamplers are linearised.
 
     Args:
-        pixel: such as `out[0, :, y, x]`; it depends on the maps, and keeps its graph.
-        maps: of one image each, by name; if the pixel does not depend on one, its weights are
+        pixel: for example `out[0, :, y, x]`, which depends on the maps; its graph is kept.
+        maps: of one image each, by name. If the pixel does not depend on a map, its weights are
             zero.
 
     Raises:
-        ValueError: if the pixel has no gradient at all.
+        ValueError: if the pixel does not require gradients.
     """
     if not pixel.requires_grad:
         raise ValueError("pixel must depend on the maps, with gradients enabled; it does not")
-    # Without mixing, channel i's gradient is what is sent into channel i times the same weight.
-    # So it follows any two cotangents; with mixing it does not, unless these are very special.
-    generic = 1 + torch.rand(len(pixel), generator=torch.Generator().manual_seed(0)).to(pixel)
-    sums = (
+    # Without mixing, the gradient of channel i is channel i of the cotangent times the same weight
+    # for every cotangent. With mixing it is not, except for very special cotangents.
+    random = 1 + torch.rand(len(pixel), generator=torch.Generator().manual_seed(0)).to(pixel)
+    vjps = (
         VectorJacobianProduct(pixel, maps, torch.ones_like(pixel)),
-        VectorJacobianProduct(pixel, maps, generic),
+        VectorJacobianProduct(pixel, maps, random),
     )
-    mixing = {name for name in maps if _mixes_channels(name, *sums)}
+    mixing = {name for name in maps if _mixes_channels(name, *vjps)}
     calls = maps.calls if isinstance(maps, RecordedMaps) else []
-    squares = squared_norms(pixel, {name: maps[name] for name in mixing}, calls, sums)
-    found: dict[str, Footprint] = {}
+    squares = squared_norms(pixel, {name: maps[name] for name in mixing}, calls, vjps)
+    by_map: dict[str, Footprint] = {}
     for name, tensor in maps.items():
         if name in mixing:
             weights = (squares[name] / min(len(pixel), tensor.shape[1])).sqrt()
         else:
-            weights = sums[0].on[name].mean(0)
-        found[name] = Footprint(weights, name in mixing)
-    return found
+            weights = vjps[0].gradients[name].mean(0)
+        by_map[name] = Footprint(weights, name in mixing)
+    return by_map
 
 
-def _mixes_channels(name: str, ones: VectorJacobianProduct, others: VectorJacobianProduct) -> bool:
-    """By more than rounding: some hundred operations, each to the last bit."""
-    one, other = ones.on[name], others.on[name]
-    if len(one) != len(others.numbers):
+def _mixes_channels(
+    name: str, ones_vjp: VectorJacobianProduct, random_vjp: VectorJacobianProduct
+) -> bool:
+    """Whether the difference exceeds rounding: some hundred operations, each to the last bit."""
+    ones, random = ones_vjp.gradients[name], random_vjp.gradients[name]
+    if len(ones) != len(random_vjp.cotangent):
         return True
-    largest = max(one.abs().max(), other.abs().max())
-    apart = (other - others.numbers[:, None, None] * one).abs().max()
-    return bool(apart > 100 * torch.finfo(one.dtype).eps * largest)
+    largest = max(ones.abs().max(), random.abs().max())
+    difference = (random - random_vjp.cotangent[:, None, None] * ones).abs().max()
+    return bool(difference > 100 * torch.finfo(ones.dtype).eps * largest)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Freezes what upsamplers predict, so that gradients of their outputs are their weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +11,10 @@ from unstride.upsamplers.base import Downsampler, Upsampler
 
 @contextmanager
 def frozen_predictions(model: nn.Module) -> Iterator[None]:
-    """Inside, no gradient passes through what the upsamplers in `model` predict.
+    """Stop gradients through what the upsamplers in `model` predict, inside the context.
 
-    The gradient of an output pixel in the features is then the weight that each feature has in
-    it, through any number of stages.
+    The gradient of an output pixel with respect to the features is then the weight of each
+    feature in it, through any number of stages.
     """
     frozen = [
         (module, name)

@@ -1,1 +1,1 @@
-"""Features of images from timm's networks: on one grid, or at several strides."""
+"""Image features from timm models: on one grid (`Backbone`) or at several strides (`Pyramid`)."""

@@ -1,4 +1,4 @@
-"""A frozen backbone whose answers are kept on disk, for runs that ask the same again."""
+"""Caches the features of a frozen backbone on disk, for runs that see the same images again."""
 
 import hashlib
 from pathlib import Path
@@ -15,49 +15,53 @@ from unstride.saving.fingerprint import weights_fingerprint
 
 
 class CachedBackbone(nn.Module):
-    """Answers as `backbone` does; an image that it has seen is not computed again.
+    """A backbone that computes the features of each image only once.
 
-    An answer is filed under a hash of the image's pixels and of the backbone's weights, image
-    by image, so batches may be put together differently. No gradient passes.
+    Features are stored per image, under a hash of the image's pixels and of the backbone's weights.
+    Batches may therefore group the images differently in each run. No gradient flows through it.
 
     Args:
-        backbone: frozen.
-        folder: of the files, float32 as the backbone answers; made if need be.
+        backbone: the frozen backbone.
+        folder: cache folder, created if it does not exist. Features are stored in float32, as the
+            backbone returns them.
     """
 
     def __init__(self, backbone: Backbone, folder: Path):
         super().__init__()
         self.backbone, self.folder = backbone, Path(folder)
         self.name, self.stride, self.channels = backbone.name, backbone.stride, backbone.channels
-        self.multiple = backbone.multiple
+        self.size_divisor = backbone.size_divisor
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.of = f"{backbone.name}, stride {backbone.stride}, {weights_fingerprint(backbone)}"
+        weights = weights_fingerprint(backbone)
+        self.backbone_id = f"{backbone.name}, stride {backbone.stride}, {weights}"
 
     def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The backbone's."""
+        """The backbone's padded size of an image of this size."""
         return self.backbone.padded_size(size)
 
     @torch.no_grad()
     def forward(self, image: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b c h w"]:
-        """The backbone's features, or what they were the last time."""
-        paths = [self.folder / f"{self.key(one)}.safetensors" for one in image]
-        found = [_read_cached(path) for path in paths]
-        missing = [i for i, features in enumerate(found) if features is None]
+        """The backbone's features, read from the cache where possible."""
+        paths = [self.folder / f"{self.cache_key(one)}.safetensors" for one in image]
+        features = [_read_cached(path) for path in paths]
+        missing = [i for i, cached in enumerate(features) if cached is None]
         if missing:
-            for i, features in zip(missing, self.backbone(image[missing]).cpu(), strict=True):
-                save_tensors({"features": features.contiguous()}, paths[i], {})
-                found[i] = features
-        return torch.stack([f for f in found if f is not None]).to(image.device)
+            for i, computed in zip(missing, self.backbone(image[missing]).cpu(), strict=True):
+                save_tensors({"features": computed.contiguous()}, paths[i], {})
+                features[i] = computed
+        return torch.stack([one for one in features if one is not None]).to(image.device)
 
-    def key(self, image: Float[Tensor, "3 H W"]) -> str:
-        """The name under which its features are filed."""
-        digest = hashlib.sha256(f"{self.of}, {tuple(image.shape)}, {image.dtype}".encode())
+    def cache_key(self, image: Float[Tensor, "3 H W"]) -> str:
+        """The name of the cache file of an image, without its suffix."""
+        description = f"{self.backbone_id}, {tuple(image.shape)}, {image.dtype}"
+        digest = hashlib.sha256(description.encode())
         digest.update(image.float().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:32]
 
 
 def _read_cached(path: Path) -> Tensor | None:
+    """The cached features, or None if the file is missing or damaged."""
     try:
         return load_file(path)["features"]
     except (OSError, SafetensorError, KeyError):
-        return None  # not there, or damaged: computed again
+        return None

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Loads timm's weights into an `ImageEncoder`, with the batch norms folded into convolutions."""
 
 from typing import Any
 
@@ -9,30 +9,30 @@ from unstride.upsamplers.image_encoder import STAGES, fold_batch_norm
 
 
 def load_folded_weights(encoder: nn.Module, model: Any) -> None:
-    """Give an `ImageEncoder` the first stages of timm's tf_efficientnet_lite0, norms folded in.
+    """Load the first stages of timm's tf_efficientnet_lite0 into an `ImageEncoder`.
 
     Args:
-        encoder: of unstride.upsamplers.image_encoder.
-        model: timm's network.
+        encoder: an `unstride.upsamplers.image_encoder.ImageEncoder`, changed in place.
+        model: the timm model.
     """
-    state, given = {}, model.state_dict()
+    state, timm_state = {}, model.state_dict()
 
-    def fold(to: str, convolution: str, norm: str, epsilon: float) -> None:
+    def fold(target: str, convolution: str, norm: str, epsilon: float) -> None:
         statistics = {
-            part: given[f"{norm}.{part}"]
+            part: timm_state[f"{norm}.{part}"]
             for part in ("weight", "bias", "running_mean", "running_var")
         }
-        weight, bias = fold_batch_norm(given[f"{convolution}.weight"], statistics, epsilon)
-        state[f"{to}.weight"], state[f"{to}.bias"] = weight, bias
+        weight, bias = fold_batch_norm(timm_state[f"{convolution}.weight"], statistics, epsilon)
+        state[f"{target}.weight"], state[f"{target}.bias"] = weight, bias
 
     fold("stem", "conv_stem", "bn1", model.bn1.eps)
-    places = [(stage, i) for stage, (blocks, *_) in enumerate(STAGES) for i in range(blocks)]
-    for stage, i in places:
+    blocks = [(stage, i) for stage, (count, *_) in enumerate(STAGES) for i in range(count)]
+    for stage, i in blocks:
         block, name = model.blocks[stage][i], f"blocks.{stage}.{i}"
-        words = INVERTED_RESIDUAL_NAMES if hasattr(block, "conv_pwl") else SEPARABLE_BLOCK_NAMES
-        parts = ["expand", "depthwise", "project"][-len(words) // 2 :]
-        named = list(words.values())
-        for part, convolution, norm in zip(parts, named[::2], named[1::2], strict=True):
-            to = f"stages.{stage}.{i}.{part}"
-            fold(to, f"{name}.{convolution}", f"{name}.{norm}", getattr(block, norm).eps)
+        is_inverted = hasattr(block, "conv_pwl")
+        layers = list((INVERTED_RESIDUAL_NAMES if is_inverted else SEPARABLE_BLOCK_NAMES).values())
+        parts = ["expand", "depthwise", "project"][-len(layers) // 2 :]
+        for part, convolution, norm in zip(parts, layers[::2], layers[1::2], strict=True):
+            target = f"stages.{stage}.{i}.{part}"
+            fold(target, f"{name}.{convolution}", f"{name}.{norm}", getattr(block, norm).eps)
     encoder.load_state_dict(state)

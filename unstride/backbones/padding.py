@@ -1,4 +1,4 @@
-"""TODO."""
+"""Pads an image at its right and bottom."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -6,7 +6,10 @@ from torch.nn.functional import pad
 
 
 def pad_image(image: Float[Tensor, "b c H W"], size: tuple[int, int]) -> Float[Tensor, "b c h w"]:
-    """The image, mirrored at its right and bottom up to `size`; too small to mirror: repeated."""
+    """Pad an image at its right and bottom to `size`.
+
+    The padding mirrors the image. An image too small to be mirrored has its border repeated.
+    """
     down, right = size[0] - image.shape[2], size[1] - image.shape[3]
     if down == right == 0:
         return image

@@ -1,7 +1,7 @@
-"""A network's features at several strides at once, trainable: what necks and heads stand on.
+"""Features of a timm model at several strides, trainable: the input of necks and heads.
 
-As in `backbones`, the image is padded at its right and bottom to whole multiples of the
-coarsest stride, so each grid of the pyramid is exactly twice as fine as the next octave's.
+As for `Backbone`, the image is padded at its right and bottom to multiples of the coarsest stride.
+Each grid of the pyramid is therefore exactly twice as fine as that of the next octave.
 """
 
 from collections.abc import Sequence
@@ -25,24 +25,24 @@ DEFAULT_STRIDES = (4, 8, 16, 32)
 
 
 class Pyramid(TimmFeatureExtractor):
-    """The deepest layer of each stride.
+    """Features of the deepest layer of each stride.
 
-    Layers beyond the coarsest stride are taken out where timm knows how, so that no parameter
-    is without a gradient.
+    Removes the layers beyond the coarsest stride where timm supports it, so that every parameter
+    gets a gradient.
 
     Args:
-        model: a timm model; it is changed.
-        strides: of the features, in pixels.
-        name: what the features are called in files.
+        model: a timm model. It is changed.
+        strides: strides of the features, in pixels.
+        name: name of the features in files.
 
     Attributes:
         strides: from the finest to the coarsest.
-        channels: of the features, by stride.
-        multiple: the image is padded to whole multiples of this, in pixels.
+        channels: channels of the features, by stride.
+        size_divisor: the image is padded to multiples of this, in pixels.
 
     Raises:
-        ValueError: if no layer has one of the strides; a plain vision transformer has only one,
-            see `PlainViTPyramid`.
+        ValueError: if no layer has one of the strides. A plain vision transformer has only one
+            stride, see `PlainViTPyramid`.
     """
 
     def __init__(
@@ -52,26 +52,30 @@ class Pyramid(TimmFeatureExtractor):
         if not strides:
             raise ValueError("strides must name at least one stride, got none")
         self.strides = tuple(sorted(set(strides)))
-        self.indices = [self.deepest(stride) for stride in self.strides]
+        self.layer_indices = [self.deepest_layer(stride) for stride in self.strides]
         self.channels = {
-            stride: self.layers[index][1]
-            for stride, index in zip(self.strides, self.indices, strict=True)
+            stride: self.layer_info[index][1]
+            for stride, index in zip(self.strides, self.layer_indices, strict=True)
         }
         if hasattr(self.model, "prune_intermediate_layers"):
-            self.model.prune_intermediate_layers(self.indices, prune_norm=False, prune_head=True)
+            self.model.prune_intermediate_layers(
+                self.layer_indices, prune_norm=False, prune_head=True
+            )
 
-    def _take(self, height: int, width: int) -> None:
-        """As ever, if what an optimiser and a file hold stays the network's.
+    def _set_input_size(self, height: int, width: int) -> None:
+        """Prepare the model, and check that it keeps its parameters.
+
+        An optimizer and a saved file hold the parameters that the model has now.
 
         Raises:
-            ValueError: if timm would put other parameters in their place.
+            ValueError: if timm replaces parameters for this size.
         """
-        before = [id(parameter) for parameter in self.model.parameters()]
-        super()._take(height, width)
-        if before != [id(parameter) for parameter in self.model.parameters()]:
+        parameter_ids = [id(parameter) for parameter in self.model.parameters()]
+        super()._set_input_size(height, width)
+        if parameter_ids != [id(parameter) for parameter in self.model.parameters()]:
             raise ValueError(
                 f"{self.name}: its parameters change with the image's size, it cannot be trained "
-                "at this one"
+                f"at {height} x {width}"
             )
 
     def forward(self, image: Float[Tensor, "b 3 H W"]) -> dict[int, Tensor]:
@@ -80,20 +84,22 @@ class Pyramid(TimmFeatureExtractor):
         Args:
             image: RGB in [0, 1], of any size.
         """
-        return dict(zip(self.strides, self.maps(image, self.indices), strict=True))
+        features = self.intermediate_features(image, self.layer_indices)
+        return dict(zip(self.strides, features, strict=True))
 
 
 class PlainViTPyramid(Pyramid):
-    """The last map of a plain vision transformer, at several strides.
+    """A pyramid made from the last features of a plain vision transformer.
 
     Args:
-        model: a timm model all of whose layers have one stride; it is changed.
-        strides: of the features, in pixels; the model's own, doubled or halved some times.
-        upsampler: of each doubling, see `SimpleFeaturePyramid`.
-        name: what the features are called in files.
+        model: a timm model whose layers all have the same stride. It is changed.
+        strides: strides of the features, in pixels: the model's stride, or that stride doubled or
+            halved any number of times.
+        upsampler: makes the operator of each doubling, see `SimpleFeaturePyramid`.
+        name: name of the features in files.
 
     Raises:
-        ValueError: if the model has several strides, or these cannot be made of its one.
+        ValueError: if the model has several strides, or the strides cannot be made from its own.
     """
 
     def __init__(
@@ -104,30 +110,32 @@ class PlainViTPyramid(Pyramid):
         *,
         name: str = "custom",
     ):
-        own = model_strides(model)
-        if len(own) != 1:
-            raise ValueError(f"{name} has the strides {', '.join(map(str, own))}: use Pyramid")
-        super().__init__(model, own, name=name)
+        vit_strides = model_strides(model)
+        if len(vit_strides) != 1:
+            offered = ", ".join(map(str, vit_strides))
+            raise ValueError(f"{name} has the strides {offered}: use Pyramid")
+        super().__init__(model, vit_strides, name=name)
+        [vit_stride] = vit_strides
         self.neck = SimpleFeaturePyramid(
-            self.channels[own[0]], own[0], strides=strides, upsampler=upsampler
+            self.channels[vit_stride], vit_stride, strides=strides, upsampler=upsampler
         )
         self.strides, self.channels = self.neck.strides, self.neck.channels
-        self.multiple = max(self.multiple, self.strides[-1])
+        self.size_divisor = max(self.size_divisor, self.strides[-1])
 
-    def drop_finer(self, stride: int) -> None:
-        """Levels finer than this stride are no longer made."""
-        self.neck.drop_finer(stride)
+    def drop_finer_levels(self, stride: int) -> None:
+        """Stop making levels finer than this stride, and remove their parameters."""
+        self.neck.drop_finer_levels(stride)
         self.strides = self.neck.strides
 
     def forward(self, image: Float[Tensor, "b 3 H W"]) -> dict[int, Tensor]:
-        """As of every pyramid."""
-        [features] = self.maps(image, self.indices)
-        seen = pad_image(image, self.padded_size((image.shape[2], image.shape[3])))
-        return self.neck(features, seen)
+        """Features of the padded image, "b c h w" each, by stride."""
+        [features] = self.intermediate_features(image, self.layer_indices)
+        padded = pad_image(image, self.padded_size((image.shape[2], image.shape[3])))
+        return self.neck(features, padded)
 
 
 def model_strides(model: Any) -> tuple[int, ...]:
-    """The strides of a timm model's layers, each once."""
+    """The distinct strides of a timm model's layers, sorted."""
     return tuple(sorted({layer["reduction"] for layer in model.feature_info}))
 
 
@@ -139,20 +147,19 @@ def create_pyramid(
     weights: str | Path | None = None,
     upsampler: UpsamplerFactory = Deconvolution,
 ) -> Pyramid:
-    """Features of a timm model at several strides, in training mode.
+    """Create a pyramid from a timm model, in training mode.
 
-    A plain vision transformer has one stride; the others are made of its last map.
-
-    An HRNet gives its own branches (18, 36, 72 and 144 channels for hrnet_w18), without the
-    wider layers that timm's classifier puts on top of them.
+    A plain vision transformer has one stride; the others are made from its last features. An HRNet
+    returns its branches (18, 36, 72 and 144 channels for hrnet_w18), without the wider layers that
+    timm's classifier adds on top of them.
 
     Args:
-        name: a model name of timm. The default needs no download.
-        strides: of the features, in pixels.
-        pretrained: with trained weights; timm fetches those of other models on first use.
-        weights: a safetensors file in timm's layout, instead of the usual weights.
-        upsampler: of a plain vision transformer's map, see `PlainViTPyramid`; others have no use
-            for it.
+        name: timm model name. The default needs no download.
+        strides: strides of the features, in pixels.
+        pretrained: load trained weights. timm downloads those of other models on first use.
+        weights: safetensors file in timm's layout to load instead of the pretrained weights.
+        upsampler: operator of a plain vision transformer's pyramid, see `PlainViTPyramid`. Other
+            models do not use it.
 
     Raises:
         ValueError: if there is no such model or stride, or the file does not fit the model.
@@ -162,7 +169,7 @@ def create_pyramid(
     if name.startswith("hrnet"):
         options = {"features_only": True, "feature_location": ""}
     model = create_timm_model(name, pretrained, weights, num_classes=0, **options)
-    own = model_strides(model)
-    if len(own) == 1 and set(strides) - set(own):
+    available = model_strides(model)
+    if len(available) == 1 and set(strides) - set(available):
         return PlainViTPyramid(model, strides, upsampler, name=name)
     return Pyramid(model, strides, name=name)

@@ -1,11 +1,12 @@
-"""Dense features from any timm model, for any image size: timm's one door.
+"""Dense features from any timm model, for images of any size. The only module that imports timm.
 
-Features of an image of H x W pixels lie on a grid of ceil(H / stride) x ceil(W / stride)
-cells, and cell i covers the pixels [i * stride, (i + 1) * stride). To make that true for
-every network the image is padded at its right and bottom; `padded_size` says how far the
-grid reaches, so that what is computed from it can be cropped back to the pixel.
+The features of an H x W image lie on a grid of ceil(H / stride) x ceil(W / stride) cells. Cell i
+covers the pixels [i * stride, (i + 1) * stride). To make this true for every network, the image is
+padded at its right and bottom. `padded_size` returns the area that the grid covers, so that
+anything computed from the features can be cropped back to the exact pixel.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,24 +19,22 @@ from unstride.backbones.packaged_weights import has_packaged_weights, load_packa
 from unstride.backbones.padding import pad_image
 
 DEFAULT_BACKBONE = "tf_efficientnet_lite0"
-WITHOUT_FINAL_NORM = (
-    "Hiera",
-    "HieraDet",
-    "VisionTransformerSAM",
-)  # timm has no final norm for these maps
+# models for whose intermediate features timm has no final norm
+WITHOUT_FINAL_NORM = ("Hiera", "HieraDet", "VisionTransformerSAM")
 
 
 class TimmFeatureExtractor(nn.Module):
-    """A timm model's layers, with the image normalised and padded as it needs.
+    """Layers of a timm model. Normalises and pads the image as the model needs.
 
-    What `Backbone` and `Pyramid` share.
+    The base class of `Backbone` and `Pyramid`.
 
     Args:
         model: a timm model.
-        name: what the features are called in files.
+        name: name of the features in files.
 
     Attributes:
-        multiple: the image is padded to whole multiples of this, in pixels.
+        size_divisor: the image is padded to multiples of this, in pixels.
+        layer_info: stride and channels of each layer.
     """
 
     model: Any
@@ -45,78 +44,84 @@ class TimmFeatureExtractor(nn.Module):
     def __init__(self, model: nn.Module, *, name: str = "custom"):
         super().__init__()
         self.model, self.name = model, name
-        self.layers = [(layer["reduction"], layer["num_chs"]) for layer in self.model.feature_info]
-        self.multiple = max(stride for stride, _ in self.layers)
-        self.norm = type(model).__name__ not in WITHOUT_FINAL_NORM
+        self.layer_info = [
+            (layer["reduction"], layer["num_chs"]) for layer in self.model.feature_info
+        ]
+        self.size_divisor = max(stride for stride, _ in self.layer_info)
+        self.applies_final_norm = type(model).__name__ not in WITHOUT_FINAL_NORM
         config = self.model.pretrained_cfg
-        self.only = config["input_size"][1:] if config.get("fixed_input_size") else None
-        for statistic in ("mean", "std"):
-            value = torch.tensor(config[statistic]).view(1, 3, 1, 1)
-            self.register_buffer(statistic, value, persistent=False)
+        self.fixed_size = config["input_size"][1:] if config.get("fixed_input_size") else None
+        register_normalization(self, config)
 
-    def deepest(self, stride: int) -> int:
-        """The number of the last layer of that stride.
+    def deepest_layer(self, stride: int) -> int:
+        """Index of the last layer of this stride.
 
         Raises:
-            ValueError: if no layer has it.
+            ValueError: if no layer has this stride.
         """
-        strides = [reduction for reduction, _ in self.layers]
+        strides = [layer_stride for layer_stride, _ in self.layer_info]
         if stride not in strides:
             offered = ", ".join(map(str, sorted(set(strides))))
             raise ValueError(f"stride must be one of {offered} for {self.name}, got {stride}")
         return len(strides) - 1 - strides[::-1].index(stride)
 
     def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The pixels, rows and columns, that the features of an image of this size cover."""
-        height, width = (-(-n // self.multiple) * self.multiple for n in size)
+        """Size in pixels of the area that the features of an image of this size cover."""
+        height, width = (-(-n // self.size_divisor) * self.size_divisor for n in size)
         return height, width
 
-    def maps(self, image: Float[Tensor, "b 3 H W"], layers: list[int]) -> list[Tensor]:
-        """What these layers make of the padded image, from the first to the last."""
+    def intermediate_features(
+        self, image: Float[Tensor, "b 3 H W"], layer_indices: list[int]
+    ) -> list[Tensor]:
+        """Features of these layers for the padded image, from the first layer to the last."""
         if image.ndim != 4 or image.shape[1] != 3:
             raise ValueError(f"image must be (batch, 3, height, width), got {tuple(image.shape)}")
         image = pad_image(image, self.padded_size((image.shape[2], image.shape[3])))
         image = (image - self.mean.to(image)) / self.std.to(image)
-        self._take(image.shape[2], image.shape[3])
+        self._set_input_size(image.shape[2], image.shape[3])
         return self.model.forward_intermediates(
-            image, indices=layers, norm=self.norm, output_fmt="NCHW", intermediates_only=True
+            image,
+            indices=layer_indices,
+            norm=self.applies_final_norm,
+            output_fmt="NCHW",
+            intermediates_only=True,
         )
 
-    def _take(self, height: int, width: int) -> None:
-        """Prepare a network whose parts depend on the image's size."""
+    def _set_input_size(self, height: int, width: int) -> None:
+        """Prepare a model whose layers depend on the image's size."""
         if getattr(self.model, "dynamic_img_size", False):
             return
         if hasattr(self.model, "set_input_size"):
             self.model.set_input_size(img_size=(height, width))
-        elif self.only and self.only != (height, width):
+        elif self.fixed_size and self.fixed_size != (height, width):
             raise ValueError(
-                f"{self.name} takes images of {self.only[0]} x {self.only[1]} pixels only "
-                f"(timm cannot resize it), got {height} x {width} with padding"
+                f"{self.name} takes images of {self.fixed_size[0]} x {self.fixed_size[1]} pixels "
+                f"only (timm cannot resize it), got {height} x {width} with padding"
             )
 
 
 class Backbone(TimmFeatureExtractor):
-    """A network's dense features, with the image normalised and padded as it needs.
+    """Dense features of a timm model. Normalises and pads the image as the model needs.
 
     Args:
         model: a timm model.
-        stride: of the features, in pixels; the deepest layer of that stride is taken.
-            By default that of the last layer.
-        name: what the features are called in files.
+        stride: stride of the features, in pixels. The deepest layer of this stride is used.
+            Default: the stride of the last layer.
+        name: name of the features in files.
 
     Attributes:
         channels, stride: of the features.
-        multiple: the image is padded to whole multiples of this, in pixels.
+        size_divisor: the image is padded to multiples of this, in pixels.
 
     Raises:
-        ValueError: if no layer has that stride.
+        ValueError: if no layer has this stride.
     """
 
     def __init__(self, model: nn.Module, stride: int | None = None, *, name: str = "custom"):
         super().__init__(model, name=name)
-        self.stride = self.layers[-1][0] if stride is None else stride
-        self.layer = self.deepest(self.stride)
-        self.channels = self.layers[self.layer][1]
+        self.stride = self.layer_info[-1][0] if stride is None else stride
+        self.layer_index = self.deepest_layer(self.stride)
+        self.channels = self.layer_info[self.layer_index][1]
 
     def forward(self, image: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b c h w"]:
         """Features of the padded image.
@@ -124,7 +129,7 @@ class Backbone(TimmFeatureExtractor):
         Args:
             image: RGB in [0, 1], of any size.
         """
-        return self.maps(image, [self.layer])[0]
+        return self.intermediate_features(image, [self.layer_index])[0]
 
 
 def create_backbone(
@@ -134,14 +139,14 @@ def create_backbone(
     stride: int | None = None,
     weights: str | Path | None = None,
 ) -> Backbone:
-    """Dense features from a timm model, in evaluation mode.
+    """Create a backbone from a timm model, in evaluation mode.
 
     Args:
-        name: a model name of timm. The default needs no download: its ImageNet weights are
-            a package.
-        pretrained: with trained weights; timm fetches those of other models on first use.
-        stride: of the features in pixels; by default that of the last layer.
-        weights: a safetensors file in timm's layout, instead of the usual weights.
+        name: timm model name. The default needs no download: its ImageNet weights are installed
+            as a package.
+        pretrained: load trained weights. timm downloads those of other models on first use.
+        stride: stride of the features, in pixels. Default: the stride of the last layer.
+        weights: safetensors file in timm's layout to load instead of the pretrained weights.
 
     Raises:
         ValueError: if there is no such model or stride, or the file does not fit the model.
@@ -159,20 +164,19 @@ def create_timm_model(
     num_classes: int | None,
     **options: Any,
 ) -> nn.Module:
-    """A timm model with its weights; with all its classes, or another number.
+    """Create a timm model and load its weights.
 
     Args:
-        name, pretrained, weights: as for `create_backbone`.
-        num_classes: None for all that the weights know.
-        options: of `timm.create_model`.
+        name, pretrained, weights: see `create_backbone`.
+        num_classes: number of classes. None: all classes of the weights.
+        options: further arguments of `timm.create_model`.
     """
     import timm
 
     if not timm.is_model(name):
-        near = (
-            ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5]) or "see timm.list_models()"
-        )
-        raise ValueError(f"backbone must be a timm model, got {name!r}; such as: {near}")
+        similar = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5])
+        similar = similar or "see timm.list_models()"
+        raise ValueError(f"backbone must be a timm model, got {name!r}; such as: {similar}")
     download = pretrained and weights is None and not has_packaged_weights(name)
     if num_classes is not None:
         options["num_classes"] = num_classes
@@ -184,12 +188,30 @@ def create_timm_model(
     return model
 
 
+def register_normalization(module: nn.Module, pretrained_cfg: Mapping[str, Any]) -> None:
+    """Register timm's image statistics as the buffers `mean` and `std`, which are not saved."""
+    for statistic in ("mean", "std"):
+        value = torch.tensor(pretrained_cfg[statistic]).view(1, 3, 1, 1)
+        module.register_buffer(statistic, value, persistent=False)
+
+
+def convert_to_sync_batchnorm(network: nn.Module) -> nn.Module:
+    """Convert batch norms to use the statistics of all processes.
+
+    Uses timm's conversion, because torch's loses the activations of timm's norm layers.
+    """
+    from timm.layers import convert_sync_batchnorm
+
+    return convert_sync_batchnorm(network)
+
+
 def _create_model(
     timm: ModuleType, name: str, download: bool, options: dict[str, Any]
 ) -> nn.Module:
-    for more in ({"dynamic_img_size": True}, {}):  # of transformers; others know no such word
+    # only transformers accept dynamic_img_size, so try with it first
+    for extra_options in ({"dynamic_img_size": True}, {}):
         try:
-            return timm.create_model(name, pretrained=download, **options, **more)
+            return timm.create_model(name, pretrained=download, **options, **extra_options)
         except TypeError as error:
             if "dynamic_img_size" not in str(error):
                 raise
@@ -211,10 +233,3 @@ def _load_weights(model: nn.Module, path: Path) -> None:
     if missing:
         raise ValueError(f"{path} lacks {len(missing)} tensors of the model, such as {missing[0]}")
     model.load_state_dict(state)
-
-
-def convert_to_sync_batchnorm(network: nn.Module) -> nn.Module:
-    """The network with batch statistics of all processes; PyTorch's own way loses activations."""
-    from timm.layers import convert_sync_batchnorm
-
-    return convert_sync_batchnorm(network)

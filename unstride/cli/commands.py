@@ -23,31 +23,37 @@ def upsample(
     steps: int | None = None,
     memory: str | None = None,
 ) -> int:
-    """Write each image's features at pixel resolution, and a picture of them.
+    """Write the features of each image at pixel resolution, and a picture of them.
 
-    For photo.jpg: OUT/photo.safetensors holds the tensor "features" (channels, height, width),
-    with backbone, weights, upsampler, size and version as its metadata; OUT/photo.png shows the
-    image, the backbone's features and the result in one colour space. What is there already is
-    not computed again. Images that cannot be read are named at the end; the others are done.
-    Large results are computed and written in tiles, so that memory does not run out.
+    For photo.jpg:
+
+    - OUT/photo.safetensors holds the tensor "features" (channels, height, width). Its metadata
+      name the backbone, weights, upsampler, size and version.
+    - OUT/photo.png shows the image, the features of the backbone and the result in one colour
+      space.
+
+    Images that already have an output file are skipped. Images that cannot be read are listed at
+    the end; the others are done. Large results are computed and written in tiles, so that they
+    fit into memory.
 
     Args:
         images: image files, folders or globs.
-        out: folder for the results, made if need be.
-        size: HEIGHTxWIDTH of the result in pixels, or one number for the shorter side;
-            by default that of each image.
-        backbone: a timm model; the default needs no download.
-        upsampler: one of `unstride list`, options after a colon: featup_jbu:variant=paper.
-        stride: of the backbone's features in pixels; by default that of its last layer.
-        dtype: of the features in the file.
-        device: such as cpu or cuda; by default the GPU if there is one.
-        picture: write the PNG too.
-        weights: trained ones of the upsampler: a safetensors file such as `unstride fit` writes,
-            or a folder that `save_pretrained` wrote.
-        backbone_weights: a safetensors file in timm's layout, instead of the usual weights.
-        steps: at most, of featup_implicit, which is fitted to each image.
-        memory: that the process may take while it upsamples, such as 8GB or 500MB; by default what
-            it has by then and half of what is left on the machine.
+        out: output folder. Created if it does not exist.
+        size: size of the result in pixels, or one number for the shorter side. Default: the size
+            of each image.
+        backbone: name of a timm model. The default needs no download.
+        upsampler: name from `unstride list`, with options after a colon, for example
+            featup_jbu:variant=paper.
+        stride: stride of the backbone's features in pixels. Default: the stride of its last layer.
+        dtype: type of the features in the file.
+        device: torch device, for example cpu or cuda. Default: the GPU if there is one.
+        picture: also write a PNG.
+        weights: upsampler weights to load: a safetensors file from `unstride fit`, or a folder
+            from `save_pretrained`.
+        backbone_weights: backbone weights to load: a safetensors file in timm's layout.
+        steps: maximum number of optimization steps per image. Only used by featup_implicit.
+        memory: memory limit for the process, for example 8GB or 500MB. Default: what it already
+            uses plus half of the free memory.
     """
     from unstride.inference.upsample import upsample_files
 
@@ -63,37 +69,40 @@ def predict(
     model: Path,
     out: Path = Path("predictions"),
     size: str | None = None,
-    score: float = 0.5,
+    min_score: float = 0.5,
     device: str | None = None,
 ) -> int:
-    """Write what a trained network says of each image: files for other programs, and a picture.
+    """Write the predictions of a trained network for each image, and a picture of them.
 
-    For photo.jpg, by the task of the network:
+    For photo.jpg, depending on the task of the network:
 
-    segmentation: OUT/classes/photo.png, 8-bit class numbers with a palette;
-    depth: OUT/depth/photo.png, 16-bit millimetres, 0 where unknown, 65535 where deeper than that;
-    normals: OUT/normals/photo.png, 8-bit RGB: right is red, up green, towards the viewer blue;
-    panoptic: OUT/panoptic/photo.png and OUT/panoptic.json, COCO's panoptic format;
-    detection: OUT/detections.json, COCO's results format, and OUT/images.json for its numbers.
+    - segmentation: OUT/classes/photo.png, 8-bit class numbers with a palette.
+    - depth: OUT/depth/photo.png, 16-bit millimetres. 0 is unknown, 65535 is that far or farther.
+    - normals: OUT/normals/photo.png, 8-bit RGB. Red points right, green up, blue towards the
+      viewer.
+    - panoptic: OUT/panoptic/photo.png and OUT/panoptic.json, the COCO panoptic format.
+    - detection: OUT/detections.json, the COCO results format, and OUT/images.json, which names
+      its image and category numbers.
 
-    Several tasks give the files of each. OUT/pictures/photo.png shows the answer with the
-    photograph. OUT/records/photo.json says what the files were made with: what is there already
-    is not computed again, unless the network or an option changed. Images that cannot be read are
-    named at the end; the others are done.
+    A network for several tasks writes the files of each. OUT/pictures/photo.png shows the
+    prediction over the image. OUT/records/photo.json records how the files were made: images that
+    are done are skipped, unless the network or an option changed. Images that cannot be read are
+    listed at the end; the others are done.
 
     Args:
         images: image files, folders or globs.
-        model: the folder that `unstride fit RECIPE` leaves in OUT/model.
-        out: folder for the results, made if need be.
-        size: HEIGHTxWIDTH in pixels, or one number for the shorter side, to which images are
-            resized first; files and pictures have this size. By default that of each image.
-        score: of objects in the picture, at least; detections.json has those below it too, for
-            evaluation asks for them. Panoptic FPN's segments are objects of this score.
-        device: such as cpu or cuda; by default the GPU if there is one.
+        model: folder of the network: OUT/model of `unstride fit RECIPE`.
+        out: output folder. Created if it does not exist.
+        size: size in pixels to which images are resized first, or one number for the shorter
+            side. Files and pictures have this size. Default: the size of each image.
+        min_score: lowest score of objects in the picture. detections.json also holds objects with
+            lower scores, because evaluation needs them. For Panoptic FPN it is the lowest score of
+            the objects that become segments.
+        device: torch device, for example cpu or cuda. Default: the GPU if there is one.
     """
     from unstride.inference.predict import predict_files
 
-    return predict_files(images, out, model=model, size=size, score=score, device=device)
+    return predict_files(images, out, model=model, size=size, min_score=min_score, device=device)
 
 
 def explain(
@@ -107,29 +116,32 @@ def explain(
     size: str | None = None,
     out: Path = Path("explain.png"),
 ) -> int:
-    """Draw where an output pixel takes its value from: a green circle, and dots at its sources.
+    """Draw where an output pixel takes its value from.
 
-    The weights are exact, and traced back through every stage. For each --at, OUT.png has a row:
-    the photograph with the grid of the features, a closer view, and the grids of the stages
-    between. A dot's area is its cell's weight; red adds, blue subtracts. OUT.safetensors holds
-    the weights: for --at 30,20 the tensors "30,20/features" and "30,20/after ...". Where an
-    operator mixes channels, a weight is the size of the matrix between them, without a sign;
-    that takes a gradient for each channel, so give such an operator a small --size.
+    The picture has a row for each --at: the image with the grid of the features, a closer view,
+    and the grids of the stages in between. A green circle marks the pixel, dots mark its sources.
+    The area of a dot is the weight of its cell; red adds, blue subtracts. The weights are exact,
+    traced back through every stage.
+
+    OUT.safetensors holds the weights: for --at 30,20 the tensors "30,20/features" and "30,20/after
+    ...". If an operator mixes channels, a weight is the norm of the matrix between them, without a
+    sign. This takes one gradient per channel, so use a small --size with such operators.
 
     Args:
-        image: an image file.
-        at: X,Y: the pixel in column X and row Y of the image, from 0; may be repeated.
-        upsampler: one of `unstride list`, options after a colon: featup_jbu:variant=paper.
-        backbone: a timm model; the default needs no download.
-        stride: of the backbone's features in pixels; by default that of its last layer.
-        stages: in how many steps, each of the same scale: operators published for scale 2
-            reach stride 32 in 5. featup_jbu has its own stages.
-        weights: of the upsampler, a safetensors file such as `unstride fit` writes, or a folder
-            of `save_pretrained`. Without it featup_jbu is trained, the others that learn are
-            not and start almost uniform.
-        size: HEIGHTxWIDTH of the output in pixels, or one number for the shorter side; by
-            default that of the image. Smaller is faster.
-        out: the picture, whose name ends in .png; the weights lie beside it.
+        image: image file.
+        at: the pixel in column X and row Y of the image, counted from 0. May be repeated.
+        upsampler: name from `unstride list`, with options after a colon, for example
+            featup_jbu:variant=paper.
+        backbone: name of a timm model. The default needs no download.
+        stride: stride of the backbone's features in pixels. Default: the stride of its last layer.
+        stages: number of steps, each of the same scale. Operators published for scale 2 reach
+            stride 32 in 5. featup_jbu has its own stages.
+        weights: upsampler weights to load: a safetensors file from `unstride fit`, or a folder
+            from `save_pretrained`. Without it only featup_jbu is trained; other learned operators
+            start almost uniform.
+        size: size of the output in pixels, or one number for the shorter side. Smaller is faster.
+            Default: the size of the image.
+        out: output picture, with a name that ends in .png. The weights lie beside it.
     """
     from unstride.inference.explain import explain_file
 
@@ -142,87 +154,92 @@ def explain(
 def evaluate_features(
     measure: list[str],
     upsamplers: list[str],
-    dataset: list[str],
+    dataset: tuple[str, ...] = (),
     data: Path | None = None,
     backbone: str = "tf_efficientnet_lite0",
     stride: int | None = None,
     backbone_weights: Path | None = None,
-    schedule: Literal["short", "long"] = "short",
-    grid: int = 4,
+    probe_schedule: Literal["short", "long"] = "short",
+    probe_stride: int = 4,
     seeds: int = 3,
     split: str = "val",
     train_split: str = "train",
-    scored_data: Path | None = None,
+    eval_data: Path | None = None,
     limit: int | None = None,
     train_limit: int | None = None,
     out: Path = Path("runs/eval"),
     cache: bool = False,
     device: str | None = None,
 ) -> int:
-    """Measure upsamplers on frozen features, one protocol for all, and print the table.
+    """Compare upsamplers on frozen features with one protocol, and print the table.
 
-    Writes OUT/table.md and OUT/table.json. Each finished result is a file in OUT/results and is
-    not computed again unless its options change, so a run that was stopped goes on. A row that
-    fails is named at the end; the others are done. docs/evaluation.md has the protocol.
+    Writes OUT/table.md and OUT/table.json. Each finished result is a file in OUT/results; it is
+    reused unless its options change, so a stopped run continues where it was. Rows that fail are
+    listed at the end; the others are done. docs/evaluation.md describes the protocol.
 
     Args:
-        measure: of segmentation, depth, transfer, segments, consistency, cam, cost.
-        upsamplers: rows of the table: words of `unstride list`, with options after a colon.
-        dataset: NAME or NAME=FOLDER; each measure is taken on the data sets of its kind.
-        data: folder of the data set, or of several by their names.
-        backbone: a timm model; the default needs no download.
-        stride: of the backbone's features in pixels; by default that of its last layer.
-        backbone_weights: a safetensors file in timm's layout, instead of the usual weights.
-        schedule: of the probes: short is 600 iterations, long 6000 and four times the pixels.
-        grid: stride of the probes' grid, in pixels of the image.
-        seeds: how many probes are trained for each row: mean and spread.
-        split: on which rows are scored.
-        train_split: on which probes are trained and features standardised.
-        scored_data: folder of the scored split, if it is another.
-        limit: images that are scored, spread over the split; by default all.
-        train_limit: images that are trained on, spread over the split; by default all.
-        out: folder of the tables and results.
-        cache: keep the backbone's features on disk in OUT/cache, not in memory.
-        device: such as cpu or cuda; by default the GPU if there is one.
+        measure: segmentation, depth, transfer, segments, consistency, cam or cost. Several may be
+            given.
+        upsamplers: rows of the table: names from `unstride list`, with options after a colon.
+        dataset: NAME or NAME=FOLDER. Each measure is taken on the data sets of its kind.
+        data: folder of the data set, or of several data sets by their names.
+        backbone: name of a timm model. The default needs no download.
+        stride: stride of the backbone's features in pixels. Default: the stride of its last layer.
+        backbone_weights: backbone weights to load: a safetensors file in timm's layout.
+        probe_schedule: training of the probes. short is 600 iterations; long is 6000 iterations
+            on four times as many pixels.
+        probe_stride: stride of the grid on which probes are trained, in pixels of the image.
+        seeds: number of probes trained for each row; the table shows their mean and spread.
+        split: split on which rows are scored.
+        train_split: split on which probes are trained and features are standardised.
+        eval_data: folder of the scored split, if it is another one.
+        limit: number of images to score, spread over the split. Default: all.
+        train_limit: number of images to train on, spread over the split. Default: all.
+        out: output folder of tables and results.
+        cache: keep the backbone's features on disk in OUT/cache instead of in memory.
+        device: torch device, for example cpu or cuda. Default: the GPU if there is one.
     """
     import shlex
 
     from rich.console import Console
 
     try:
-        from unstride.evaluation.feature_evaluation import EvaluationSettings, evaluate
+        from unstride.evaluation.feature_evaluation import evaluate
         from unstride.evaluation.report import print_table
+        from unstride.evaluation.settings import EvaluationSettings
     except ModuleNotFoundError as error:
         print(missing_package_message("eval", error), file=sys.stderr)
         return 1
     try:
-        setting = EvaluationSettings(
-            data, backbone, stride, backbone_weights, schedule, grid, split, train_split,
-            scored_data, limit, train_limit, cache, device,
+        settings = EvaluationSettings(
+            data=data, backbone=backbone, stride=stride, backbone_weights=backbone_weights,
+            probe_schedule=probe_schedule, probe_stride=probe_stride, seeds=seeds, split=split,
+            train_split=train_split, eval_data=eval_data, limit=limit, train_limit=train_limit,
+            cache=cache, device=device,
         )  # fmt: skip
-        outcome, rows = evaluate(
-            upsamplers, measure, dataset, setting=setting, seeds=seeds, out=out,
+        results, candidates = evaluate(
+            upsamplers, measure, dataset, settings=settings, out=out,
             command=shlex.join(["unstride", *sys.argv[1:]]),
         )  # fmt: skip
     except (ValueError, OSError, RuntimeError) as error:
         print(f"unstride eval: {(str(error) or 'no memory').splitlines()[0]}", file=sys.stderr)
         return 1
-    print_table(outcome, rows, Console())
-    for line in outcome.failed:
-        print(f"failed: {line}", file=sys.stderr)
-    return 1 if outcome.failed else 0
+    print_table(results, candidates, Console())
+    for failure in results.failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    return 1 if results.failures else 0
 
 
 def print_upsamplers(cost: bool = False, channels: int = 256, scale: int = 2) -> int:
-    """Print the upsamplers by name: the law that their weights obey, or what they cost.
+    """List the upsamplers: the law that their weights obey, or what they cost.
 
-    Costs are counted as the papers count: trainable parameters; and FLOPs for each pixel of the
-    coarse grid, a multiply-add being two, pointwise functions none. Operators that take features
-    of an encoder get as many of them as `channels`.
+    Costs are counted as in the papers: trainable parameters, and FLOPs for each pixel of the
+    coarse grid. A multiply-add counts as two, pointwise functions as none. Operators that take
+    features of an encoder get as many of them as `channels`.
 
     Args:
-        cost: parameters and FLOPs in place of the law.
-        channels: of the features.
+        cost: show parameters and FLOPs instead of the law.
+        channels: channels of the features.
         scale: output pixels per input pixel, along each axis.
     """
     from rich.console import Console

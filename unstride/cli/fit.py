@@ -4,13 +4,11 @@ import re
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable
-from dataclasses import is_dataclass
 from importlib import import_module
-from inspect import getdoc
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser
+from unstride.cli.parser import create_recipe_parser
 
 CONFIG_FOLDER = Path(__file__).parents[1] / "configs"
 
@@ -99,25 +97,11 @@ def parse_recipe_options(command: str, recipe: str, arguments: list[str]) -> dic
         ArgumentError: if an option is missing, unknown or not of its type.
     """
     module = import_module(f"unstride.recipes.{recipe}")
-    act, options = getattr(module, command), getattr(module, "Options", None)
-    about = (getdoc(options if is_dataclass(options) else act) or "").split("\n\nArgs:")[0]
-    if command != "fit":
-        about = (getdoc(act) or "").split("\n\nArgs:")[0]
-    parser = ArgumentParser(
-        prog=f"unstride {command} {recipe}", description=about, exit_on_error=False
-    )
-    parser.add_argument(
-        "--config", action="config", help="a YAML file with these options, or the name of one"
-    )
-    if options is None:
-        parser.add_function_arguments(act)
-        chosen = parser.parse_args(_resolve_config_names(arguments))
-        chosen.pop("config", None)
-        return vars(parser.instantiate(chosen))
-    parser.add_class_arguments(options)
-    if command == "validate":
-        parser.add_argument("--split", default="val", help="of the data set")
-    chosen = vars(parser.parse_args(_resolve_config_names(arguments)))
+    function, options = getattr(module, command), getattr(module, "Options", None)
+    parser = create_recipe_parser(command, recipe, function, options)
+    chosen = parser.parse_words(_resolve_config_names(arguments))
     chosen.pop("config", None)
-    split = {"part": chosen.pop("split")} if command == "validate" else {}
+    if options is None:
+        return chosen
+    split = {"split": chosen.pop("split")} if command == "validate" else {}
     return {"options": options(**chosen)} | split

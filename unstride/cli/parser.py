@@ -1,98 +1,139 @@
-"""The commands as a parser: what each takes, read off its signature and its docstring."""
+"""The parser of `unstride`: one subcommand for each function of `commands`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter
 
 from jsonargparse import ArgumentParser
 
-EVAL_LIST_OPTIONS = {
-    "measure": "of segmentation, depth, transfer, segments, consistency, cam, cost",
-    "upsamplers": "words of `unstride list`, options after a colon: featup_jbu:variant=paper",
-    "dataset": "NAME or NAME=FOLDER; each measure is taken on the data sets of its kind",
+from unstride.cli.options import (
+    HelpFormatter,
+    Option,
+    OptionParser,
+    description_of,
+    metavar_of,
+    options_of,
+)
+
+SUMMARIES = {  # as `unstride --help` shows them
+    "upsample": "write pixel-resolution features of images",
+    "predict": "write predictions of a trained network",
+    "explain": "draw where an output pixel takes its value from",
+    "list": "list the upsamplers, their laws or their cost",
+    "eval": "compare upsamplers on frozen features",
+    "fit": "train an upsampler or a network",
+    "validate": "score a trained network",
 }
+LISTS = ("measure", "upsamplers", "dataset")  # options of eval that take several words
 
 
 def create_parser(
     commands: Mapping[str, Callable], recipes: Mapping[str, Sequence[str]]
 ) -> ArgumentParser:
-    """The parser of `unstride`.
+    """Build the parser of `unstride`.
 
     Args:
-        commands: functions by their word: upsample, predict, explain, list and eval.
-        recipes: by the words fit and validate.
+        commands: functions by their names: upsample, predict, explain, list and eval.
+        recipes: names of recipes, by the commands fit and validate.
     """
     parser = ArgumentParser(
         prog="unstride",
         description="Dense features and predictions at pixel resolution, from any backbone.",
+        formatter_class=HelpFormatter,
         epilog="Start with: unstride upsample photo.jpg",
     )
-    words = parser.add_subcommands()
-    for word, build, text in (
-        ("upsample", _images_parser, "image files to feature files and pictures"),
-        ("predict", _images_parser, "image files to predictions, by a network that was trained"),
-        ("explain", _explain_parser, "where an output pixel takes its value from"),
-        ("list", _list_parser, "upsamplers by name, their laws or their cost"),
-        ("eval", _eval_parser, "measure upsamplers, by one protocol for all"),
-    ):
-        words.add_subcommand(word, build(commands[word]), help=text)
-    for word, text in (("fit", "train"), ("validate", "score what was trained")):
-        words.add_subcommand(
-            word,
-            _recipe_parser(word, text, recipes[word]),
-            help=f"{text}, from a YAML file or options",
-        )
+    subcommands = parser.add_subcommands()
+    builders = {
+        "upsample": _images_parser, "predict": _images_parser, "explain": _explain_parser,
+        "list": _list_parser, "eval": _eval_parser,
+    }  # fmt: skip
+    for name, build in builders.items():
+        subcommands.add_subcommand(name, build(name, commands[name]), help=SUMMARIES[name])
+    for name, known in recipes.items():
+        subcommands.add_subcommand(name, _recipe_parser(name, known), help=SUMMARIES[name])
     return parser
 
 
-def _images_parser(function: Callable) -> ArgumentParser:
-    command = ArgumentParser(description=_description(function))
-    command.add_argument("images", nargs="+", help="image files, folders or globs")
-    command.add_function_arguments(function, skip={"images"})
-    return command
+def create_recipe_parser(
+    command: str, recipe: str, function: Callable, options: type | None
+) -> OptionParser:
+    """Build the parser of a recipe, such as `unstride fit segmentation`.
 
-
-def _explain_parser(function: Callable) -> ArgumentParser:
-    command = ArgumentParser(description=_description(function))
-    command.add_argument("image", help="an image file")
-    command.add_argument(
-        "--at",
-        action="append",
-        required=True,
-        metavar="X,Y",
-        help="the pixel in column X and row Y of the image, from 0; may be repeated",
+    Args:
+        command: fit or validate.
+        recipe: name of the recipe.
+        function: the recipe's function of that name.
+        options: the recipe's dataclass of options, or None if the function's parameters are them.
+    """
+    source = options or function
+    described = source if command == "fit" else function
+    parser = OptionParser(
+        prog=f"unstride {command} {recipe}",
+        usage=_usage(f"{command} {recipe} [--config PATH_OR_NAME]", source),
+        description=description_of(described),
+        exit_on_error=False,
     )
-    command.add_function_arguments(function, skip={"image", "at"})
-    return command
+    parser.add_argument(
+        "--config", action="config", metavar="PATH_OR_NAME",
+        help="YAML file with these options, or the name of one that comes with unstride",
+    )  # fmt: skip
+    parser.add_options(source)
+    if command == "validate":
+        parser.add_option(Option("split", str, "val", "split of the data set that is scored"))
+    return parser
 
 
-def _list_parser(function: Callable) -> ArgumentParser:
-    command = ArgumentParser(description=_description(function))
-    command.add_argument("--cost", action="store_true", help="parameters and FLOPs, not the law")
-    command.add_function_arguments(function, skip={"cost"})
-    return command
+def _images_parser(name: str, function: Callable) -> OptionParser:
+    parser = _command_parser(f"{name} IMAGES [IMAGES ...]", function, skip=("images",))
+    parser.add_argument("images", nargs="+", metavar="IMAGES", help="image files, folders or globs")
+    return parser
 
 
-def _eval_parser(function: Callable) -> ArgumentParser:
-    command = ArgumentParser(description=_description(function))
-    command.add_argument("what", choices=["features"], help="what to evaluate")
-    for name, text in EVAL_LIST_OPTIONS.items():
-        command.add_argument(
-            f"--{name}", nargs="+", metavar=name.upper(), help=text, default=[],
-            required=name != "dataset",
-        )  # fmt: skip
-    command.add_function_arguments(function, skip=set(EVAL_LIST_OPTIONS))
-    return command
+def _explain_parser(name: str, function: Callable) -> OptionParser:
+    parser = _command_parser(f"{name} IMAGE --at X,Y", function, skip=("image", "at"))
+    parser.add_argument("image", metavar="IMAGE", help="image file")
+    at = next(option for option in options_of(function) if option.name == "at")
+    parser.add_option(at, action="append", type=str)
+    return parser
 
 
-def _recipe_parser(word: str, text: str, recipes: Sequence[str]) -> ArgumentParser:
-    command = ArgumentParser(
-        description=f"{text.capitalize()}, by a recipe. Needs the extra: "
-        "pip install 'unstride[train]'."
+def _list_parser(name: str, function: Callable) -> OptionParser:
+    parser = _command_parser(name, function, skip=("cost",))
+    parser.add_argument("--cost", action="store_true", help="show parameters and FLOPs")
+    return parser
+
+
+def _eval_parser(name: str, function: Callable) -> OptionParser:
+    parser = _command_parser(f"{name} features", function, skip=LISTS)
+    parser.add_argument("what", choices=["features"], help="what is evaluated")
+    for option in options_of(function):
+        if option.name in LISTS:
+            parser.add_option(option, nargs="+", type=str)
+    return parser
+
+
+def _recipe_parser(name: str, recipes: Sequence[str]) -> ArgumentParser:
+    parser = OptionParser(
+        usage=f"unstride {name} RECIPE [options]",
+        description=f"{SUMMARIES[name].capitalize()}. Needs the extra: "
+        "pip install 'unstride[train]'.",
     )
-    command.add_argument("recipe", choices=list(recipes), help=f"what to {word}")
-    command.add_argument("options", nargs="...", help="of the recipe; --help shows them")
-    return command
+    parser.add_argument("recipe", choices=list(recipes), help="what is trained")
+    parser.add_argument("options", nargs="...", help="options of the recipe; --help shows them")
+    return parser
 
 
-def _description(function: Callable) -> str:
-    """What a docstring says before its arguments."""
-    return (function.__doc__ or "").split("\n\n    Args:")[0]
+def _command_parser(words: str, function: Callable, skip: Sequence[str] = ()) -> OptionParser:
+    """A parser with the function's parameters, except those that are added by other means."""
+    parser = OptionParser(usage=_usage(words, function, skip), description=description_of(function))
+    parser.add_options(function, skip=skip)
+    return parser
+
+
+def _usage(words: str, source: Callable, skip: Sequence[str] = ()) -> str:
+    """The words of a command, its required options, and [options] for the others."""
+    required = [
+        f"--{o.name.replace('_', '-')} {metavar_of(o.name, o.kind)}"
+        for o in options_of(source)
+        if o.default is Parameter.empty and o.name not in skip
+    ]
+    return " ".join(["unstride", words, *required, "[options]"])

@@ -1,1 +1,1 @@
-"""Data sets, one file each: photographs with labels."""
+"""Data sets of images with labels, one file per data set."""

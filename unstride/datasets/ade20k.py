@@ -28,17 +28,17 @@ SPLIT_FOLDERS = {"train": "training", "val": "validation"}
 
 
 class ADE20K(SegmentationDataset):
-    """The SceneParse150 challenge; its files count classes from 1, and 0 (others) is unlabelled."""
+    """The SceneParse150 challenge. Its files count classes from 1; 0 (other) is unlabelled."""
 
     classes = CLASSES
     splits = ("train", "val")
     layout = "ADEChallengeData2016/{images,annotations}/{training,validation}"
-    table = lookup_table({i + 1: i for i in range(150)}, unlabelled=(0,))
+    label_table = lookup_table({i + 1: i for i in range(150)}, unlabelled_ids=(0,))
 
-    def find(self) -> Iterator[ItemFiles]:
-        """Photographs and the PNG of the same name."""
+    def find_items(self) -> Iterator[ItemFiles]:
+        """Yields each image and the PNG of the same name."""
         folder = SPLIT_FOLDERS[self.split]
-        images = self.folder(f"ADEChallengeData2016/images/{folder}", f"images/{folder}")
+        images = self.find_folder(f"ADEChallengeData2016/images/{folder}", f"images/{folder}")
         labels = images.parent.parent / "annotations" / folder
         for image in image_files(images):
-            yield image.stem, image, [labels / f"{image.stem}.png"]
+            yield ItemFiles(image.stem, image, [labels / f"{image.stem}.png"])

@@ -1,8 +1,8 @@
-"""What a labelled data set is: photographs, each with labels for every pixel, in a fixed order."""
+"""Base classes of the data sets: images in a fixed order, most with a label for every pixel."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
@@ -12,137 +12,172 @@ from torch.utils.data import Dataset, Subset
 from unstride.formats.images import IMAGE_SUFFIXES, load_image
 from unstride.formats.labels import UNLABELLED, load_depth, load_labels
 
-ItemFiles = tuple[str, Path, list[Path]]  # a name, a photograph, the files of its labels
+
+class ItemFiles(NamedTuple):
+    """The name of an item, its image file and its label files."""
+
+    name: str
+    image: Path
+    labels: list[Path]
 
 
-class LabelledDataset(Dataset):
-    """Photographs (RGB in [0, 1]) with labels of the same height and width.
+class ImageDataset(Dataset):
+    """The images of one split of a data set, in a fixed order.
 
-    A subclass says where the files lie (`find`) and how labels are read (`read`).
+    A subclass implements `find_items`, whose items have at least a `name` and an `image`.
 
     Args:
-        root: the folder that holds the data set.
-        split: one of `splits`.
+        root: Folder of the data set.
+        split: One of `splits`.
 
     Raises:
-        ValueError: if there is no such split.
-        FileNotFoundError: if a folder or a label is missing, or there is no photograph.
+        ValueError: If there is no such split.
+        FileNotFoundError: If a folder is missing or holds no image.
     """
 
-    classes: tuple[str, ...] = ()
     splits: ClassVar[tuple[str, ...]] = ("train", "val", "test")
     layout: ClassVar[str]
 
     def __init__(self, root: str | Path, split: str):
         self.root, self.split = Path(root), split
         if split not in self.splits:
-            raise ValueError(f"split {split!r}: there are {', '.join(self.splits)}")
+            raise ValueError(f"split must be one of {', '.join(self.splits)}, got {split!r}")
         if not self.root.is_dir():
-            raise FileNotFoundError(f"{root}: no such folder; expected is {self.layout}")
-        items = list(self.find())
-        if not items:
-            raise FileNotFoundError(f"{root}: no photograph of {split}; expected is {self.layout}")
-        self.names = [name for name, _, _ in items]
-        self.images = [image for _, image, _ in items]
-        self.labels = [labels for _, _, labels in items]
-        self._check_complete()
+            raise FileNotFoundError(f"{root}: no such folder; expected layout: {self.layout}")
+        self.items: list[Any] = list(self.find_items())
+        if not self.items:
+            raise FileNotFoundError(
+                f"{root}: no image of split {split!r}; expected layout: {self.layout}"
+            )
+        self.names: list[str] = [item.name for item in self.items]
+        self.image_paths: list[Path] = [item.image for item in self.items]
 
-    def find(self) -> Iterator[ItemFiles]:
-        """The name, photograph and label files of each item of the split, in order."""
+    def find_items(self) -> Iterator[Any]:
+        """Yields the items of the split, in order."""
         raise NotImplementedError
 
-    def read(self, index: int, size: tuple[int, int]) -> Tensor:
-        """The labels of an item whose photograph has this (height, width)."""
-        raise NotImplementedError
+    def find_folder(self, *candidates: str) -> Path:
+        """Returns the first of these folders below the root that exists.
+
+        Raises:
+            FileNotFoundError: If none of them exists.
+        """
+        for candidate in candidates:
+            if (self.root / candidate).is_dir():
+                return self.root / candidate
+        paths = " or ".join(str(self.root / candidate) for candidate in candidates)
+        raise FileNotFoundError(f"{paths}: no such folder; expected layout: {self.layout}")
 
     def __len__(self) -> int:
         return len(self.names)
 
+
+class LabelledDataset(ImageDataset):
+    """Images (RGB in [0, 1]) with labels of the same height and width.
+
+    A subclass implements `find_items` (where the files are) and `read_labels`.
+
+    Args:
+        root: Folder of the data set.
+        split: One of `splits`.
+
+    Raises:
+        ValueError: If there is no such split.
+        FileNotFoundError: If a folder or a label is missing, or there is no image.
+    """
+
+    classes: tuple[str, ...] = ()
+
+    def __init__(self, root: str | Path, split: str):
+        super().__init__(root, split)
+        self.label_paths: list[list[Path]] = [item.labels for item in self.items]
+        self._check_label_files()
+
+    def find_items(self) -> Iterator[ItemFiles]:
+        """Yields the files of each item of the split, in order."""
+        raise NotImplementedError
+
+    def read_labels(self, index: int, size: tuple[int, int]) -> Tensor:
+        """Reads the labels of an item whose image has this (height, width)."""
+        raise NotImplementedError
+
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], Any]:
-        image = load_image(self.images[index])[0]
+        image = load_image(self.image_paths[index])[0]
         height, width = image.shape[1:]
-        return image, self.read(index, (height, width))
+        return image, self.read_labels(index, (height, width))
 
-    def folder(self, *choices: str) -> Path:
-        """The first of these folders under the root that exists.
-
-        Raises:
-            FileNotFoundError: if none does.
-        """
-        for choice in choices:
-            if (self.root / choice).is_dir():
-                return self.root / choice
-        wanted = " or ".join(str(self.root / choice) for choice in choices)
-        raise FileNotFoundError(f"{wanted}: no such folder; expected is {self.layout}")
-
-    def _check_complete(self) -> None:
-        missing = [p for files in self.labels for p in files if not p.is_file()]
+    def _check_label_files(self) -> None:
+        missing = [p for paths in self.label_paths for p in paths if not p.is_file()]
         if missing:
             raise FileNotFoundError(
-                f"{missing[0]}: no such label ({len(missing)} missing); expected is {self.layout}"
+                f"{missing[0]}: no such label file ({len(missing)} missing); "
+                f"expected layout: {self.layout}"
             )
 
 
 class SegmentationDataset(LabelledDataset):
-    """Photographs with a class for every pixel, UNLABELLED where there is none.
+    """Images with a class for every pixel, or UNLABELLED.
 
-    A subclass has `table`, from the file's numbers to classes; -1 for numbers that may not occur.
+    A subclass has a `label_table`, which maps the ids in a label file to classes, and ids that
+    must not occur to -1.
     """
 
-    table: Tensor
+    label_table: Tensor
 
-    def read(self, index: int, size: tuple[int, int]) -> Int64[Tensor, "h w"]:
-        """Classes from 0, or UNLABELLED."""
-        path = self.labels[index][0]
-        return remap_labels(load_labels(path, size), self.table, path)
+    def read_labels(self, index: int, size: tuple[int, int]) -> Int64[Tensor, "h w"]:
+        """Reads classes from 0, or UNLABELLED."""
+        path = self.label_paths[index][0]
+        return remap_labels(load_labels(path, size), self.label_table, path)
 
 
 class DepthDataset(LabelledDataset):
-    """Photographs with the depth of every pixel in metres, 0 where it is unknown."""
+    """Images with the depth of every pixel in metres, or 0 where it is unknown."""
 
-    def read(self, index: int, size: tuple[int, int]) -> Float[Tensor, "h w"]:
-        """Metres along the optical axis, or 0."""
-        return load_depth(self.labels[index][0], size)
+    def read_labels(self, index: int, size: tuple[int, int]) -> Float[Tensor, "h w"]:
+        """Reads metres along the optical axis, or 0."""
+        return load_depth(self.label_paths[index][0], size)
 
 
-def evenly_spaced_indices(n: int, limit: int | None) -> list[int]:
-    """`limit` of n indices at even distances, or all of them."""
-    if limit is None or limit >= n:
-        return list(range(n))
-    return [(2 * i + 1) * n // (2 * limit) for i in range(limit)]
+def evenly_spaced_indices(count: int, limit: int | None) -> list[int]:
+    """Returns `limit` of `count` indices at even distances, or all of them."""
+    if limit is None or limit >= count:
+        return list(range(count))
+    return [(2 * i + 1) * count // (2 * limit) for i in range(limit)]
 
 
 def evenly_spaced_subset(dataset: Dataset, limit: int | None) -> Subset:
-    """So many items of a data set at even distances, or all of them."""
+    """Returns `limit` items of a data set at even distances, or all of them."""
     return Subset(dataset, evenly_spaced_indices(len(dataset), limit))  # type: ignore[arg-type]
 
 
 def image_files(folder: Path, pattern: str = "*") -> list[Path]:
-    """Image files in a folder, not below it, sorted."""
-    found = folder.glob(pattern)
-    return sorted(p for p in found if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    """Lists the image files in a folder, but not in its subfolders, in sorted order."""
+    paths = folder.glob(pattern)
+    return sorted(p for p in paths if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
 
 
-def lookup_table(classes: dict[int, int], unlabelled: tuple[int, ...]) -> Int64[Tensor, "256"]:
-    """What each of a file's 256 numbers stands for: a class, UNLABELLED, or -1 for nothing."""
+def lookup_table(
+    class_of_id: dict[int, int], unlabelled_ids: tuple[int, ...]
+) -> Int64[Tensor, "256"]:
+    """Maps each of the 256 possible ids in a label file to a class, UNLABELLED, or -1 (invalid)."""
     table = torch.full((256,), -1)
-    for number, label in classes.items():
-        table[number] = label
-    table[list(unlabelled)] = UNLABELLED
+    for file_id, label in class_of_id.items():
+        table[file_id] = label
+    table[list(unlabelled_ids)] = UNLABELLED
     return table
 
 
 def remap_labels(
-    numbers: Int64[Tensor, "h w"], table: Int64[Tensor, " n"], path: Path
+    ids: Int64[Tensor, "h w"], table: Int64[Tensor, " n"], path: Path
 ) -> Int64[Tensor, "h w"]:
-    """Classes for the numbers of a file.
+    """Maps the ids in a label file to classes.
 
     Raises:
-        ValueError: if a number stands for nothing.
+        ValueError: If an id has no class; names the file and the id.
     """
-    inside = numbers.clamp(0, len(table) - 1)
-    labels = table[inside]
-    wrong = (labels < 0) | (inside != numbers)
-    if wrong.any():
-        raise ValueError(f"{path}: {int(numbers[wrong][0])} is no class of this data set")
+    in_range = ids.clamp(0, len(table) - 1)
+    labels = table[in_range]
+    is_invalid = (labels < 0) | (in_range != ids)
+    if is_invalid.any():
+        raise ValueError(f"{path}: {int(ids[is_invalid][0])} is not a class of this data set")
     return labels

@@ -1,4 +1,4 @@
-"""Labelled data sets by name: semantic classes, depth, and segments drawn by people."""
+"""Creates data sets by name: one dictionary of classes per kind of label."""
 
 from pathlib import Path
 
@@ -7,13 +7,18 @@ from unstride.datasets.base import DepthDataset, LabelledDataset, SegmentationDa
 from unstride.datasets.bsds import BSDS
 from unstride.datasets.camvid import CamVid
 from unstride.datasets.cityscapes import Cityscapes
+from unstride.datasets.coco_detection import COCODetection
+from unstride.datasets.coco_panoptic import COCOPanoptic
 from unstride.datasets.coco_regions import COCORegions
 from unstride.datasets.coco_stuff import COCOStuff, COCOStuff27
+from unstride.datasets.frame_triplets import VideoDataset
+from unstride.datasets.kitti import KITTIOdometry
 from unstride.datasets.kitti_depth import KITTIDepth
 from unstride.datasets.nyuv2 import NYUv2
+from unstride.datasets.nyuv2_tasks import NYUv2MultiTask
+from unstride.datasets.pennfudan import PennFudan
 from unstride.datasets.posed_rgbd import PosedRGBD
 from unstride.datasets.voc import VOC
-from unstride.formats.labels import UNLABELLED as UNLABELLED
 
 SEGMENTATION_DATASETS: dict[str, type[SegmentationDataset]] = {
     "camvid": CamVid,
@@ -29,29 +34,44 @@ DEPTH_DATASETS: dict[str, type[DepthDataset]] = {
     "kitti_depth": KITTIDepth,
 }
 REGION_DATASETS: dict[str, type[LabelledDataset]] = {"bsds": BSDS, "coco_panoptic": COCORegions}
+MULTITASK_DATASETS: dict[str, type[PosedRGBD | NYUv2 | NYUv2MultiTask]] = {
+    "posed_rgbd": PosedRGBD,
+    "nyuv2": NYUv2,
+    "nyuv2_tasks": NYUv2MultiTask,
+}
+VIDEO_DATASETS: dict[str, type[VideoDataset]] = {
+    "posed_rgbd": PosedRGBD,
+    "kitti": KITTIOdometry,
+    "kitti_depth": KITTIDepth,
+}
+DETECTION_DATASETS: dict[str, type[PennFudan | COCODetection]] = {
+    "pennfudan": PennFudan,
+    "coco": COCODetection,
+}
+PANOPTIC_DATASETS: dict[str, type[COCOPanoptic]] = {"coco_panoptic": COCOPanoptic}
 
 
 def create_dataset(name: str, root: str | Path, split: str) -> LabelledDataset:
-    """A labelled data set, read from its usual folders.
+    """Creates a data set of segmentation, depth or regions, read from its usual folders.
 
-    Items are (image, labels): the image "3 h w", the labels "h w" classes (int64, UNLABELLED where
-    there is none), "h w" metres (float, 0 where unknown), or "n h w" region ids (int64, from 0,
-    -1 where there is none).
+    Items are (image, labels). The image is "3 h w". Labels are one of: classes "h w" (int64,
+    UNLABELLED where there is none); metres "h w" (float, 0 where unknown); region ids "n h w"
+    (int64 from 0, -1 where there is none).
 
     Args:
-        name: a key of SEMANTIC, DEPTH or SEGMENTS.
-        root: the folder that holds it; its layout is the class's `layout`.
-        split: one of the class's `splits`.
+        name: A key of SEGMENTATION_DATASETS, DEPTH_DATASETS or REGION_DATASETS.
+        root: Folder of the data set. The class's `layout` says what it must contain.
+        split: One of the class's `splits`.
 
     Raises:
-        ValueError: if there is no such name or split.
-        FileNotFoundError: if a folder or a label is missing, or there is no photograph.
+        ValueError: If there is no such name or split.
+        FileNotFoundError: If a folder or a label is missing, or there is no image.
     """
-    known: dict[str, type[LabelledDataset]] = {
+    datasets: dict[str, type[LabelledDataset]] = {
         **SEGMENTATION_DATASETS,
         **DEPTH_DATASETS,
         **REGION_DATASETS,
     }
-    if name not in known:
-        raise ValueError(f"name {name!r}: there are {', '.join(sorted(known))}")
-    return known[name](Path(root), split)
+    if name not in datasets:
+        raise ValueError(f"name must be one of {', '.join(sorted(datasets))}, got {name!r}")
+    return datasets[name](Path(root), split)

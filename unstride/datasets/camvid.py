@@ -1,4 +1,4 @@
-"""CamVid: street scenes from a car, 11 classes. Brostow et al., PRL 2009; the split of SegNet."""
+"""CamVid: street scenes from a car, 11 classes. Brostow et al., PRL 2009; split of SegNet."""
 
 from collections.abc import Iterator
 
@@ -11,15 +11,15 @@ CLASSES: tuple[str, ...] = (
 
 
 class CamVid(SegmentationDataset):
-    """CamVid as the SegNet tutorial has it, 480 x 360; void (11) is unlabelled."""
+    """CamVid at 480 x 360, as in the SegNet tutorial. Void (11) is unlabelled."""
 
     classes = CLASSES
     layout = "{train,val,test}/images and /labels, or {train,val,test} and {train,val,test}annot"
-    table = lookup_table({i: i for i in range(11)}, unlabelled=(11, 255))
+    label_table = lookup_table({i: i for i in range(11)}, unlabelled_ids=(11, 255))
 
-    def find(self) -> Iterator[ItemFiles]:
-        """Photographs and the PNG of the same name."""
-        images = self.folder(f"{self.split}/images", self.split)
-        labels = self.folder(f"{self.split}/labels", f"{self.split}annot")
+    def find_items(self) -> Iterator[ItemFiles]:
+        """Yields each image and the PNG of the same name."""
+        images = self.find_folder(f"{self.split}/images", self.split)
+        labels = self.find_folder(f"{self.split}/labels", f"{self.split}annot")
         for image in image_files(images):
-            yield image.stem, image, [labels / f"{image.stem}.png"]
+            yield ItemFiles(image.stem, image, [labels / f"{image.stem}.png"])

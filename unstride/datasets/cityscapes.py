@@ -25,32 +25,34 @@ VOID_IDS = tuple(i for i in range(34) if i not in CLASS_NAMES)
 
 
 class Cityscapes(SegmentationDataset):
-    """Cityscapes, fine annotations; its train ids, the others unlabelled.
+    """Cityscapes with fine annotations. Classes are its train ids; other ids are unlabelled.
 
-    `*_labelTrainIds.png` is read where it has been made, `*_labelIds.png` otherwise.
+    Reads `*_labelTrainIds.png` where it exists, otherwise `*_labelIds.png`.
     """
 
     classes = tuple(CLASS_NAMES.values())
-    splits = ("train", "val")  # the labels of test are not published
+    splits = ("train", "val")  # the labels of test are not public
     layout = "leftImg8bit/{train,val}/CITY/*_leftImg8bit.png and gtFine/{train,val}/CITY"
-    table = lookup_table({i: n for n, i in enumerate(CLASS_NAMES)}, unlabelled=(*VOID_IDS, 255))
-    train_table = lookup_table({i: i for i in range(19)}, unlabelled=(255,))
+    label_table = lookup_table(
+        {i: n for n, i in enumerate(CLASS_NAMES)}, unlabelled_ids=(*VOID_IDS, 255)
+    )
+    train_id_table = lookup_table({i: i for i in range(19)}, unlabelled_ids=(255,))
 
-    def find(self) -> Iterator[ItemFiles]:
-        """Photographs of every city and their labels."""
-        labels = self.folder(f"gtFine/{self.split}")
-        images = self.folder(f"leftImg8bit/{self.split}")
+    def find_items(self) -> Iterator[ItemFiles]:
+        """Yields the images of every city and their labels."""
+        labels = self.find_folder(f"gtFine/{self.split}")
+        images = self.find_folder(f"leftImg8bit/{self.split}")
         for image in image_files(images, "*/*_leftImg8bit.png"):
             name = image.stem.removesuffix("_leftImg8bit")
-            yield name, image, [_label_path(labels / image.parent.name, name)]
+            yield ItemFiles(name, image, [_label_path(labels / image.parent.name, name)])
 
-    def read(self, index: int, size: tuple[int, int]) -> Int64[Tensor, "h w"]:
-        """Classes from 0, or UNLABELLED."""
-        path = self.labels[index][0]
-        table = self.train_table if path.stem.endswith("TrainIds") else self.table
+    def read_labels(self, index: int, size: tuple[int, int]) -> Int64[Tensor, "h w"]:
+        """Reads classes from 0, or UNLABELLED."""
+        path = self.label_paths[index][0]
+        table = self.train_id_table if path.stem.endswith("TrainIds") else self.label_table
         return remap_labels(load_labels(path, size), table, path)
 
 
 def _label_path(folder: Path, name: str) -> Path:
-    made = folder / f"{name}_gtFine_labelTrainIds.png"
-    return made if made.is_file() else folder / f"{name}_gtFine_labelIds.png"
+    train_ids = folder / f"{name}_gtFine_labelTrainIds.png"
+    return train_ids if train_ids.is_file() else folder / f"{name}_gtFine_labelIds.png"

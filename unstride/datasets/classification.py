@@ -1,4 +1,4 @@
-"""Photographs with one class each: a folder with images/ and labels.txt."""
+"""Images with one class each: a folder with images/ and labels.txt."""
 
 from pathlib import Path
 
@@ -11,37 +11,38 @@ from unstride.transforms.center_crop import center_crop_resize
 
 
 class ClassificationDataset(Dataset):
-    """The middle squares of photographs, and the number of each one's class.
+    """Centre crops of images, with the class of each.
 
-    labels.txt has a line "FILE CLASS" for each file of images/, classes counted from 0.
+    labels.txt has a line "FILE CLASS" for each file of images/. Classes count from 0.
 
     Args:
-        root: folder of images/ and labels.txt.
-        side: to which the squares are resized, in pixels.
+        root: Folder with images/ and labels.txt.
+        image_size: Side of the square crops after resizing, in pixels. Default: 224.
 
     Raises:
-        FileNotFoundError: if there is no labels.txt.
-        ValueError: if a line of it is not "FILE CLASS".
+        FileNotFoundError: If there is no labels.txt.
+        ValueError: If a line of it is not "FILE CLASS".
     """
 
     classes: tuple[str, ...] = ()
 
-    def __init__(self, root: str | Path, side: int = 224):
-        self.side, path = side, Path(root) / "labels.txt"
+    def __init__(self, root: str | Path, image_size: int = 224):
+        self.image_size, path = image_size, Path(root) / "labels.txt"
         if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file; expected is images/ and labels.txt")
-        self.images: list[Path] = []
+            raise FileNotFoundError(f"{path}: no such file; expected layout: images/, labels.txt")
+        self.image_paths: list[Path] = []
         self.labels: list[int] = []
         for line in path.read_text().splitlines():
             name, _, number = line.rpartition(" ")
             if not (name and number.isdigit()):
-                raise ValueError(f"{path}: expected is FILE CLASS, found {line!r}")
-            self.images.append(Path(root) / "images" / name)
+                raise ValueError(f"{path}: expected lines FILE CLASS, got {line!r}")
+            self.image_paths.append(Path(root) / "images" / name)
             self.labels.append(int(number))
-        self.names = [image.name for image in self.images]
+        self.names = [path.name for path in self.image_paths]
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.image_paths)
 
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 s s"], int]:
-        return center_crop_resize(load_image(self.images[index]), self.side)[0], self.labels[index]
+        image = load_image(self.image_paths[index])
+        return center_crop_resize(image, self.image_size)[0], self.labels[index]

@@ -10,14 +10,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from unstride.datasets.base import ItemFiles
+from unstride.datasets.coco_folders import image_folder
 from unstride.datasets.instances import InstanceDataset
 from unstride.formats.coco_masks import decode_mask
 from unstride.formats.coco_panoptic import read_categories
 from unstride.formats.json import object_list, read_json, typed_field
-from unstride.transforms.detection_target import (
-    Target,
-    detection_target,
-)
+from unstride.transforms.detection_target import Target, detection_target
 
 ANNOTATION_FILES = (
     "annotations/instances_{0}.json",
@@ -30,8 +28,8 @@ ANNOTATION_FILES = (
 class COCODetection(InstanceDataset):
     """Objects in COCO's instances JSON, or in any JSON of that format.
 
-    `classes` are the file's categories in the order of their numbers, `categories` those numbers:
-    label l is `categories[l - 1]`. Photographs without objects are items too.
+    `classes` are the file's categories in the order of their ids, `category_ids` are those ids:
+    label l is `category_ids[l - 1]`. Images without objects are items too.
     """
 
     splits = ("train", "val")
@@ -40,77 +38,100 @@ class COCODetection(InstanceDataset):
         "or {train2017,val2017}/images/*.jpg and {train2017,val2017}/instances.json"
     )
 
-    def find(self) -> Iterator[ItemFiles]:
-        """The photographs that the file lists, in the order of their ids."""
-        part = f"{self.split}2017"
-        images = self.folder(f"{part}/images", f"images/{part}", part)
-        self.file = self._file(part)
-        document = read_json(self.file)
-        known = sorted(read_categories(self.file, document))
-        self.classes = tuple(c.name for c in known)
-        self.categories = tuple(c.id for c in known)
-        entries = {
-            typed_field(self.file, e, "id", int): e
-            for e in object_list(self.file, document, "images")
-        }
-        self.image_ids = sorted(entries)
-        self.objects = self._objects(document, set(entries))
-        for number in self.image_ids:
-            path = images / Path(typed_field(self.file, entries[number], "file_name", str)).name
-            if not path.is_file():
-                raise FileNotFoundError(f"{path}: no such photograph, but {self.file} lists it")
-            yield path.stem, path, [self.file]
-
-    def target(self, index: int, size: tuple[int, int]) -> Target:
-        """The objects, in the order of the file.
+    def find_items(self) -> Iterator[ItemFiles]:
+        """Yields the images that the annotation file lists, in the order of their ids.
 
         Raises:
-            ValueError: if an object's mask or box is damaged.
+            FileNotFoundError: If an image of the list is missing.
         """
-        number = self.image_ids[index]
-        entries = self.objects[number]
-        masks = [self._mask(entry, size) for entry in entries]
-        boxes = [self._box(entry) for entry in entries]
+        coco_split = f"{self.split}2017"
+        images = image_folder(self, coco_split)
+        self.annotation_file = self._find_annotation_file(coco_split)
+        content = read_json(self.annotation_file)
+        categories = sorted(read_categories(self.annotation_file, content))
+        self.classes = tuple(c.name for c in categories)
+        self.category_ids = tuple(c.id for c in categories)
+        records = {
+            typed_field(self.annotation_file, record, "id", int): record
+            for record in object_list(self.annotation_file, content, "images")
+        }
+        self.image_ids = sorted(records)
+        self.annotations = self._annotations_by_image(content, set(records))
+        for image_id in self.image_ids:
+            file_name = typed_field(self.annotation_file, records[image_id], "file_name", str)
+            path = images / Path(file_name).name
+            if not path.is_file():
+                raise FileNotFoundError(
+                    f"{path}: no such image, but {self.annotation_file} lists it"
+                )
+            yield ItemFiles(path.stem, path, [self.annotation_file])
+
+    def read_target(self, index: int, size: tuple[int, int]) -> Target:
+        """Reads the objects, in the order of the file.
+
+        Raises:
+            ValueError: If an object's mask or box is damaged.
+        """
+        image_id = self.image_ids[index]
+        annotations = self.annotations[image_id]
+        masks = [self._read_mask(annotation, size) for annotation in annotations]
+        boxes = [self._read_box(annotation) for annotation in annotations]
         return detection_target(
             torch.stack(masks) if masks else torch.zeros(0, *size, dtype=torch.bool),
-            [self.categories.index(entry["category_id"]) + 1 for entry in entries],
-            crowds=[bool(entry.get("iscrowd", 0)) for entry in entries],
-            image_id=number,
+            [self.category_ids.index(a["category_id"]) + 1 for a in annotations],
+            is_crowd=[bool(a.get("iscrowd", 0)) for a in annotations],
+            image_id=image_id,
             boxes=torch.stack(boxes) if boxes else None,
         )
 
-    def occupied(self) -> list[int]:
-        """The items that have an object, crowds aside."""
-        objects = (self.objects[number] for number in self.image_ids)
-        return [i for i, each in enumerate(objects) if any(not e.get("iscrowd", 0) for e in each)]
+    def indices_with_objects(self) -> list[int]:
+        """Returns the indices of items with at least one object that is not a crowd."""
+        by_index = [self.annotations[image_id] for image_id in self.image_ids]
+        return [
+            i
+            for i, annotations in enumerate(by_index)
+            if any(not a.get("iscrowd", 0) for a in annotations)
+        ]
 
-    def _file(self, part: str) -> Path:
-        choices = [self.root / name.format(part) for name in ANNOTATION_FILES]
-        for path in choices:
+    def _find_annotation_file(self, coco_split: str) -> Path:
+        candidates = [self.root / name.format(coco_split) for name in ANNOTATION_FILES]
+        for path in candidates:
             if path.is_file():
                 return path
-        raise FileNotFoundError(f"{choices[0]}: no such file; expected is {self.layout}")
+        raise FileNotFoundError(f"{candidates[0]}: no such file; expected layout: {self.layout}")
 
-    def _objects(self, document: dict, images: set[int]) -> dict[int, list[dict[str, Any]]]:
-        objects = defaultdict(list)
-        for entry in object_list(self.file, document, "annotations"):
-            image = typed_field(self.file, entry, "image_id", int)
-            category = typed_field(self.file, entry, "category_id", int)
-            if image not in images or category not in self.categories:
-                what = f"image {image}" if image not in images else f"category {category}"
-                raise ValueError(f"{self.file}: an annotation of {what}, which the file lacks")
-            objects[image].append(entry)
-        return objects
+    def _annotations_by_image(
+        self, content: dict, image_ids: set[int]
+    ) -> dict[int, list[dict[str, Any]]]:
+        file = self.annotation_file
+        by_image = defaultdict(list)
+        for annotation in object_list(file, content, "annotations"):
+            image_id = typed_field(file, annotation, "image_id", int)
+            category_id = typed_field(file, annotation, "category_id", int)
+            if image_id not in image_ids:
+                raise ValueError(f"{file}: an annotation of image {image_id}, which is not listed")
+            if category_id not in self.category_ids:
+                raise ValueError(
+                    f"{file}: an annotation of category {category_id}, which is not listed"
+                )
+            by_image[image_id].append(annotation)
+        return by_image
 
-    def _mask(self, entry: dict[str, Any], size: tuple[int, int]) -> Bool[Tensor, "h w"]:
+    def _read_mask(self, annotation: dict[str, Any], size: tuple[int, int]) -> Bool[Tensor, "h w"]:
         try:
-            return decode_mask(typed_field(self.file, entry, "segmentation", object), size)
+            segmentation = typed_field(self.annotation_file, annotation, "segmentation", object)
+            return decode_mask(segmentation, size)
         except ValueError as error:
-            raise ValueError(f"{self.file}: annotation {entry.get('id')}: {error}") from None
+            raise ValueError(
+                f"{self.annotation_file}: annotation {annotation.get('id')}: {error}"
+            ) from None
 
-    def _box(self, entry: dict[str, Any]) -> Float[Tensor, "4"]:
-        box = typed_field(self.file, entry, "bbox", list)
+    def _read_box(self, annotation: dict[str, Any]) -> Float[Tensor, "4"]:
+        box = typed_field(self.annotation_file, annotation, "bbox", list)
         if len(box) != 4 or not all(isinstance(v, int | float) for v in box):
-            raise ValueError(f"{self.file}: annotation {entry.get('id')}: bbox {box}")
+            raise ValueError(
+                f"{self.annotation_file}: annotation {annotation.get('id')}: "
+                f"bbox must be 4 numbers, got {box}"
+            )
         left, top, width, height = (float(v) for v in box)
         return torch.tensor([left, top, left + width, top + height])

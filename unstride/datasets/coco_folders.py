@@ -1,10 +1,15 @@
-"""TODO."""
+"""Finds the folders of COCO's images and panoptic PNGs."""
 
 from pathlib import Path
 
-from unstride.datasets.base import LabelledDataset
+from unstride.datasets.base import ImageDataset
 
 
-def panoptic_folder(dataset: LabelledDataset, part: str) -> Path:
-    """The folder of a part's PNGs, such as train2017: COCO's own, or one beside the photographs."""
-    return dataset.folder(f"annotations/panoptic_{part}", f"{part}/panoptic")
+def image_folder(dataset: ImageDataset, coco_split: str) -> Path:
+    """Returns the folder of images of a COCO split such as train2017."""
+    return dataset.find_folder(f"{coco_split}/images", f"images/{coco_split}", coco_split)
+
+
+def panoptic_folder(dataset: ImageDataset, coco_split: str) -> Path:
+    """Returns the folder of panoptic PNGs: COCO's own, or one beside the images."""
+    return dataset.find_folder(f"annotations/panoptic_{coco_split}", f"{coco_split}/panoptic")

@@ -1,4 +1,4 @@
-"""COCO panoptic with classes: a map of segments, and what each segment is."""
+"""COCO panoptic with classes: a map of segment ids, and the category of each segment."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -6,26 +6,19 @@ from functools import cached_property
 from torchvision import tv_tensors
 
 from unstride.datasets.base import ItemFiles, image_files
-from unstride.datasets.coco_folders import panoptic_folder
+from unstride.datasets.coco_folders import image_folder, panoptic_folder
 from unstride.datasets.instances import InstanceDataset
-from unstride.formats.coco_panoptic import (
-    coco_image_ids,
-    read_panoptic_json,
-    read_segment_ids,
-)
-from unstride.formats.segments import (
-    Category,
-    check_segments,
-)
+from unstride.formats.coco_panoptic import coco_image_ids, read_panoptic_json, read_segment_ids
+from unstride.formats.segments import Category, check_segments
 from unstride.transforms.detection_target import Target
 
 
 class COCOPanoptic(InstanceDataset):
-    """Photographs with the segment id of every pixel.
+    """Images with the segment id of every pixel.
 
-    A target has `ids` (Mask "1 h w", int64, 0 is void), `segments` (a list of Segment, of
-    `categories`), and `image_id`, see `coco_image_ids`. A transform that cuts a segment away leaves
-    it in `segments`; `present` drops it.
+    A target has `ids` (Mask "1 h w", int64, 0 is void), `segments` (a list of Segment, whose
+    categories are in `categories`), and `image_id`, see `coco_image_ids`. A transform that crops a
+    segment away leaves it in `segments`; `visible_segments` drops it.
     """
 
     splits = ("train", "val")
@@ -35,36 +28,42 @@ class COCOPanoptic(InstanceDataset):
     )
     categories: tuple[Category, ...]
 
-    def find(self) -> Iterator[ItemFiles]:
-        """Photographs and their PNGs."""
-        part = f"{self.split}2017"
-        labels = panoptic_folder(self, part)
-        self.segments, categories = read_panoptic_json(labels.with_suffix(".json"))
-        self.categories = tuple(categories)
-        self.classes = tuple(c.name for c in categories)
-        for image in image_files(self.folder(f"{part}/images", f"images/{part}", part)):
-            path = labels / f"{image.stem}.png"
-            if path.name not in self.segments:
-                file = labels.with_suffix(".json")
-                raise ValueError(f"{file}: no annotation of {path.name}, the label of {image}")
-            yield image.stem, image, [path]
-
-    @cached_property
-    def numbers(self) -> list[int]:
-        """Of the photographs."""
-        return coco_image_ids(self.names)
-
-    def target(self, index: int, size: tuple[int, int]) -> Target:
-        """The map and its segments.
+    def find_items(self) -> Iterator[ItemFiles]:
+        """Yields each image and its PNG.
 
         Raises:
-            ValueError: if the PNG is damaged, of another size, or has other segments than the JSON.
+            ValueError: If the JSON has no annotation of an image.
         """
-        path = self.labels[index][0]
-        ids, segments = read_segment_ids(path, size), self.segments[path.name]
+        coco_split = f"{self.split}2017"
+        labels = panoptic_folder(self, coco_split)
+        annotation_file = labels.with_suffix(".json")
+        self.segments_of_file, categories = read_panoptic_json(annotation_file)
+        self.categories = tuple(categories)
+        self.classes = tuple(c.name for c in categories)
+        for image in image_files(image_folder(self, coco_split)):
+            path = labels / f"{image.stem}.png"
+            if path.name not in self.segments_of_file:
+                raise ValueError(
+                    f"{annotation_file}: no annotation of {path.name}, the label of {image}"
+                )
+            yield ItemFiles(image.stem, image, [path])
+
+    @cached_property
+    def image_ids(self) -> list[int]:
+        """The id of each image, see `coco_image_ids`."""
+        return coco_image_ids(self.names)
+
+    def read_target(self, index: int, size: tuple[int, int]) -> Target:
+        """Reads the map and its segments.
+
+        Raises:
+            ValueError: If the PNG is damaged, of another size, or has other segments than the JSON.
+        """
+        path = self.label_paths[index][0]
+        ids, segments = read_segment_ids(path, size), self.segments_of_file[path.name]
         check_segments(ids, segments, str(path))
         return {
-            "image_id": self.numbers[index],
+            "image_id": self.image_ids[index],
             "ids": tv_tensors.Mask(ids[None]),
             "segments": segments,
         }

@@ -1,14 +1,15 @@
 """COCO-Stuff 164k: things and stuff of COCO 2017. Caesar et al., CVPR 2018, arXiv:1612.03716.
 
-The files have the ids 0..181 of the authors' list, of which 11 never occur, hence 171 classes.
-The 27 coarse classes are the second level of the same hierarchy, in the order that Ji et al.
-(IIC, ICCV 2019), Cho et al. (PiCIE, CVPR 2021) and FeatUp's probes use.
+The label files use the ids 0..181 of the authors' list. 11 of them never occur, which leaves 171
+classes. The 27 coarse classes are the second level of the same hierarchy, in the order used by
+Ji et al. (IIC, ICCV 2019), Cho et al. (PiCIE, CVPR 2021) and FeatUp's probes.
 """
 
 from collections.abc import Iterator
 
 from unstride.datasets.base import ItemFiles, SegmentationDataset, image_files, lookup_table
 
+LABEL_FOLDERS = "stuffthingmaps", "stuffthingmaps_trainval2017", "annotations"
 UNUSED_IDS = (11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90)
 CLASSES: tuple[str, ...] = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
@@ -67,28 +68,27 @@ COARSE_CLASSES = {
 
 
 class COCOStuff(SegmentationDataset):
-    """COCO-Stuff with its 171 classes; 255 in a file is unlabelled."""
+    """COCO-Stuff with its 171 classes. 255 in a label file is unlabelled."""
 
     classes = CLASSES
     splits = ("train", "val")
     layout = "[images/]{train2017,val2017}/*.jpg and stuffthingmaps/{train2017,val2017}/*.png"
-    table = lookup_table({i: n for n, i in enumerate(USED_IDS)}, unlabelled=(255,))
+    label_table = lookup_table({i: n for n, i in enumerate(USED_IDS)}, unlabelled_ids=(255,))
 
-    def find(self) -> Iterator[ItemFiles]:
-        """Photographs and the PNG of the same name."""
-        part = f"{self.split}2017"
-        images = self.folder(f"images/{part}", part)
-        homes = ("stuffthingmaps", "stuffthingmaps_trainval2017", "annotations")
-        labels = self.folder(*(f"{home}/{part}" for home in homes))
+    def find_items(self) -> Iterator[ItemFiles]:
+        """Yields each image and the PNG of the same name."""
+        coco_split = f"{self.split}2017"
+        images = self.find_folder(f"images/{coco_split}", coco_split)
+        labels = self.find_folder(*(f"{folder}/{coco_split}" for folder in LABEL_FOLDERS))
         for image in image_files(images, "*.jpg"):
-            yield image.stem, image, [labels / f"{image.stem}.png"]
+            yield ItemFiles(image.stem, image, [labels / f"{image.stem}.png"])
 
 
 class COCOStuff27(COCOStuff):
     """COCO-Stuff with its 27 coarse classes."""
 
     classes = tuple(COARSE_CLASSES)
-    table = lookup_table(
+    label_table = lookup_table(
         {i: n for n, ids in enumerate(COARSE_CLASSES.values()) for i in ids if i not in UNUSED_IDS},
-        unlabelled=(255,),
+        unlabelled_ids=(255,),
     )

@@ -1,4 +1,4 @@
-"""Photographs with objects: boxes, masks and classes that move together under transforms.v2."""
+"""Base class for images with objects: boxes, masks and labels that transforms.v2 can move."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -15,20 +15,21 @@ from unstride.transforms.pure_tensors import to_pure_tensors
 
 
 class InstanceDataset(LabelledDataset):
-    """Photographs (Image, RGB in [0, 1]) with targets as torchvision's detectors take them.
+    """Images (Image, RGB in [0, 1]) with targets in the form that torchvision's detectors expect.
 
     A target has `boxes` (BoundingBoxes, XYXY in pixels), `masks` (Mask, uint8 0 or 1), `labels`
-    (int64), `iscrowd` (bool) of its objects, and `image_id` (int). Labels count from 1, the number
-    of a class in `classes`: `classes[label - 1]`; 0 is the background.
+    (int64) and `iscrowd` (bool) of its objects, and `image_id` (int). Labels count from 1, so the
+    class of a label is `classes[label - 1]`; 0 is the background.
 
     Args:
-        root: the folder that holds the data set.
-        split: one of `splits`.
-        transforms: of torchvision.transforms.v2, applied to image and target together.
+        root: Folder of the data set.
+        split: One of `splits`.
+        transforms: Transform of torchvision.transforms.v2, applied to image and target together.
+            Default: none.
 
     Raises:
-        ValueError: if there is no such split, or a file is damaged.
-        FileNotFoundError: if a folder or a file is missing, or there is no photograph.
+        ValueError: If there is no such split, or a file is damaged.
+        FileNotFoundError: If a folder or a file is missing, or there is no image.
     """
 
     def __init__(self, root, split: str, transforms: Transform | None = None):
@@ -36,21 +37,24 @@ class InstanceDataset(LabelledDataset):
         self.transforms = transforms
 
     @abstractmethod
-    def target(self, index: int, size: tuple[int, int]) -> Target:
-        """The target of an item whose photograph has this (height, width)."""
+    def read_target(self, index: int, size: tuple[int, int]) -> Target:
+        """Reads the target of an item whose image has this (height, width)."""
 
-    def occupied(self) -> Sequence[int]:
-        """The items that have an object, crowds aside, as far as that is known without reading."""
+    def indices_with_objects(self) -> Sequence[int]:
+        """Returns the indices of items with at least one object that is not a crowd.
+
+        Here all of them: a subclass knows better if it can tell without reading the label files.
+        """
         return range(len(self))
 
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], Target]:
-        pixels = load_image(self.images[index])[0]
-        target = self.target(index, (pixels.shape[1], pixels.shape[2]))
+        pixels = load_image(self.image_paths[index])[0]
+        target = self.read_target(index, (pixels.shape[1], pixels.shape[2]))
         image = tv_tensors.Image(pixels)
         return (image, target) if self.transforms is None else self.transforms(image, target)
 
 
-def collate_instances(items: Sequence[tuple[Tensor, Target]]) -> tuple[list[Tensor], list[Target]]:
-    """A batch of photographs that may differ in size: plain tensors, for loaders."""
-    images, targets = zip(*items, strict=True)
+def collate_instances(batch: Sequence[tuple[Tensor, Target]]) -> tuple[list[Tensor], list[Target]]:
+    """Collates images that may differ in size into lists of plain tensors, for a DataLoader."""
+    images, targets = zip(*batch, strict=True)
     return to_pure_tensors(list(images)), to_pure_tensors(list(targets))

@@ -1,41 +1,49 @@
-"""KITTI odometry: a car's frames with its poses. Geiger, Lenz, Urtasun, CVPR 2012.
+"""KITTI odometry: video from a car, with camera poses. Geiger, Lenz, Urtasun, CVPR 2012.
 
-Read as it is unpacked, or as prepared sequences of a folder each. It has no depth of its own;
+Reads the published folders, or prepared sequences in a folder each. It has no depth of its own;
 `KITTIDepth` has.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from unstride.datasets.base import image_files
+from unstride.datasets.base import ImageDataset, image_files
 from unstride.formats.cameras import parse_pose, read_calibration, read_intrinsics, read_tokens
 from unstride.formats.images import load_image
 from unstride.geometry import half_pixel_intrinsics
 
-VAL_SEQUENCES = ("09", "10")  # of the eleven sequences with poses; the rest is `train`
-PROJECTION_KEYS = {"image_2": "P2:", "image_0": "P0:"}  # colour, or where that is missing, grey
-
-OdometryFrame = tuple[str, Path, Tensor, Tensor]  # name, photograph, intrinsics, pose
+VAL_SEQUENCES = ("09", "10")  # of the eleven sequences with poses; the others are `train`
+PROJECTION_KEYS = {"image_2": "P2:", "image_0": "P0:"}  # colour, or grey where there is no colour
 
 
-class KITTIOdometry(Dataset):
-    """Frames of one sequence after the other; an item is the photograph, RGB in [0, 1].
+class OdometryFrame(NamedTuple):
+    """A frame's name, image file, intrinsics and pose."""
+
+    name: str
+    image: Path
+    intrinsics: Tensor
+    pose: Tensor
+
+
+class KITTIOdometry(ImageDataset):
+    """Frames of one sequence after the other. An item is the image, RGB in [0, 1].
 
     `intrinsics[i]` and `poses[i]` (camera to world, metres) are as in `PosedRGBD`, of the camera
     that took the frame.
 
     Args:
-        root: the folder of the data set, or of prepared sequences, or one of these.
-        split: "train" (00 to 08), "val" (09 and 10) or "all"; prepared sequences know only "all".
+        root: Folder of the data set, of prepared sequences, or of one prepared sequence.
+        split: "train" (00 to 08), "val" (09 and 10) or "all". Prepared sequences have only "all",
+            which is the default.
 
     Raises:
-        ValueError: if there is no such split, or a file of numbers is damaged.
-        FileNotFoundError: if a folder or a file is missing, or there is no photograph.
+        ValueError: If there is no such split, or a file of numbers is damaged.
+        FileNotFoundError: If a folder or a file is missing, or there is no image.
     """
 
     splits = ("train", "val", "all")
@@ -45,62 +53,56 @@ class KITTIOdometry(Dataset):
     )
 
     def __init__(self, root: str | Path, split: str = "all"):
-        self.root, self.split = Path(root), split
-        if split not in self.splits:
-            raise ValueError(f"split {split!r}: there are {', '.join(self.splits)}")
-        if not self.root.is_dir():
-            raise FileNotFoundError(f"{root}: no such folder; expected is {self.layout}")
-        frames = list(self.find())
-        if not frames:
-            raise FileNotFoundError(f"{root}: no photograph of {split}; expected is {self.layout}")
-        self.names = [name for name, _, _, _ in frames]
-        self.images = [image for _, image, _, _ in frames]
-        self.intrinsics: Float[Tensor, "n 3 3"] = torch.stack([k for _, _, k, _ in frames])
-        self.poses: Float[Tensor, "n 4 4"] = torch.stack([pose for _, _, _, pose in frames])
-
-    def __len__(self) -> int:
-        return len(self.names)
+        super().__init__(root, split)
+        self.intrinsics: Float[Tensor, "n 3 3"] = torch.stack([f.intrinsics for f in self.items])
+        self.poses: Float[Tensor, "n 4 4"] = torch.stack([f.pose for f in self.items])
 
     def __getitem__(self, index: int) -> Float[Tensor, "3 h w"]:
-        return load_image(self.images[index])[0]
+        return load_image(self.image_paths[index])[0]
 
-    def find(self) -> Iterator[OdometryFrame]:
-        """The frames of every sequence of the split, in order."""
-        for home in (self.root, self.root / "dataset"):
-            for folder in sorted(home.glob("sequences/*")):
-                poses = home / "poses" / f"{folder.name}.txt"
-                if poses.is_file() and self.split in ("all", self._split(folder.name)):
-                    yield from self._published(folder, poses)
+    def find_items(self) -> Iterator[OdometryFrame]:
+        """Yields the frames of every sequence of the split, in order."""
+        for base_folder in (self.root, self.root / "dataset"):
+            for sequence in sorted(base_folder.glob("sequences/*")):
+                pose_file = base_folder / "poses" / f"{sequence.name}.txt"
+                if pose_file.is_file() and self.split in ("all", _split_of(sequence.name)):
+                    yield from self._official_frames(sequence, pose_file)
         if self.split == "all":
             single = (self.root / "images").is_dir()
-            folders = [self.root] if single else [p.parent for p in self.root.glob("*/images")]
-            for folder in sorted(folders):
-                matrix = read_intrinsics(folder / "intrinsics.txt", self.layout)
-                poses = folder / "poses.txt"
-                yield from self._frames(folder / "images", folder.name, matrix, poses)
+            sequences = [self.root] if single else [p.parent for p in self.root.glob("*/images")]
+            for sequence in sorted(sequences):
+                intrinsics = read_intrinsics(sequence / "intrinsics.txt", self.layout)
+                pose_file = sequence / "poses.txt"
+                yield from self._frames_with_poses(sequence / "images", intrinsics, pose_file)
 
-    def _split(self, name: str) -> str:
-        return "val" if name in VAL_SEQUENCES else "train"
+    def _official_frames(self, sequence: Path, pose_file: Path) -> Iterator[OdometryFrame]:
+        """Yields the frames of a published sequence.
 
-    def _published(self, folder: Path, poses: Path) -> Iterator[OdometryFrame]:
-        """Poses there are those of camera 0; a projection K (I | offset) says where ours is."""
-        camera = "image_2" if (folder / "image_2").is_dir() else "image_0"
-        calibration = folder / "calib.txt"
-        named = read_calibration(calibration, PROJECTION_KEYS[camera], self.layout, count=12)
-        projection = named.view(3, 4)
-        ours = torch.eye(4)
-        ours[:3, 3] = -torch.linalg.solve(projection[:, :3], projection[:, 3])
-        matrix = half_pixel_intrinsics(projection[:, :3])
-        for name, image, _, pose in self._frames(folder / camera, folder.name, matrix, poses):
-            yield name, image, matrix, pose @ ours
+        Its poses are those of camera 0. A projection K (I | offset) gives the position of the
+        camera that took the frame.
+        """
+        camera = "image_2" if (sequence / "image_2").is_dir() else "image_0"
+        calibration = sequence / "calib.txt"
+        values = read_calibration(calibration, PROJECTION_KEYS[camera], self.layout, count=12)
+        projection = values.view(3, 4)
+        camera_pose = torch.eye(4)
+        camera_pose[:3, 3] = -torch.linalg.solve(projection[:, :3], projection[:, 3])
+        intrinsics = half_pixel_intrinsics(projection[:, :3])
+        for frame in self._frames_with_poses(sequence / camera, intrinsics, pose_file):
+            yield frame._replace(pose=frame.pose @ camera_pose)
 
-    def _frames(
-        self, images: Path, name: str, matrix: Tensor, poses: Path
+    def _frames_with_poses(
+        self, image_folder: Path, intrinsics: Tensor, pose_file: Path
     ) -> Iterator[OdometryFrame]:
-        found = image_files(images)
-        rows = read_tokens(poses, self.layout)
-        for image in found:
+        images = image_files(image_folder)
+        rows = read_tokens(pose_file, self.layout)
+        for image in images:
             if not image.stem.isdigit() or int(image.stem) >= len(rows):
-                raise ValueError(f"{poses}: {len(rows)} poses, none of frame {image.stem}")
-            pose = parse_pose(rows[int(image.stem)], poses)
-            yield f"{name}/{image.stem}", image, matrix, pose
+                raise ValueError(f"{pose_file}: {len(rows)} poses, but none of frame {image.stem}")
+            pose = parse_pose(rows[int(image.stem)], pose_file)
+            name = f"{image_folder.parent.name}/{image.stem}"
+            yield OdometryFrame(name, image, intrinsics, pose)
+
+
+def _split_of(sequence: str) -> str:
+    return "val" if sequence in VAL_SEQUENCES else "train"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
@@ -19,17 +20,24 @@ SPLIT_LINE = re.compile(
 )
 CAMERA_FOLDERS = {"l": "image_02", "r": "image_03"}
 GROUND_TRUTH_FOLDER = "proj_depth/groundtruth"
+METRES_PER_STEP = 1 / 256
 
-DriveFrame = tuple[str, str, int]  # a drive, image_02 or image_03, a number
+
+class DriveFrame(NamedTuple):
+    """A drive, a camera (image_02 or image_03) and a frame number."""
+
+    drive: str
+    camera: str
+    number: int
 
 
 class KITTIDepth(DepthDataset):
-    """Photographs of the two colour cameras, with depth that lidar saw: 16 bits, metres times 256.
+    """Images of the two colour cameras, with depth measured by lidar: 16 bits, metres times 256.
 
-    A list under the root, such as eigen_test_files.txt, is its split, in its order; its frames
-    without depth are left out, as the first and last five of a drive are. That leaves 652 of
-    Eigen's 697. Without a list `train` and `val` are the benchmark's folders: of the drives that
-    have photographs those in no other split's list, since Eigen's test is part of the folders.
+    A split is a list below the root, such as eigen_test_files.txt, in its order. Its frames
+    without depth are left out, such as the first and last five of each drive. That leaves 652 of
+    Eigen's 697. Without a list, `train` and `val` are the benchmark's folders: all drives with
+    images, except those in another split's list, since the folders contain Eigen's test drives.
     """
 
     splits = ("train", "val", "test")
@@ -39,29 +47,29 @@ class KITTIDepth(DepthDataset):
         "image_02/NNNNNNNNNN.png, with or without eigen_{train,val,test}_files.txt"
     )
 
-    def find(self) -> Iterator[ItemFiles]:
-        """The frames of the split's list, or of its folder."""
-        lists = {split: path for split in self.splits if (path := self._list(split))}
+    def find_items(self) -> Iterator[ItemFiles]:
+        """Yields the frames of the split's list, or of its folder."""
+        lists = {split: path for split in self.splits if (path := self._split_list(split))}
         if self.split in lists:
-            return self._listed(lists[self.split])
+            return self._items_in_list(lists[self.split])
         if self.split == "test":
             path = self.root / SPLIT_LISTS[0].format("test")
-            raise FileNotFoundError(f"{path}: no such list; expected is {self.layout}")
-        return self._unlisted(lists.values())
+            raise FileNotFoundError(f"{path}: no such list; expected layout: {self.layout}")
+        return self._items_in_folders(lists.values())
 
-    def read(self, index: int, size: tuple[int, int]) -> Float[Tensor, "h w"]:
-        """Metres along the optical axis, or 0."""
-        return load_depth(self.labels[index][0], size, unit=1 / 256)
+    def read_labels(self, index: int, size: tuple[int, int]) -> Float[Tensor, "h w"]:
+        """Reads metres along the optical axis, or 0."""
+        return load_depth(self.label_paths[index][0], size, metres_per_step=METRES_PER_STEP)
 
-    def camera(self, index: int, size: tuple[int, int]) -> Float[Tensor, "3 3"]:
-        """The intrinsics of an item at this size.
+    def intrinsics_for(self, index: int, size: tuple[int, int]) -> Float[Tensor, "3 3"]:
+        """Returns the intrinsics of an item, resized to this (height, width).
 
         Raises:
-            ValueError: if the calibration of its date is damaged.
-            FileNotFoundError: if there is none.
+            ValueError: If the calibration file of its date is damaged.
+            FileNotFoundError: If there is none.
         """
         drive, camera, _ = self.names[index].split("/")
-        path = self.folder("raw", "") / drive[:10] / "calib_cam_to_cam.txt"
+        path = self._raw_folder() / drive[:10] / "calib_cam_to_cam.txt"
         number = camera[-2:]
         projection = read_calibration(path, f"P_rect_{number}:", self.layout, count=12).view(3, 4)
         width, height = (
@@ -69,64 +77,69 @@ class KITTIDepth(DepthDataset):
         )
         return resized_intrinsics(half_pixel_intrinsics(projection[:, :3]), (height, width), size)
 
-    def _list(self, split: str) -> Path | None:
+    def _split_list(self, split: str) -> Path | None:
         paths = (self.root / name.format(split) for name in SPLIT_LISTS)
         return next((path for path in paths if path.is_file()), None)
 
-    def _listed(self, path: Path) -> Iterator[ItemFiles]:
-        home = self.folder("data_depth_annotated", "")
+    def _items_in_list(self, path: Path) -> Iterator[ItemFiles]:
+        base_folder = self.find_folder("data_depth_annotated", "")
         for drive, camera, number in read_split_list(path):
-            below = f"{drive}/{GROUND_TRUTH_FOLDER}/{camera}"
-            folders = [home / part / below for part in ("train", "val", "")]
-            folder = next((folder for folder in folders if folder.is_dir()), None)
+            drive_folder = f"{drive}/{GROUND_TRUTH_FOLDER}/{camera}"
+            candidates = [base_folder / part / drive_folder for part in ("train", "val", "")]
+            folder = next((folder for folder in candidates if folder.is_dir()), None)
             if folder is None:
                 raise FileNotFoundError(
-                    f"{folders[0]}: no such folder, nor in val, though {path.name} has the drive; "
-                    f"expected is {self.layout}"
+                    f"{candidates[0]}: no such folder, nor in val, but {path.name} has the drive; "
+                    f"expected layout: {self.layout}"
                 )
-            depth = folder / f"{number:010d}.png"
-            if depth.is_file():
-                yield self._item(drive, camera, depth)
+            depth_path = folder / f"{number:010d}.png"
+            if depth_path.is_file():
+                yield self._item(drive, camera, depth_path)
 
-    def _unlisted(self, lists: Iterable[Path]) -> Iterator[ItemFiles]:
-        taken = {drive for path in lists for drive, _, _ in read_split_list(path)}
-        home = self.folder(f"data_depth_annotated/{self.split}", self.split)
-        for folder in sorted(home.glob(f"*/{GROUND_TRUTH_FOLDER}/image_0[23]")):
+    def _items_in_folders(self, other_lists: Iterable[Path]) -> Iterator[ItemFiles]:
+        excluded = {frame.drive for path in other_lists for frame in read_split_list(path)}
+        base_folder = self.find_folder(f"data_depth_annotated/{self.split}", self.split)
+        for folder in sorted(base_folder.glob(f"*/{GROUND_TRUTH_FOLDER}/image_0[23]")):
             drive, camera = folder.parts[-4], folder.name
-            if drive not in taken and self._photographs(drive, camera).is_dir():
-                for depth in image_files(folder):
-                    yield self._item(drive, camera, depth)
+            if drive not in excluded and self._image_folder(drive, camera).is_dir():
+                for depth_path in image_files(folder):
+                    yield self._item(drive, camera, depth_path)
 
-    def _photographs(self, drive: str, camera: str) -> Path:
-        return self.folder("raw", "") / drive[:10] / drive / camera / "data"
+    def _raw_folder(self) -> Path:
+        return self.find_folder("raw", "")
 
-    def _item(self, drive: str, camera: str, depth: Path) -> ItemFiles:
-        folder = self._photographs(drive, camera)
+    def _image_folder(self, drive: str, camera: str) -> Path:
+        return self._raw_folder() / drive[:10] / drive / camera / "data"
+
+    def _item(self, drive: str, camera: str, depth_path: Path) -> ItemFiles:
+        folder = self._image_folder(drive, camera)
         for suffix in (".png", ".jpg"):
-            if (image := folder / f"{depth.stem}{suffix}").is_file():
-                return f"{drive}/{camera}/{depth.stem}", image, [depth]
+            if (image := folder / f"{depth_path.stem}{suffix}").is_file():
+                return ItemFiles(f"{drive}/{camera}/{depth_path.stem}", image, [depth_path])
         raise FileNotFoundError(
-            f"{folder / depth.stem}.png: no such photograph, nor .jpg; expected is {self.layout}"
+            f"{folder / depth_path.stem}.png: no such image, nor .jpg; "
+            f"expected layout: {self.layout}"
         )
 
 
 def read_split_list(path: Path) -> list[DriveFrame]:
-    """The frames of a list.
+    """Reads the frames of a split's list.
 
-    Lines are `DATE/DRIVE NUMBER l` or `r`, as in Monodepth2, or begin with the photograph's path,
-    as in Monodepth and in BTS; what follows it is not read.
+    Lines are `DATE/DRIVE NUMBER l` or `r`, as in Monodepth2, or begin with the image's path, as in
+    Monodepth and in BTS; the rest of the line is ignored.
 
     Raises:
-        ValueError: if a line is neither.
+        ValueError: If a line is neither.
     """
     frames = []
     for line in filter(None, map(str.strip, path.read_text().splitlines())):
-        found = SPLIT_LINE.fullmatch(line)
-        if found is None:
+        match = SPLIT_LINE.fullmatch(line)
+        if match is None:
             raise ValueError(
-                f"{path}: {line!r} is not as 2011_09_26/2011_09_26_drive_0001_sync 5 l, "
-                "nor does it begin with a photograph's path"
+                f"{path}: expected lines such as 2011_09_26/2011_09_26_drive_0001_sync 5 l, "
+                f"or that begin with an image's path, got {line!r}"
             )
-        camera = found["camera"] or CAMERA_FOLDERS[found["side"]]
-        frames.append((found["drive"], camera, int(found["number"] or found["file"])))
+        camera = match["camera"] or CAMERA_FOLDERS[match["side"]]
+        number = int(match["number"] or match["file"])
+        frames.append(DriveFrame(match["drive"], camera, number))
     return frames

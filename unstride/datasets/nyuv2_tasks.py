@@ -1,9 +1,9 @@
-"""NYU Depth v2 with 13 classes, as it is usually prepared for several tasks at once.
+"""NYU Depth v2 with 13 classes, in the arrays that multi-task methods usually use.
 
 The layout is that of Liu, Johns, Davison, "End-to-End Multi-Task Learning with Attention", CVPR
-2019, arXiv:1803.10704 (795 and 654 frames, 288 x 384); the classes are those of Couprie, Farabet,
+2019, arXiv:1803.10704 (795 and 654 frames, 288 x 384). The classes are those of Couprie, Farabet,
 Najman, LeCun, ICLR 2013, arXiv:1301.3572. The folder `normal` is not read: the axes of its
-vectors are nowhere said, and depth tells them.
+vectors are documented nowhere, and normals can be computed from depth.
 """
 
 from collections.abc import Iterator
@@ -14,13 +14,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unstride.datasets.base import ItemFiles, LabelledDataset
-from unstride.datasets.nyuv2 import FRAME_SIZE, INTRINSICS
+from unstride.datasets.nyuv2 import kinect_intrinsics
 from unstride.formats.labels import UNLABELLED
-from unstride.geometry import half_pixel_intrinsics, resized_intrinsics
 
 
 class NYUv2MultiTask(LabelledDataset):
-    """Photographs with `segmentation` (classes, or UNLABELLED) and `depth` (metres, 0 unknown)."""
+    """Images with `segmentation` (classes, or UNLABELLED) and `depth` (metres, 0 unknown)."""
 
     splits = ("train", "val")
     layout = "{train,val}/{image,label,depth}/N.npy"
@@ -29,43 +28,45 @@ class NYUv2MultiTask(LabelledDataset):
         "picture", "sofa", "table", "tv", "wall", "window",
     )  # fmt: skip
 
-    def find(self) -> Iterator[ItemFiles]:
-        """The frames, in the order of their numbers."""
-        folder = self.folder(self.split)
+    def find_items(self) -> Iterator[ItemFiles]:
+        """Yields the frames, in the order of their numbers."""
+        folder = self.find_folder(self.split)
         images = [path for path in (folder / "image").glob("*.npy") if path.stem.isdigit()]
         for image in sorted(images, key=lambda path: int(path.stem)):
             labels = [folder / kind / image.name for kind in ("label", "depth")]
-            yield image.stem, image, labels
+            yield ItemFiles(image.stem, image, labels)
 
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], dict[str, Tensor]]:
-        image = _read_array(self.images[index], 3).movedim(-1, 0)
+        image_path = self.image_paths[index]
+        image = _read_array(image_path, 3).movedim(-1, 0)
         image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
         if not ((image >= 0) & (image <= 1)).all():
-            raise ValueError(f"{self.images[index]}: floating point RGB is expected in [0, 1]")
+            raise ValueError(f"{image_path}: floating-point RGB must be in [0, 1]")
         size = image.shape[1], image.shape[2]
-        numbers, depth = (_read_array(path, 2, size) for path in self.labels[index])
-        known = (numbers >= 0) & (numbers < len(self.classes))
-        classes = torch.where(known, numbers, UNLABELLED).long()
+        ids, depth = (_read_array(path, 2, size) for path in self.label_paths[index])
+        is_class = (ids >= 0) & (ids < len(self.classes))
+        classes = torch.where(is_class, ids, UNLABELLED).long()
         return image, {"segmentation": classes, "depth": depth.float()}
 
-    def camera(self, index: int, size: tuple[int, int]) -> Float[Tensor, "3 3"]:
-        """The intrinsics of an item of this size."""
+    def intrinsics_for(self, index: int, size: tuple[int, int]) -> Float[Tensor, "3 3"]:
+        """Returns the intrinsics for images of this (height, width), the same for all items."""
         del index
-        return resized_intrinsics(half_pixel_intrinsics(torch.tensor(INTRINSICS)), FRAME_SIZE, size)
+        return kinect_intrinsics(size)
 
 
-def _read_array(path: Path, dims: int, size: tuple[int, int] | None = None) -> Tensor:
-    """The numbers in a file; a last axis of one is left out where two axes are wanted."""
+def _read_array(path: Path, ndim: int, size: tuple[int, int] | None = None) -> Tensor:
+    """Reads a .npy file; drops a last axis of length one if there is one axis too many."""
     import numpy as np
 
     try:
-        numbers = torch.from_numpy(np.load(path, allow_pickle=False))
+        array = torch.from_numpy(np.load(path, allow_pickle=False))
     except (ValueError, EOFError, TypeError) as error:
-        raise ValueError(f"{path}: no array of numbers ({error})") from None
-    if numbers.ndim == dims + 1 and numbers.shape[-1] == 1:
-        numbers = numbers[..., 0]
-    if numbers.ndim != dims or (dims == 3 and numbers.shape[2] != 3):
-        raise ValueError(f"{path}: {dims} axes are expected, got {tuple(numbers.shape)}")
-    if size is not None and tuple(numbers.shape) != size:
-        raise ValueError(f"{path}: {tuple(numbers.shape)}, but its photograph has {size}")
-    return numbers
+        raise ValueError(f"{path}: not an array of numbers ({error})") from None
+    if array.ndim == ndim + 1 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim != ndim or (ndim == 3 and array.shape[2] != 3):
+        expected = "h x w x 3" if ndim == 3 else "h x w"
+        raise ValueError(f"{path}: expected an array {expected}, got shape {tuple(array.shape)}")
+    if size is not None and tuple(array.shape) != size:
+        raise ValueError(f"{path}: shape {tuple(array.shape)}, but its image has {size}")
+    return array

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Random crops of images, reproducible: each depends only on the seed and on its index."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,48 +6,47 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
 
+from unstride.datasets.shuffled import SEED_STRIDE, shuffled_index
 from unstride.formats.images import load_image
+from unstride.transforms.resize import resize_bilinear
 
 
 class RandomCrops(Dataset):
-    """Crops of photographs, each decided by the seed and its number alone.
+    """Random crops of images. Each depends only on the seed and on its index.
+
+    An image is first resized to between 1 and 1.25 times the smallest size that holds a crop.
 
     Args:
-        paths: of the photographs.
-        size: rows and columns of a crop in pixels, or the side of a square one; a photograph
-            is first resized to between 1 and 1.25 times the least that holds it.
-        length: how many crops there are; they go through the photographs round by round.
-        seed: of the order and the crops.
+        image_paths: Image files.
+        crop_size: Rows and columns of a crop in pixels, or the side of a square crop.
+        length: Number of crops. Every image is used once per epoch, in a new random order.
+        seed: Seed of the order and of the crops.
     """
 
     def __init__(
-        self, paths: Sequence[Path], size: int | tuple[int, int], *, length: int, seed: int
+        self,
+        image_paths: Sequence[Path],
+        crop_size: int | tuple[int, int],
+        *,
+        length: int,
+        seed: int,
     ):
-        self.size = (size, size) if isinstance(size, int) else size
-        self.paths, self.length, self.seed = list(paths), length, seed
+        self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else crop_size
+        self.image_paths, self.length, self.seed = list(image_paths), length, seed
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, index: int) -> Float[Tensor, "3 h w"]:
-        turn, place = divmod(index, len(self.paths))
-        order = torch.randperm(
-            len(self.paths), generator=torch.Generator().manual_seed(self.seed * 1_000_003 + turn)
-        )
-        image = load_image(self.paths[int(order[place])])
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
-        across, down, larger = torch.rand(3, generator=generator).tolist()
-        ratio = (1 + larger / 4) * max(
-            n / m for n, m in zip(self.size, image.shape[2:], strict=True)
-        )
-        resized = [
-            max(round(m * ratio), n) for n, m in zip(self.size, image.shape[2:], strict=True)
-        ]
-        image = interpolate(image, resized, mode="bilinear", antialias=True, align_corners=False)
-        y, x = (
-            int(t * (m - n + 1)) for t, n, m in zip((down, across), self.size, resized, strict=True)
-        )
-        return image[0, :, y : y + self.size[0], x : x + self.size[1]].clamp(0, 1)
+        image_index = shuffled_index(index, len(self.image_paths), seed=self.seed)
+        image = load_image(self.image_paths[image_index])
+        generator = torch.Generator().manual_seed(self.seed * SEED_STRIDE + index)
+        across, down, enlarge = torch.rand(3, generator=generator).tolist()
+        (rows, columns), (height, width) = self.crop_size, image.shape[2:]
+        ratio = (1 + enlarge / 4) * max(rows / height, columns / width)
+        height, width = max(round(height * ratio), rows), max(round(width * ratio), columns)
+        top, left = int(down * (height - rows + 1)), int(across * (width - columns + 1))
+        image = resize_bilinear(image, (height, width))
+        return image[0, :, top : top + rows, left : left + columns].clamp(0, 1)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Resizes the images of a data set and leaves its labels as they are."""
 
 from typing import Any
 
@@ -10,19 +10,19 @@ from unstride.transforms.resize import resize_bilinear
 
 
 class ResizedDataset(Dataset):
-    """Photographs at one size, with their labels as they are.
+    """Images resized to one size, with labels at their own size.
 
     Args:
-        source: items are (image, labels).
-        size: rows and columns of the image.
+        dataset: Data set whose items are (image, labels).
+        size: Rows and columns of the images.
     """
 
-    def __init__(self, source: Dataset, size: tuple[int, int]):
-        self.source, self.size = source, size
+    def __init__(self, dataset: Dataset, size: tuple[int, int]):
+        self.dataset, self.size = dataset, size
 
     def __len__(self) -> int:
-        return len(self.source)  # type: ignore[arg-type]
+        return len(self.dataset)  # type: ignore[arg-type]
 
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], Any]:
-        image, labels = self.source[index]
+        image, labels = self.dataset[index]
         return resize_bilinear(image[None], self.size)[0], labels

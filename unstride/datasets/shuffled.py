@@ -1,4 +1,4 @@
-"""A shuffled walk through a data set, each step decided by the seed and its number alone."""
+"""Shuffles a data set reproducibly: each item depends only on the seed and on its index."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,40 +6,52 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
+SEED_STRIDE = 1_000_003  # distance between the seeds of two runs: a prime above their usual length
 
-class ShuffledDataset(Dataset):
-    """Items of a data set, round by round in a new order each, and transformed at random.
 
-    Nothing but the seed and the number decides what an item is, whatever process loads it; so a
-    run that was stopped goes on with what it would have seen.
+def shuffled_index(index: int, count: int, *, seed: int) -> int:
+    """Maps an index to one of `count` items, so that each epoch visits all in a new random order.
 
     Args:
-        source: of photographs and labels.
-        transform: called as `transform(*item)`, or `transform(item)` if that is no tuple; it may
-            draw from torch's random numbers.
-        length: how many items there are in all.
-        seed: of the order and of what the transform draws.
+        index: From 0; epoch e begins at e * count.
+        count: Number of items.
+        seed: Seed of the orders.
+    """
+    epoch, position = divmod(index, count)
+    generator = torch.Generator().manual_seed(seed * SEED_STRIDE + epoch)
+    return int(torch.randperm(count, generator=generator)[position])
+
+
+class ShuffledDataset(Dataset):
+    """Randomly transformed items of a data set, in a new random order every epoch.
+
+    An item depends only on the seed and on its index, whatever process loads it. So a run that is
+    stopped and resumed sees what it would have seen.
+
+    Args:
+        dataset: Data set of images and labels.
+        transform: Called as `transform(*item)` if the item is a tuple, else as `transform(item)`.
+            May draw from torch's global random numbers.
+        length: Number of items, over all epochs.
+        seed: Seed of the order and of what the transform draws. Default: 0.
     """
 
     def __init__(
         self,
-        source: Dataset | Sequence,
+        dataset: Dataset | Sequence,
         transform: Callable[..., Any],
         *,
         length: int,
         seed: int = 0,
     ):
-        self.source, self.transform, self.length, self.seed = source, transform, length, seed
+        self.dataset, self.transform, self.length, self.seed = dataset, transform, length, seed
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, index: int) -> Any:
-        count = len(self.source)  # type: ignore[arg-type]
-        turn, place = divmod(index, count)
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + turn)
-        order = torch.randperm(count, generator=generator)
-        item = self.source[int(order[place])]
+        count = len(self.dataset)  # type: ignore[arg-type]
+        item = self.dataset[shuffled_index(index, count, seed=self.seed)]
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed * 1_000_003 + index)
+            torch.manual_seed(self.seed * SEED_STRIDE + index)
             return self.transform(*item) if isinstance(item, tuple) else self.transform(item)

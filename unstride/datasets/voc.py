@@ -12,19 +12,19 @@ CLASSES: tuple[str, ...] = (
 
 
 class VOC(SegmentationDataset):
-    """VOC 2012 as it is unpacked; the outlines (255) are unlabelled."""
+    """VOC 2012 in its original folders. Outlines (255) are unlabelled."""
 
     classes = CLASSES
     splits = ("train", "val", "trainval")
     layout = "VOCdevkit/VOC2012/{JPEGImages,SegmentationClass,ImageSets/Segmentation}"
-    table = lookup_table({i: i for i in range(21)}, unlabelled=(255,))
+    label_table = lookup_table({i: i for i in range(21)}, unlabelled_ids=(255,))
 
-    def find(self) -> Iterator[ItemFiles]:
-        """The photographs that the split's list names."""
-        home = self.folder("VOCdevkit/VOC2012", "VOC2012", ".")
-        listing = home / "ImageSets" / "Segmentation" / f"{self.split}.txt"
-        if not listing.is_file():
-            raise FileNotFoundError(f"{listing}: no such list; expected is {self.layout}")
-        for name in listing.read_text().split():
-            label = home / "SegmentationClass" / f"{name}.png"
-            yield name, home / "JPEGImages" / f"{name}.jpg", [label]
+    def find_items(self) -> Iterator[ItemFiles]:
+        """Yields the images that the split's list names."""
+        base_folder = self.find_folder("VOCdevkit/VOC2012", "VOC2012", ".")
+        split_list = base_folder / "ImageSets" / "Segmentation" / f"{self.split}.txt"
+        if not split_list.is_file():
+            raise FileNotFoundError(f"{split_list}: no such list; expected layout: {self.layout}")
+        for name in split_list.read_text().split():
+            label = base_folder / "SegmentationClass" / f"{name}.png"
+            yield ItemFiles(name, base_folder / "JPEGImages" / f"{name}.jpg", [label])

@@ -1,1 +1,1 @@
-"""Does an upsampler help? One protocol for every upsampler: frozen features, fixed schedules."""
+"""Measures how much an upsampler helps: frozen features, and one fixed protocol for all."""

@@ -1,7 +1,7 @@
-"""A data set on the bench: its splits through one frozen backbone, made when they are needed."""
+"""A data set prepared for evaluation: its splits through one frozen backbone, built on demand."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +13,10 @@ from torch import nn
 from unstride.backbones.classifier import Classifier
 from unstride.evaluation.feature_dataset import FeatureDataset
 from unstride.evaluation.feature_grid import FeatureGrid
-from unstride.evaluation.frozen_features import (
-    FrozenBackbone,
-    standardised_backbone,
-)
+from unstride.evaluation.frozen_features import FrozenBackbone, standardised_backbone
 from unstride.evaluation.linear_probe import Schedule
+from unstride.evaluation.module_device import module_device
+from unstride.evaluation.progress import ProgressCallback, no_progress
 
 
 @dataclass(frozen=True)
@@ -25,111 +24,106 @@ class DataSplit:
     """A split of a data set, or some of its images.
 
     Attributes:
-        images: gives (image, labels) for an index.
-        split: its name.
-        limit: as many images, spread evenly; by default all.
+        dataset: gives (image, labels) for an index.
+        split: name of the split.
+        limit: number of images, spread evenly over the split. Default: all.
     """
 
-    images: Sequence
+    dataset: Sequence
     split: str
     limit: int | None = None
 
-    def described(self) -> list[Any]:
-        """What a result depends on, the images by a digest of their names."""
-        names = getattr(self.images, "names", [str(len(self.images))])
+    def cache_key(self) -> list[Any]:
+        """Return what a result depends on; a digest of the images' names stands for the images."""
+        names = getattr(self.dataset, "names", [str(len(self.dataset))])
         digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
         return [self.split, self.limit, digest]
 
 
-def no_progress(items: Iterable, what: str) -> Iterable:
-    """Shows nothing."""
-    del what
-    return items
-
-
 @dataclass
 class Benchmark:
-    """A data set, a backbone, and what is the same for every row.
+    """A data set, a backbone, and everything else that is the same for all candidates.
 
     Args:
-        backbone: whose features are measured.
-        name: of the data set.
-        kind: of its labels: "semantic", "depth", "segments" or "classes".
-        train: images that probes are trained on and features standardised by.
-        scored: images that rows are scored on.
-        schedule: of the probes.
-        stride: of the grid on which probes are trained, in pixels.
-        cache: a folder for the backbone's features; by default they stay in memory.
-        head: makes the backbone's classifier, for class-activation maps.
-        progress: progress(items, what) gives the items and shows how far it is.
-        cell_probes: probes trained on the backbone's own cells, by seed.
+        backbone: the backbone whose features are measured.
+        dataset_name: name of the data set.
+        label_kind: kind of its labels: "semantic", "depth", "segments" or "classes".
+        train_data: images that train the probes and standardise the features.
+        eval_data: images that the candidates are scored on.
+        schedule: how probes are trained.
+        probe_stride: stride in pixels of the grid on which probes are trained. Default: 4.
+        cache: folder for the backbone's features. Default: they stay in memory.
+        make_classifier: builds the backbone's classifier, for class-activation maps.
+        progress: `progress(items, description)` yields the items and shows a progress bar.
+        coarse_probes: probes trained on the backbone's own cells, by seed.
     """
 
     backbone: Any
-    name: str = ""
-    kind: str = ""
-    train: DataSplit = DataSplit((), "none")
-    scored: DataSplit = DataSplit((), "none")
+    dataset_name: str = ""
+    label_kind: str = ""
+    train_data: DataSplit = DataSplit((), "none")
+    eval_data: DataSplit = DataSplit((), "none")
     schedule: Schedule = field(default_factory=Schedule)
-    stride: int = 4
+    probe_stride: int = 4
     cache: Path | None = None
-    head: Callable[[], Classifier] | None = None
-    progress: Callable[[Iterable, str], Iterable] = no_progress
-    cell_probes: dict[int, nn.Linear] = field(default_factory=dict)
+    make_classifier: Callable[[], Classifier] | None = None
+    progress: ProgressCallback = no_progress
+    coarse_probes: dict[int, nn.Linear] = field(default_factory=dict)
 
     @cached_property
-    def training(self) -> FeatureDataset:
-        """The features of the training images."""
-        return self._through(self.train)
+    def train_features(self) -> FeatureDataset:
+        """The training images and their features."""
+        return self._feature_dataset(self.train_data)
 
     @cached_property
-    def scoring(self) -> FeatureDataset:
-        """The features of the images that rows are scored on."""
-        return self._through(self.scored)
+    def eval_features(self) -> FeatureDataset:
+        """The images that candidates are scored on, and their features."""
+        return self._feature_dataset(self.eval_data)
 
     @cached_property
-    def frozen(self) -> FrozenBackbone:
-        """The backbone, standardised by the training images."""
-        return standardised_backbone(self.backbone, self.training)
+    def frozen_backbone(self) -> FrozenBackbone:
+        """The backbone, standardised with the training images."""
+        return standardised_backbone(self.backbone, self.train_features)
 
     @cached_property
     def grid(self) -> FeatureGrid:
-        """On which probes are trained."""
-        return FeatureGrid(self.frozen, self.stride)
+        """The grid on which probes are trained."""
+        return FeatureGrid(self.frozen_backbone, self.probe_stride)
 
     @cached_property
     def classifier(self) -> Classifier:
-        """The backbone with its head.
+        """The backbone with its classification head.
 
         Raises:
-            ValueError: if there is none, or the features are not those that it takes.
+            ValueError: if there is no classifier, or it needs other features than the backbone's.
         """
-        if self.head is None:
-            raise ValueError("class-activation maps need the backbone's classifier")
-        classifier = self.head().to(self.device)
-        needed, given = (
-            f"stride {one.stride} with {one.channels} channels"
-            for one in (classifier, self.backbone)
+        if self.make_classifier is None:
+            raise ValueError("class-activation maps need the backbone's classifier, got none")
+        classifier = self.make_classifier().to(self.device)
+        expected, actual = (
+            f"stride {model.stride} with {model.channels} channels"
+            for model in (classifier, self.backbone)
         )
-        if needed != given:
-            raise ValueError(f"class-activation maps need features of {needed}, got {given}")
+        if expected != actual:
+            raise ValueError(f"class-activation maps need features of {expected}, got {actual}")
         return classifier
 
     @property
     def device(self) -> torch.device:
-        """Of the backbone."""
-        return next((p.device for p in self.backbone.parameters()), torch.device("cpu"))
+        """The device of the backbone."""
+        return module_device(self.backbone)
 
-    def described(self) -> dict[str, Any]:
-        """What results depend on."""
+    def cache_key(self) -> dict[str, Any]:
+        """Return what results on this data set depend on."""
         return {
-            "dataset": self.name, "train": self.train.described(),
-            "scored": self.scored.described(), "grid": self.stride,
+            "dataset": self.dataset_name, "train": self.train_data.cache_key(),
+            "scored": self.eval_data.cache_key(), "grid": self.probe_stride,
         }  # fmt: skip
 
-    def _through(self, source: DataSplit) -> FeatureDataset:
-        words = self.name, source.split, getattr(self.backbone, "name", ""), self.backbone.stride
-        cache = None if self.cache is None else self.cache / ".".join(map(str, words))
+    def _feature_dataset(self, data: DataSplit) -> FeatureDataset:
+        backbone_name = getattr(self.backbone, "name", "")
+        parts = self.dataset_name, data.split, backbone_name, self.backbone.stride
+        cache = None if self.cache is None else self.cache / ".".join(map(str, parts))
         return FeatureDataset(
-            source.images, self.backbone, limit=source.limit, cache=cache, progress=self.progress
+            data.dataset, self.backbone, limit=data.limit, cache=cache, progress=self.progress
         )

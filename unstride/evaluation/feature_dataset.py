@@ -1,4 +1,4 @@
-"""TODO."""
+"""Images, labels and cached backbone features of a data set."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -8,18 +8,20 @@ import torch
 from torch import Tensor, nn
 
 from unstride.datasets.base import evenly_spaced_indices
+from unstride.evaluation.module_device import module_device
+from unstride.evaluation.progress import ProgressCallback, no_progress
 from unstride.formats.features import save_tensors
 
 
 class FeatureDataset:
-    """Images, labels and the backbone's features of a split, the features kept.
+    """Images, labels and a backbone's features of a data set; each feature is computed once.
 
     Args:
         dataset: gives (image, labels) for an index.
-        backbone: whose features are kept, in half precision; not standardised.
-        limit: as many images, spread evenly over the split; by default all.
-        cache: folder in which the features are kept; by default they are kept in memory.
-        progress: wraps an iterable of known length and shows how far it is.
+        backbone: computes the features, which are cached in half precision, not standardised.
+        limit: number of images, spread evenly over the data set. Default: all.
+        cache: folder in which features are cached. Default: they are cached in memory.
+        progress: `progress(items, description)` yields the items and shows a progress bar.
     """
 
     def __init__(
@@ -29,50 +31,52 @@ class FeatureDataset:
         *,
         limit: int | None = None,
         cache: Path | None = None,
-        progress: Callable[..., Any] = lambda items, _: items,
+        progress: ProgressCallback = no_progress,
     ):
         self.dataset, self.backbone, self.cache, self.progress = dataset, backbone, cache, progress
         self.indices = evenly_spaced_indices(len(dataset), limit)
-        self.kept: dict[int, Tensor] = {}
+        self.memory_cache: dict[int, Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, place: int) -> tuple[Tensor, Any, Tensor]:
+    def __getitem__(self, position: int) -> tuple[Tensor, Any, Tensor]:
         """An image (1, 3, H, W), its labels, and its features (1, c, h, w)."""
-        index = self.indices[place]
-        image, labels = self.dataset[index]
-        device = next(iter(self.backbone.parameters()), torch.empty(0)).device
+        dataset_index = self.indices[position]
+        image, labels = self.dataset[dataset_index]
+        device = module_device(self.backbone)
         image = image[None].to(device)
-        return image, labels, self._features(index, image).to(device).float()
+        return image, labels, self._features(dataset_index, image).to(device).float()
 
-    def image(self, place: int) -> Tensor:
-        """An image (1, 3, H, W) alone."""
-        device = next(iter(self.backbone.parameters()), torch.empty(0)).device
-        return self.dataset[self.indices[place]][0][None].to(device)
+    def image(self, position: int) -> Tensor:
+        """Return an image (1, 3, H, W) without its labels and features."""
+        return self.dataset[self.indices[position]][0][None].to(module_device(self.backbone))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any, Tensor]]:
-        return (self[place] for place in range(len(self)))
+        return (self[position] for position in range(len(self)))
 
-    def walk(self, what: str) -> Iterator[tuple[Tensor, Any, Tensor]]:
-        """All of it, with a progress bar called `what`."""
-        return (self[place] for place in self.progress(range(len(self)), what))
+    def with_progress(self, description: str) -> Iterator[tuple[Tensor, Any, Tensor]]:
+        """Iterate over all items and show a progress bar with this description."""
+        return (self[position] for position in self.progress(range(len(self)), description))
 
     @torch.inference_mode()
-    def _features(self, index: int, image: Tensor) -> Tensor:
+    def _features(self, dataset_index: int, image: Tensor) -> Tensor:
         if self.cache is None:
-            if index not in self.kept:
-                self.kept[index] = self.backbone(image).half().cpu()
-            return self.kept[index]
-        path = self.cache / f"{index:06d}.safetensors"
+            if dataset_index not in self.memory_cache:
+                self.memory_cache[dataset_index] = self.backbone(image).half().cpu()
+            return self.memory_cache[dataset_index]
+        path = self.cache / f"{dataset_index:06d}.safetensors"
         return load_or_compute(path, lambda: self.backbone(image).half().cpu())
 
 
-def load_or_compute(path: Path, make: Callable[[], Tensor]) -> Tensor:
-    """A tensor from its file, made and written first if there is none; whole or not at all."""
+def load_or_compute(path: Path, compute: Callable[[], Tensor]) -> Tensor:
+    """Load a tensor from a file; compute and write it first if the file does not exist.
+
+    The file is written completely or not at all.
+    """
     from safetensors.torch import load_file
 
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_tensors({"features": make().contiguous()}, path, {})
+        save_tensors({"features": compute().contiguous()}, path, {})
     return load_file(path)["features"]

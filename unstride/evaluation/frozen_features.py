@@ -1,7 +1,7 @@
-"""Frozen features: a backbone whose channels are standardised, and a split of images through it.
+"""A frozen backbone whose feature channels are standardised.
 
-Every upsampler is given the same features: each channel with mean 0 and deviation 1 over the
-cells of the training split, whatever is measured afterwards.
+Every upsampler gets the same features: over the cells of the training split, each channel has
+mean 0 and standard deviation 1, whatever is measured afterwards.
 """
 
 from typing import Any
@@ -12,18 +12,17 @@ from torch import Tensor, nn
 
 from unstride.backbones.timm_backbone import Backbone
 from unstride.evaluation.feature_dataset import FeatureDataset
-from unstride.features.dense_features import DenseFeatures
 
-MIN_STD = 1e-6  # deviation of a channel that never changes
+MIN_STD = 1e-6  # smallest standard deviation, for channels that never change
 
 
 class FrozenBackbone(nn.Module):
-    """A backbone with standardised features, called and aligned as the backbone is.
+    """A backbone with standardised features; it is called and aligned as the backbone is.
 
     Args:
-        backbone: of `create_backbone`, or any module with its attributes.
-        mean: of each channel; by default 0.
-        std: of each channel; by default 1.
+        backbone: from `create_backbone`, or any module with the same attributes.
+        mean: mean of each channel. Default: 0.
+        std: standard deviation of each channel. Default: 1.
     """
 
     backbone: Any
@@ -40,47 +39,39 @@ class FrozenBackbone(nn.Module):
 
     @property
     def channels(self) -> int:
-        """Of the features."""
+        """Number of channels of the features."""
         return self.backbone.channels
 
     @property
     def stride(self) -> int:
-        """Of the features, in pixels."""
+        """Stride of the features in pixels."""
         return self.backbone.stride
 
     def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The pixels, rows and columns, that the features of an image of this size cover."""
+        """Return the size in pixels that the features of an image of this size cover."""
         return self.backbone.padded_size(size)
 
     def forward(self, image: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b c h w"]:
-        """Standardised features of the padded image."""
-        return self.standardised(self.backbone(image))
+        """Compute the standardised features of the padded image."""
+        return self.standardise(self.backbone(image))
 
-    def standardised(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Features of the backbone, each channel with mean 0 and deviation 1."""
+    def standardise(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Shift and scale the backbone's features to mean 0 and standard deviation 1."""
         return (features - self.mean) / self.std
 
-    def raw(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """The backbone's own features again; the inverse of `standardised`."""
+    def unstandardise(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Undo `standardise`: return features of the backbone."""
         return features * self.std + self.mean
 
 
 @torch.no_grad()  # not inference mode: networks that are fitted to an image need a gradient
-def standardised_backbone(backbone: nn.Module, split: FeatureDataset) -> FrozenBackbone:
-    """The backbone with the mean and deviation of each channel over the cells of a split."""
+def standardised_backbone(backbone: nn.Module, dataset: FeatureDataset) -> FrozenBackbone:
+    """Measure the mean and standard deviation of each channel over all cells of a data set."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
-    for _, _, features in split.walk("backbone"):
+    for _, _, features in dataset.with_progress("backbone"):
         cells = features.double().flatten(2)[0]
         count += cells.shape[1]
         total, squares = total + cells.sum(1), squares + cells.square().sum(1)
     mean = total / count
     variance = (squares / count - mean.square()).clamp(min=MIN_STD**2)
     return FrozenBackbone(backbone, mean.float(), variance.sqrt().float())
-
-
-def pixel_features(
-    frozen: FrozenBackbone, upsampler: nn.Module, coarse: Float[Tensor, "1 c h w"], image: Tensor
-) -> Float[Tensor, "1 c H W"]:
-    """Features of every pixel of the image, as `DenseFeatures` makes them."""
-    backbone: Any = frozen
-    return DenseFeatures(backbone, upsampler).upsample(coarse, image)

@@ -1,8 +1,8 @@
-"""A linear probe: one linear layer on frozen features, trained on random labelled pixels.
+"""Linear probes: one linear layer on frozen features, trained on random labelled pixels.
 
-Only the features differ between rows: the pixels, the first weights and their order are those
-of the seed. Nothing is assumed about the operator: the probe reads upsampled features, the
-upsampler is never applied to its answers.
+Only the features differ between candidates: the seed sets the pixels, their order and the first
+weights. Nothing is assumed about the operator: the probe reads upsampled features, and the
+upsampler is never applied to the probe's predictions.
 """
 
 from collections.abc import Sequence
@@ -23,25 +23,26 @@ class Schedule:
     """How a probe is trained.
 
     Attributes:
-        iterations: of Adam, the rate falling from `rate` to zero by a cosine.
-        pixels: drawn from each training image, with replacement.
-        batch: pixels in an iteration.
-        most: pixels that are kept in memory for a seed; large splits give fewer each.
-        rate: of the first iteration.
+        iterations: number of Adam steps; the learning rate falls to zero by a cosine.
+        pixels_per_image: pixels drawn from each training image, with replacement.
+        batch_size: pixels per iteration.
+        max_pixels: largest number of pixels kept in memory per seed; a large split draws fewer
+            from each image.
+        learning_rate: learning rate of the first iteration.
     """
 
     iterations: int = 600
-    pixels: int = 600
-    batch: int = 8192
-    most: int = 1_000_000
-    rate: float = 3e-3
+    pixels_per_image: int = 600
+    batch_size: int = 8192
+    max_pixels: int = 1_000_000
+    learning_rate: float = 3e-3
 
-    def pixels_of(self, images: int) -> int:
-        """Drawn from each of as many images."""
-        return max(min(self.pixels, self.most // max(images, 1)), 1)
+    def num_pixels_drawn(self, num_images: int) -> int:
+        """Return how many pixels are drawn from each image of a split of this many images."""
+        return max(min(self.pixels_per_image, self.max_pixels // max(num_images, 1)), 1)
 
 
-SCHEDULES = {"short": Schedule(), "long": Schedule(iterations=6000, pixels=2400)}
+SCHEDULES = {"short": Schedule(), "long": Schedule(iterations=6000, pixels_per_image=2400)}
 
 
 LabelledPixels = tuple[Float[Tensor, "n c"], Tensor]
@@ -50,35 +51,39 @@ LabelledPixels = tuple[Float[Tensor, "n c"], Tensor]
 @torch.inference_mode()
 def sample_pixels(
     task: ProbeTask,
-    split: FeatureDataset,
+    dataset: FeatureDataset,
     grid: FeatureGrid,
-    row: Candidate,
+    candidate: Candidate,
     *,
     seeds: Sequence[int],
     schedule: Schedule,
 ) -> list[LabelledPixels]:
-    """For each seed, features and labels of random labelled pixels of each image.
+    """Draw random labelled pixels of each image: for each seed, their features and labels.
 
-    A seed and an image's place decide the pixels alone. An image without labels gives none.
+    The pixels depend on the seed and on the image's position alone. An image without labels gives
+    none.
     """
-    drawn: list[list[LabelledPixels]] = [[] for _ in seeds]
-    for place, (image, labels, coarse) in enumerate(split.walk(f"{row.label}: training pixels")):
-        rows, columns = grid.centres((image.shape[2], image.shape[3]))
+    samples: list[list[LabelledPixels]] = [[] for _ in seeds]
+    images = dataset.with_progress(f"{candidate.label}: training pixels")
+    for position, (image, labels, coarse) in enumerate(images):
+        rows, columns = grid.cell_centres((image.shape[2], image.shape[3]))
         target = labels[rows[:, None], columns]
-        known = task.known(target).flatten().nonzero()[:, 0]
-        if not len(known):
+        labelled = task.is_labelled(target).flatten().nonzero()[:, 0]
+        if not len(labelled):
             continue
-        features = grid.frozen.standardised(coarse)
-        fine = grid.upsample(row.upsampler(grid.frozen, image, features), features, image)
+        fine = candidate.grid_features(grid, image, coarse)
         flat = fine[0, :, : len(rows), : len(columns)].flatten(1)
-        for kept, seed in zip(drawn, seeds, strict=True):
-            generator = torch.Generator().manual_seed(seed * 1_000_003 + place)
-            n = schedule.pixels_of(len(split))
-            chosen = known[torch.randint(len(known), (n,), generator=generator)]
-            kept.append((flat[:, chosen.to(flat.device)].T.half(), target.flatten()[chosen]))
-    if not drawn[0]:
-        raise ValueError("no labelled pixel in the training images")
-    return [tuple(map(torch.cat, zip(*kept, strict=True))) for kept in drawn]  # type: ignore[misc]
+        for seed_samples, seed in zip(samples, seeds, strict=True):
+            generator = torch.Generator().manual_seed(seed * 1_000_003 + position)
+            n = schedule.num_pixels_drawn(len(dataset))
+            drawn = labelled[torch.randint(len(labelled), (n,), generator=generator)]
+            seed_samples.append((flat[:, drawn.to(flat.device)].T.half(), target.flatten()[drawn]))
+    if not samples[0]:
+        raise ValueError("the training images must have labelled pixels, got none")
+    return [
+        tuple(map(torch.cat, zip(*seed_samples, strict=True)))  # type: ignore[misc]
+        for seed_samples in samples
+    ]
 
 
 @torch.inference_mode(False)
@@ -86,44 +91,45 @@ def sample_pixels(
 def train_probe(
     task: ProbeTask, pixels: LabelledPixels, seed: int, schedule: Schedule
 ) -> nn.Linear:
-    """The probe of a seed: Adam, and a cosine that is stepped once in each iteration."""
-    features, labels = (t.clone() for t in pixels)
+    """Train the probe of a seed with Adam and a cosine schedule, stepped once per iteration."""
+    features, labels = (tensor.clone() for tensor in pixels)
     generator = torch.Generator().manual_seed(seed)
-    head = nn.Linear(features.shape[1], task.outputs)
+    probe = nn.Linear(features.shape[1], task.out_channels)
     with torch.no_grad():
-        reach = features.shape[1] ** -0.5
-        for parameter in head.parameters():
-            parameter.uniform_(-reach, reach, generator=generator)
-    head = head.to(features.device)
-    optimizer = torch.optim.Adam(head.parameters(), schedule.rate)
+        bound = features.shape[1] ** -0.5
+        for parameter in probe.parameters():
+            parameter.uniform_(-bound, bound, generator=generator)
+    probe = probe.to(features.device)
+    optimizer = torch.optim.Adam(probe.parameters(), schedule.learning_rate)
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, schedule.iterations)
     for _ in range(schedule.iterations):
-        chosen = torch.randint(len(features), (schedule.batch,), generator=generator)
-        loss = task.loss(head(features[chosen].float()), labels[chosen].to(features.device))
+        batch = torch.randint(len(features), (schedule.batch_size,), generator=generator)
+        loss = task.loss(probe(features[batch].float()), labels[batch].to(features.device))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         cosine.step()
-    return head.requires_grad_(False)
+    return probe.requires_grad_(False)
 
 
 @torch.inference_mode()
 def score_probes(
     task: ProbeTask,
-    heads: Sequence[nn.Linear],
-    split: FeatureDataset,
+    probes: Sequence[nn.Linear],
+    dataset: FeatureDataset,
     grid: FeatureGrid,
-    row: Candidate,
+    candidate: Candidate,
 ) -> list[dict[str, float]]:
-    """What each probe is worth on a split, its answers resized to every pixel of the images."""
-    weight = torch.cat([head.weight for head in heads])
-    bias = torch.cat([head.bias for head in heads])
-    scores = [task.score() for _ in heads]
-    for image, labels, coarse in split.walk(f"{row.label}: scoring"):
-        features = grid.frozen.standardised(coarse)
-        fine = grid.upsample(row.upsampler(grid.frozen, image, features), features, image)
-        answers = nn.functional.conv2d(fine.float(), weight[:, :, None, None], bias)
-        for one, answer in zip(scores, answers.split(task.outputs, 1), strict=True):
-            full = grid.in_pixels(answer, (image.shape[2], image.shape[3]))
-            one.update(full[0].cpu(), labels)
-    return [one.compute() for one in scores]
+    """Score each probe on a data set; predictions are resized to every pixel of the images."""
+    weight = torch.cat([probe.weight for probe in probes])
+    bias = torch.cat([probe.bias for probe in probes])
+    metrics = [task.create_metric() for _ in probes]
+    for image, labels, coarse in dataset.with_progress(f"{candidate.label}: scoring"):
+        fine = candidate.grid_features(grid, image, coarse)
+        predictions = nn.functional.conv2d(fine.float(), weight[:, :, None, None], bias)
+        for metric, prediction in zip(
+            metrics, predictions.split(task.out_channels, 1), strict=True
+        ):
+            full_size = grid.resize_to_image(prediction, (image.shape[2], image.shape[3]))
+            metric.update(full_size[0].cpu(), labels)
+    return [metric.compute() for metric in metrics]

@@ -1,4 +1,4 @@
-"""Probes as measures: trained on a row's features, or on the backbone's own and transferred."""
+"""Probes as measures: trained on a candidate's features, or transferred from the backbone's."""
 
 from collections.abc import Sequence
 
@@ -13,45 +13,55 @@ from unstride.evaluation.probe_tasks import create_probe_task
 SeedValues = dict[str, float]
 
 
-def measure_probe(bench: Benchmark, row: Candidate, seeds: Sequence[int]) -> list[SeedValues]:
-    """A probe is trained on the row's features, and scored on the row's features."""
-    return score_probes(
-        create_probe_task(bench.scoring.dataset), train_probes(bench, row, seeds, bench.grid),
-        bench.scoring, bench.grid, row,
-    )  # fmt: skip
+def measure_probe(
+    benchmark: Benchmark, candidate: Candidate, seeds: Sequence[int]
+) -> list[SeedValues]:
+    """Train a probe on the candidate's features, and score it on the candidate's features."""
+    probes = train_probes(benchmark, candidate, seeds, benchmark.grid)
+    return _score(benchmark, candidate, probes)
 
 
-def measure_transfer(bench: Benchmark, row: Candidate, seeds: Sequence[int]) -> list[SeedValues]:
-    """A probe is trained on the backbone's cells, and scored on the row's features.
+def measure_transfer(
+    benchmark: Benchmark, candidate: Candidate, seeds: Sequence[int]
+) -> list[SeedValues]:
+    """Train a probe on the backbone's cells, and score it on the candidate's features.
 
-    A cell's label is that of the pixel at its centre. What the probe loses against one trained
-    on the row's features shows how far the operator leaves the space of the backbone's.
+    The label of a cell is that of the pixel at its centre. What the probe loses against one that
+    is trained on the candidate's features shows how far the operator leaves the space of the
+    backbone's features.
     """
-    missing = [seed for seed in seeds if seed not in bench.cell_probes]
+    missing = [seed for seed in seeds if seed not in benchmark.coarse_probes]
     if missing:
-        cells = FeatureGrid(bench.frozen, bench.frozen.stride)
-        found = train_probes(bench, Candidate("cells", IdentityUpsampler()), missing, cells)
-        bench.cell_probes.update(zip(missing, found, strict=True))
-    trained = [bench.cell_probes[seed] for seed in seeds]
-    return score_probes(
-        create_probe_task(bench.scoring.dataset), trained, bench.scoring, bench.grid, row
-    )
+        backbone = benchmark.frozen_backbone
+        cells = FeatureGrid(backbone, backbone.stride)
+        trained = train_probes(benchmark, Candidate("cells", IdentityUpsampler()), missing, cells)
+        benchmark.coarse_probes.update(zip(missing, trained, strict=True))
+    probes = [benchmark.coarse_probes[seed] for seed in seeds]
+    return _score(benchmark, candidate, probes)
+
+
+def _score(
+    benchmark: Benchmark, candidate: Candidate, probes: Sequence[nn.Linear]
+) -> list[SeedValues]:
+    task = create_probe_task(benchmark.eval_features.dataset)
+    return score_probes(task, probes, benchmark.eval_features, benchmark.grid, candidate)
 
 
 class IdentityUpsampler(nn.Module):
-    """The backbone's features on their own grid, called as an upsampler is."""
+    """Returns the backbone's features on their own grid; called as an upsampler is."""
 
     def forward(self, features, guide=None, size=None):
-        """The features."""
+        """Return the features."""
         del guide, size
         return features
 
 
 def train_probes(
-    bench: Benchmark, row: Candidate, seeds: Sequence[int], grid: FeatureGrid
+    benchmark: Benchmark, candidate: Candidate, seeds: Sequence[int], grid: FeatureGrid
 ) -> list[nn.Linear]:
-    """A trained probe for each seed."""
-    task, schedule = create_probe_task(bench.training.dataset), bench.schedule
-    pixels = sample_pixels(task, bench.training, grid, row, seeds=seeds, schedule=schedule)
-    places = bench.progress(range(len(seeds)), f"{row.label}: probes")
-    return [train_probe(task, pixels[place], seeds[place], schedule) for place in places]
+    """Train a probe for each seed."""
+    dataset, schedule = benchmark.train_features, benchmark.schedule
+    task = create_probe_task(dataset.dataset)
+    pixels = sample_pixels(task, dataset, grid, candidate, seeds=seeds, schedule=schedule)
+    positions = benchmark.progress(range(len(seeds)), f"{candidate.label}: probes")
+    return [train_probe(task, pixels[i], seeds[i], schedule) for i in positions]

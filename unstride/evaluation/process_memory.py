@@ -1,8 +1,8 @@
-"""Peak memory of a call, as the kernel saw it; Linux only.
+"""Measures the peak memory of a call, as the kernel sees it; Linux only.
 
-Run as a program, it measures an upsampler in a process of its own:
+As a program, it measures a pickled call in a process of its own:
 
-    python -m unstride.evaluation.process_memory PICKLED  # prints the peak in bytes
+    python -m unstride.evaluation.process_memory PICKLED THREADS  # prints the peak in bytes
 """
 
 import ctypes
@@ -16,31 +16,38 @@ from typing import Any
 
 
 def proc_status_bytes(field: str) -> int:
-    """A line of /proc/self/status, in bytes; Linux only."""
+    """Read a line of /proc/self/status, in bytes; Linux only."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024
     raise OSError(f"/proc/self/status has no line {field}")
 
 
-def measure_peak(call: Callable[[], Any]) -> tuple[int, Any]:
-    """Growth of the resident peak during a second call, in bytes, and what it returned.
+def measure_peak(call: Callable[[], Any]) -> int:
+    """Measure by how many bytes the resident peak grows during a second call.
 
     The first call compiles and loads what is needed.
     """
     call()
-    ctypes.CDLL(None).malloc_trim(0)  # what the first call left behind would hide the second
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    ctypes.CDLL(None).malloc_trim(0)  # memory left by the first call would hide the second
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     before = proc_status_bytes("VmRSS")
     result = call()
-    return proc_status_bytes("VmHWM") - before, result
+    peak = proc_status_bytes("VmHWM") - before
+    del result
+    return peak
 
 
-def measure_peak_in_subprocess(call: Callable[[], Any]) -> int | None:
-    """The peak of a call in a process of its own, in bytes; None where it cannot be had.
+def measure_peak_in_subprocess(call: Callable[[], Any], num_threads: int = 1) -> int | None:
+    """Measure the peak of a call in a process of its own, in bytes.
 
-    It cannot be had of what cannot be pickled, such as a class that a function made, and on
-    systems other than Linux.
+    Args:
+        call: a call that can be pickled.
+        num_threads: number of torch's threads in that process. Default: 1.
+
+    Returns:
+        None where it cannot be measured: on systems other than Linux, and for calls that cannot
+        be pickled, such as an instance of a class that a function made.
     """
     if sys.platform != "linux":
         return None
@@ -50,16 +57,22 @@ def measure_peak_in_subprocess(call: Callable[[], Any]) -> int | None:
             path.write_bytes(pickle.dumps(call))
         except (pickle.PicklingError, AttributeError, TypeError):
             return None
-        command = [sys.executable, "-m", "unstride.evaluation.process_memory", str(path)]
-        done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        reason = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        module = "unstride.evaluation.process_memory"
+        command = [sys.executable, "-m", module, str(path), str(num_threads)]
+        process = subprocess.run(command, capture_output=True, text=True)
+    if process.returncode:
+        reason = (process.stderr.strip() or f"exit code {process.returncode}").splitlines()[-1]
         raise RuntimeError(f"memory could not be measured: {reason}")
-    return int(done.stdout.split()[-1])
+    return int(process.stdout.split()[-1])
+
+
+def main(pickled: str, num_threads: str) -> None:
+    """Measure a pickled call and print its peak in bytes."""
+    import torch
+
+    torch.set_num_threads(int(num_threads))
+    print(measure_peak(pickle.loads(Path(pickled).read_bytes())))
 
 
 if __name__ == "__main__":
-    import torch
-
-    torch.set_num_threads(1)
-    print(measure_peak(pickle.loads(Path(sys.argv[1]).read_bytes()))[0])
+    main(*sys.argv[1:])

@@ -1,10 +1,9 @@
-"""The table: means and spreads, differences from bilinear, and where they come from."""
+"""The table of results: means, standard deviations, differences from bilinear, and provenance."""
 
 import json
 import os
 import platform
 import statistics
-import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -16,146 +15,146 @@ from unstride.evaluation.candidates import Candidate
 from unstride.evaluation.measures import MEASURES
 from unstride.evaluation.runner import EvaluationResults
 from unstride.formats.atomic_write import atomic_write_text
+from unstride.training.run_card import git_commit
 
 BASELINE = "bilinear"
 
+Column = tuple[str, str, str]  # measure, data set, name of the value
 
-def table_columns(outcome: EvaluationResults) -> list[tuple[str, str, str]]:
-    """Measure, data set and value of each column, in the order they were measured."""
-    found: dict[tuple[str, str, str], None] = {}
-    for (measure, dataset, _), seeds in outcome.values.items():
-        found.update(dict.fromkeys((measure, dataset, value) for value in seeds[0]))
-    return list(found)
+
+def table_columns(results: EvaluationResults) -> list[Column]:
+    """Return the columns of the table, in the order in which they were measured."""
+    columns: dict[Column, None] = {}
+    for (measure, dataset, _), seeds in results.values.items():
+        columns.update(dict.fromkeys((measure, dataset, value) for value in seeds[0]))
+    return list(columns)
 
 
 def cell_statistics(
-    outcome: EvaluationResults, row: str, column: tuple[str, str, str]
+    results: EvaluationResults, label: str, column: Column
 ) -> dict[str, Any] | None:
-    """The mean, spread and seeds of a value, and its paired difference from bilinear."""
+    """Return the mean, standard deviation and values of a cell, or None if it is empty.
+
+    The paired difference from bilinear is included where bilinear was measured with as many seeds.
+    """
     measure, dataset, value = column
-    seeds = outcome.values.get((measure, dataset, row))
-    if seeds is None:
+    seeds = results.values.get((measure, dataset, label))
+    if seeds is None or any(value not in values for values in seeds):
         return None
-    if any(value not in one for one in seeds):
-        return None
-    numbers = [one[value] for one in seeds]
-    result = {"seeds": numbers, **mean_and_std(numbers, "mean", "spread")}
-    base = outcome.values.get((measure, dataset, BASELINE))
-    if base is not None and row != BASELINE and len(base) == len(seeds):
-        difference = [one[value] - two[value] for one, two in zip(seeds, base, strict=True)]
-        result |= mean_and_std(difference, "difference", "difference_spread")
-    return result
+    numbers = [values[value] for values in seeds]
+    cell = {"seeds": numbers, **mean_and_std(numbers, "mean", "spread")}
+    baseline = results.values.get((measure, dataset, BASELINE))
+    if baseline is not None and label != BASELINE and len(baseline) == len(seeds):
+        difference = [ours[value] - base[value] for ours, base in zip(seeds, baseline, strict=True)]
+        cell |= mean_and_std(difference, "difference", "difference_spread")
+    return cell
 
 
-def mean_and_std(numbers: Sequence[float], mean: str, spread: str) -> dict[str, float]:
-    """Their mean, and their standard deviation if there are several."""
-    found = {mean: statistics.fmean(numbers)}
-    return found | ({spread: statistics.stdev(numbers)} if len(numbers) > 1 else {})
+def mean_and_std(numbers: Sequence[float], mean_key: str, std_key: str) -> dict[str, float]:
+    """Return the mean, and the standard deviation if there are several numbers."""
+    mean = {mean_key: statistics.fmean(numbers)}
+    return mean | ({std_key: statistics.stdev(numbers)} if len(numbers) > 1 else {})
 
 
-def format_cell(found: dict[str, Any] | None, *, compared: bool) -> str:
-    """A cell of the table: "46.69 +- 0.30 (+1.73)"."""
-    if found is None:
+def format_cell(cell: dict[str, Any] | None, *, with_difference: bool) -> str:
+    """Format a cell of the table: "46.69 +- 0.30 (+1.73)"."""
+    if cell is None:
         return "-"
-    text = format_number(found["mean"])
-    if "spread" in found:
-        text += f" +- {format_number(found['spread'], found['mean'])}"
-    if compared and "difference" in found:
-        text += f" ({'+' if found['difference'] >= 0 else '-'}"
-        text += f"{format_number(abs(found['difference']), found['mean'])})"
+    text = format_number(cell["mean"])
+    if "spread" in cell:
+        text += f" +- {format_number(cell['spread'], cell['mean'])}"
+    if with_difference and "difference" in cell:
+        text += f" ({'+' if cell['difference'] >= 0 else '-'}"
+        text += f"{format_number(abs(cell['difference']), cell['mean'])})"
     return text
 
 
-def format_number(value: float, like: float | None = None) -> str:
-    """Two decimals of what is in percent, three of what is near one."""
-    size = abs(value if like is None else like)
+def format_number(value: float, magnitude: float | None = None) -> str:
+    """Format a number with the decimals of its magnitude: 2 for percentages, 3 near one."""
+    size = abs(value if magnitude is None else magnitude)
     return f"{value:.0f}" if size >= 1000 else f"{value:.2f}" if size >= 10 else f"{value:.3f}"
 
 
 def table_text(
-    outcome: EvaluationResults, rows: Sequence[Candidate]
+    results: EvaluationResults, candidates: Sequence[Candidate]
 ) -> tuple[list[str], list[list[str]]]:
-    """Headings, and the text of each row."""
-    shown = table_columns(outcome)
-    several = len({dataset for _, dataset, _ in shown}) > 1
-    heads = ["upsampler"]
-    for measure, dataset, value in shown:
+    """Return the headings, and the text of each row."""
+    columns = table_columns(results)
+    several = len({dataset for _, dataset, _ in columns}) > 1
+    headings = ["upsampler"]
+    for measure, dataset, value in columns:
         where = f" {dataset}" if several and dataset else ""
-        heads.append(f"{measure}{where}: {value}")
+        headings.append(f"{measure}{where}: {value}")
     lines = []
-    for row in rows:
-        label = f"{row.label} ({row.state})" if row.state else row.label
+    for candidate in candidates:
+        origin = f" ({candidate.weights_origin})" if candidate.weights_origin else ""
         cells = [
-            format_cell(cell_statistics(outcome, row.label, column), compared=_is_headline(column))
-            for column in shown
+            format_cell(
+                cell_statistics(results, candidate.label, column),
+                with_difference=_is_compared(column),
+            )
+            for column in columns
         ]
-        lines.append([label, *cells])
-    return heads, lines
+        lines.append([candidate.label + origin, *cells])
+    return headings, lines
 
 
-def _is_headline(column: tuple[str, str, str]) -> bool:
+def _is_compared(column: Column) -> bool:
     measure, _, value = column
-    return value in MEASURES[measure].headline
+    return value in MEASURES[measure].compared_values
 
 
-def provenance(command: str, seeds: int, wall: float) -> dict[str, Any]:
-    """Where the numbers come from."""
+def provenance(command: str, num_seeds: int, wall_seconds: float) -> dict[str, Any]:
+    """Describe where the numbers come from: command, commit, seeds, machine, versions and time."""
     versions = {name: version(name) for name in ("torch", "timm", "numba")}
     return {
         "command": command,
         "commit": git_commit(),
-        "seeds": list(range(seeds)),
+        "seeds": list(range(num_seeds)),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
         f"{torch.get_num_threads()} threads",
         "versions": {"unstride": version("unstride"), "python": platform.python_version()}
         | versions,
-        "wall_seconds": round(wall, 1),
+        "wall_seconds": round(wall_seconds, 1),
     }
 
 
-def git_commit() -> str:
-    """Of the repository that this file lies in, "unknown" where there is none."""
-    command = ["git", "describe", "--always", "--dirty"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent)
-    except OSError:
-        return "unknown"
-    return done.stdout.strip() or "unknown"
-
-
 def write_tables(
-    outcome: EvaluationResults, rows: Sequence[Candidate], origin: dict[str, Any], out: Path
+    results: EvaluationResults,
+    candidates: Sequence[Candidate],
+    provenance: dict[str, Any],
+    out: Path,
 ) -> None:
-    """OUT/table.md and OUT/table.json."""
-    heads, lines = table_text(outcome, rows)
-    rule = ["---"] * len(heads)
-    table = "\n".join("| " + " | ".join(line) + " |" for line in [heads, rule, *lines])
+    """Write OUT/table.md and OUT/table.json."""
+    headings, lines = table_text(results, candidates)
+    rule = ["---"] * len(headings)
+    table = "\n".join("| " + " | ".join(line) + " |" for line in [headings, rule, *lines])
     notes = [
         "Means and standard deviations over the seeds; in brackets the difference from bilinear.",
-        *(f"Failed: {line}" for line in outcome.failed),
-        f"`{origin['command']}`, commit {origin['commit']}, {origin['machine']}, "
-        f"torch {origin['versions']['torch']}, {origin['wall_seconds']:.0f} s",
+        *(f"Failed: {failure}" for failure in results.failures),
+        f"`{provenance['command']}`, commit {provenance['commit']}, {provenance['machine']}, "
+        f"torch {provenance['versions']['torch']}, {provenance['wall_seconds']:.0f} s",
     ]
     atomic_write_text(out / "table.md", table + "\n\n" + "\n\n".join(notes) + "\n")
     cells = [
         {
-            "row": row.label, "state": row.state, "measure": column[0], "dataset": column[1],
-            "value": column[2], **found,
+            "row": candidate.label, "state": candidate.weights_origin, "measure": column[0],
+            "dataset": column[1], "value": column[2], **cell,
         }
-        for row in rows
-        for column in table_columns(outcome)
-        if (found := cell_statistics(outcome, row.label, column)) is not None
+        for candidate in candidates
+        for column in table_columns(results)
+        if (cell := cell_statistics(results, candidate.label, column)) is not None
     ]  # fmt: skip
-    content = {"cells": cells, "failed": outcome.failed, **origin}
+    content = {"cells": cells, "failed": results.failures, **provenance}
     atomic_write_text(out / "table.json", json.dumps(content, indent=1))
 
 
-def print_table(outcome: EvaluationResults, rows: Sequence[Candidate], console) -> None:
-    """The table on the terminal."""
+def print_table(results: EvaluationResults, candidates: Sequence[Candidate], console) -> None:
+    """Print the table on a rich console."""
     from rich.table import Table
 
-    heads, lines = table_text(outcome, rows)
-    table = Table(*heads)
+    headings, lines = table_text(results, candidates)
+    table = Table(*headings)
     for line in lines:
         table.add_row(*line)
     console.print(table)

@@ -1,4 +1,4 @@
-"""Results on disk: one JSON file for each measure, row and seed, whole or not at all."""
+"""Stores results on disk: one JSON file for each measure, candidate and seed."""
 
 import hashlib
 import json
@@ -10,41 +10,41 @@ from unstride.formats.atomic_write import atomic_write_text
 
 
 class ResultStore:
-    """The finished results in a folder, found again by everything that they depend on.
+    """The finished results in a folder, each found by a key of everything it depends on.
+
+    A file is written completely or not at all.
 
     Args:
-        folder: made with the first result.
+        folder: folder of the results. Created with the first result.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def load(self, options: dict[str, Any]) -> dict[str, Any] | None:
-        """The result with these options, or None if it is not there or not readable."""
+    def load(self, key: dict[str, Any]) -> dict[str, Any] | None:
+        """Load the result with this key, or return None if it is missing or not readable."""
         try:
-            found = json.loads(self.path(options).read_text())
+            result = json.loads(self.result_path(key).read_text())
         except (OSError, ValueError):
             return None
-        same = isinstance(found, dict) and found.get("options") == as_json(options)
-        return found if same else None
+        has_key = isinstance(result, dict) and result.get("options") == as_json(key)
+        return result if has_key else None
 
-    def save(
-        self, options: dict[str, Any], values: dict[str, float], seconds: float
-    ) -> dict[str, Any]:
+    def save(self, key: dict[str, Any], values: dict[str, float], seconds: float) -> dict[str, Any]:
         """Write a result, and return it as `load` will."""
-        result = {"values": values, "seconds": round(seconds, 1), "options": as_json(options)}
-        atomic_write_text(self.path(options), json.dumps(result, indent=1))
+        result = {"values": values, "seconds": round(seconds, 1), "options": as_json(key)}
+        atomic_write_text(self.result_path(key), json.dumps(result, indent=1))
         return result
 
-    def path(self, options: dict[str, Any]) -> Path:
-        """MEASURE.DATASET.ROW.SEED.DIGEST.json; options that differ have files that differ."""
-        text = json.dumps(as_json(options), sort_keys=True)
+    def result_path(self, key: dict[str, Any]) -> Path:
+        """MEASURE.DATASET.ROW.SEED.DIGEST.json; keys that differ have files that differ."""
+        text = json.dumps(as_json(key), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        words = (str(options[k]) for k in ("measure", "dataset", "row", "seed"))
-        name = ".".join(re.sub(r"[^\w=-]+", "_", word)[:60] for word in words)
+        parts = (str(key[name]) for name in ("measure", "dataset", "row", "seed"))
+        name = ".".join(re.sub(r"[^\w=-]+", "_", part)[:60] for part in parts)
         return self.folder / f"{name}.{digest}.json"
 
 
-def as_json(options: dict[str, Any]) -> dict[str, Any]:
-    """The options as they come back from a file."""
-    return json.loads(json.dumps(options, default=str))
+def as_json(key: dict[str, Any]) -> dict[str, Any]:
+    """Return a key as it comes back from a file."""
+    return json.loads(json.dumps(key, default=str))

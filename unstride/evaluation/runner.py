@@ -1,4 +1,4 @@
-"""Every row by every measure: resumable, and a row that fails spoils no other."""
+"""Runs every measure on every candidate; resumes where it stopped and survives failures."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,110 +12,117 @@ from unstride.evaluation.measures import MEASURES, Measure
 from unstride.evaluation.results import ResultStore
 from unstride.saving.fingerprint import weights_fingerprint
 
-PROTOCOL_VERSION = 1  # of the protocol; results of another are computed again
+PROTOCOL_VERSION = 2  # results of another version are computed again
 
-ResultKey = tuple[str, str, str]  # measure, data set and row
+ResultKey = tuple[str, str, str]  # measure, data set, label of the candidate
 
 
 @dataclass
 class EvaluationResults:
-    """What was found.
+    """The results of an evaluation.
 
     Attributes:
-        values: of each seed, by name.
-        seconds: of computing, when it was computed, summed over the seeds.
-        failed: rows that could not be measured, each with the reason.
+        values: values of each seed, by name.
+        seconds: computing time when it was computed, summed over the seeds.
+        failures: one line for each candidate that could not be measured, with the reason.
     """
 
     values: dict[ResultKey, list[dict[str, float]]] = field(default_factory=dict)
     seconds: dict[ResultKey, float] = field(default_factory=dict)
-    failed: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
 
 def run_measures(
-    benches: Sequence[Benchmark],
-    rows: Sequence[Candidate],
+    benchmarks: Sequence[Benchmark],
+    candidates: Sequence[Candidate],
     measures: Sequence[str],
     *,
-    seeds: int,
+    num_seeds: int,
     out: Path,
-    say: Callable[[str], Any] = lambda _: None,
+    log: Callable[[str], Any] = lambda _: None,
 ) -> EvaluationResults:
     """Measure what is not in `out` yet.
 
     Args:
-        benches: data sets; each measure is taken on those of its kind, one that needs none once.
-        rows: what is measured.
-        measures: names of MEASURES.
-        seeds: 0 to this, exclusive.
+        benchmarks: the data sets. Each measure runs on those with its kind of labels; a measure
+            that needs no data set runs once.
+        candidates: what is measured.
+        measures: names from MEASURES.
+        num_seeds: number of seeds; they are 0, 1, ...
         out: folder of the results.
-        say: told of each row that is done, or why it is not.
+        log: called with one line for each candidate that is done or has failed.
     """
-    outcome, store = EvaluationResults(), ResultStore(out / "results")
-    for name in measures:
-        kinds = MEASURES[name].kinds
-        fitting = [bench for bench in benches if bench.kind in kinds] if kinds else benches[:1]
-        for bench in fitting:
-            options = cache_key(bench, name)
-            for row in rows:
-                key = name, bench.name if kinds else "", row.label
-                where = " on ".join(filter(None, key[:2]))
+    results, store = EvaluationResults(), ResultStore(out / "results")
+    for measure_name in measures:
+        kinds = MEASURES[measure_name].label_kinds
+        fitting = [b for b in benchmarks if b.label_kind in kinds] if kinds else benchmarks[:1]
+        for benchmark in fitting:
+            key = cache_key(benchmark, measure_name)
+            for candidate in candidates:
+                where = measure_name, benchmark.dataset_name if kinds else ""
+                title = " on ".join(filter(None, where))
                 try:
                     found = load_or_measure(
-                        bench, name, row, seeds=seeds, store=store, options=options
+                        benchmark,
+                        measure_name,
+                        candidate,
+                        num_seeds=num_seeds,
+                        store=store,
+                        key=key,
                     )
-                except Exception as error:  # of a user's operator it may be any
-                    outcome.failed.append(f"{row.label}, {where}: {error_message(error)}")
-                    say(f"failed: {outcome.failed[-1]}")
+                except Exception as error:  # a user's operator may raise anything
+                    results.failures.append(f"{candidate.label}, {title}: {error_message(error)}")
+                    log(f"failed: {results.failures[-1]}")
                     continue
-                outcome.values[key] = [one["values"] for one in found]
-                outcome.seconds[key] = sum(one["seconds"] for one in found)
-                say(f"{where}: {row.label}: {outcome.seconds[key]:.0f} s")
-    return outcome
+                seconds = sum(result["seconds"] for result in found)
+                results.values[*where, candidate.label] = [result["values"] for result in found]
+                results.seconds[*where, candidate.label] = seconds
+                log(f"{title}: {candidate.label}: {seconds:.0f} s")
+    return results
 
 
-def cache_key(bench: Benchmark, name: str) -> dict[str, Any]:
-    """All but the row and the seed that a result depends on."""
-    measure = MEASURES[name]
-    options = {
-        "version": PROTOCOL_VERSION, "measure": name, "dataset": "",
-        "backbone": getattr(bench.backbone, "name", type(bench.backbone).__name__),
-        "stride": bench.backbone.stride,
-        "tensors of the backbone": weights_fingerprint(bench.backbone),
+def cache_key(benchmark: Benchmark, measure_name: str) -> dict[str, Any]:
+    """Return everything but the candidate and the seed that a result depends on."""
+    measure = MEASURES[measure_name]
+    key = {
+        "version": PROTOCOL_VERSION, "measure": measure_name, "dataset": "",
+        "backbone": getattr(benchmark.backbone, "name", type(benchmark.backbone).__name__),
+        "stride": benchmark.backbone.stride,
+        "tensors of the backbone": weights_fingerprint(benchmark.backbone),
     }  # fmt: skip
-    if measure.kinds:
-        options |= bench.described()
-    if measure.trained:
-        options["schedule"] = repr(bench.schedule)
-    return options
+    if measure.label_kinds:
+        key |= benchmark.cache_key()
+    if measure.depends_on_schedule:
+        key["schedule"] = repr(benchmark.schedule)
+    return key
 
 
 def load_or_measure(
-    bench: Benchmark,
-    name: str,
-    row: Candidate,
+    benchmark: Benchmark,
+    measure_name: str,
+    candidate: Candidate,
     *,
-    seeds: int,
+    num_seeds: int,
     store: ResultStore,
-    options: dict[str, Any],
+    key: dict[str, Any],
 ) -> list[dict[str, Any]]:
-    """The results of all seeds, found in the store or computed and put there."""
-    measure: Measure = MEASURES[name]
-    wanted = range(seeds if measure.seeded else 1)
-    full = {seed: options | row.described() | {"seed": seed} for seed in wanted}
-    found = {seed: store.load(full[seed]) for seed in wanted}
-    missing = [seed for seed in wanted if found[seed] is None]
+    """Return the results of all seeds; those missing in the store are measured and stored."""
+    measure: Measure = MEASURES[measure_name]
+    seeds = range(num_seeds if measure.depends_on_seed else 1)
+    seed_keys = {seed: key | candidate.cache_key() | {"seed": seed} for seed in seeds}
+    results = {seed: store.load(seed_keys[seed]) for seed in seeds}
+    missing = [seed for seed in seeds if results[seed] is None]
     if missing:
         start = time.perf_counter()
-        values = measure.run(bench, row, missing)
+        values = measure.run(benchmark, candidate, missing)
         seconds = (time.perf_counter() - start) / len(missing)
-        for seed, value in zip(missing, values, strict=True):
-            found[seed] = store.save(full[seed], value, seconds)
-    return [result for seed in wanted if (result := found[seed]) is not None]
+        for seed, seed_values in zip(missing, values, strict=True):
+            results[seed] = store.save(seed_keys[seed], seed_values, seconds)
+    return [result for seed in seeds if (result := results[seed]) is not None]
 
 
 def error_message(error: Exception) -> str:
-    """One line that says what went wrong."""
+    """Describe an error in one line."""
     text = next(iter(str(error).splitlines()), "")
-    known = isinstance(error, ValueError | OSError) and text
-    return text if known else f"{type(error).__name__} {text}".strip()
+    explains_itself = isinstance(error, ValueError | OSError) and text
+    return text if explains_itself else f"{type(error).__name__} {text}".strip()

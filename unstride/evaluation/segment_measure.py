@@ -1,4 +1,4 @@
-"""Do the features of two pixels tell whether people put them into different segments?"""
+"""Measures whether the features of two pixels tell if people put them into different segments."""
 
 from collections.abc import Sequence
 
@@ -6,20 +6,21 @@ import torch
 
 from unstride.evaluation.benchmark import Benchmark
 from unstride.evaluation.candidates import Candidate
-from unstride.evaluation.frozen_features import pixel_features
 from unstride.metrics import SegmentSeparation
 
 
 @torch.inference_mode()
 def measure_segments(
-    bench: Benchmark, row: Candidate, seeds: Sequence[int]
+    benchmark: Benchmark, candidate: Candidate, seeds: Sequence[int]
 ) -> list[dict[str, float]]:
-    """The AUC of `SegmentSeparation` in percent, on features of every pixel; seeds draw pairs."""
+    """Measure the AUC of `SegmentSeparation` in percent, on features of every pixel.
+
+    The seeds draw the pairs of pixels.
+    """
     metrics = [SegmentSeparation(seed=seed) for seed in seeds]
-    for image, regions, coarse in bench.scoring.walk(f"{row.label}: segments"):
-        features = bench.frozen.standardised(coarse)
-        up = row.upsampler(bench.frozen, image, features)
-        fine = pixel_features(bench.frozen, up, features, image)[0]
+    images = benchmark.eval_features.with_progress(f"{candidate.label}: segments")
+    for image, regions, coarse in images:
+        fine = candidate.pixel_features(benchmark.frozen_backbone, image, coarse)[0]
         for metric in metrics:
             metric.update(fine.cpu(), regions)
     return [

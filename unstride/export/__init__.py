@@ -1,1 +1,1 @@
-"""Models as files for other programs, one file a format."""
+"""Exports models to files for other programs: one file for each format."""

@@ -1,4 +1,4 @@
-"""ONNX, with the operations written out in standard operators: every runtime can read it."""
+"""Exports models to ONNX with standard operators only, so that every runtime can read them."""
 
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,24 @@ from unstride.ops import decompositions
 
 
 def export_onnx(
-    module: nn.Module, example: tuple[Tensor, ...], path: str | Path, dynamic_shapes: Any = None
+    module: nn.Module,
+    example_inputs: tuple[Tensor, ...],
+    path: str | Path,
+    dynamic_shapes: Any = None,
 ) -> None:
-    """Write a module as ONNX; it appears whole or not at all. Needs the extra "onnx".
+    """Write a module to an ONNX file, whole or not at all. Needs the extra "onnx".
 
     Args:
         module: in the mode, training or evaluation, that is to be exported.
-        example: what the module is called with.
-        path: of the file.
-        dynamic_shapes: which sizes may differ from the example's, as `torch.export` takes it.
+        example_inputs: positional arguments with which the module can be called.
+        path: output file.
+        dynamic_shapes: sizes that may differ from those of the example inputs, in the format of
+            `torch.export.export`. Default: all sizes are fixed.
     """
-    program = torch.export.export(module, example, dynamic_shapes=dynamic_shapes)
+    program = torch.export.export(module, example_inputs, dynamic_shapes=dynamic_shapes)
     onnx = torch.onnx.export(
         program.run_decompositions(decompositions()), dynamo=True, verbose=False
     )
     assert onnx is not None
-    with atomic_path(Path(path)) as beside:
-        onnx.save(beside)
+    with atomic_path(Path(path)) as temporary:
+        onnx.save(temporary)

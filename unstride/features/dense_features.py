@@ -1,4 +1,4 @@
-"""Photo in, pixel-resolution features out: a backbone and an upsampler, aligned to the pixel."""
+"""Extracts features at pixel resolution: a backbone and an upsampler, aligned to the pixel."""
 
 from collections.abc import Sequence
 from math import prod
@@ -9,11 +9,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from unstride.backbones.padding import pad_image
 from unstride.backbones.timm_backbone import Backbone, create_backbone
 from unstride.saving.configuration import build, describe
-from unstride.saving.folder import CONFIG_NAME, WEIGHTS_NAME, load_weights, naming_file, read_config, save_model
+from unstride.saving.folder import (
+    CONFIG_NAME,
+    WEIGHTS_NAME,
+    load_weights,
+    naming_file,
+    read_config,
+    save_model,
+)
 from unstride.saving.huggingface import download_folder, upload_folder
-from unstride.backbones.padding import pad_image
 from unstride.tiling.memory_budget import remaining_memory
 from unstride.tiling.padded_tiles import PaddedTiles, padded_output_size
 from unstride.upsamplers import Upsampler
@@ -22,12 +29,12 @@ from unstride.upsamplers import Upsampler
 class DenseFeatures(nn.Module):
     """Features of an image at any size: pad to the backbone's grid, upsample, crop.
 
-    A feature of pixel (y, x) of the result describes the same place of the image, whatever the
-    image's size: the padding that the backbone needed is upsampled too and then cropped away.
+    The feature of pixel (y, x) describes the same place of the image, whatever the image's size:
+    the padding for the backbone is upsampled too and then cropped away.
 
     Args:
-        backbone: of `create_backbone`.
-        upsampler: of `create_upsampler`, or any module called in the same way.
+        backbone: from `create_backbone`.
+        upsampler: from `create_upsampler`, or any module called in the same way.
     """
 
     backbone: Any
@@ -41,16 +48,16 @@ class DenseFeatures(nn.Module):
         image: Float[Tensor, "b 3 h w"],
         size: tuple[int, int] | None = None,
         *,
-        memory: int | None = None,
+        memory_limit: int | None = None,
     ) -> Float[Tensor, "b c H W"]:
-        """Features at `size`, by default one for each pixel.
+        """Extract features and upsample them to `size`.
 
         Args:
             image: RGB in [0, 1], of any size.
-            size: rows and columns of the result.
-            memory: as for `upsample`; the backbone takes what it takes.
+            size: rows and columns of the result. Default: those of the image.
+            memory_limit: as for `upsample`; it does not limit the backbone.
         """
-        return self.upsample(self.backbone(image), image, size, memory=memory)
+        return self.upsample(self.backbone(image), image, size, memory_limit=memory_limit)
 
     def upsample(
         self,
@@ -58,69 +65,74 @@ class DenseFeatures(nn.Module):
         image: Float[Tensor, "b 3 h w"],
         size: tuple[int, int] | None = None,
         *,
-        memory: int | None = None,
+        memory_limit: int | None = None,
     ) -> Float[Tensor, "b c H W"]:
-        """What `forward` does once the backbone has answered with `features`.
+        """Upsample features that the backbone already computed.
 
         Args:
-            features: of the padded image.
+            features: backbone features of the padded image.
             image: RGB in [0, 1].
-            size: rows and columns of the result.
-            memory: bytes that the process may have in all, the result among them; the upsampler
-                then runs in tiles, without gradients. By default it runs in one piece.
+            size: rows and columns of the result. Default: those of the image.
+            memory_limit: bytes that the process may use in all, including the result; the
+                upsampler then runs in tiles, without gradients. Default: it runs in one piece.
 
         Raises:
-            ValueError: if that is too little.
+            ValueError: if the memory limit is too small for the smallest tile.
         """
-        real = image.shape[2], image.shape[3]
-        size = real if size is None else size
-        if memory is not None:
+        image_size = image.shape[2], image.shape[3]
+        size = image_size if size is None else size
+        if memory_limit is not None:
             shape = (*features.shape[:2], *size)
-            left = remaining_memory(memory, features.device) - prod(shape) * features.itemsize
-            pieces, result = self.pieces(features, image, size, left), features.new_empty(shape)
-            for piece in pieces:
-                result[:, :, piece.rows, piece.columns] = piece.features
+            remaining = remaining_memory(memory_limit, features.device)
+            tile_memory = remaining - prod(shape) * features.itemsize
+            tiles = self.iter_tiles(features, image, size, tile_memory)
+            result = features.new_empty(shape)
+            for tile in tiles:
+                result[:, :, tile.rows, tile.columns] = tile.features
             return result
-        padded = self.backbone.padded_size(real)
-        reach, direct = padded_output_size(padded, real, size)
-        fine = self.upsampler(features, pad_image(image, padded), reach)
-        if direct:
+        padded_size = self.backbone.padded_size(image_size)
+        padded_output = padded_output_size(padded_size, image_size, size)
+        fine = self.upsampler(features, pad_image(image, padded_size), padded_output.size)
+        if padded_output.is_crop_enough:
             return fine[:, :, : size[0], : size[1]]
-        return interpolate(fine[:, :, : real[0], : real[1]], size, mode="bilinear", antialias=True)
+        cropped = fine[:, :, : image_size[0], : image_size[1]]
+        return interpolate(cropped, size, mode="bilinear", antialias=True)
 
-    def pieces(
+    def iter_tiles(
         self,
         features: Float[Tensor, "b c gh gw"],
         image: Float[Tensor, "b 3 h w"],
         size: tuple[int, int],
-        left: int | None = None,
+        tile_memory: int | None = None,
     ) -> PaddedTiles:
-        """The same, to iterate over: each piece has its rows, its columns and its features.
+        """The result of `upsample` as an iterable: each tile has rows, columns and features.
 
         Args:
-            features: of the padded image.
+            features: backbone features of the padded image.
             image: RGB in [0, 1].
             size: rows and columns of the result.
-            left: bytes that a piece may take, with all that is needed to compute it.
+            tile_memory: bytes that a tile may take, including all that is needed to compute it.
+                Default: no limit.
 
         Raises:
-            ValueError: if no piece is that small.
+            ValueError: if the smallest tile takes more.
         """
-        real = image.shape[2], image.shape[3]
-        padded = self.backbone.padded_size(real)
+        image_size = image.shape[2], image.shape[3]
+        padded_size = self.backbone.padded_size(image_size)
         return PaddedTiles(
-            self.upsampler, features, pad_image(image, padded), padded_output_size(padded, real, size),
-            real=real, size=size, room=left,
+            self.upsampler, features, pad_image(image, padded_size),
+            padded_output_size(padded_size, image_size, size),
+            image_size=image_size, size=size, memory_limit=tile_memory,
         )  # fmt: skip
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json, all tensors as model.safetensors and a model card into a folder.
 
         Args:
-            folder: made if need be; a README.md that is there stays.
+            folder: output folder. Created if it does not exist. An existing README.md is kept.
 
         Raises:
-            ValueError: if the backbone is not of `create_backbone`.
+            ValueError: if the backbone is not from `create_backbone`.
         """
         save_model(folder, self.to_config(), self)
 
@@ -142,16 +154,18 @@ class DenseFeatures(nn.Module):
     @classmethod
     def from_pretrained(
         cls,
-        where: str | Path,
+        folder_or_repo: str | Path,
         *,
         revision: str | None = None,
         classes: Sequence[type[Upsampler]] = (),
     ) -> "DenseFeatures":
-        """The model that `save_pretrained` wrote; arguments as of `unstride.from_pretrained`."""
-        folder = download_folder(where, revision)
+        """Load what `save_pretrained` wrote; arguments as for `unstride.from_pretrained`."""
+        folder = download_folder(folder_or_repo, revision)
         config = read_config(folder)
         if "backbone" not in config:
-            raise ValueError(f"{where} holds a {config.get('upsampler')} without a backbone")
+            raise ValueError(
+                f"{folder_or_repo} holds a {config.get('upsampler')} without a backbone"
+            )
         with naming_file(folder / CONFIG_NAME):
             backbone, upsampler = config["backbone"], build(config["upsampler"], classes)
             stride = backbone["stride"]
@@ -160,7 +174,11 @@ class DenseFeatures(nn.Module):
         return model.eval()
 
     def push_to_hub(
-        self, repository: str, *, private: bool | None = None, message: str = "Upload with unstride"
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        commit_message: str = "Upload with unstride",
     ) -> str:
-        """Upload what `save_pretrained` writes; arguments and errors as of `Upsampler`'s."""
-        return upload_folder(self.save_pretrained, repository, private=private, message=message)
+        """Upload what `save_pretrained` writes; arguments and errors as for `Upsampler`."""
+        return upload_folder(self.save_pretrained, repo_id, private=private, commit_message=commit_message)

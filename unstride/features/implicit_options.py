@@ -1,71 +1,73 @@
-"""Options of a fit of FeatUp's implicit network, and the sets of them that have a name.
+"""Options for fitting FeatUp's implicit network, and named sets of them.
 
-"paper" is Fu et al., "FeatUp", ICLR 2024, arXiv:2403.10516, and where that is silent its code,
-commit 6b5a6c0; "released" is that code. Both with what is always different here: channels are
-standardised before PCA, gradients are clipped to length 1, and the magnitude is read off the
-features, where the code fits a channel of its own to it.
+"paper" is Fu et al., "FeatUp", ICLR 2024, arXiv:2403.10516, and its code, commit 6b5a6c0, where
+the paper is silent; "released" is that code. Three things always differ here: channels are
+standardised before PCA, gradients are clipped to length 1, and the magnitude is computed from the
+features, where the code fits a separate channel to it.
 """
 
 from dataclasses import dataclass, replace
-from dataclasses import replace
 
 POSITIVE_OPTIONS = (
-    "steps", "patience", "views", "held_out", "drawn", "components", "fineness", "samples",
+    "steps", "patience", "views", "held_out", "views_per_step", "components", "pixels_per_cell",
+    "samples",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class ImplicitOptions:
-    """How a network is fitted.
+    """How the network is fitted to an image.
 
     Args:
-        start: "bilinear": the network adds to bilinear's features, at first nothing; "nothing":
-            it says all, as published.
-        steps: of the optimiser, at most.
-        patience: looks at the held-out views, 20 steps apart, without an error 0.5 % lower than
-            the lowest before, after which the fit ends; the result is that of the lowest.
-        views: of the image to learn from.
-        held_out: views to stop by, beside those.
-        drawn: views in a step.
+        base: what the network adds to. "bilinear": it adds to bilinearly upsampled features and
+            starts at zero; "nothing": it predicts the whole features, as published.
+        steps: maximum number of optimiser steps.
+        patience: the fit ends after this many checks in a row, 20 steps apart, without a held-out
+            error at least 0.5 % below the lowest before. The state with the lowest error is kept.
+        views: views of the image to learn from.
+        held_out: additional views for early stopping.
+        views_per_step: views drawn in each step.
         pad: how far views reach beyond the image, in cells of the backbone's grid.
-        zoom: greatest magnification of a view.
-        components: of the features, by PCA of standardised channels.
-        highest: exponent of the network's highest frequency; the lowest is exp(-2).
-        dropout: share of the network's channels.
-        fineness: pixels of the network's map to a cell, along each axis.
-        comb: whether a step looks at single pixels of the image, anew each time, so that any
-            resolution can be asked for; or, as published, always at averages of them.
-        samples: of that map to a cell of a view, along each axis.
+        zoom: largest magnification of a view.
+        components: number of features after PCA of the standardised channels.
+        max_log_frequency: natural logarithm of the network's highest frequency; the lowest
+            frequency is exp(-2).
+        dropout: share of the network's channels that are dropped.
+        pixels_per_cell: pixels of the network's map per cell, along each axis.
+        sample_pixels: whether each step evaluates the network at single pixels of the image,
+            different ones in each step, so that it can be evaluated at any resolution; otherwise
+            always at averages of pixels, as published.
+        samples: samples of the map per cell of a view, along each axis.
         downsampler: from the samples to the view's cells: "blur" or "attention_pool".
-        kernel: side of the downsampler's window, in cells.
+        kernel_cells: side of the downsampler's window, in cells.
         smoothness: weight of the total variation of the features' magnitude.
-        pin: weight of the squared difference between the map and its blur.
+        blur_weight: weight of the squared difference between the map and its blurred copy.
         learning_rate: of NAdam.
     """
 
-    start: str = "bilinear"
+    base: str = "bilinear"
     steps: int = 200
     patience: int = 4
     views: int = 128
     held_out: int = 16
-    drawn: int = 6
+    views_per_step: int = 6
     pad: float = 1.0
     zoom: float = 1.8
     components: int = 128
-    highest: float = 6.0
+    max_log_frequency: float = 6.0
     dropout: float = 0.1
-    fineness: int = 8
-    comb: bool = True
+    pixels_per_cell: int = 8
+    sample_pixels: bool = True
     samples: int = 4
     downsampler: str = "blur"
-    kernel: float = 1.0
+    kernel_cells: float = 1.0
     smoothness: float = 0.05
-    pin: float = 0.0
+    blur_weight: float = 0.0
     learning_rate: float = 5e-3
 
     def __post_init__(self):
-        if self.start not in ("bilinear", "nothing"):
-            raise ValueError(f"start must be bilinear or nothing, got {self.start!r}")
+        if self.base not in ("bilinear", "nothing"):
+            raise ValueError(f"base must be bilinear or nothing, got {self.base!r}")
         if self.downsampler not in ("blur", "attention_pool"):
             raise ValueError(
                 f"downsampler must be blur or attention_pool, got {self.downsampler!r}"
@@ -78,22 +80,26 @@ class ImplicitOptions:
 
 
 PAPER_OPTIONS = ImplicitOptions(
-    start="nothing", steps=1200, views=3000, drawn=10, pad=1.9, highest=10.0, comb=False,
-    kernel=1.8, learning_rate=2e-3,
+    base="nothing", steps=1200, views=3000, views_per_step=10, pad=1.9, max_log_frequency=10.0,
+    sample_pixels=False, kernel_cells=1.8, learning_rate=2e-3,
 )  # fmt: skip
 VARIANTS = {
     "default": ImplicitOptions(),
     "paper": PAPER_OPTIONS,
-    "released": replace(PAPER_OPTIONS, dropout=0.2, pin=0.1, downsampler="attention_pool"),
+    "released": replace(PAPER_OPTIONS, dropout=0.2, blur_weight=0.1, downsampler="attention_pool"),
 }
 
 
 def variant_options(variant: str, options: dict) -> ImplicitOptions:
-    """A variant with some options changed."""
+    """The options of a variant, with some of them replaced.
+
+    Raises:
+        ValueError: if there is no such variant or option.
+    """
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
-    known = ImplicitOptions.__dataclass_fields__
+    names = ImplicitOptions.__dataclass_fields__
     for name in options:
-        if name not in known:
-            raise ValueError(f"options must be of {', '.join(known)}, got {name!r}")
+        if name not in names:
+            raise ValueError(f"options must be among {', '.join(names)}, got {name!r}")
     return replace(VARIANTS[variant], **options)

@@ -10,12 +10,15 @@ from unstride.upsamplers import Upsampler
 
 
 def from_pretrained(
-    where: str | Path, *, revision: str | None = None, classes: Sequence[type[Upsampler]] = ()
+    folder_or_repo: str | Path,
+    *,
+    revision: str | None = None,
+    classes: Sequence[type[Upsampler]] = (),
 ) -> Upsampler | DenseFeatures:
     """Load an upsampler or dense features that `save_pretrained` wrote, in evaluation mode.
 
     Args:
-        where: a folder, or a repository USER/NAME of the Hugging Face Hub.
+        folder_or_repo: a folder, or a repository USER/NAME on the Hugging Face Hub.
         revision: branch, tag or commit of the repository.
         classes: user-defined upsamplers that the configuration may name.
 
@@ -23,7 +26,7 @@ def from_pretrained(
         ValueError: if a file is missing or damaged, or the weights do not fit the configuration.
         OSError: if the repository cannot be downloaded.
     """
-    folder = download_folder(where, revision)
+    folder = download_folder(folder_or_repo, revision)
     if "backbone" in read_config(folder):
         return DenseFeatures.from_pretrained(folder, classes=classes)
     return Upsampler.from_pretrained(folder, classes=classes)

@@ -1,1 +1,1 @@
-"""Files in, files out: images, labels, features, COCO. Nothing in a file is trusted."""
+"""Reads and writes files: images, labels, features, COCO. File contents are never trusted."""

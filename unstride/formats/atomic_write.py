@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Writes files so that they appear whole or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -8,19 +8,25 @@ from pathlib import Path
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A path beside `path`, which the file written there gets if nothing goes wrong."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    """A temporary path beside `path`. The file written there is renamed to `path` on success."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        yield beside
-        with open(beside, "rb") as file:
+        yield temporary
+        with open(temporary, "rb") as file:
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def atomic_write_text(path: Path, text: str) -> None:
-    """Write a text, into a folder that is made if need be."""
+    """Write a text file. Its folder is created if it does not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as beside:
-        beside.write_text(text)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
+
+
+def atomic_write_bytes(path: Path, data: bytes) -> None:
+    """Write a binary file into an existing folder."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)

@@ -1,4 +1,4 @@
-"""Reading intrinsics and poses: rows of numbers in text files, and what is wrong with them."""
+"""Reads camera intrinsics and poses from text files, and checks their numbers."""
 
 from pathlib import Path
 
@@ -9,71 +9,77 @@ from torch import Tensor
 from unstride.geometry import half_pixel_intrinsics
 
 
-def read_tokens(path: Path, layout: str) -> list[list[str]]:
-    """The words of each line that has any.
+def read_tokens(path: Path, expected_layout: str) -> list[list[str]]:
+    """Reads the whitespace-separated tokens of each line that is not empty.
+
+    Args:
+        path: Text file.
+        expected_layout: Layout of the data set, for the error message.
 
     Raises:
-        FileNotFoundError: if there is no such file; `layout` says what is expected.
+        FileNotFoundError: If there is no such file.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; expected is {layout}")
+        raise FileNotFoundError(f"{path}: no such file; expected layout: {expected_layout}")
     return [line.split() for line in path.read_text().splitlines() if line.strip()]
 
 
-def read_intrinsics(path: Path, layout: str) -> Float[Tensor, "3 3"]:
-    """The matrix of a file of 3 x 3 numbers, with the first pixel's centre moved to 1/2.
+def read_intrinsics(path: Path, expected_layout: str) -> Float[Tensor, "3 3"]:
+    """Reads a 3 x 3 matrix, and moves the centre of the first pixel from 0 to 1/2.
 
     Raises:
-        ValueError: if there are others.
-        FileNotFoundError: if there is no such file.
+        ValueError: If the file has other numbers.
+        FileNotFoundError: If there is no such file.
     """
-    rows = read_tokens(path, layout)
+    rows = read_tokens(path, expected_layout)
     if [len(row) for row in rows] != [3, 3, 3]:
-        raise ValueError(f"{path}: a 3 x 3 matrix is expected")
+        raise ValueError(f"{path}: expected a 3 x 3 matrix, got rows of {[len(r) for r in rows]}")
     return half_pixel_intrinsics(torch.tensor([parse_floats(row, path) for row in rows]))
 
 
-def read_calibration(path: Path, name: str, layout: str, *, count: int) -> Float[Tensor, " n"]:
-    """The numbers of a calibration's line of that name.
+def read_calibration(
+    path: Path, key: str, expected_layout: str, *, count: int
+) -> Float[Tensor, " n"]:
+    """Reads the numbers of one line of a calibration file.
 
     Args:
-        path: of the calibration.
-        name: with its colon, such as "P2:".
-        layout: what is expected where there is no such file.
-        count: how many there must be.
+        path: Calibration file.
+        key: First token of the line, with its colon, such as "P2:".
+        expected_layout: Layout of the data set, for the error message.
+        count: Number of numbers that the line must have.
 
     Raises:
-        ValueError: if there is no such line, or not so many numbers in it.
-        FileNotFoundError: if there is no such file.
+        ValueError: If there is no such line, or it has another number of numbers.
+        FileNotFoundError: If there is no such file.
     """
-    rows = {row[0]: row[1:] for row in read_tokens(path, layout)}
-    if name not in rows:
-        raise ValueError(f"{path}: no line {name}")
-    if len(rows[name]) != count:
-        raise ValueError(f"{path}: {name} and {len(rows[name])} numbers, not {count}")
-    return torch.tensor(parse_floats(rows[name], path))
+    rows = {row[0]: row[1:] for row in read_tokens(path, expected_layout)}
+    if key not in rows:
+        raise ValueError(f"{path}: no line {key}")
+    if len(rows[key]) != count:
+        raise ValueError(f"{path}: line {key} has {len(rows[key])} numbers, expected {count}")
+    return torch.tensor(parse_floats(rows[key], path))
 
 
-def parse_pose(words: list[str], path: Path) -> Float[Tensor, "4 4"]:
-    """A pose from its 3 x 4 numbers, row by row.
+def parse_pose(tokens: list[str], path: Path) -> Float[Tensor, "4 4"]:
+    """Parses a pose from its 3 x 4 numbers, row by row.
 
     Raises:
-        ValueError: if they are no 12 numbers.
+        ValueError: If they are not 12 numbers.
     """
-    if len(words) != 12:
-        raise ValueError(f"{path}: {len(words)} numbers; a pose has 12")
+    if len(tokens) != 12:
+        raise ValueError(f"{path}: a row has {len(tokens)} numbers, but a pose has 12")
     pose = torch.eye(4)
-    pose[:3] = torch.tensor(parse_floats(words, path)).view(3, 4)
+    pose[:3] = torch.tensor(parse_floats(tokens, path)).view(3, 4)
     return pose
 
 
-def parse_floats(words: list[str], path: Path) -> list[float]:
-    """The words as numbers.
+def parse_floats(tokens: list[str], path: Path) -> list[float]:
+    """Parses tokens as numbers.
 
     Raises:
-        ValueError: with the file and the word, if one is no number.
+        ValueError: If one is not a number; names the file and the token.
     """
     try:
-        return [float(word) for word in words]
+        return [float(token) for token in tokens]
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

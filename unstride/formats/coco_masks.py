@@ -1,6 +1,7 @@
-"""COCO's three spellings of a mask (polygons, runs, packed runs): faster-coco-eval's one door.
+"""Decodes and encodes COCO's three mask formats: polygons, RLE and compressed RLE.
 
-Runs are lengths down the columns, outside and inside by turns: counts sum to height x width.
+The only module that uses faster-coco-eval. Run lengths (RLE) go down the columns and alternate
+between outside and inside. They sum to height x width.
 """
 
 from typing import Any
@@ -10,44 +11,46 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-Size = tuple[int, int]
+MAX_COORDINATE = 1e6  # of a polygon, in pixels; larger ones are taken for damage
 
 
-def decode_mask(segmentation: Any, size: Size) -> Bool[Tensor, "h w"]:
-    """The mask that a COCO annotation spells.
+def decode_mask(segmentation: Any, size: tuple[int, int]) -> Bool[Tensor, "h w"]:
+    """Decodes the `segmentation` of a COCO annotation into a mask.
 
     Args:
-        segmentation: polygons as lists of x, y in pixels; or an object with `size` and `counts`,
-            a list or a packed string.
+        segmentation: Polygons as lists of x, y in pixels, or an object with `size` and `counts`,
+            where counts is a list of run lengths or a compressed string.
         size: (height, width) of the image.
 
     Raises:
-        ValueError: if it is neither, or its runs do not fit the size.
+        ValueError: If it is neither, or the runs do not fit the size.
     """
     from faster_coco_eval.core import mask as coco
 
     if isinstance(segmentation, list):
         if not segmentation:
             return torch.zeros(size, dtype=torch.bool)
-        runs = coco.merge(coco.frPyObjects([_checked_polygon(p) for p in segmentation], *size))
-        return torch.from_numpy(coco.decode(runs)).bool()
+        rle = coco.merge(coco.frPyObjects([_checked_polygon(p) for p in segmentation], *size))
+        return torch.from_numpy(coco.decode(rle)).bool()
     if not isinstance(segmentation, dict) or segmentation.get("size") != list(size):
-        raise ValueError(f"neither polygons nor runs of an image of {size[1]} x {size[0]}")
-    runs = dict(segmentation)
-    if not isinstance(runs.get("counts"), str):
-        runs = coco.frPyObjects([_checked_rle(runs, size)], *size)[0]
+        raise ValueError(
+            f"segmentation must be polygons or runs of an image of {size[1]} x {size[0]}"
+        )
+    rle = dict(segmentation)
+    if not isinstance(rle.get("counts"), str):
+        rle = coco.frPyObjects([_checked_rle(rle, size)], *size)[0]
     try:
-        return torch.from_numpy(coco.decode(runs)).bool()
+        return torch.from_numpy(coco.decode(rle)).bool()
     except (ValueError, RuntimeError, OverflowError) as error:
         raise ValueError(f"damaged runs: {error}") from None
 
 
 def encode_mask(mask: Bool[Tensor, "h w"]) -> dict[str, Any]:
-    """The mask as packed runs, as COCO's result files have them."""
+    """Encodes a mask as compressed RLE, the form of COCO's result files."""
     from faster_coco_eval.core import mask as coco
 
-    runs = coco.encode(np.asfortranarray(mask.cpu().numpy().astype(np.uint8)))
-    counts = runs["counts"]
+    rle = coco.encode(np.asfortranarray(mask.cpu().numpy().astype(np.uint8)))
+    counts = rle["counts"]
     return {
         "size": [int(n) for n in mask.shape],
         "counts": counts.decode() if isinstance(counts, bytes) else counts,
@@ -55,18 +58,18 @@ def encode_mask(mask: Bool[Tensor, "h w"]) -> dict[str, Any]:
 
 
 def _checked_polygon(points: Any) -> list[float]:
-    numbers = isinstance(points, list) and all(
-        isinstance(v, int | float) and abs(v) < 1e6 for v in points
+    are_numbers = isinstance(points, list) and all(
+        isinstance(v, int | float) and abs(v) < MAX_COORDINATE for v in points
     )
-    if not numbers or len(points) < 6 or len(points) % 2:
-        raise ValueError("a polygon is a list of three or more points x, y")
+    if not are_numbers or len(points) < 6 or len(points) % 2:
+        raise ValueError("a polygon must be a list of three or more points x, y")
     return [float(v) for v in points]
 
 
-def _checked_rle(runs: dict[str, Any], size: Size) -> dict[str, Any]:
-    counts = runs.get("counts")
+def _checked_rle(rle: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
+    counts = rle.get("counts")
     if not isinstance(counts, list) or not all(isinstance(n, int) and n >= 0 for n in counts):
-        raise ValueError("runs are whole numbers from 0")
+        raise ValueError("runs must be whole numbers from 0")
     if sum(counts) != size[0] * size[1]:
-        raise ValueError(f"runs of {sum(counts)} pixels in an image of {size[0] * size[1]}")
-    return runs
+        raise ValueError(f"runs sum to {sum(counts)} pixels, but the image has {size[0] * size[1]}")
+    return rle

@@ -1,4 +1,4 @@
-"""COCO's results format: a JSON list of detections, which COCO's evaluations read.
+"""Writes COCO's results format: a JSON list of detections, as COCO's evaluations read it.
 
 https://cocodataset.org/#format-results, sections 1 and 2.
 """
@@ -13,44 +13,50 @@ from torch import Tensor
 from unstride.formats.atomic_write import atomic_write_text
 from unstride.formats.coco_masks import encode_mask
 
+MASK_THRESHOLD = 0.5  # pixels of a soft mask that reach it are inside
+
 
 def write_detections(
     path: str | Path,
-    results: Iterable[tuple[int, Mapping[str, Tensor]]],
-    categories: Sequence[int],
+    detections: Iterable[tuple[int, Mapping[str, Tensor]]],
+    category_ids: Sequence[int],
 ) -> None:
-    """Writes detections as COCO's evaluations read them.
+    """Writes detections for COCO's evaluations.
 
     Args:
-        path: of the file, which is replaced.
-        results: the id of each image and what a detector found in it: `boxes` (XYXY in pixels),
-            `labels` (from 1), `scores`, and `masks` ("n 1 h w" in [0, 1], 1/2 is the edge) if any.
-        categories: the file's category number of each label: that of label l is the l-th.
+        path: Output file. Replaced if it exists.
+        detections: The id of each image and its detections: `boxes` (XYXY in pixels), `labels`
+            (from 1), `scores`, and optionally `masks` ("n 1 h w" in [0, 1], edge at 1/2).
+        category_ids: COCO's category id of each label; label l has the l-th.
 
     Raises:
-        ValueError: if a label is none of the categories.
+        ValueError: If a label has no category id.
     """
-    written = [
-        entry for number, found in results for entry in detection_records(number, found, categories)
+    records = [
+        record
+        for image_id, of_image in detections
+        for record in detection_records(image_id, of_image, category_ids)
     ]
-    atomic_write_text(Path(path), json.dumps(written))
+    atomic_write_text(Path(path), json.dumps(records))
 
 
 def detection_records(
-    image_id: int, found: Mapping[str, Tensor], categories: Sequence[int]
+    image_id: int, detections: Mapping[str, Tensor], category_ids: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
-    """The detections of one image, one by one; arguments as in `write_detections`."""
-    boxes, labels, scores = (found[name].tolist() for name in ("boxes", "labels", "scores"))
+    """Yields the JSON record of each detection in one image; arguments as in `write_detections`."""
+    boxes, labels, scores = (detections[name].tolist() for name in ("boxes", "labels", "scores"))
     for i, (box, label, score) in enumerate(zip(boxes, labels, scores, strict=True)):
-        if not 1 <= label <= len(categories):
-            raise ValueError(f"image {image_id}: label {label}, there are 1 to {len(categories)}")
+        if not 1 <= label <= len(category_ids):
+            raise ValueError(
+                f"image {image_id}: labels must be in 1..{len(category_ids)}, got {label}"
+            )
         left, top, right, bottom = box
-        entry = {
+        record = {
             "image_id": image_id,
-            "category_id": categories[label - 1],
+            "category_id": category_ids[label - 1],
             "bbox": [left, top, right - left, bottom - top],
             "score": score,
         }
-        if "masks" in found:
-            entry["segmentation"] = encode_mask(found["masks"][i, 0] >= 0.5)
-        yield entry
+        if "masks" in detections:
+            record["segmentation"] = encode_mask(detections["masks"][i, 0] >= MASK_THRESHOLD)
+        yield record

@@ -1,4 +1,4 @@
-"""Safetensors files that appear whole or not at all, written at once or piece by piece."""
+"""Writes safetensors files atomically, all at once or piece by piece."""
 
 from __future__ import annotations
 
@@ -16,46 +16,45 @@ from torch import Tensor
 
 from unstride.formats.atomic_write import atomic_path
 
-CHANNELS_PER_BLOCK = (
-    16  # channels that are turned to the file's layout together: a cache line of channels_last
-)
+CHANNELS_PER_BLOCK = 16  # channels converted to the file's layout together: with channels_last
+# memory, one cache line holds that many.
 SAFETENSORS_DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Write safetensors; the file appears whole or not at all."""
-    with atomic_path(path) as file:
-        file.touch()
-        usual = file.stat().st_mode  # safetensors would let nobody else read it
-        save_file(tensors, file, metadata)
-        file.chmod(usual)
+    """Writes tensors to a safetensors file atomically."""
+    with atomic_path(path) as temporary_path:
+        temporary_path.touch()
+        default_mode = temporary_path.stat().st_mode  # safetensors lets only the owner read
+        save_file(tensors, temporary_path, metadata)
+        temporary_path.chmod(default_mode)
 
 
 @contextmanager
 def open_feature_file(
     path: Path, shape: tuple[int, int, int], dtype: torch.dtype, metadata: dict[str, str]
 ) -> Iterator[FeatureWriter]:
-    """A safetensors file of one tensor, "features", to be written in rectangles.
+    """Opens a safetensors file of one tensor, "features", to be written in rectangles.
 
-    It appears when the block ends, unless by an exception.
+    The file appears when the block ends, unless it ends by an exception.
 
     Args:
-        path: whose folder exists.
-        shape: channels, rows and columns.
-        dtype: of the file: float32, float16 or bfloat16.
-        metadata: of the file.
+        path: Output file. Its folder must exist.
+        shape: Channels, rows and columns.
+        dtype: Type in the file: float32, float16 or bfloat16.
+        metadata: Metadata of the file.
 
     Raises:
-        OSError: if the disk has not enough space.
+        OSError: If there is not enough free disk space.
     """
     size = prod(shape) * dtype.itemsize
-    entry = {"dtype": SAFETENSORS_DTYPES[dtype], "shape": list(shape), "data_offsets": [0, size]}
-    described = {"__metadata__": metadata, "features": entry}
-    header = json.dumps(described, separators=(",", ":"), ensure_ascii=False).encode()
+    tensor = {"dtype": SAFETENSORS_DTYPES[dtype], "shape": list(shape), "data_offsets": [0, size]}
+    content = {"__metadata__": metadata, "features": tensor}
+    header = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
     header += b" " * (-len(header) % 8)
     if (free := shutil.disk_usage(path.parent).free) < size:
-        raise OSError(f"{path} takes {size / 1e9:.2f} GB, but {free / 1e9:.2f} GB are free there")
-    with atomic_path(path) as name, open(name, "wb") as file:
+        raise OSError(f"{path} needs {size / 1e9:.2f} GB, but only {free / 1e9:.2f} GB are free")
+    with atomic_path(path) as temporary_path, open(temporary_path, "wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
         file.truncate(8 + len(header) + size)
         yield FeatureWriter(file, 8 + len(header), shape, dtype)
@@ -63,27 +62,27 @@ def open_feature_file(
 
 
 class FeatureWriter:
-    """Puts rectangles of features to their places in a file; none is kept in memory.
+    """Writes rectangles of features to their places in a file, without keeping them in memory.
 
     Args:
-        file: open for writing.
-        start: of the tensor in the file, in bytes.
-        shape: channels, rows and columns of the tensor.
-        dtype: of the tensor.
+        file: File opened for writing.
+        start: Offset of the tensor in the file, in bytes.
+        shape: Channels, rows and columns of the tensor.
+        dtype: Type of the tensor.
     """
 
     def __init__(self, file, start: int, shape: tuple[int, int, int], dtype: torch.dtype):
         self.file, self.start, self.shape, self.dtype = file, start, shape, dtype
 
     def write(self, rows: slice, columns: slice, features: Float[Tensor, "c h w"]) -> None:
-        """The features of these rows and columns."""
+        """Writes the features of these rows and columns."""
         _, height, width = self.shape
-        whole = features.shape[2] == width
+        spans_width = features.shape[2] == width
         for c in range(len(features)):
             if c % CHANNELS_PER_BLOCK == 0:
                 block = features[c : c + CHANNELS_PER_BLOCK].to(self.dtype).cpu().contiguous()
             values = block[c % CHANNELS_PER_BLOCK].view(torch.uint8).numpy()
             first = (c * height + rows.start) * width + columns.start
-            for i, run in enumerate([values] if whole else values):
+            for i, run in enumerate([values] if spans_width else values):
                 self.file.seek(self.start + (first + i * width) * self.dtype.itemsize)
                 self.file.write(run)

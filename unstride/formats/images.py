@@ -1,4 +1,4 @@
-"""Photographs from disk, found by file, folder or glob, and never trusted."""
+"""Finds image files by path, folder or glob, and loads them safely."""
 
 import glob
 import warnings
@@ -14,28 +14,28 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".p
 MAX_PIXELS = 100_000_000
 
 
-def find_images(sources: str | Iterable[str | Path], without: Path | None = None) -> list[Path]:
-    """Image files named by files, folders (searched to the bottom) and globs, each once, sorted.
+def find_images(sources: str | Iterable[str | Path], exclude: Path | None = None) -> list[Path]:
+    """Finds image files from files, folders (searched recursively) and globs: each once, sorted.
 
-    A file that is named is returned whatever its suffix: to read it will tell.
+    A file given by name is returned whatever its suffix; loading it will tell if it is an image.
 
     Args:
-        sources: that name them; one may stand alone.
-        without: a folder inside one of the folders, which is not searched.
+        sources: Files, folders and globs, or one of them.
+        exclude: Folder that is not searched where it lies inside one of the folders. Default: none.
 
     Raises:
-        FileNotFoundError: if a source names nothing.
+        FileNotFoundError: If a source matches nothing.
     """
     found: dict[Path, Path] = {}
-    left_out = without.resolve() if without else None
+    excluded = exclude.resolve() if exclude else None
     for source in map(str, [sources] if isinstance(sources, str) else sources):
         path = Path(source)
         if path.is_dir():
             files = [
                 p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
             ]
-            if left_out and path.resolve() in left_out.parents:
-                files = [p for p in files if left_out not in p.resolve().parents]
+            if excluded and path.resolve() in excluded.parents:
+                files = [p for p in files if excluded not in p.resolve().parents]
         elif path.is_file():
             files = [path]
         else:
@@ -48,11 +48,11 @@ def find_images(sources: str | Iterable[str | Path], without: Path | None = None
 
 
 def load_image(path: str | Path) -> Float[Tensor, "1 3 h w"]:
-    """An image as RGB in [0, 1], upright, transparency on white.
+    """Loads an image as RGB in [0, 1], upright, with transparent pixels on white.
 
     Raises:
-        ValueError: if it is no image, damaged, empty, or of more than MAX_PIXELS pixels.
-        FileNotFoundError: if there is no such file.
+        ValueError: If the file is not an image, damaged, empty, or has more than MAX_PIXELS pixels.
+        FileNotFoundError: If there is no such file.
     """
     from PIL import ImageOps
 
@@ -62,7 +62,7 @@ def load_image(path: str | Path) -> Float[Tensor, "1 3 h w"]:
 
 @contextmanager
 def open_image(path: str | Path) -> Iterator:
-    """The image in a file, by Pillow; what is wrong with the file is said in one sentence."""
+    """Opens an image with Pillow. Every problem of the file becomes an error of one sentence."""
     from PIL import Image, UnidentifiedImageError
 
     path = Path(path)
@@ -70,14 +70,14 @@ def open_image(path: str | Path) -> Iterator:
         raise FileNotFoundError(f"{path}: no such file")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the reader's; what matters is checked here
+            warnings.simplefilter("ignore")  # Pillow's; what matters is checked here
             with Image.open(path) as image:
                 _check_area(image, path)
                 yield image
     except UnidentifiedImageError:
         raise ValueError(f"{path}: not an image that can be read") from None
     except Image.DecompressionBombError:
-        raise ValueError(f"{path}: more pixels than are accepted") from None
+        raise ValueError(f"{path}: too many pixels") from None
     except (OSError, SyntaxError, EOFError, IndexError) as error:
         raise ValueError(f"{path}: damaged ({error})") from None
 
@@ -85,8 +85,8 @@ def open_image(path: str | Path) -> Iterator:
 def _check_area(image, path: Path) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise ValueError(
-            f"{path}: {image.width} x {image.height} pixels, more than the "
-            f"{MAX_PIXELS // 1_000_000} million that are accepted"
+            f"{path}: {image.width} x {image.height} pixels, more than the maximum of "
+            f"{MAX_PIXELS // 1_000_000} million"
         )
 
 
@@ -100,7 +100,7 @@ def _rgb_tensor(image, path: str | Path) -> Tensor:
     if image.mode == "F":
         pixels = np.array(image)
         if not ((pixels >= 0) & (pixels <= 1)).all():
-            raise ValueError(f"{path}: floating point pixels are expected in [0, 1]")
+            raise ValueError(f"{path}: floating-point pixels must be in [0, 1]")
         return torch.from_numpy(np.repeat(pixels[None], 3, 0))[None]
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")

@@ -1,4 +1,4 @@
-"""JSON from disk, never trusted: what is missing or of the wrong kind is said with the file."""
+"""Reads JSON files with checked fields, and converts values that JSON cannot hold."""
 
 import json
 from collections.abc import Mapping
@@ -6,59 +6,69 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+MAX_QUOTED_LENGTH = 60  # characters of a value that an error message quotes
+
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
+    """Reads the object in a JSON file.
 
     Raises:
-        ValueError: if it is no JSON, or no object.
-        FileNotFoundError: if there is no such file.
+        ValueError: If the file is not JSON, or not an object.
+        FileNotFoundError: If there is no such file.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        document = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not JSON that can be read ({error})") from None
-    if not isinstance(document, dict):
-        raise ValueError(f"{path}: expected is an object, found {type(document).__name__}")
-    return document
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected an object, got {type(content).__name__}")
+    return content
 
 
-def typed_field(path: Path, entry: Mapping[str, Any], name: str, kind: type) -> Any:
-    """A field of an entry.
+def typed_field(path: Path, record: Mapping[str, Any], name: str, expected_type: type) -> Any:
+    """Returns a field of a JSON object, checked for its type.
+
+    Args:
+        path: The file, for error messages.
+        record: The object.
+        name: Key of the field.
+        expected_type: Type that the value must have.
 
     Raises:
-        ValueError: if it is missing or of another kind.
+        ValueError: If the field is missing or of another type.
     """
-    if name not in entry:
-        raise ValueError(f"{path}: an entry lacks {name!r}: {_abbreviated(entry)}")
-    value = entry[name]
-    if not isinstance(value, kind):
-        raise ValueError(f"{path}: {name!r} is {_abbreviated(value)}, expected is {kind.__name__}")
+    if name not in record:
+        raise ValueError(f"{path}: an object lacks {name!r}: {_abbreviated(record)}")
+    value = record[name]
+    if not isinstance(value, expected_type):
+        raise ValueError(
+            f"{path}: {name!r} must be {expected_type.__name__}, got {_abbreviated(value)}"
+        )
     return value
 
 
-def object_list(path: Path, entry: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """A list of objects of an entry.
+def object_list(path: Path, record: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Returns a field that must be a list of objects; arguments as in `typed_field`.
 
     Raises:
-        ValueError: if it is missing, or anything else.
+        ValueError: If the field is missing, or anything else.
     """
-    found = typed_field(path, entry, name, list)
-    for item in found:
+    objects = typed_field(path, record, name, list)
+    for item in objects:
         if not isinstance(item, dict):
-            raise ValueError(f"{path}: {name!r} holds {_abbreviated(item)}, expected are objects")
-    return found
+            raise ValueError(f"{path}: {name!r} must hold objects, got {_abbreviated(item)}")
+    return objects
 
 
 def _abbreviated(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= MAX_QUOTED_LENGTH else f"{text[: MAX_QUOTED_LENGTH - 3]}..."
 
 
 def nan_to_none(content: Any) -> Any:
-    """With None in the place of what JSON has no number for."""
+    """Replaces NaN and infinity by None, at any depth: JSON has no such numbers."""
     if isinstance(content, dict):
         return {name: nan_to_none(value) for name, value in content.items()}
     if isinstance(content, list | tuple):
@@ -67,7 +77,10 @@ def nan_to_none(content: Any) -> Any:
 
 
 def json_default(value: Any) -> str:
-    """What JSON has no kind for: a class or a function by its name, which stays from run to run."""
+    """Converts a value that JSON has no type for, as `default` of `json.dumps`.
+
+    Classes and functions become their names, which are the same in every run; an address is not.
+    """
     if callable(value) and hasattr(value, "__qualname__"):
         return f"{value.__module__}:{value.__qualname__}"
     return type(value).__qualname__ if callable(value) else str(value)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Segments of a panoptic segmentation: their categories, and whether they fit a map of ids."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,12 +11,12 @@ class Segment(NamedTuple):
     """One segment of an image: its id in the map, its category, and whether it is a crowd."""
 
     id: int
-    category: int
+    category_id: int
     is_crowd: bool = False
 
 
 class Category(NamedTuple):
-    """What a category's number stands for; things are countable, stuff is not."""
+    """A category id with its name and kind: things are countable, stuff is not."""
 
     id: int
     name: str
@@ -24,28 +24,28 @@ class Category(NamedTuple):
 
 
 def check_segments(ids: Int64[Tensor, "h w"], segments: Sequence[Segment], name: str) -> None:
-    """Refuses segments that are not exactly those of the map.
+    """Checks that the segments are exactly those of the map.
 
     Args:
-        ids: of the map's pixels; 0 is void and no segment.
-        segments: each id once.
-        name: of the map, for the error.
+        ids: Segment id of each pixel; 0 is void and not a segment.
+        segments: The segments, each id once.
+        name: Name of the map, for error messages.
 
     Raises:
-        ValueError: if an id is named twice, has no pixel, or is not named.
+        ValueError: If an id is listed twice, has no pixel, or is not listed.
     """
-    named = [s.id for s in segments]
-    if len(set(named)) != len(named):
-        raise ValueError(f"{name}: a segment is named twice")
-    drawn = set(ids.unique().tolist()) - {0}
-    if missing := sorted(drawn - set(named)):
-        raise ValueError(f"{name}: pixels of segment {missing[0]}, which is not named")
-    if empty := sorted(set(named) - drawn):
+    listed = [s.id for s in segments]
+    if len(set(listed)) != len(listed):
+        raise ValueError(f"{name}: a segment is listed twice")
+    in_map = set(ids.unique().tolist()) - {0}
+    if missing := sorted(in_map - set(listed)):
+        raise ValueError(f"{name}: pixels of segment {missing[0]}, which is not listed")
+    if empty := sorted(set(listed) - in_map):
         raise ValueError(f"{name}: segment {empty[0]} has no pixel")
 
 
 def segments_info(ids: Int64[Tensor, "h w"], segments: Sequence[Segment]) -> list[dict[str, Any]]:
-    """What the JSON says of each segment: category, area in pixels, and box (XYWH in pixels)."""
+    """Builds the JSON record of each segment: category, area in pixels, box (XYWH in pixels)."""
     return [_segment_info(ids, segment) for segment in segments]
 
 
@@ -55,7 +55,7 @@ def _segment_info(ids: Int64[Tensor, "h w"], segment: Segment) -> dict[str, Any]
     box = [left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top]
     return {
         "id": segment.id,
-        "category_id": segment.category,
+        "category_id": segment.category_id,
         "iscrowd": int(segment.is_crowd),
         "area": len(rows),
         "bbox": box,

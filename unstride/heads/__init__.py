@@ -1,1 +1,1 @@
-"""Heads: features in, predictions out, on the grid of the features."""
+"""Heads: turn features into predictions."""

@@ -1,4 +1,8 @@
-"""TODO."""
+"""Panoptic-DeepLab's decoder: ASPP on the coarsest grid, then upsampling with skip connections.
+
+Cheng et al., "Panoptic-DeepLab", CVPR 2020, arXiv:1911.10194, section 3. Group norm replaces batch
+norm, so that small batches train.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,89 +12,97 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from unstride.necks.conv_block import group_norm
+from unstride.necks.conv_block import conv_norm_relu, group_norm
 from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
 
 ASPP_RATES = (96, 192, 288)  # of the dilated convolutions, in pixels: 6, 12, 18 cells at stride 16
 
 
 class PanopticDecoder(nn.Module):
-    """Context by dilated convolutions on the coarsest grid, enlarged step by step past the skips.
+    """Applies ASPP to the coarsest features, then upsamples step by step with skip connections.
 
-    A 5 x 5 convolution of each channel by itself, then one of 1 x 1, follow each step. A skip has
-    width * stride / 32 channels: at the paper's width of 256, 64 at stride 8 and 32 at 4.
+    Each step ends with a separable convolution, see `separable_conv`. A skip connection has
+    out_channels * stride / 32 channels: with the paper's 256 channels, 64 at stride 8 and 32 at
+    stride 4.
 
     Args:
-        channels: of the features, by stride.
-        context: channels of what the coarsest grid becomes.
-        width: channels of the result.
-        upsampler: a factory.
+        channels: channels of the features, by stride.
+        context_channels: channels of ASPP's output.
+        out_channels: channels of the result.
+        upsampler: makes the operator of each step, see `build_upsampler`. Its guide is the skip
+            connection.
     """
 
     def __init__(
-        self, channels: dict[int, int], context: int, width: int, upsampler: UpsamplerFactory
+        self,
+        channels: dict[int, int],
+        context_channels: int,
+        out_channels: int,
+        upsampler: UpsamplerFactory,
     ):
         super().__init__()
         self.strides = sorted(channels, reverse=True)
         rates = [max(rate // self.strides[0], 1) for rate in ASPP_RATES]
-        self.context = ASPP(channels[self.strides[0]], context, rates)
+        self.context = ASPP(channels[self.strides[0]], context_channels, rates)
         self.skips, self.ups, self.fuse = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
-        before = context
+        in_channels = context_channels
         for coarse, fine in pairwise(self.strides):
-            skip = max(width * fine // 32, 1)
-            self.skips.append(_conv_norm_relu(channels[fine], skip, 1))
-            self.ups.append(build_upsampler(upsampler, before, coarse // fine, guide_channels=skip))
-            self.fuse.append(_separable_conv(before + skip, width))
-            before = width
+            skip = max(out_channels * fine // 32, 1)
+            self.skips.append(conv_norm_relu(channels[fine], skip, 1, group_norm))
+            self.ups.append(
+                build_upsampler(upsampler, in_channels, coarse // fine, guide_channels=skip)
+            )
+            self.fuse.append(separable_conv(in_channels + skip, out_channels))
+            in_channels = out_channels
 
     def forward(
         self, features: dict[int, Tensor], image: Float[Tensor, "b 3 H W"]
     ) -> Float[Tensor, "b c h w"]:
-        """On the finest grid."""
-        maps = self.context(features[self.strides[0]])
+        """Features on the finest grid.
+
+        Args:
+            features: features by stride.
+            image: RGB in [0, 1], covering the same area, for upsamplers that need one.
+        """
+        decoded = self.context(features[self.strides[0]])
         steps = zip(self.strides[1:], self.skips, self.ups, self.fuse, strict=True)
         for stride, skip, up, fuse in steps:
             finer = skip(features[stride])
             size = finer.shape[2], finer.shape[3]
-            wide = upsample_guided(maps, up, size, finer=finer, image=image)
-            maps = fuse(torch.cat([wide, finer], 1))
-        return maps
+            upsampled = upsample_guided(decoded, up, size, fine_features=finer, image=image)
+            decoded = fuse(torch.cat([upsampled, finer], 1))
+        return decoded
 
 
 class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling: a pixel, its wider surroundings, and the whole image.
+    """Atrous spatial pyramid pooling: combines each pixel, its surroundings and the whole image.
 
     Args:
-        channels: of the features.
-        width: of the result.
-        rates: of the dilated convolutions, in cells.
+        in_channels: channels of the features.
+        out_channels: channels of the result.
+        rates: dilations of the 3 x 3 convolutions, in cells.
     """
 
-    def __init__(self, channels: int, width: int, rates: Sequence[int]):
+    def __init__(self, in_channels: int, out_channels: int, rates: Sequence[int]):
         super().__init__()
-        self.near = nn.ModuleList([_conv_norm_relu(channels, width, 1)])
-        self.near.extend(_conv_norm_relu(channels, width, 3, rate) for rate in rates)
-        self.whole = nn.Conv2d(channels, width, 1)
-        self.join = _conv_norm_relu(width * (len(rates) + 2), width, 1)
+        self.near = nn.ModuleList([conv_norm_relu(in_channels, out_channels, 1, group_norm)])
+        self.near.extend(
+            conv_norm_relu(in_channels, out_channels, 3, group_norm, dilation=rate)
+            for rate in rates
+        )
+        self.whole = nn.Conv2d(in_channels, out_channels, 1)
+        self.join = conv_norm_relu(out_channels * (len(rates) + 2), out_channels, 1, group_norm)
 
     def forward(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
-        """On the same grid."""
+        """The combined features, on the same grid."""
         near = [block(features) for block in self.near]
         whole = relu(self.whole(features.mean((2, 3), keepdim=True)))
         return self.join(torch.cat([*near, whole.expand_as(near[0])], 1))
 
 
-def _conv_norm_relu(
-    before: int, after: int, side: int, rate: int = 1, groups: int = 1
-) -> nn.Sequential:
-    reach = rate * (side // 2)
-    convolution = nn.Conv2d(
-        before, after, side, padding=reach, dilation=rate, groups=groups, bias=False
-    )
-    return nn.Sequential(convolution, group_norm(after), nn.ReLU())
-
-
-def _separable_conv(before: int, after: int) -> nn.Sequential:
+def separable_conv(in_channels: int, out_channels: int) -> nn.Sequential:
+    """A depthwise 5 x 5 convolution and a 1 x 1 convolution, each with group norm and ReLU."""
     return nn.Sequential(
-        _conv_norm_relu(before, before, 5, groups=before), _conv_norm_relu(before, after, 1)
+        conv_norm_relu(in_channels, in_channels, 5, group_norm, groups=in_channels),
+        conv_norm_relu(in_channels, out_channels, 1, group_norm),
     )

@@ -1,8 +1,9 @@
-"""Object-contextual representations: each pixel attends to the classes, not to other pixels.
+"""Object-contextual representations (OCR): each pixel attends to classes, not to other pixels.
 
 Yuan et al., "Object-Contextual Representations for Semantic Segmentation", ECCV 2020,
-arXiv:1909.11065, section 3.2. Unlike equation (4), scores are divided by the root of the keys'
-dimensions, as is usual in attention; the softmax of a sum of 256 products is all or nothing.
+arXiv:1909.11065, section 3.2. Unlike equation (4), the scores are divided by the square root of the
+keys' dimensions, as is usual in attention: without it, the softmax over sums of 256 products picks
+a single class.
 """
 
 import torch
@@ -13,13 +14,15 @@ from unstride.necks.conv_block import conv_norm_relu
 
 
 class ObjectContext(nn.Module):
-    """Logits from each pixel and from the mean of each class around it, and rough logits.
+    """Predicts logits from each pixel and from the class representations that it attends to.
+
+    Auxiliary ("rough") logits decide which pixels represent a class.
 
     Args:
-        channels: of the features that come in.
+        channels: channels of the input features.
         classes: number n of classes.
-        width: channels in which pixels and classes are described.
-        key_width: dimensions in which pixels and classes are compared.
+        width: channels of the representations of pixels and classes.
+        key_width: channels of queries, keys and values.
     """
 
     def __init__(self, channels: int, classes: int, *, width: int = 512, key_width: int = 256):
@@ -38,25 +41,25 @@ class ObjectContext(nn.Module):
     def forward(
         self, features: Float[Tensor, "b c h w"]
     ) -> tuple[Float[Tensor, "b n h w"], Float[Tensor, "b n h w"]]:
-        """Logits, and the rough logits that say which pixels describe a class.
+        """Logits and rough logits, both on the grid of the features.
 
         Args:
-            features: on any grid.
+            features: features on any grid.
         """
         rough = self.rough(features)
         pixels = self.pixels(features)
         classes = class_representations(pixels, rough)[..., None]  # as a map of n x 1 pixels
-        found = cross_attention(
+        context = cross_attention(
             self.query(pixels), self.key(classes).squeeze(3), self.value(classes).squeeze(3)
         )
-        mixed = self.mix(torch.cat([pixels, self.context(found)], 1))
+        mixed = self.mix(torch.cat([pixels, self.context(context)], 1))
         return self.predict(mixed), rough
 
 
 def class_representations(
     pixels: Float[Tensor, "b d h w"], logits: Float[Tensor, "b n h w"]
 ) -> Float[Tensor, "b d n"]:
-    """The mean of all pixels for each class, weighted by a softmax of its logits over pixels."""
+    """Weighted mean of all pixels for each class, by a softmax of its logits over the pixels."""
     weights = logits.flatten(2).softmax(2)
     return pixels.flatten(2) @ weights.mT
 
@@ -66,18 +69,20 @@ def cross_attention(
     keys: Float[Tensor, "b d n"],
     values: Float[Tensor, "b e n"],
 ) -> Float[Tensor, "b e h w"]:
-    """For each pixel the mean of the classes' values, by a softmax over the classes.
+    """Weighted mean of the classes' values for each pixel, by a softmax over the classes.
 
     Args:
-        queries: of the pixels.
-        keys, values: of the classes.
+        queries: queries of the pixels.
+        keys, values: keys and values of the classes.
     """
     scores = queries.flatten(2).mT @ keys / keys.shape[1] ** 0.5
     return (values @ scores.softmax(2).mT).unflatten(2, queries.shape[2:])
 
 
-def _two_convs(before: int, after: int) -> nn.Sequential:
-    return nn.Sequential(conv_norm_relu(before, after), conv_norm_relu(after, after))
+def _two_convs(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        conv_norm_relu(in_channels, out_channels), conv_norm_relu(out_channels, out_channels)
+    )
 
 
 def _classifier(channels: int, classes: int) -> nn.Conv2d:

@@ -1,4 +1,4 @@
-"""The semantic branch of Panoptic FPN, whose every enlargement is any operator.
+"""The semantic branch of Panoptic FPN, with any operator for its upsampling.
 
 Kirillov et al., "Panoptic Feature Pyramid Networks", CVPR 2019, arXiv:1901.02446, section 3.1
 and figure 3.
@@ -16,69 +16,73 @@ from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsam
 
 
 class UpsampleStage(nn.Module):
-    """Convolution, group normalisation, rectification, and an operator to the next finer grid.
+    """A convolution with group norm and ReLU, then an operator to the next finer grid.
 
     Args:
-        before, width: channels of what comes in, of what goes out.
+        in_channels, out_channels: channels of the input and of the result.
         upsampler: makes the operator, see `build_upsampler`.
-        scale: of the operator.
-        guide_channels: of the finer level, its guide.
+        scale: scale of the operator.
+        guide_channels: channels of the finer level, which is the guide.
     """
 
     def __init__(
         self,
-        before: int,
-        width: int,
+        in_channels: int,
+        out_channels: int,
         upsampler: UpsamplerFactory,
         *,
         scale: int,
         guide_channels: int,
     ):
         super().__init__()
-        self.block = conv_norm_relu(before, width, 3, group_norm)
-        self.up = build_upsampler(upsampler, width, scale, guide_channels=guide_channels)
+        self.block = conv_norm_relu(in_channels, out_channels, 3, group_norm)
+        self.up = build_upsampler(upsampler, out_channels, scale, guide_channels=guide_channels)
 
     def forward(
         self,
-        maps: Float[Tensor, "b c h w"],
-        finer: Float[Tensor, "b e H W"],
+        features: Float[Tensor, "b c h w"],
+        finer_level: Float[Tensor, "b e H W"],
         image: Float[Tensor, "b 3 ih iw"] | None = None,
     ) -> Float[Tensor, "b d H W"]:
-        """On the grid of the finer level."""
-        size = finer.shape[2], finer.shape[3]
-        return upsample_guided(self.block(maps), self.up, size, finer=finer, image=image)
+        """Upsampled features on the grid of the finer level."""
+        size = finer_level.shape[2], finer_level.shape[3]
+        return upsample_guided(
+            self.block(features), self.up, size, fine_features=finer_level, image=image
+        )
 
 
 class SemanticBranch(nn.Module):
-    """Every level enlarged stage by stage to the finest grid, and summed there.
+    """Upsamples every level in stages to the finest grid, and sums them there.
 
     Args:
-        strides: of the levels, in pixels.
-        channels: of every level.
-        width: channels of the result.
-        upsampler: makes the operator of each stage, called as `factory(width, scale=...)`, see
-            `build_upsampler`; its guide is the level on the finer grid.
+        strides: strides of the levels, in pixels.
+        in_channels: channels of every level.
+        out_channels: channels of the result.
+        upsampler: makes the operator of each stage, called as `factory(out_channels, scale=...)`,
+            see `build_upsampler`. Its guide is the level on the finer grid.
     """
 
     def __init__(
         self,
         strides: Sequence[int],
-        channels: int = 256,
-        width: int = 128,
+        in_channels: int = 256,
+        out_channels: int = 128,
         *,
         upsampler: UpsamplerFactory = Bilinear,
     ):
         super().__init__()
         self.strides = sorted(strides)
-        self.finest = conv_norm_relu(channels, width, 3, group_norm)
+        self.finest = conv_norm_relu(in_channels, out_channels, 3, group_norm)
         self.chains = nn.ModuleList()
-        for last in range(1, len(self.strides)):
+        for level_index in range(1, len(self.strides)):
             chain = nn.ModuleList()
-            for fine, coarse in reversed(list(pairwise(self.strides[: last + 1]))):
-                before = width if chain else channels
-                scale = coarse // fine
+            for fine, coarse in reversed(list(pairwise(self.strides[: level_index + 1]))):
                 stage = UpsampleStage(
-                    before, width, upsampler, scale=scale, guide_channels=channels
+                    out_channels if chain else in_channels,
+                    out_channels,
+                    upsampler,
+                    scale=coarse // fine,
+                    guide_channels=in_channels,
                 )
                 chain.append(stage)
             self.chains.append(chain)
@@ -86,16 +90,16 @@ class SemanticBranch(nn.Module):
     def forward(
         self, levels: dict[int, Tensor], image: Float[Tensor, "b 3 ih iw"] | None = None
     ) -> Float[Tensor, "b c h w"]:
-        """On the grid of the finest level.
+        """The sum on the grid of the finest level.
 
         Args:
-            levels: by stride; all that `strides` named.
+            levels: levels by stride, for every stride of `strides`.
             image: RGB in [0, 1], covering the same area, for upsamplers that need one.
         """
         total = self.finest(levels[self.strides[0]])
-        for last, chain in enumerate(self.chains, 1):
-            maps = levels[self.strides[last]]
-            for stage, fine in zip(chain.children(), reversed(self.strides[:last]), strict=True):
-                maps = stage(maps, levels[fine], image)
-            total = total + maps
+        for i, chain in enumerate(self.chains, 1):
+            features = levels[self.strides[i]]
+            for stage, fine in zip(chain.children(), reversed(self.strides[:i]), strict=True):
+                features = stage(features, levels[fine], image)
+            total = total + features
         return total

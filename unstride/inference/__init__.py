@@ -1,1 +1,1 @@
-"""Jobs over many images: upsample, predict, explain."""
+"""Jobs over many images: upsample and predict; and explain, for one."""

@@ -1,11 +1,12 @@
-"""One job for many images: resumable, whole files only, one bad image spoils nothing."""
+"""Runs one job over many images: resumable, whole files only, errors confined to their image."""
 
 from __future__ import annotations
 
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,10 @@ from torch import Tensor
 from unstride.formats.images import find_images
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
-EXIT_INTERRUPTED = 130  # the exit code of what Ctrl-C ended
+EXIT_INTERRUPTED = 130  # exit code after Ctrl-C
 RequestedSize = tuple[int, int] | int | None
 
 
@@ -24,38 +26,61 @@ class ImageJob(ABC):
     """What is done with each image."""
 
     @abstractmethod
-    def one(self, path: Path, target: Path, progress: Progress) -> str | None:
-        """Do one image, unless it is done; what should be said of it, if anything.
+    def run(self, image_path: Path, output_stem: Path, progress: Progress) -> str | None:
+        """Process one image, unless its output is up to date; return a note to print, if any.
 
         Args:
-            path: of the image.
-            target: of the result, without suffix.
-            progress: for a bar of its own.
+            image_path: path of the image.
+            output_stem: path of the output, without suffix.
+            progress: display to which the job can add bars.
         """
 
-    def finish(self, done: list[tuple[Path, Path]]) -> None:
-        """After all, with the paths and targets of those that are done; by default nothing."""
-        del done
+    def finish(self, finished: list[tuple[Path, Path]]) -> None:
+        """Called once at the end. Default: does nothing.
+
+        Args:
+            finished: image path and output stem of each image that was processed.
+        """
+        del finished
 
 
-def run_batch(command: str, images: list[str], out: Path, prepare: Callable[[], ImageJob]) -> int:
-    """Do a job for each image; 1 if any could not be done, which are named at the end.
-
-    Ctrl-C ends it after what is done; then STOPPED is returned.
+@dataclass
+class BatchResult:
+    """What became of the images of a batch.
 
     Args:
-        command: of `unstride`, for messages.
+        finished: image path and output stem of each image that was processed.
+        failures: a line for each image that could not be processed.
+        notes: a line for each note of the job.
+        is_interrupted: whether Ctrl-C ended the batch.
+    """
+
+    finished: list[tuple[Path, Path]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    is_interrupted: bool = False
+
+
+def run_batch(
+    command: str, images: list[str], output_folder: Path, make_job: Callable[[], ImageJob]
+) -> int:
+    """Run a job over images; return 1 if any failed. Failures are printed at the end.
+
+    After Ctrl-C, what was finished stays, and EXIT_INTERRUPTED is returned.
+
+    Args:
+        command: subcommand of `unstride`, for messages.
         images: files, folders or globs.
-        out: folder of the results.
-        prepare: makes the job, once the images are found.
+        output_folder: folder of the results.
+        make_job: creates the job; called once the images are found.
     """
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
     console = Console(stderr=True)
     try:
-        paths = find_images(images, without=out)
-        job = prepare()
+        paths = find_images(images, exclude=output_folder)
+        job = make_job()
     except (ValueError, OSError, RuntimeError) as error:
         console.print(f"unstride {command}: {error}", style="red", highlight=False, soft_wrap=True)
         return 1
@@ -64,39 +89,54 @@ def run_batch(command: str, images: list[str], out: Path, prepare: Callable[[], 
         *Progress.get_default_columns()[1:],
         MofNCompleteColumn(),
     )
-    done, failed, said, stopped = [], [], [], False
     with Progress(*columns, console=console) as progress:
-        pairs = list(zip(paths, _output_stems(paths, out), strict=True))
-        for path, target in progress.track(pairs, description=command):
-            try:
-                note = job.one(path, target, progress)
-                done.append((path, target))
-                said += [f"{path}: {note}"] if note else []
-            except (ValueError, OSError, MemoryError, RuntimeError) as error:
-                failed.append(f"{path}: {str(error).removeprefix(f'{path}: ').splitlines()[0]}")
-            except KeyboardInterrupt:
-                stopped = True
-                break
+        pairs = list(zip(paths, _output_stems(paths, output_folder), strict=True))
+        result = _run_all(job, progress.track(pairs, description=command), progress)
     try:
-        job.finish(done)
+        job.finish(result.finished)
     except OSError as error:
-        failed.append(str(error))
-    for line in said:
-        console.print(line, highlight=False, soft_wrap=True)
-    for line in failed:
-        console.print(f"not done: {line}", style="red", highlight=False, soft_wrap=True)
-    console.print(f"{len(done)} of {len(paths)} images are in {out}/", highlight=False)
-    if stopped:
-        console.print("stopped; the same command goes on", highlight=False)
+        result.failures.append(str(error))
+    _print_result(console, result)
+    count = f"{len(result.finished)} of {len(paths)} images are in {output_folder}/"
+    console.print(count, highlight=False)
+    if result.is_interrupted:
+        console.print("interrupted; run the same command again to continue", highlight=False)
         return EXIT_INTERRUPTED
-    return 1 if failed else 0
+    return 1 if result.failures else 0
+
+
+def _run_all(
+    job: ImageJob, pairs: Iterable[tuple[Path, Path]], progress: Progress
+) -> BatchResult:
+    """Run the job on pairs of an image path and an output stem, until the end or Ctrl-C."""
+    result = BatchResult()
+    for path, output_stem in pairs:
+        try:
+            note = job.run(path, output_stem, progress)
+            result.finished.append((path, output_stem))
+            if note:
+                result.notes.append(f"{path}: {note}")
+        except (ValueError, OSError, MemoryError, RuntimeError) as error:
+            reason = str(error).removeprefix(f"{path}: ").splitlines()[0]
+            result.failures.append(f"{path}: {reason}")
+        except KeyboardInterrupt:
+            result.is_interrupted = True
+            break
+    return result
+
+
+def _print_result(console: Console, result: BatchResult) -> None:
+    for line in result.notes:
+        console.print(line, highlight=False, soft_wrap=True)
+    for line in result.failures:
+        console.print(f"not done: {line}", style="red", highlight=False, soft_wrap=True)
 
 
 def parse_size(text: str | None) -> RequestedSize:
-    """ "480x640" is a size, "480" a shorter side, nothing the image's own.
+    """Parse "480x640" as a size and "480" as a shorter side; None is the image's own size.
 
     Raises:
-        ValueError: if it is none of these.
+        ValueError: if the text is neither.
     """
     if text is None:
         return None
@@ -106,22 +146,27 @@ def parse_size(text: str | None) -> RequestedSize:
     raise ValueError(f"size must be HEIGHTxWIDTH or one number of pixels, got {text!r}")
 
 
-def output_size(image: Tensor, wanted: RequestedSize) -> tuple[int, int]:
-    """The size of the result for this image."""
+def output_size(image: Tensor, requested_size: RequestedSize) -> tuple[int, int]:
+    """Rows and columns of the result for an image."""
     h, w = image.shape[2:]
-    if wanted is None:
+    if requested_size is None:
         return h, w
-    if isinstance(wanted, int):
+    if isinstance(requested_size, int):
         shorter = min(h, w)
-        return max(round(h * wanted / shorter), 1), max(round(w * wanted / shorter), 1)
-    return wanted
+        height, width = (round(side * requested_size / shorter) for side in (h, w))
+        return max(height, 1), max(width, 1)
+    return requested_size
 
 
-def _output_stems(paths: list[Path], out: Path) -> list[Path]:
-    """Where each result goes, without suffix: by its name alone, if that tells all apart."""
+def _output_stems(paths: list[Path], output_folder: Path) -> list[Path]:
+    """Output path of each image, without suffix: only its name, if that is unambiguous.
+
+    Otherwise its path below the folder that all images have in common, and as a last resort with
+    the image's suffix.
+    """
     root = Path(os.path.commonpath([p.resolve().parent for p in paths]))
-    below = [p.resolve().relative_to(root) for p in paths]
-    for named in ([Path(p.stem) for p in paths], [p.with_suffix("") for p in below], below):
-        if len(set(named)) == len(named):
-            return [out / name for name in named]
-    raise AssertionError("find_images names each file once")
+    relative = [p.resolve().relative_to(root) for p in paths]
+    for stems in ([Path(p.stem) for p in paths], [p.with_suffix("") for p in relative], relative):
+        if len(set(stems)) == len(stems):
+            return [output_folder / stem for stem in stems]
+    raise AssertionError("find_images returns each file once")

@@ -1,4 +1,4 @@
-"""What was found in each of many images, in the files that COCO's evaluations read."""
+"""Collects the predictions for many images in the JSON files that COCO's evaluations read."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,34 +8,40 @@ from unstride.inference.predictors import TaskModel
 
 
 def coco_documents(
-    model: TaskModel, names: Sequence[str], files: Sequence[str], records: Sequence[dict[str, Any]]
+    model: TaskModel,
+    stems: Sequence[str],
+    file_names: Sequence[str],
+    records: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
-    """The content of each JSON file, by its name; none of tasks for which COCO has no file.
+    """The content of each JSON file, by file name; empty for tasks without a COCO file.
 
-    `detections.json` is a list of results, whose images and categories are in `images.json`;
-    `panoptic.json` speaks of the PNGs in panoptic/.
+    `detections.json` is a list of results, whose images and categories are in `images.json`.
+    `panoptic.json` refers to the PNG files in panoptic/.
 
     Args:
-        model: whose task and categories they are of.
-        names: of the images, without suffix.
-        files: their names with suffix.
-        records: what was found in each, and its `height` and `width`.
+        model: gives the task and the categories.
+        stems: file names of the images, without suffix.
+        file_names: file names of the images, with suffix.
+        records: the record of each image: `found`, `height` and `width`.
     """
-    numbers = coco_image_ids(names)
+    image_ids = coco_image_ids(stems)
     images = [
-        {"id": number, "file_name": file, "height": told["height"], "width": told["width"]}
-        for number, file, told in zip(numbers, files, records, strict=True)
+        {"id": image_id, "file_name": name, "height": record["height"], "width": record["width"]}
+        for image_id, name, record in zip(image_ids, file_names, records, strict=True)
     ]
-    each = list(zip(numbers, names, [told["found"] for told in records], strict=True))
-    if model.described["task"] == "detection":
-        found = [
-            entry | {"image_id": number} for number, _, told in each for entry in told["detections"]
+    summaries = [record["found"] for record in records]
+    if model.config["task"] == "detection":
+        detections = [
+            detection | {"image_id": image_id}
+            for image_id, summary in zip(image_ids, summaries, strict=True)
+            for detection in summary["detections"]
         ]
-        described = panoptic_json(images, [], model.categories)
-        return {"detections.json": found, "images.json": described}
-    if model.described["task"] == "panoptic":
+        document = panoptic_json(images, [], model.categories)
+        return {"detections.json": detections, "images.json": document}
+    if model.config["task"] == "panoptic":
         annotations = [
-            {"image_id": number, "file_name": f"{name}.png", **told} for number, name, told in each
+            {"image_id": image_id, "file_name": f"{stem}.png", **summary}
+            for image_id, stem, summary in zip(image_ids, stems, summaries, strict=True)
         ]
         return {"panoptic.json": panoptic_json(images, annotations, model.categories)}
     return {}

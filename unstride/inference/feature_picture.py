@@ -1,4 +1,4 @@
-"""A picture of features that arrive in pieces: colours are kept, features are not."""
+"""Draws features that arrive in tiles: keeps the colours, not the features."""
 
 import torch
 from jaxtyping import Float
@@ -10,36 +10,38 @@ from unstride.viz import PCAColours, captioned_row
 
 
 class FeaturePicture:
-    """Image, coarse features and result side by side, in one colour space.
+    """A row of the image, its backbone features and the upsampled features, in the same colours.
 
     Args:
-        coarse: the backbone's features, which make the colour space.
-        size: rows and columns of the result.
+        features: the backbone's features, which define the colours.
+        size: rows and columns of the upsampled features.
     """
 
-    def __init__(self, coarse: Float[Tensor, "1 c h w"], size: tuple[int, int]):
-        self.space = PCAColours(coarse.cpu())
-        self.coarse, self.fine = self.space(coarse.cpu()), torch.empty(1, 3, *size)
+    def __init__(self, features: Float[Tensor, "1 c h w"], size: tuple[int, int]):
+        self.pca = PCAColours(features.cpu())
+        self.coarse_colours = self.pca(features.cpu())
+        self.fine_colours = torch.empty(1, 3, *size)
 
-    def add(self, piece: Tile) -> None:
-        """Colour one piece of the result."""
-        self.fine[:, :, piece.rows, piece.columns] = self.space(piece.features.cpu())
+    def add_tile(self, tile: Tile) -> None:
+        """Colour one tile of the upsampled features."""
+        self.fine_colours[:, :, tile.rows, tile.columns] = self.pca(tile.features.cpu())
 
-    def beside(
+    def compose(
         self,
         image: Float[Tensor, "1 3 H W"],
-        padded: tuple[int, int],
-        features: str,
-        upsampler: str,
+        padded_size: tuple[int, int],
+        features_caption: str,
+        upsampler_caption: str,
     ) -> Float[Tensor, "3 y x"]:
-        """All three, once every piece is there.
+        """Draw the row, after all tiles were added.
 
         Args:
             image: RGB in [0, 1].
-            padded: the size in pixels that the coarse features cover.
-            features, upsampler: what they are called.
+            padded_size: the size in pixels that the backbone's features cover.
+            features_caption: caption of the backbone's features.
+            upsampler_caption: caption of the upsampled features.
         """
-        squares = interpolate(self.coarse, padded, mode="nearest-exact")
-        squares = squares[:, :, : image.shape[2], : image.shape[3]]
-        result = f"{upsampler}, every pixel", self.fine
-        return captioned_row([("image", image.cpu()), (features, squares), result])
+        cells = interpolate(self.coarse_colours, padded_size, mode="nearest-exact")
+        cells = cells[:, :, : image.shape[2], : image.shape[3]]
+        result = f"{upsampler_caption}, every pixel", self.fine_colours
+        return captioned_row([("image", image.cpu()), (features_caption, cells), result])

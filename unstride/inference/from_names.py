@@ -1,4 +1,4 @@
-"""From what a user wrote to a model: words of `unstride list` with options, weights in files."""
+"""Builds models from command-line arguments: backbone and upsampler names, options, weight files."""
 
 import json
 from importlib.metadata import version
@@ -18,34 +18,52 @@ def build_model(
     stride: int | None,
     *,
     stages: int = 1,
-    weights: Path | None = None,
+    upsampler_weights: Path | None = None,
     backbone_weights: Path | None = None,
-    steps: int | None = None,
+    fit_steps: int | None = None,
 ) -> tuple[DenseFeatures, dict[str, str]]:
-    """The model, and what a file must say about it."""
-    trunk = create_backbone(backbone, stride=stride, weights=backbone_weights)
+    """Build a model, and the metadata that identifies it in files.
+
+    Args:
+        backbone: a timm model name.
+        upsampler: a name of `unstride list`, with options after a colon.
+        stride: stride of the backbone's features, in pixels. Default: that of its last layer.
+        stages: number of upsampling steps.
+        upsampler_weights: a safetensors file, or a folder from `save_pretrained`.
+        backbone_weights: a safetensors file in timm's layout. Default: timm's weights.
+        fit_steps: maximum number of steps of featup_implicit's fit. Default: its own.
+
+    Raises:
+        ValueError: if there is no such model or option, or options contradict each other.
+    """
+    backbone_model = create_backbone(backbone, stride=stride, weights=backbone_weights)
+    metadata = _metadata(backbone_model, upsampler)
     name, options = parse_upsampler(upsampler)
     if name == "featup_implicit":
-        if weights is not None or stages != 1:
-            raise ValueError("weights and stages are none of featup_implicit's: it is fitted")
-        model = ImplicitFeatures(trunk, **options | ({} if steps is None else {"steps": steps}))
-        return model.eval(), _metadata(trunk, upsampler) | {"fit": str(model.recipe)}
-    if steps is not None:
-        raise ValueError(f"steps are of featup_implicit, which is fitted; {name} is not")
+        if upsampler_weights is not None or stages != 1:
+            raise ValueError(f"weights and stages must not be given for {name}, which is fitted")
+        if fit_steps is not None:
+            options |= {"steps": fit_steps}
+        fitted = ImplicitFeatures(backbone_model, **options)
+        return fitted.eval(), metadata | {"fit": str(fitted.fit_options)}
+    if fit_steps is not None:
+        raise ValueError(f"steps must not be given for {name}: only featup_implicit is fitted")
     if stages != 1:
         options = {"stages": stages} | options
-    up = image_guided_upsampler(name, options, trunk.channels, trunk.stride, weights)
-    described = _metadata(trunk, upsampler) | {"upsampler_weights": weights_fingerprint(up)}
-    if weights is not None and weights.is_dir():
-        described["upsampler_made_with"] = json.dumps(describe(up), sort_keys=True)
-    return DenseFeatures(trunk, up).eval(), described
+    up = image_guided_upsampler(
+        name, options, backbone_model.channels, backbone_model.stride, upsampler_weights
+    )
+    metadata |= {"upsampler_weights": weights_fingerprint(up)}
+    if upsampler_weights is not None and upsampler_weights.is_dir():
+        metadata["upsampler_made_with"] = json.dumps(describe(up), sort_keys=True)
+    return DenseFeatures(backbone_model, up).eval(), metadata
 
 
-def _metadata(trunk: Backbone, upsampler: str) -> dict[str, str]:
+def _metadata(backbone: Backbone, upsampler: str) -> dict[str, str]:
     return {
-        "backbone": trunk.name,
-        "stride": str(trunk.stride),
-        "weights": weights_fingerprint(trunk),
+        "backbone": backbone.name,
+        "stride": str(backbone.stride),
+        "weights": weights_fingerprint(backbone),
         "upsampler": upsampler,
         "unstride": version("unstride"),
     }

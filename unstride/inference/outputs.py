@@ -1,4 +1,4 @@
-"""An answer of each kind, as files for other programs and as something to look at."""
+"""Turns predictions into output files: data for other programs, and a picture to look at."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +11,8 @@ from torch import Tensor
 
 from unstride.formats.coco_panoptic import write_segment_ids
 from unstride.formats.coco_results import detection_records
-from unstride.formats.labels import (
-    MAX_DEPTH,
-    write_depth,
-    write_labels,
-)
-from unstride.formats.segments import (
-    Category,
-    Segment,
-    segments_info,
-)
+from unstride.formats.labels import MAX_DEPTH, write_depth, write_labels
+from unstride.formats.segments import Category, Segment, segments_info
 from unstride.viz import (
     class_overlay,
     class_palette,
@@ -38,50 +30,50 @@ FileWriter = Callable[[Path], Any]
 
 @dataclass(frozen=True)
 class ImageOutputs:
-    """What is written.
+    """What is written for one image.
 
     Args:
-        files: what writes a PNG, by the folder it belongs to.
-        found: what is said of the image as a whole, for JSON.
-        note: what should be told, if anything.
+        writers: functions that write a PNG, by the folder it belongs to.
+        summary: results for the image as a whole, for JSON.
+        note: a note to print, or "".
     """
 
-    files: dict[str, FileWriter]
-    found: dict[str, Any] = field(default_factory=dict)
+    writers: dict[str, FileWriter]
+    summary: dict[str, Any] = field(default_factory=dict)
     note: str = ""
 
 
 def segmentation_outputs(
-    image: ImageTensor, logits: Float[Tensor, "n h w"], classes: Sequence[str]
+    image: ImageTensor, logits: Float[Tensor, "n h w"], class_names: Sequence[str]
 ) -> ImageOutputs:
-    """Class numbers in `classes`; found is the share of the pixels of each class that occurs."""
+    """Write labels to `classes`; the summary is the share of the pixels of each class present."""
     labels = logits.argmax(0).cpu()
-    share = labels.flatten().bincount(minlength=len(classes)) / labels.numel()
+    shares = labels.flatten().bincount(minlength=len(class_names)) / labels.numel()
+    named = zip(class_names, shares, strict=True)
     return ImageOutputs(
         {
-            "classes": partial(write_labels, labels=labels, colours=class_palette(classes)),
-            "pictures": png_writer(class_overlay(image.cpu(), labels, classes)),
+            "classes": partial(write_labels, labels=labels, colours=class_palette(class_names)),
+            "pictures": png_writer(class_overlay(image.cpu(), labels, class_names)),
         },
-        {"share": {name: round(float(s), 5) for name, s in zip(classes, share, strict=True) if s}},
+        {"share": {name: round(float(share), 5) for name, share in named if share}},
     )
 
 
 def detection_outputs(
-    image: ImageTensor, found: Mapping[str, Tensor], categories: Sequence[Category], score: float
+    image: ImageTensor,
+    detections: Mapping[str, Tensor],
+    categories: Sequence[Category],
+    min_score: float,
 ) -> ImageOutputs:
-    """All objects as COCO's results have them; those from the score up in the picture."""
-    here = {
-        name: found[name].cpu() for name in ("boxes", "labels", "scores", "masks") if name in found
-    }
-    good = here["scores"] >= score
-    shown = {name: value[good] for name, value in here.items()}
+    """Summarise all detections in COCO's results format; draw those of at least `min_score`."""
+    names = [name for name in ("boxes", "labels", "scores", "masks") if name in detections]
+    on_cpu = {name: detections[name].cpu() for name in names}
+    is_shown = on_cpu["scores"] >= min_score
+    shown = {name: value[is_shown] for name, value in on_cpu.items()}
+    picture = detection_overlay(image.cpu(), shown, [c.name for c in categories])
     return ImageOutputs(
-        {
-            "pictures": png_writer(
-                detection_overlay(image.cpu(), shown, [c.name for c in categories])
-            )
-        },
-        {"detections": list(detection_records(0, here, [c.id for c in categories]))},
+        {"pictures": png_writer(picture)},
+        {"detections": list(detection_records(0, on_cpu, [c.id for c in categories]))},
     )
 
 
@@ -91,21 +83,19 @@ def panoptic_outputs(
     segments: Sequence[Segment],
     categories: Sequence[Category],
 ) -> ImageOutputs:
-    """Segment ids in `panoptic`, found is what COCO's panoptic JSON says of them."""
-    ids, place = ids.cpu(), {c.id: i for i, c in enumerate(categories)}
-    classes_of = {s.id: place[s.category] for s in segments}
-    names = [c.name for c in categories]
+    """Write segment ids to `panoptic`; the summary is their `segments_info` in COCO's format."""
+    ids, class_indices = ids.cpu(), {c.id: i for i, c in enumerate(categories)}
+    segment_classes = {s.id: class_indices[s.category_id] for s in segments}
+    class_names = [c.name for c in categories]
+    picture = panoptic_overlay(image.cpu(), ids, segment_classes, class_names)
     return ImageOutputs(
-        {
-            "panoptic": partial(write_segment_ids, ids=ids),
-            "pictures": png_writer(panoptic_overlay(image.cpu(), ids, classes_of, names)),
-        },
+        {"panoptic": partial(write_segment_ids, ids=ids), "pictures": png_writer(picture)},
         {"segments_info": segments_info(ids, segments)},
     )
 
 
 def depth_outputs(image: ImageTensor, depth: Float[Tensor, "h w"], unit: str = "m") -> ImageOutputs:
-    """Millimetres in `depth`; the picture is the photograph and the depth with its scale."""
+    """Write millimetres to `depth`; the picture is the image and the depth with a colour bar."""
     depth = depth.cpu()
     known = depth[(depth > 0) & depth.isfinite()]
     clipped = int((depth > MAX_DEPTH).sum())
@@ -127,7 +117,7 @@ def depth_outputs(image: ImageTensor, depth: Float[Tensor, "h w"], unit: str = "
 
 
 def normals_outputs(image: ImageTensor, normals: Float[Tensor, "3 h w"]) -> ImageOutputs:
-    """Colours in `normals`; the picture is the photograph and these."""
+    """Write colours to `normals`; the picture is the image and these colours."""
     colours = normal_colours(normals.cpu())
     return ImageOutputs(
         {
@@ -138,5 +128,5 @@ def normals_outputs(image: ImageTensor, normals: Float[Tensor, "3 h w"]) -> Imag
 
 
 def png_writer(pixels: Float[Tensor, "3 _ _"]) -> FileWriter:
-    """What writes these pixels."""
+    """A function that writes these pixels to a path."""
     return partial(save_png, pixels)

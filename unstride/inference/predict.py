@@ -1,4 +1,4 @@
-"""What `unstride predict` does: photographs through a task network, to files and pictures."""
+"""Runs a task network on images and writes files and pictures: `unstride predict`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
-from torch.nn.functional import interpolate
 
+from unstride.device import default_device
 from unstride.formats.atomic_write import atomic_path, atomic_write_text
 from unstride.formats.images import load_image
 from unstride.inference.batch_job import (
@@ -24,16 +23,18 @@ from unstride.inference.batch_job import (
 )
 from unstride.inference.coco_documents import coco_documents
 from unstride.inference.memory_check import MemoryCheck
+from unstride.inference.outputs import FileWriter, ImageOutputs
 from unstride.inference.predictors import PREDICTORS, TaskModel, predict_image
 from unstride.models.task_network import read_task
 from unstride.saving.fingerprint import file_fingerprint
 from unstride.saving.folder import CONFIG_NAME, WEIGHTS_NAME, installed_version
+from unstride.transforms.resize import resize_bilinear
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 RECORDS_FOLDER = "records"
-SCORED_TASKS = ("detection", "panoptic")  # tasks in whose answers objects have a score
+SCORED_TASKS = ("detection", "panoptic")  # tasks whose predictions have scores
 
 
 def predict_files(
@@ -42,126 +43,131 @@ def predict_files(
     *,
     model: Path,
     size: str | None = None,
-    score: float = 0.5,
+    min_score: float = 0.5,
     device: str | None = None,
 ) -> int:
-    """What `unstride predict` does; see there. Returns 1 if any image could not be done."""
+    """Run `unstride predict`, whose help describes the arguments; return 1 if any image fails."""
 
-    def prepare() -> PredictJob:
-        wanted = parse_size(size)
-        if not 0 <= score <= 1:
-            raise ValueError(f"score must be from 0 to 1, got {score}")
-        made = load_task_model(model, score)
-        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        made.network.to(chosen)
-        return PredictJob(
-            made, file_fingerprint(model / CONFIG_NAME, model / WEIGHTS_NAME), out, wanted, chosen
-        )
+    def make_job() -> PredictJob:
+        requested_size = parse_size(size)
+        if not 0 <= min_score <= 1:
+            raise ValueError(f"min_score must be from 0 to 1, got {min_score}")
+        task_model = load_task_model(model, min_score)
+        torch_device = default_device(device)
+        task_model.network.to(torch_device)
+        fingerprint = file_fingerprint(model / CONFIG_NAME, model / WEIGHTS_NAME)
+        return PredictJob(task_model, fingerprint, out, requested_size, torch_device)
 
-    return run_batch("predict", images, out, prepare)
+    return run_batch("predict", images, out, make_job)
 
 
-def load_task_model(folder: Path, score: float) -> TaskModel:
-    """The network in a folder.
+def load_task_model(folder: Path, min_score: float) -> TaskModel:
+    """Load the network in a folder.
 
     Args:
-        folder: as `unstride fit` leaves it.
-        score: of objects, in the picture; of Panoptic FPN's objects also in its files.
+        folder: as `unstride fit` writes it.
+        min_score: lowest score of objects in the picture; for Panoptic FPN also in its files.
 
     Raises:
-        ValueError: if it cannot be read, or there are no files for its task.
+        ValueError: if the folder cannot be read, or its task has no output files.
     """
-    network, described = read_task(folder)
-    if described["task"] not in PREDICTORS:
-        raise ValueError(f"{folder}: task {described['task']!r}; there are {', '.join(PREDICTORS)}")
-    if described.get("model") == "panoptic_fpn":
-        network.merging = network.merging | {"min_score": score}
-    return TaskModel(network, described, score)
+    network, config = read_task(folder)
+    if config["task"] not in PREDICTORS:
+        raise ValueError(
+            f"{folder}: task must be one of {', '.join(PREDICTORS)}, got {config['task']!r}"
+        )
+    if config.get("model") == "panoptic_fpn":
+        network.merging = network.merging | {"min_score": min_score}
+    return TaskModel(network, config, min_score)
 
 
 @dataclass
 class PredictJob(ImageJob):
-    """Writes what a network says of each image, and at last what is said of all in one file.
+    """Writes the predictions for each image, and at the end COCO's files for all of them.
 
-    OUT/records/NAME.json says what an image's files were made with; it appears last.
+    OUT/records/NAME.json says what an image's files were made with; it is written last.
 
     Args:
         model: the network.
-        digest: of its files.
-        out: folder of the results.
-        wanted: size at which images are looked at.
-        device: where.
+        model_fingerprint: fingerprint of the network's files.
+        output_folder: folder of the results.
+        requested_size: size to which images are resized first.
+        device: where the network runs.
     """
 
     model: TaskModel
-    digest: str
-    out: Path
-    wanted: RequestedSize
+    model_fingerprint: str
+    output_folder: Path
+    requested_size: RequestedSize
     device: torch.device
 
     def __post_init__(self) -> None:
-        self.need = MemoryCheck(partial(predict_image, self.model))
-        self.score = self.model.score if self.model.described["task"] in SCORED_TASKS else None
+        self.memory_check = MemoryCheck(partial(predict_image, self.model))
+        has_scores = self.model.config["task"] in SCORED_TASKS
+        self.min_score = self.model.min_score if has_scores else None
 
     @torch.inference_mode()
-    def one(self, path: Path, target: Path, progress: Progress) -> str | None:
+    def run(self, image_path: Path, output_stem: Path, progress: Progress) -> str | None:
         """Write the files of one image."""
-        name = target.relative_to(self.out)
-        image = load_image(path)
-        size = output_size(image, self.wanted)
+        relative_stem = output_stem.relative_to(self.output_folder)
+        image = load_image(image_path)
+        size = output_size(image, self.requested_size)
         made_with = {
-            "model": self.digest, "score": self.score, "size": f"{size[0]}x{size[1]}",
-            "image": path.name, "photograph": file_fingerprint(path),
-            "unstride": installed_version(),
+            "model": self.model_fingerprint, "score": self.min_score,
+            "size": f"{size[0]}x{size[1]}", "image": image_path.name,
+            "photograph": file_fingerprint(image_path), "unstride": installed_version(),
         }  # fmt: skip
-        if (told := self._done(name, made_with)) is not None:
-            return told["note"]
-        image = resize_image(image, size)
-        self.need.check(image, self.device)
-        found = predict_image(self.model, image.to(self.device))
-        places = {self.out / folder / f"{name}.png": write for folder, write in found.files.items()}
-        record = {
-            "made_with": made_with, "width": size[1], "height": size[0], "note": found.note,
-            "files": [str(place.relative_to(self.out)) for place in places], "found": found.found,
-        }  # fmt: skip
-        with ExitStack() as stack:  # the last that is opened appears first: the record appears last
-            opened = [
-                (stack.enter_context(atomic_path(_ensure_parent(place))), write)
-                for place, write in ((self._record(name), _json_writer(record)), *places.items())
-            ]
-            for unnamed, write in opened:
-                write(unnamed)
-        return found.note
+        if (record := self._finished_record(relative_stem, made_with)) is not None:
+            return record["note"]
+        image = resize_bilinear(image, size).clamp(0, 1)
+        self.memory_check.check(image, self.device)
+        outputs = predict_image(self.model, image.to(self.device))
+        record = {"made_with": made_with, "width": size[1], "height": size[0]}
+        self._write(relative_stem, outputs, record)
+        return outputs.note
 
-    def finish(self, done: list[tuple[Path, Path]]) -> None:
-        """COCO's files, which speak of all images at once."""
-        names = [target.relative_to(self.out) for _, target in done]
-        records = [json.loads(self._record(name).read_text()) for name in names]
-        files = [path.name for path, _ in done]
-        for file, content in coco_documents(
-            self.model, list(map(str, names)), files, records
-        ).items():
-            atomic_write_text(self.out / file, json.dumps(content))
+    def finish(self, finished: list[tuple[Path, Path]]) -> None:
+        """Write COCO's files, which describe all images."""
+        stems = [output_stem.relative_to(self.output_folder) for _, output_stem in finished]
+        records = [json.loads(self._record_path(stem).read_text()) for stem in stems]
+        file_names = [image_path.name for image_path, _ in finished]
+        documents = coco_documents(self.model, list(map(str, stems)), file_names, records)
+        for name, content in documents.items():
+            atomic_write_text(self.output_folder / name, json.dumps(content))
 
-    def _record(self, name: Path) -> Path:
-        return self.out / RECORDS_FOLDER / f"{name}.json"
+    def _record_path(self, relative_stem: Path) -> Path:
+        return self.output_folder / RECORDS_FOLDER / f"{relative_stem}.json"
 
-    def _done(self, name: Path, made_with: dict[str, Any]) -> dict[str, Any] | None:
-        """The record of an image, if its files are there and made with the same."""
+    def _finished_record(
+        self, relative_stem: Path, made_with: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        """The record of an image, if its files exist and were made with the same."""
         try:
-            told = json.loads(self._record(name).read_text())
+            record = json.loads(self._record_path(relative_stem).read_text())
         except (OSError, ValueError):
             return None
-        if not isinstance(told, dict) or told.get("made_with") != made_with:
+        if not isinstance(record, dict) or record.get("made_with") != made_with:
             return None
-        return told if all((self.out / file).is_file() for file in told["files"]) else None
+        exist = all((self.output_folder / file).is_file() for file in record["files"])
+        return record if exist else None
 
-
-def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """An image at a size, the same tensor if it has it."""
-    if tuple(image.shape[2:]) == size:
-        return image
-    return interpolate(image, size, mode="bilinear", antialias=True).clamp(0, 1)
+    def _write(self, relative_stem: Path, outputs: ImageOutputs, record: dict[str, Any]) -> None:
+        """Write an image's files and its record, all or none."""
+        writers = {
+            self.output_folder / folder / f"{relative_stem}.png": writer
+            for folder, writer in outputs.writers.items()
+        }
+        files = [str(path.relative_to(self.output_folder)) for path in writers]
+        record |= {"note": outputs.note, "files": files, "found": outputs.summary}
+        record_writer = self._record_path(relative_stem), _json_writer(record)
+        # The file that is opened last appears first, so that the record appears last.
+        with ExitStack() as stack:
+            opened = [
+                (stack.enter_context(atomic_path(_ensure_parent(path))), writer)
+                for path, writer in (record_writer, *writers.items())
+            ]
+            for temporary_path, writer in opened:
+                writer(temporary_path)
 
 
 def _ensure_parent(path: Path) -> Path:
@@ -169,6 +175,6 @@ def _ensure_parent(path: Path) -> Path:
     return path
 
 
-def _json_writer(content: dict[str, Any]):
+def _json_writer(content: dict[str, Any]) -> FileWriter:
     text = json.dumps(content)
     return lambda path: path.write_text(text)

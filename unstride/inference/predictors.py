@@ -1,7 +1,6 @@
-"""What each kind of task network says of a photograph.
+"""Runs task networks on an image: one function for each task.
 
-An answer is a function of the network and the photograph; `PREDICTORS` names it by the task of the
-network's description.
+`PREDICTORS` maps the task in a network's config to its function.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,106 +30,111 @@ from unstride.transforms.resize import resize_bilinear
 
 @dataclass(frozen=True)
 class TaskModel:
-    """A task network and what is known of it.
+    """A task network with its config.
 
     Args:
-        network: in evaluation.
-        described: its description; `classes` are names.
-        score: that objects in the picture have at least, 0 to 1.
+        network: in evaluation mode.
+        config: as saved with the network; `classes` are names.
+        min_score: lowest score of objects in the picture, 0 to 1.
     """
 
     network: Any
-    described: Mapping[str, Any]
-    score: float = 0.5
+    config: Mapping[str, Any]
+    min_score: float = 0.5
 
     @property
-    def classes(self) -> list[str]:
-        """Names, in the order of the network's numbers."""
-        return list(self.described.get("classes", []))
+    def class_names(self) -> list[str]:
+        """Name of each class, in the order of the network's outputs."""
+        return list(self.config.get("classes", []))
 
     @property
     def categories(self) -> list[Category]:
-        """What numbers in JSON files stand for: the data set's, if the network knows them."""
-        if self.described["task"] == "panoptic":
+        """Categories of JSON files: with the data set's ids if the network knows them."""
+        names = self.class_names
+        if self.config["task"] == "panoptic":
             things, stuff = self.network.classes
-            kinds = [True] * len(things) + [False] * len(stuff)
-            numbers = [*things, *stuff]
+            is_thing = [True] * len(things) + [False] * len(stuff)
+            category_ids = [*things, *stuff]
         else:
-            numbers = self.described.get("categories") or [*range(1, len(self.classes) + 1)]
-            kinds = [True] * len(self.classes)
-        return [Category(*each) for each in zip(numbers, self.classes, kinds, strict=True)]
+            category_ids = self.config.get("categories") or [*range(1, len(names) + 1)]
+            is_thing = [True] * len(names)
+        return [Category(*row) for row in zip(category_ids, names, is_thing, strict=True)]
 
 
 def predict_image(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
-    """What the model says of a photograph, RGB in [0, 1]."""
-    return PREDICTORS[model.described["task"]](model, image)
+    """Run the model on an image, RGB in [0, 1]."""
+    return PREDICTORS[model.config["task"]](model, image)
 
 
 def predict_segmentation(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
-    """Of a network that gives logits "1 n h w"."""
-    return segmentation_outputs(image[0], model.network(image)[0], model.classes)
+    """For networks that return logits "1 n h w"."""
+    return segmentation_outputs(image[0], model.network(image)[0], model.class_names)
 
 
 def predict_detection(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
-    """Of a network that is called as torchvision's detectors are."""
-    found = model.network([image[0]])[0]
-    return detection_outputs(image[0], found, model.categories, model.score)
+    """For networks that are called like torchvision's detectors."""
+    detections = model.network([image[0]])[0]
+    return detection_outputs(image[0], detections, model.categories, model.min_score)
 
 
 def predict_panoptic(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
-    """Of Panoptic-DeepLab, or of a network that gives a dictionary with `ids` and `segments`."""
+    """For Panoptic-DeepLab, and networks that return a dictionary with `ids` and `segments`."""
     if isinstance(model.network, PanopticDeepLab):
         ids, segments = model.network.segments(image)[0]
     else:
-        found = model.network([image[0]])[0]
-        ids, segments = found["ids"], found["segments"]
+        prediction = model.network([image[0]])[0]
+        ids, segments = prediction["ids"], prediction["segments"]
     return panoptic_outputs(image[0], ids, segments, model.categories)
 
 
 def predict_depth(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
-    """Of a network that gives depth "1 h w"; learned from video without poses it has no unit."""
-    known = model.described.get("model") != "monodepth" or model.described.get("known_motion")
+    """For networks that return depth "1 h w"; learned from video without poses it has no unit."""
+    is_metric = model.config.get("model") != "monodepth" or model.config.get("known_motion")
     size = image.shape[2], image.shape[3]
     depth = resize_bilinear(model.network(at_training_size(model, image))[:, None], size)[0, 0]
-    return depth_outputs(image[0], depth, "m" if known else "")
+    return depth_outputs(image[0], depth, "m" if is_metric else "")
 
 
 def at_training_size(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 H W"]:
-    """The photograph at the size of those that taught, where all had one: depth depends on it."""
-    return resize_bilinear(image, tuple(model.described.get("size") or image.shape[2:]))
+    """Resize an image to the size of the training images, if they all had one.
+
+    Predicted depth depends on the size.
+    """
+    return resize_bilinear(image, tuple(model.config.get("size") or image.shape[2:]))
 
 
 def predict_multitask(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
-    """Of `MultiTask`: the files of each task; its picture lies in a folder of its own."""
+    """For `MultiTask`: the files of each task, with its pictures in a folder of their own."""
     network: MultiTask = model.network
-    files: dict[str, FileWriter] = {}
-    found, notes = {}, []
+    writers: dict[str, FileWriter] = {}
+    summaries, notes = {}, []
     size = image.shape[2], image.shape[3]
-    for name, said in network(at_training_size(model, image)).items():
-        maps = said if said.ndim == 4 else said[:, None]
-        whole = resize_bilinear(maps, size)[0].reshape(*said.shape[1:-2], *size)
-        one = task_outputs(network.tasks[name], image[0], whole, model.classes)
-        files |= {f"pictures/{name}" if k == "pictures" else k: w for k, w in one.files.items()}
-        found[name] = one.found
-        notes += [one.note] if one.note else []
-    return ImageOutputs(files, found, "; ".join(notes))
+    for name, prediction in network(at_training_size(model, image)).items():
+        maps = prediction if prediction.ndim == 4 else prediction[:, None]
+        resized = resize_bilinear(maps, size)[0].reshape(*prediction.shape[1:-2], *size)
+        outputs = task_outputs(network.tasks[name], image[0], resized, model.class_names)
+        for folder, writer in outputs.writers.items():
+            writers[f"pictures/{name}" if folder == "pictures" else folder] = writer
+        summaries[name] = outputs.summary
+        notes += [outputs.note] if outputs.note else []
+    return ImageOutputs(writers, summaries, "; ".join(notes))
 
 
 def task_outputs(
-    task: Task, image: ImageTensor, said: Tensor, classes: Sequence[str]
+    task: Task, image: ImageTensor, prediction: Tensor, class_names: Sequence[str]
 ) -> ImageOutputs:
-    """Of one of the tasks of `models.task`.
+    """The outputs of one task of `MultiTask`.
 
     Raises:
-        ValueError: if it is of another kind.
+        ValueError: if the task is of another kind than those of this package.
     """
     if isinstance(task, Segmentation):
-        return segmentation_outputs(image, said, classes)
+        return segmentation_outputs(image, prediction, class_names)
     if isinstance(task, LogDepth):
-        return depth_outputs(image, said)
+        return depth_outputs(image, prediction)
     if isinstance(task, SurfaceNormals):
-        return normals_outputs(image, normalize(said, dim=0))
-    raise ValueError(f"{type(task).__name__}: there is no file for such a task")
+        return normals_outputs(image, normalize(prediction, dim=0))
+    raise ValueError(f"tasks of type {type(task).__name__} have no output files")
 
 
 PREDICTORS: dict[str, Callable[[TaskModel, Tensor], ImageOutputs]] = {

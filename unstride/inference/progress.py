@@ -11,30 +11,30 @@ from unstride.tiling.tiles import Tile
 
 
 def fit_progress_bar(progress: Progress) -> FitCallback:
-    """Shows a fit below the progress of the images: views, then steps and the error."""
+    """A callback for `fit_implicit` that shows a bar: views, then steps with the error."""
     bars: dict[str, TaskID] = {}
 
-    def watch(image: int, what: str, done: int, of: int, error: float) -> None:
-        if done == 1 or what not in bars:
-            for old in bars.values():
-                progress.remove_task(old)
+    def update(image: int, stage: str, done: int, total: int, error: float) -> None:
+        if done == 1 or stage not in bars:
+            for bar in bars.values():
+                progress.remove_task(bar)
             bars.clear()
-            bars[what] = progress.add_task(what, total=of)
-        gained = "" if math.isnan(error) else f", {error:.2f} of bilinear's error"
-        progress.update(bars[what], completed=done, description=what + gained)
+            bars[stage] = progress.add_task(stage, total=total)
+        error_text = "" if math.isnan(error) else f", {error:.2f} of bilinear's error"
+        progress.update(bars[stage], completed=done, description=stage + error_text)
 
-    return watch
+    return update
 
 
-def with_progress_bar(pieces: PaddedTiles, name: str, progress: Progress) -> Iterator[Tile]:
-    """The pieces, with a bar of their own if there are several."""
-    if len(pieces) == 1:
-        yield from pieces
+def with_progress_bar(tiles: PaddedTiles, description: str, progress: Progress) -> Iterator[Tile]:
+    """Yield tiles and show a bar if there are several."""
+    if len(tiles) == 1:
+        yield from tiles
         return
-    task = progress.add_task(name, total=len(pieces))
+    bar = progress.add_task(description, total=len(tiles))
     try:
-        for piece in pieces:
-            yield piece
-            progress.advance(task)
+        for tile in tiles:
+            yield tile
+            progress.advance(bar)
     finally:
-        progress.remove_task(task)
+        progress.remove_task(bar)

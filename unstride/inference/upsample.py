@@ -1,4 +1,4 @@
-"""Features of many images as files, and pictures of them."""
+"""Upsamples the features of images and writes them as files and pictures: `unstride upsample`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
+from unstride.device import default_device
 from unstride.features.dense_features import DenseFeatures
 from unstride.features.implicit import ImplicitFeatures
 from unstride.formats.features import open_feature_file
@@ -48,77 +50,85 @@ def upsample_files(
     steps: int | None = None,
     memory: str | None = None,
 ) -> int:
-    """What `unstride upsample` does; see there. Returns 1 if any image could not be done."""
+    """Run `unstride upsample`, whose help describes the arguments; return 1 if any image fails."""
 
-    def prepare() -> UpsampleJob:
-        wanted, allowed = parse_size(size), parse_memory(memory)
-        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        model, described = build_model(
-            backbone, upsampler, stride, weights=weights, backbone_weights=backbone_weights,
-            steps=steps,
+    def make_job() -> UpsampleJob:
+        requested_size, memory_limit = parse_size(size), parse_memory(memory)
+        torch_device = default_device(device)
+        model, metadata = build_model(
+            backbone, upsampler, stride, upsampler_weights=weights,
+            backbone_weights=backbone_weights, fit_steps=steps,
         )  # fmt: skip
-        described |= {"dtype": dtype}
-        return UpsampleJob(model.to(chosen), described, wanted, allowed, picture)
+        metadata |= {"dtype": dtype}
+        return UpsampleJob(
+            model.to(torch_device), metadata, requested_size, memory_limit, write_picture=picture
+        )
 
-    return run_batch("upsample", images, out, prepare)
+    return run_batch("upsample", images, out, make_job)
 
 
 @dataclass
 class UpsampleJob(ImageJob):
-    """Writes an image's features and a picture of them.
+    """Writes the features of each image, and a picture of them.
 
     Args:
         model: backbone and upsampler.
-        described: what they are, and the file's dtype.
-        wanted: size of the result.
-        memory: that the process may take, in bytes.
-        picture: write one.
+        metadata: what identifies the model, and the file's dtype.
+        requested_size: size of the result.
+        memory_limit: bytes that the process may use; None for the default of `remaining_memory`.
+        write_picture: whether to write a picture.
     """
 
     model: DenseFeatures
-    described: dict[str, str]
-    wanted: RequestedSize
-    memory: int | None
-    picture: bool
+    metadata: dict[str, str]
+    requested_size: RequestedSize
+    memory_limit: int | None
+    write_picture: bool
 
     @torch.inference_mode()
-    def one(self, path: Path, target: Path, progress: Progress) -> None:
-        """Write TARGET.safetensors and TARGET.png."""
-        model, image = self.model, load_image(path)
-        if isinstance(model, ImplicitFeatures):
-            model.watch = fit_progress_bar(progress)
-        size = output_size(image, self.wanted)
-        metadata = self.described | {"image": path.name, "size": f"{size[0]}x{size[1]}"}
-        metadata["photograph"] = file_fingerprint(path)
-        if _is_up_to_date(target, metadata, self.picture):
+    def run(self, image_path: Path, output_stem: Path, progress: Progress) -> None:
+        """Write OUTPUT_STEM.safetensors and OUTPUT_STEM.png."""
+        image = load_image(image_path)
+        size = output_size(image, self.requested_size)
+        metadata = self.metadata | {"image": image_path.name, "size": f"{size[0]}x{size[1]}"}
+        metadata["photograph"] = file_fingerprint(image_path)
+        if _is_up_to_date(output_stem, metadata, self.write_picture):
             return
-        image = image.to(next(iter(model.parameters())).device)
-        coarse = model.backbone(image)
-        shown = FeaturePicture(coarse, size) if self.picture else None
-        pieces = model.pieces(coarse, image, size, remaining_memory(self.memory, image.device))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shape, dtype = (coarse.shape[1], *size), getattr(torch, self.described["dtype"])
-        with open_feature_file(_with_suffix(target, "safetensors"), shape, dtype, metadata) as file:
-            for piece in with_progress_bar(pieces, path.name, progress):
-                file.write(piece.rows, piece.columns, piece.features[0])
-                if shown is not None:
-                    shown.add(piece)
-            if shown is not None:
-                padded = model.backbone.padded_size((image.shape[2], image.shape[3]))
-                names = f"features, stride {model.backbone.stride}", self.described["upsampler"]
-                save_png(shown.beside(image, padded, *names), _with_suffix(target, "png"))
+        if isinstance(self.model, ImplicitFeatures):
+            self.model.on_progress = fit_progress_bar(progress)
+        image = image.to(next(iter(self.model.parameters())).device)
+        coarse = self.model.backbone(image)
+        picture = FeaturePicture(coarse, size) if self.write_picture else None
+        tile_memory = remaining_memory(self.memory_limit, image.device)
+        tiles = self.model.iter_tiles(coarse, image, size, tile_memory)
+        output_stem.parent.mkdir(parents=True, exist_ok=True)
+        features_path = _with_suffix(output_stem, "safetensors")
+        shape, dtype = (coarse.shape[1], *size), getattr(torch, self.metadata["dtype"])
+        with open_feature_file(features_path, shape, dtype, metadata) as file:
+            for tile in with_progress_bar(tiles, image_path.name, progress):
+                file.write(tile.rows, tile.columns, tile.features[0])
+                if picture is not None:
+                    picture.add_tile(tile)
+            if picture is not None:
+                save_png(self._compose(picture, image), _with_suffix(output_stem, "png"))
+
+    def _compose(self, picture: FeaturePicture, image: Tensor) -> Tensor:
+        padded_size = self.model.backbone.padded_size((image.shape[2], image.shape[3]))
+        features_caption = f"features, stride {self.model.backbone.stride}"
+        return picture.compose(image, padded_size, features_caption, self.metadata["upsampler"])
 
 
-def _is_up_to_date(target: Path, metadata: dict[str, str], picture: bool) -> bool:
-    if picture and not _with_suffix(target, "png").is_file():
+def _is_up_to_date(output_stem: Path, metadata: dict[str, str], write_picture: bool) -> bool:
+    """Whether the files exist and the features were made with the same."""
+    if write_picture and not _with_suffix(output_stem, "png").is_file():
         return False
     with (
         contextlib.suppress(OSError, SafetensorError),
-        safe_open(_with_suffix(target, "safetensors"), framework="pt") as file,
+        safe_open(_with_suffix(output_stem, "safetensors"), framework="pt") as file,
     ):
         return file.metadata() == metadata
     return False
 
 
-def _with_suffix(target: Path, suffix: str) -> Path:
-    return target.with_name(f"{target.name}.{suffix}")
+def _with_suffix(output_stem: Path, suffix: str) -> Path:
+    return output_stem.with_name(f"{output_stem.name}.{suffix}")

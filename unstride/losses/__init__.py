@@ -1,1 +1,1 @@
-"""Losses, one file each."""
+"""Losses, one file per subject."""

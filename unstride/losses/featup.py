@@ -1,8 +1,8 @@
-"""FeatUp's losses: likelihood of a view, smoothness of magnitudes, smoothness where colours agree.
+"""FeatUp's losses: likelihood of a view, total variation of magnitudes, and a sampled dense CRF.
 
 Fu et al., "FeatUp: A Model-Agnostic Framework for Features at Any Resolution", ICLR 2024,
-arXiv:2403.10516, section 3.1 (likelihood, total variation). The sampled CRF is in the released
-code only, with the weight 0.001; its widths here are that code's.
+arXiv:2403.10516, section 3.1 (likelihood, total variation). The sampled CRF exists only in the
+released code, with the weight 0.001. The widths here are that code's.
 """
 
 import torch
@@ -10,22 +10,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
-APPEARANCE_WEIGHT, SMOOTHNESS_WEIGHT = (
-    10.0,
-    3.0,
-)  # how much a pair counts for place and colour, for place alone
-APPEARANCE_POSITION_WIDTH, APPEARANCE_COLOUR_WIDTH, SMOOTHNESS_WIDTH = (
-    0.1,
-    0.15,
-    0.005,
-)  # alpha, beta, gamma: widths where a side is 2
+# the two kernels of a dense CRF: appearance (position and colour), smoothness (position alone)
+APPEARANCE_WEIGHT, SMOOTHNESS_WEIGHT = 10.0, 3.0
+# widths (alpha, beta, gamma); positions are in [-1, 1] along each side, colours in [0, 1]
+APPEARANCE_POSITION_WIDTH, APPEARANCE_COLOUR_WIDTH = 0.1, 0.15
+SMOOTHNESS_WIDTH = 0.005
 
 
 class UncertaintyHead(nn.Conv2d):
-    """How uncertain a cell of a view is, from what the backbone says of it: a positive scale.
+    """Predicts the uncertainty of each cell of a view from the backbone's features.
+
+    The uncertainty is a standard deviation, so it is positive.
 
     Args:
-        channels: of what the backbone says.
+        channels: channels of the features.
     """
 
     def __init__(self, channels: int):
@@ -34,36 +32,38 @@ class UncertaintyHead(nn.Conv2d):
             for parameter in self.parameters():
                 parameter.mul_(0.1)
 
-    def forward(self, answers: Float[Tensor, "b k h w"]) -> Float[Tensor, "b 1 h w"]:
-        """At least 1e-4, at first about 1.1, as released."""
-        return (super().forward(answers) + 0.1).exp().clamp(min=1e-4)
+    def forward(self, features: Float[Tensor, "b k h w"]) -> Float[Tensor, "b 1 h w"]:
+        """Uncertainty of at least 1e-4. Before training about 1.1, as in the released code."""
+        return (super().forward(features) + 0.1).exp().clamp(min=1e-4)
 
 
 def gaussian_nll_loss(
-    expected: Float[Tensor, "b c h w"],
-    actual: Float[Tensor, "b c h w"],
+    prediction: Float[Tensor, "b c h w"],
+    target: Float[Tensor, "b c h w"],
     sigma: Float[Tensor, "b 1 h w"],
 ) -> Float[Tensor, ""]:
-    """Of `actual` under a Gaussian around `expected`: mean over cells, without its constant.
+    """Negative log-likelihood of `target` under a Gaussian around `prediction`.
+
+    Mean over cells, without the constant term.
 
     Args:
-        expected: what the upsampled features say.
-        actual: what the backbone says.
+        prediction: the view according to the upsampled features.
+        target: the backbone's features of the view.
         sigma: standard deviation of each cell, above 0.
     """
-    error = (expected - actual).square().mean(1, keepdim=True)
+    error = (prediction - target).square().mean(1, keepdim=True)
     return (error / (2 * sigma.square()) + sigma.log()).mean()
 
 
-def total_variation_loss(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
-    """Mean squared difference of neighbours below, plus that of neighbours to the right."""
-    down = (maps[:, :, 1:] - maps[:, :, :-1]).square().mean()
-    return down + (maps[:, :, :, 1:] - maps[:, :, :, :-1]).square().mean()
+def total_variation_loss(features: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
+    """Mean squared difference of vertical neighbours plus that of horizontal neighbours."""
+    down = (features[:, :, 1:] - features[:, :, :-1]).square().mean()
+    return down + (features[:, :, :, 1:] - features[:, :, :, :-1]).square().mean()
 
 
-def magnitude_tv_loss(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
-    """The total variation of the features' magnitudes."""
-    return total_variation_loss(maps.norm(dim=1, keepdim=True))
+def magnitude_tv_loss(features: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
+    """Total variation of the features' magnitudes."""
+    return total_variation_loss(features.norm(dim=1, keepdim=True))
 
 
 def sampled_crf_loss(
@@ -71,32 +71,36 @@ def sampled_crf_loss(
     image: Float[Tensor, "b 3 H W"],
     generator: torch.Generator,
     *,
-    samples: int = 1000,
+    points: int = 1000,
 ) -> Float[Tensor, ""]:
-    """Mean squared difference of features, over random pairs that are near and alike in colour.
+    """Mean squared difference of features over random pairs of points, weighted by affinity.
+
+    Points that are close and of similar colour have a high affinity.
 
     Args:
-        features: on any grid over the image.
+        features: features on any grid over the image.
         image: RGB in [0, 1].
-        generator: of the random places.
-        samples: places, each of which is compared with every other.
+        generator: random generator of the points.
+        points: number of points. Each is compared with every other.
     """
-    place = 2 * torch.rand(1, samples, 1, 2, generator=generator).to(features) - 1
-    at = place.expand(len(features), -1, -1, -1)
-    found, colours = (
-        grid_sample(m, at, "bilinear", "border", align_corners=False)[..., 0].mT
+    positions = 2 * torch.rand(1, points, 1, 2, generator=generator).to(features) - 1
+    grid = positions.expand(len(features), -1, -1, -1)
+    sampled_features, colours = (
+        grid_sample(m, grid, "bilinear", "border", align_corners=False)[..., 0].mT
         for m in (features, image.to(features))
     )
-    apart = pairwise_squared_distances(place[:, :, 0])
-    colour = pairwise_squared_distances(colours)
-    likeness = APPEARANCE_WEIGHT * torch.exp(
-        -apart / (2 * APPEARANCE_POSITION_WIDTH) - colour / (2 * APPEARANCE_COLOUR_WIDTH)
+    position_distance = pairwise_squared_distances(positions[:, :, 0])
+    colour_distance = pairwise_squared_distances(colours)
+    affinity = APPEARANCE_WEIGHT * torch.exp(
+        -position_distance / (2 * APPEARANCE_POSITION_WIDTH)
+        - colour_distance / (2 * APPEARANCE_COLOUR_WIDTH)
     )
-    likeness = likeness + SMOOTHNESS_WEIGHT * torch.exp(-apart / (2 * SMOOTHNESS_WIDTH))
-    return (likeness * pairwise_squared_distances(found) / found.shape[2]).mean()
+    affinity = affinity + SMOOTHNESS_WEIGHT * torch.exp(-position_distance / (2 * SMOOTHNESS_WIDTH))
+    difference = pairwise_squared_distances(sampled_features) / sampled_features.shape[2]
+    return (affinity * difference).mean()
 
 
 def pairwise_squared_distances(points: Float[Tensor, "b n d"]) -> Float[Tensor, "b n n"]:
-    """Between all pairs of points."""
+    """Squared Euclidean distances between all pairs of points."""
     squares = points.square().sum(2)
     return (squares[:, :, None] + squares[:, None] - 2 * points @ points.mT).clamp(min=0)

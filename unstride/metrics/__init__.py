@@ -1,4 +1,4 @@
-"""Scores that torchmetrics lacks, as its `Metric`; what it has is only set up here."""
+"""Metrics that torchmetrics lacks, and torchmetrics' own set up for this library."""
 
 from unstride.metrics.average_precision import average_precision as average_precision
 from unstride.metrics.cam_faithfulness import cam_faithfulness as cam_faithfulness

@@ -1,4 +1,4 @@
-"""Average precision of boxes and masks, as COCO counts it; torchmetrics' by faster-coco-eval."""
+"""COCO average precision of boxes and masks: torchmetrics' metric, computed by faster-coco-eval."""
 
 from itertools import zip_longest
 from typing import Any, Literal
@@ -10,47 +10,50 @@ from torchmetrics.detection import MeanAveragePrecision
 
 
 class AveragePrecision(MeanAveragePrecision):
-    """torchmetrics', but NaN of nothing, where that says -1; and of unequal shares.
+    """torchmetrics' metric with two changes.
 
-    Each process may have measured a number of photographs of its own.
+    Undefined scores are NaN, not -1. Processes may have measured different numbers of images.
     """
 
     def compute(self) -> dict[str, Tensor]:
-        """See `average_precision`."""
-        found = super().compute()
+        """The scores by name, see `average_precision`."""
+        scores = super().compute()
         return {
             name: value.masked_fill(value < 0, float("nan")) if value.is_floating_point() else value
-            for name, value in found.items()
+            for name, value in scores.items()
         }
 
     def _sync_dist(self, dist_sync_fn: Any = None, process_group: Any = None) -> None:
-        """Every process's photographs, one of each in turn."""
+        """Gather the images of all processes, taking one image of each process in turn."""
         states = {name: getattr(self, name) for name in self._reductions}
-        mine = tree_map_only(Tensor, Tensor.cpu, states)
-        every: list[Any] = [None] * distributed.get_world_size(process_group)
-        distributed.all_gather_object(every, mine, process_group)
+        on_cpu = tree_map_only(Tensor, Tensor.cpu, states)
+        gathered: list[Any] = [None] * distributed.get_world_size(process_group)
+        distributed.all_gather_object(gathered, on_cpu, process_group)
         for name in states:
-            turns = zip_longest(*(each[name] for each in every))
+            turns = zip_longest(*(process_states[name] for process_states in gathered))
             setattr(self, name, [item for turn in turns for item in turn if item is not None])
 
 
-def average_precision(of: Literal["boxes", "masks"] = "boxes") -> AveragePrecision:
-    """AP over IoU 0.50 to 0.95 as `map`, at one IoU as `map_50`, `map_75`: means over the classes.
+def average_precision(region_type: Literal["boxes", "masks"] = "boxes") -> AveragePrecision:
+    """Create COCO's average precision, a mean over classes.
 
-    Update it with lists of what detectors return and of targets of `InstanceDataset`: `boxes` XYXY,
-    `labels`, `scores` and, for masks, bool or uint8 `masks` "n h w". The best 100 detections of an
-    image count, and one in a crowd of its class counts neither way. Sizes (`map_small` and so on)
-    go by the area of the box, or of the mask. COCO's own evaluation takes the truth's area from its
-    file, and a detection's from its box where the results have one; a box inside out then counts
-    neither way. Else both agree; torchmetrics' usual thresholds are rounded to float32, so that a
-    recall of 4/5 does not reach 0.8, which costs up to 0.01 of a class.
+    `map` is over IoU thresholds 0.50 to 0.95; `map_50` and `map_75` are at one threshold. Update it
+    with lists of detectors' outputs and of targets of `InstanceDataset`: `boxes` XYXY, `labels`,
+    `scores` and, for masks, bool or uint8 `masks` "n h w".
+
+    The best 100 detections of an image count. A detection in a crowd of its class is ignored. Sizes
+    (`map_small` and so on) go by the area of the box or mask. COCO's own evaluation takes a
+    target's area from the file, and a detection's from its box if the results have one; it ignores
+    a box turned inside out. Otherwise both agree. torchmetrics' default thresholds are rounded to
+    float32, so that a recall of 4/5 does not reach 0.8, which costs up to 0.01 for a class; this
+    function sets them in double precision.
 
     Args:
-        of: what is compared.
+        region_type: what is compared.
     """
-    kind: Literal["bbox", "segm"] = "bbox" if of == "boxes" else "segm"
+    iou_type: Literal["bbox", "segm"] = "bbox" if region_type == "boxes" else "segm"
     return AveragePrecision(
-        iou_type=kind, backend="faster_coco_eval",
+        iou_type=iou_type, backend="faster_coco_eval",
         iou_thresholds=np.linspace(0.5, 0.95, 10).tolist(),
         rec_thresholds=np.linspace(0, 1, 101).tolist(),
     )  # fmt: skip

@@ -1,1 +1,1 @@
-"""Task networks, assembled from finished parts."""
+"""Networks for dense prediction, one package a task. Each is assembled from finished parts."""

@@ -1,4 +1,4 @@
-"""A task network as a folder: what makes it again, in words, and all its tensors."""
+"""Builds task networks from a config, and saves them as a folder of config, weights and card."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,53 +20,79 @@ from unstride.saving.folder import (
 from unstride.upsamplers.from_words import upsampler_factory
 
 TASKS = ("segmentation", "detection", "panoptic", "depth", "multitask")
-PYRAMID_UPSAMPLER = "pyramid_upsampler"  # of a plain vision transformer's pyramid
+PYRAMID_UPSAMPLER = "pyramid_upsampler"  # option for the pyramid of a plain vision transformer
 
 
 def create_task_network(
-    described: dict[str, Any], *, pretrained: bool = False, **backbone: Any
+    config: dict[str, Any], *, pretrained: bool = False, **backbone_options: Any
 ) -> Any:
-    """The network that a description says, on a fresh pyramid.
+    """Build the network of a config on a new pyramid.
 
-    The upsampler is that of a plain vision transformer's pyramid too, guided by the image, where
-    no option `pyramid_upsampler` names another. The weights lie channels-last, which saves a
-    quarter of a training step on CPUs.
+    The upsampler is used in the pyramid of a plain vision transformer too, guided by the image,
+    unless the option `pyramid_upsampler` names another. Weights are stored channels-last, which
+    makes a training step on CPUs a quarter faster.
 
     Args:
-        described: `task`, `model`, `backbone`, `strides`, `classes` (names, if any), `upsampler` (a
-            word or None) and `options`; of depth and several tasks these have `near` and `far` in
-            metres, and `tasks` by name.
-        pretrained: with the backbone's trained weights.
-        backbone: of `create_pyramid`.
+        config: `task`, `model`, `backbone`, `strides`, `classes` (names, may be empty), `upsampler`
+            (name with options, or None) and `options`. For depth and multitask the options include
+            `near` and `far` in metres; for multitask also `tasks`, a list of names.
+        pretrained: load the backbone's trained weights.
+        backbone_options: further arguments of `create_pyramid`.
 
     Raises:
-        ValueError: if it says something that there is not.
+        ValueError: if the config names something that does not exist.
     """
-    task = described["task"]
+    task = config["task"]
     if task not in TASKS:
-        raise ValueError(f"task {task!r}: there are {', '.join(TASKS)}")
-    if "upsampler" in described["options"]:
+        raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
+    if "upsampler" in config["options"]:
         raise ValueError("model_options: upsampler is an option of its own, --upsampler")
-    options = dict(described["options"])
-    own = options.pop(PYRAMID_UPSAMPLER, None)
-    word = own or described["upsampler"]
-    more: dict[str, Any] = {} if word is None else {"upsampler": upsampler_factory(word)}
+    options = dict(config["options"])
+    pyramid_upsampler = options.pop(PYRAMID_UPSAMPLER, None)
+    name = pyramid_upsampler or config["upsampler"]
+    if name is not None:
+        backbone_options["upsampler"] = upsampler_factory(name)
     pyramid = create_pyramid(
-        described["backbone"], described["strides"], pretrained=pretrained, **more, **backbone
+        config["backbone"], config["strides"], pretrained=pretrained, **backbone_options
     )
-    if own and not isinstance(pyramid, PlainViTPyramid):
-        raise ValueError(f"{PYRAMID_UPSAMPLER}: {described['backbone']} has these strides itself")
+    if pyramid_upsampler and not isinstance(pyramid, PlainViTPyramid):
+        raise ValueError(f"{PYRAMID_UPSAMPLER}: {config['backbone']} has these strides itself")
     network = _factory_of(task)(
-        described["model"], pyramid, len(described["classes"]),
-        upsampler=described["upsampler"], **options,
-    )  # fmt: skip
+        config["model"], pyramid, len(config["classes"]), upsampler=config["upsampler"], **options
+    )
     return network.to(memory_format=torch.channels_last)
+
+
+def write_task(folder: Path, config: dict[str, Any], network: nn.Module) -> None:
+    """Save a network that `create_task_network` built from this config; all files or none."""
+    save_model(folder, config, network, _model_card(config))
+
+
+def read_task(folder: str | Path) -> tuple[Any, dict[str, Any]]:
+    """Load a task network from a folder, in evaluation mode, and its config.
+
+    Args:
+        folder: folder of a trained network: OUT/model of `unstride fit`.
+
+    Raises:
+        ValueError: if a file is missing or damaged, or the files do not fit together.
+    """
+    folder = Path(folder)
+    if not (folder / CONFIG_NAME).is_file() and (folder / "model" / CONFIG_NAME).is_file():
+        raise ValueError(f"{folder}: the network is in {folder / 'model'}")
+    config = read_config(folder)
+    if "task" not in config:
+        raise ValueError(f"{folder}: no task network, perhaps an upsampler")
+    with naming_file(folder / CONFIG_NAME):
+        network = create_task_network(config)
+    load_weights(network, folder / WEIGHTS_NAME, "network")
+    return network.eval(), config
 
 
 def _factory_of(task: str) -> Callable[..., nn.Module]:
     """The function that builds a task's networks by name.
 
-    Each is imported when it is needed: torchvision's detectors are not loaded for depth.
+    Imports only that task's package, so that depth does not load torchvision's detectors.
     """
     if task == "segmentation":
         from unstride.models.segmentation.by_name import create_segmenter
@@ -89,36 +115,10 @@ def _factory_of(task: str) -> Callable[..., nn.Module]:
     return create_multitask_network
 
 
-def write_task(folder: Path, described: dict[str, Any], network: nn.Module) -> None:
-    """Write a network that `create_task_network` made of this description, whole or not at all."""
-    save_model(folder, described, network, _model_card(described))
-
-
-def read_task(folder: str | Path) -> tuple[Any, dict[str, Any]]:
-    """The network in a folder, for evaluation, and its description.
-
-    Args:
-        folder: such as `unstride fit` leaves, OUT/model.
-
-    Raises:
-        ValueError: if a file is missing or broken, or one does not fit the other.
-    """
-    folder = Path(folder)
-    if not (folder / CONFIG_NAME).is_file() and (folder / "model" / CONFIG_NAME).is_file():
-        raise ValueError(f"{folder}: the network is in {folder / 'model'}")
-    described = read_config(folder)
-    if "task" not in described:
-        raise ValueError(f"{folder}: no task network, perhaps an upsampler")
-    with naming_file(folder / CONFIG_NAME):
-        network = create_task_network(described)
-    load_weights(network, folder / WEIGHTS_NAME, "network")
-    return network.eval(), described
-
-
-def _model_card(described: dict[str, Any]) -> str:
-    task = described["task"]
+def _model_card(config: dict[str, Any]) -> str:
+    task = config["task"]
     return card_text(
-        f"{described['model']} on {described['backbone']}",
+        f"{config['model']} on {config['backbone']}",
         f"""{task.capitalize()}, with [unstride]({HOMEPAGE}):
 
     unstride predict photo.jpg --model FOLDER""",

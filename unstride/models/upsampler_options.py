@@ -1,4 +1,7 @@
-"""Puts upsamplers, named by words of the command line, into the places of a network."""
+"""Resolves upsamplers named on the command line and passes them to a network's constructor.
+
+A parameter whose name ends in "upsampler" is a place in the network where an operator can stand.
+"""
 
 from collections.abc import Callable, Sequence
 from inspect import signature
@@ -13,60 +16,62 @@ Network = TypeVar("Network")
 
 def build_named(
     name: str,
-    make: Callable[..., Network],
-    parts: Sequence[Any],
+    network_class: Callable[..., Network],
+    arguments: Sequence[Any],
     options: dict[str, Any],
     upsampler: str | None,
-    without: Sequence[str] = (),
+    exclude: Sequence[str] = (),
 ) -> Network:
-    """Build a network from finished parts and options; arguments as in `placed`.
+    """Build a network from finished parts and options.
 
     Args:
-        name: of the network, for the message.
-        make: the network's class, or a function that builds it.
-        parts: positional arguments, such as the pyramid and the number of classes.
+        name: name of the network, for the error message.
+        network_class: class of the network, or a function that builds it.
+        arguments: positional arguments, such as the pyramid and the number of classes.
+        options, upsampler, exclude: see `resolve_upsamplers`.
 
     Raises:
         ValueError: if the network has no such option, or there is no such upsampler.
     """
     try:
-        return make(*parts, **resolve_upsamplers(make, options, upsampler, without))
+        resolved = resolve_upsamplers(network_class, options, upsampler, exclude)
+        return network_class(*arguments, **resolved)
     except TypeError as error:
         raise ValueError(f"model {name}: {error}") from None
 
 
 def resolve_upsamplers(
-    make: Callable[..., Any],
+    network_class: Callable[..., Any],
     options: dict[str, Any],
     upsampler: str | None = None,
-    without: Sequence[str] = (),
+    exclude: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The options, with upsampler factories in place of words.
+    """The options, with upsampler factories in place of upsampler names.
 
     Args:
-        make: its parameters whose names end in "upsampler" are the places.
-        options: its options; a word for a single place, such as fpn_upsampler="sapa".
-        upsampler: the word for all places that the options do not mention. None leaves them
-            alone.
-        without: places that `upsampler` does not go to.
+        network_class: class or function whose parameters are read.
+        options: its options. One for a single place holds a name, such as fpn_upsampler="sapa".
+        upsampler: name, with options, for all places that `options` do not set. Default: these
+            places keep the network's defaults.
+        exclude: places that `upsampler` does not set.
     """
     resolved = dict(options)
-    for place in signature(make).parameters:
-        if not place.endswith("upsampler"):
+    for parameter in signature(network_class).parameters:
+        if not parameter.endswith("upsampler"):
             continue
-        if isinstance(resolved.get(place), str):
-            resolved[place] = upsampler_factory(resolved[place])
-        elif upsampler is not None and place not in options and place not in without:
-            resolved[place] = upsampler_factory(upsampler)
+        if isinstance(resolved.get(parameter), str):
+            resolved[parameter] = upsampler_factory(resolved[parameter])
+        elif upsampler is not None and parameter not in options and parameter not in exclude:
+            resolved[parameter] = upsampler_factory(upsampler)
     return resolved
 
 
 def unguided_places(upsampler: str | None, channels: int) -> tuple[str, ...]:
-    """The places that have no guide, if this upsampler needs one.
+    """Names of the places without a guide, if this upsampler needs a guide; otherwise none.
 
     Args:
-        upsampler: a word such as "carafe", or None.
-        channels: with which it is built to find out.
+        upsampler: name, with options, such as "carafe", or None.
+        channels: channels for a trial instance, which shows whether it needs a guide.
 
     Raises:
         ValueError: if there is no such upsampler or option.

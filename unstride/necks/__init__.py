@@ -1,1 +1,1 @@
-"""Necks: features of a pyramid in, features that know of each other out."""
+"""Necks: take the features of a pyramid and combine its levels."""

@@ -1,4 +1,4 @@
-"""Convolution, normalisation, rectification: what necks and heads are made of."""
+"""Convolution, normalisation and ReLU: the building block of necks and heads."""
 
 from collections.abc import Callable
 from math import gcd
@@ -7,28 +7,42 @@ from torch import nn
 
 NORM_GROUPS = 32
 
+NormFactory = Callable[[int], nn.Module]  # called with the number of channels
+
 
 def conv_norm_relu(
-    before: int,
-    after: int,
+    in_channels: int,
+    out_channels: int,
     kernel_size: int = 1,
-    norm: Callable[[int], nn.Module] = nn.BatchNorm2d,
+    norm_layer: NormFactory = nn.BatchNorm2d,
+    *,
+    dilation: int = 1,
+    groups: int = 1,
 ) -> nn.Sequential:
-    """Values of zero and more, on the grid that comes in.
+    """A convolution without bias, a norm and a ReLU, on the same grid.
 
     Args:
-        before, after: channels of what comes in, of what goes out.
+        in_channels, out_channels: see `torch.nn.Conv2d`.
         kernel_size: side of the convolution, odd.
-        norm: makes the normalisation of so many channels.
+        norm_layer: makes the norm, called with the number of channels.
+        dilation, groups: see `torch.nn.Conv2d`.
     """
-    convolution = nn.Conv2d(before, after, kernel_size, padding=kernel_size // 2, bias=False)
-    return nn.Sequential(convolution, norm(after), nn.ReLU())
+    convolution = nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel_size,
+        padding=dilation * (kernel_size // 2),
+        dilation=dilation,
+        groups=groups,
+        bias=False,
+    )
+    return nn.Sequential(convolution, norm_layer(out_channels), nn.ReLU())
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Group normalisation in 32 groups, or in as many as divide the channels in two or more.
+    """Group norm with 32 groups, or as many as divide the channels into groups of at least two.
 
-    A group of one channel would have nothing to compare on a grid of one cell.
+    A group of one channel has a single value on a grid of one cell, so its norm would be constant.
     """
     groups = gcd(NORM_GROUPS, channels)
     return nn.GroupNorm(max(groups // 2, 1) if groups == channels else groups, channels)

@@ -1,84 +1,85 @@
-"""The feature pyramid network, whose top-down upsampling is any operator.
+"""Feature pyramid network with any operator for its top-down upsampling.
 
-Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, arXiv:1612.03144,
-section 3; with the operator in the place of nearest neighbour as Wang et al., "CARAFE", ICCV
-2019, arXiv:1905.02188, section 4.1. Parameters are called as in torchvision's
-`FeaturePyramidNetwork`, so that its checkpoints load, those of before version 0.14 too.
+Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, arXiv:1612.03144, section 3.
+An operator replaces nearest neighbour as in Wang et al., "CARAFE", ICCV 2019, arXiv:1905.02188,
+section 4.1. Parameters have the names of torchvision's `FeaturePyramidNetwork`, so that its
+checkpoints load, including those from before version 0.14.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 
 from torch import Tensor, nn
 
+from unstride.necks.conv_block import NormFactory
 from unstride.necks.extra_levels import ExtraLevels
 from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
 from unstride.upsamplers.interpolation import Nearest
-
-NormFactory = Callable[[int], nn.Module]
 
 
 class TorchNearest(Nearest):
     """Repeat the pixel under the output pixel's corner, not its centre: one weight of one, convex.
 
-    As `F.interpolate(mode="nearest")` and so torchvision do; where each grid is exactly twice as
-    fine as the next, as `Pyramid` makes them, it is `Nearest`.
+    This is `F.interpolate(mode="nearest")`, which torchvision uses. It equals `Nearest` where each
+    grid is exactly twice as fine as the next, as in a `Pyramid`.
     """
 
     mode = "nearest"
 
 
 class FPN(nn.Module):
-    """Each level, narrowed, plus the enlarged sum of all coarser ones; then smoothed.
+    """Adds the upsampled sum of all coarser levels to each level, then smooths each level.
 
     Args:
-        channels: of the features that come in, by stride.
-        width: channels of every level that goes out.
-        upsampler: makes the operator between two levels, called as `factory(width, scale=...)`,
-            see `build_upsampler`; its guide is the finer level, narrowed to `width`. By
-            default torchvision's nearest neighbour.
-        extra: makes coarser levels than those that come in.
-        norm: makes the normalisation, of so many channels, that each convolution has in the
-            place of its bias, as torchvision's `norm_layer`; by default none.
+        channels: channels of the input features, by stride.
+        out_channels: channels of every output level.
+        upsampler: makes the operator between two levels, called as
+            `factory(out_channels, scale=...)`, see `build_upsampler`. Its guide is the finer level
+            with `out_channels` channels. Default: torchvision's nearest neighbour.
+        extra_levels: makes levels coarser than the inputs. Default: none.
+        norm_layer: makes a norm after each convolution, which then has no bias, as torchvision's
+            `norm_layer`. Default: no norm.
 
     Raises:
-        ValueError: if there are no levels, or a stride is no multiple of the one before.
+        ValueError: if there are no levels, or a stride is not a multiple of the previous one.
     """
 
     def __init__(
         self,
         channels: Mapping[int, int],
-        width: int = 256,
+        out_channels: int = 256,
         upsampler: UpsamplerFactory = TorchNearest,
         *,
-        extra: ExtraLevels | None = None,
-        norm: NormFactory | None = None,
+        extra_levels: ExtraLevels | None = None,
+        norm_layer: NormFactory | None = None,
     ):
         super().__init__()
-        self.strides, self.width = sorted(channels), width
+        self.strides, self.out_channels = sorted(channels), out_channels
         steps = list(pairwise(self.strides))
         if not channels or any(coarse % fine for fine, coarse in steps):
             raise ValueError(f"strides must each divide the next, got {self.strides}")
         self.inner_blocks = nn.ModuleList(
-            _conv_norm(channels[stride], width, 1, norm) for stride in self.strides
+            _conv_norm(channels[stride], out_channels, 1, norm_layer) for stride in self.strides
         )
-        self.layer_blocks = nn.ModuleList(_conv_norm(width, width, 3, norm) for _ in self.strides)
+        self.layer_blocks = nn.ModuleList(
+            _conv_norm(out_channels, out_channels, 3, norm_layer) for _ in self.strides
+        )
         self.upsamplers = nn.ModuleList(
-            build_upsampler(upsampler, width, coarse // fine, guide_channels=width)
+            build_upsampler(upsampler, out_channels, coarse // fine, guide_channels=out_channels)
             for fine, coarse in steps
         )
-        self.extra_blocks = extra
+        self.extra_blocks = extra_levels
         self.register_load_state_dict_pre_hook(_rename_legacy_keys)
 
     def forward(
         self, features: Mapping[int, Tensor], image: Tensor | None = None
     ) -> dict[int, Tensor]:
-        """Levels of `width` channels by stride, finest first, on the grids of the features.
+        """Levels by stride, finest first, on the grids of the features.
 
         Args:
-            features: by stride; all that `channels` named.
-            image: RGB in [0, 1] and padded as the features, for upsamplers that need one.
+            features: features by stride, for every stride of `channels`.
+            image: RGB in [0, 1], padded as the features, for upsamplers that need one.
         """
         laterals = [
             block(features[stride])
@@ -88,7 +89,7 @@ class FPN(nn.Module):
             fine = laterals[i]
             size = fine.shape[2], fine.shape[3]
             coarse = upsample_guided(
-                laterals[i + 1], self.upsamplers[i], size, finer=fine, image=image
+                laterals[i + 1], self.upsamplers[i], size, fine_features=fine, image=image
             )
             laterals[i] = fine + coarse
         levels = {
@@ -104,20 +105,23 @@ class FPN(nn.Module):
 
 
 def _conv_norm(
-    channels: int, width: int, kernel_size: int, norm: NormFactory | None
+    in_channels: int, out_channels: int, kernel_size: int, norm_layer: NormFactory | None
 ) -> nn.Sequential:
     convolution = nn.Conv2d(
-        channels, width, kernel_size, padding=kernel_size // 2, bias=norm is None
+        in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=norm_layer is None
     )
     nn.init.kaiming_uniform_(convolution.weight, a=1)
-    if norm is not None:
-        return nn.Sequential(convolution, norm(width))
+    if norm_layer is not None:
+        return nn.Sequential(convolution, norm_layer(out_channels))
     nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
     return nn.Sequential(convolution)
 
 
 def _rename_legacy_keys(module: nn.Module, state: dict, prefix: str, *_) -> None:
-    """Before torchvision 0.14 the convolutions were no sequences: inner_blocks.0.weight."""
+    """Rename keys from before torchvision 0.14, such as inner_blocks.0.weight.
+
+    Its convolutions were not yet in sequences.
+    """
     for name in dict(module.named_parameters()):
         old = prefix + re.sub(r"^(inner|layer)_blocks\.(\d+)\.0\.", r"\1_blocks.\2.", name)
         if old in state:

@@ -1,10 +1,11 @@
-"""Levels at several strides out of the one map that a plain vision transformer has.
+"""Makes levels at several strides from the single feature map of a plain vision transformer.
 
 Li et al., "Exploring Plain Vision Transformer Backbones for Object Detection" (ViTDet), ECCV
-2022, arXiv:2203.16527, section 3, the simple feature pyramid. There a transposed convolution
-with a kernel of 2 halves the channels as it doubles the grid; here a 1 x 1 convolution halves
-them, and any operator doubles the grid. There two convolutions narrow each level to one width
-and nothing goes from level to level; here that is left to what stands on it, often an FPN.
+2022, arXiv:2203.16527, section 3, the simple feature pyramid. Two differences: in the paper a
+transposed convolution with a kernel of 2 halves the channels and doubles the grid; here a 1 x 1
+convolution halves the channels, and any operator doubles the grid. In the paper two convolutions
+reduce each level to one width, without connections between levels; here this is left to the next
+module, often an FPN.
 """
 
 from collections.abc import Sequence
@@ -21,22 +22,22 @@ from unstride.upsamplers.layers import LayerNorm2d
 
 
 class SimpleFeaturePyramid(nn.Module):
-    """Finer levels by doubling the map's grid, coarser ones by the maximum under each pixel.
+    """Makes finer levels by doubling the grid, and coarser levels by max pooling.
 
     Args:
-        channels: of the map; each doubling halves them.
-        stride: of the map, in pixels.
-        strides: of the levels, in pixels.
-        upsampler: makes the operator of each doubling, see `build_upsampler`; its guide is the
+        channels: channels of the input. Each doubling halves them.
+        stride: stride of the input, in pixels.
+        strides: strides of the levels, in pixels.
+        upsampler: makes the operator of each doubling, see `build_upsampler`. Its guide is the
             image.
 
     Attributes:
         strides: from the finest to the coarsest.
-        channels: of the levels, by stride.
+        channels: channels of the levels, by stride.
 
     Raises:
-        ValueError: if there is no stride, or one that is not the map's, doubled or halved some
-            times; or if the operator cannot be guided by three channels.
+        ValueError: if there is no stride, or a stride is not the input's doubled or halved a whole
+            number of times; or if the operator cannot be guided by three channels.
     """
 
     def __init__(
@@ -51,23 +52,24 @@ class SimpleFeaturePyramid(nn.Module):
         self.stride, self.strides = stride, tuple(sorted(set(strides)))
         if not self.strides:
             raise ValueError("strides must name at least one stride, got none")
-        octaves = {each: log2(stride / each) if each > 0 else 0.5 for each in self.strides}
-        for each, octave in octaves.items():
+        octaves = {level: log2(stride / level) if level > 0 else 0.5 for level in self.strides}
+        for level_stride, octave in octaves.items():
             if octave % 1 or channels >> max(int(octave), 0) == 0:
-                halves = [stride >> n for n in range(stride.bit_length()) if stride % 2**n == 0]
-                possible = [n for n in halves[::-1] if channels * n >= stride]
+                finer_strides = [
+                    stride >> n for n in range(stride.bit_length()) if stride % 2**n == 0
+                ]
+                possible = [n for n in finer_strides[::-1] if channels * n >= stride]
                 raise ValueError(
-                    f"stride {each}: out of a map of stride {stride} with {channels} channels "
-                    f"there can be {', '.join(map(str, possible))}, {2 * stride} and so on"
+                    f"stride {level_stride}: out of a map of stride {stride} with {channels} "
+                    f"channels there can be {', '.join(map(str, possible))}, {2 * stride} and so on"
                 )
-        self.channels = {each: channels >> max(int(n), 0) for each, n in octaves.items()}
+        self.channels = {level: channels >> max(int(n), 0) for level, n in octaves.items()}
         self.doublings = nn.ModuleDict(
             {
-                str(each): nn.ModuleList(
-                    _UpsampleBlock(channels >> done, upsampler, first=done == 0)
-                    for done in range(int(n))
+                str(level): nn.ModuleList(
+                    _UpsampleBlock(channels >> i, upsampler, is_first=i == 0) for i in range(int(n))
                 )
-                for each, n in octaves.items()
+                for level, n in octaves.items()
                 if n > 0
             }
         )
@@ -77,10 +79,11 @@ class SimpleFeaturePyramid(nn.Module):
         features: Float[Tensor, "b c h w"],
         image: Float[Tensor, "b 3 H W"] | None = None,
     ) -> dict[int, Tensor]:
-        """The levels by stride, finest first.
+        """Levels by stride, finest first.
 
         Args:
-            features: the map; its sides are multiples of how much coarser the last level is.
+            features: features of the input's stride. Their sides are multiples of the coarsest
+                level's stride divided by the input's.
             image: RGB in [0, 1], covering the same area, for operators that need it.
         """
         levels = {}
@@ -93,21 +96,21 @@ class SimpleFeaturePyramid(nn.Module):
             levels[stride] = level
         return levels
 
-    def drop_finer(self, stride: int) -> None:
-        """Levels finer than this stride are no longer made, here and in what is written."""
-        for each in [each for each in self.strides if each < stride]:
-            if str(each) in self.doublings:
-                del self.doublings[str(each)]
-            del self.channels[each]
+    def drop_finer_levels(self, stride: int) -> None:
+        """Remove the levels finer than this stride, with their parameters."""
+        for level in [level for level in self.strides if level < stride]:
+            if str(level) in self.doublings:
+                del self.doublings[str(level)]
+            del self.channels[level]
         self.strides = tuple(self.channels)
 
 
 class _UpsampleBlock(nn.Module):
-    """Half the channels on twice the grid; between two of them a norm and a GELU."""
+    """Halves the channels and doubles the grid. Begins with a norm and a GELU, except the first."""
 
-    def __init__(self, channels: int, upsampler: UpsamplerFactory, *, first: bool):
+    def __init__(self, channels: int, upsampler: UpsamplerFactory, *, is_first: bool):
         super().__init__()
-        self.norm = None if first else LayerNorm2d(channels)
+        self.norm = None if is_first else LayerNorm2d(channels)
         self.narrow = nn.Conv2d(channels, channels // 2, 1)
         self.upsampler = build_upsampler(upsampler, channels // 2, 2, guide_channels=3)
 

@@ -1,5 +1,6 @@
-"""The operations that everything else stands on: predict weights, then reassemble."""
+"""The three operations that all operators are built on: `reassemble`, `correlate`, `scatter`."""
 
+from unstride.ops import registration as registration  # defines `torch.ops.unstride`
 from unstride.ops.border import fold_border as fold_border
 from unstride.ops.border import spread_border as spread_border
 from unstride.ops.functional import correlate as correlate

@@ -1,9 +1,10 @@
-"""Borders other than zero, moved into the weights so that no kernel needs a mode.
+"""Border modes other than zero padding, folded into the weights so that no kernel needs a mode.
 
-A window may hang over the border of the input grid. A reflected or replicated tap always
-lies inside the same window, so its weight can be added to that tap's: `fold_border`. Scores
-that become weights by a softmax are treated the other way round: `spread_border` gives each
-tap beyond the border the score of the tap it stands for. The two are adjoint.
+A window may extend beyond the border of the input grid. A tap beyond the border stands for the
+tap that reflecting or replicating gives, which always lies inside the same window. `fold_border`
+adds the weight of the former to that of the latter. `spread_border` is for scores that a softmax
+turns into weights: it gives each tap beyond the border the score of the tap it stands for. The
+two functions are adjoint.
 """
 
 from collections.abc import Callable
@@ -21,15 +22,15 @@ def fold_border(
     size: tuple[int, int],
     mode: Literal["reflect", "replicate"] = "reflect",
 ) -> Float[Tensor, "b g k k H W"]:
-    """Move the weight of each tap beyond the border to the tap it stands for; sums are kept.
+    """Move the weight of each tap beyond the border to the tap it stands for. Sums are kept.
 
     Args:
-        weights: of the taps of each output pixel.
+        weights: weights of the taps of each output pixel.
         size: rows and columns (h, w) of the input grid.
-        mode: "reflect" about the centre of the last pixel, or "replicate" that pixel.
+        mode: "reflect" about the centre of the border pixel, or "replicate" that pixel.
 
     Raises:
-        ValueError: if the mode is unknown, or reflecting would leave an even window.
+        ValueError: if the mode is unknown, or a reflected tap would lie outside an even window.
     """
 
     def fold(part: Tensor, taps: Tensor, dim: int) -> Tensor:
@@ -46,18 +47,17 @@ def spread_border(
     """Give each tap beyond the border the score of the tap it stands for.
 
     Args:
-        scores: of the taps of each output pixel, as `correlate` returns them.
+        scores: scores of the taps of each output pixel, as `correlate` returns them.
         size: rows and columns (h, w) of the input grid.
-        mode: as in `fold_border`; or "exclude": the score is -inf, so that a softmax gives
-            all weight to taps on the map.
+        mode: as in `fold_border`; or "exclude", which sets the score to -inf, so that a softmax
+            gives all weight to taps on the map.
 
     Raises:
-        ValueError: if the mode is unknown, or reflecting would leave an even window.
+        ValueError: if the mode is unknown, or a reflected tap would lie outside an even window.
     """
     if mode == "exclude":
         for axis in (0, 1):
-            inside = _is_inside(scores, size, axis)
-            scores = scores.masked_fill(~inside, -torch.inf)
+            scores = scores.masked_fill(~_is_inside(scores, size, axis), -torch.inf)
         return scores
     return _apply_at_borders(
         scores, size, mode, lambda part, taps, dim: part.gather(dim, taps.expand_as(part))
@@ -65,6 +65,7 @@ def spread_border(
 
 
 def _is_inside(scores: Tensor, size: tuple[int, int], axis: int) -> Tensor:
+    """Whether each tap lies on the map along one axis, broadcastable to the scores."""
     k, n_out, n_in = scores.shape[2], scores.shape[4 + axis], size[axis]
     taps = _tap_indices(n_in, n_out, k, scores.device)
     return _broadcastable((taps >= 0) & (taps < n_in), axis)
@@ -74,9 +75,9 @@ def _apply_at_borders(
     tensor: Tensor,
     size: tuple[int, int],
     mode: str,
-    change: Callable[[Tensor, Tensor, int], Tensor],
+    move_taps: Callable[[Tensor, Tensor, int], Tensor],
 ) -> Tensor:
-    """Apply `change` along each axis, to those outputs only whose windows leave the map."""
+    """Apply `move_taps` along each axis, only to outputs whose windows extend beyond the map."""
     if mode not in ("reflect", "replicate"):
         raise ValueError(f"mode must be 'reflect' or 'replicate', got {mode!r}")
     k = tensor.shape[2]
@@ -89,29 +90,30 @@ def _apply_at_borders(
             )
         taps = _tap_indices(n_in, n_out, k, tensor.device)
         stand_ins = _broadcastable(_fold_indices(taps, n_in, mode) - taps[:, :1], axis)
-        edge = -(-k * n_out // (2 * max(n_in, 1)))  # no window beyond it leaves the map
+        edge = -(-k * n_out // (2 * max(n_in, 1)))  # windows further inside stay on the map
         if 2 * edge >= n_out:
-            tensor = change(tensor, stand_ins, 2 + axis)
+            tensor = move_taps(tensor, stand_ins, 2 + axis)
             continue
         parts = tensor.split([edge, n_out - 2 * edge, edge], dim)
         ends = stand_ins.split([edge, n_out - 2 * edge, edge], dim)
-        top, bottom = (change(parts[i], ends[i], 2 + axis) for i in (0, 2))
+        top, bottom = (move_taps(parts[i], ends[i], 2 + axis) for i in (0, 2))
         tensor = torch.cat([top, parts[1], bottom], dim)
     return tensor
 
 
 def _tap_indices(n_in: int, n_out: int, k: int, device: torch.device) -> Tensor:
-    """Input index of each output's taps, "n k", beyond the map too."""
+    """Input indices of each output's taps, as "n k"; those beyond the map included."""
     return window_start(n_in, n_out, k, device)[:, None] + torch.arange(k, device=device)
 
 
 def _broadcastable(table: Tensor, axis: int) -> Tensor:
-    """A table "n k" of one axis, shaped to meet "b g k k H W"."""
+    """Reshape a table "n k" of one axis so that it broadcasts with "b g k k H W"."""
     table = table.T
     return table[None, None, :, None, :, None] if axis == 0 else table[None, None, None, :, None, :]
 
 
 def _fold_indices(indices: Tensor, n: int, mode: str) -> Tensor:
+    """The indices on the map that these indices, on the map or beyond it, stand for."""
     if mode == "replicate":
         return indices.clamp(0, n - 1)
     period = max(2 * (n - 1), 1)

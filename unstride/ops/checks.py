@@ -1,10 +1,10 @@
-"""What the operations accept, and the sentence that says what was wrong."""
+"""Checks the arguments of the operations and raises errors that say what is wrong."""
 
 from torch import Tensor
 
 
 def check_reassemble(features: Tensor, weights: Tensor) -> None:
-    """Refuse what `reassemble` cannot compute with."""
+    """Raise a ValueError if `reassemble` cannot take these arguments."""
     _check_image("features", features)
     _check_weights("weights", weights)
     _check_same_device_and_batch("features", features, "weights", weights)
@@ -12,7 +12,7 @@ def check_reassemble(features: Tensor, weights: Tensor) -> None:
 
 
 def check_correlate(queries: Tensor, keys: Tensor, kernel_size: int, groups: int) -> None:
-    """Refuse what `correlate` cannot compute with."""
+    """Raise a ValueError if `correlate` cannot take these arguments."""
     _check_image("queries", queries)
     _check_image("keys", keys)
     _check_same_device_and_batch("queries", queries, "keys", keys)
@@ -28,14 +28,14 @@ def check_correlate(queries: Tensor, keys: Tensor, kernel_size: int, groups: int
 
 
 def check_scatter(values: Tensor, weights: Tensor, size: tuple[int, int]) -> None:
-    """Refuse what `scatter` cannot compute with."""
+    """Raise a ValueError if `scatter` cannot take these arguments."""
     _check_image("values", values)
     _check_weights("weights", weights)
     _check_same_device_and_batch("values", values, "weights", weights)
     _check_divisible("values", values, weights.shape[1])
     if tuple(values.shape[2:]) != tuple(weights.shape[4:]):
         raise ValueError(
-            f"values must lie on the weights' grid {tuple(weights.shape[4:])}, "
+            f"values must have the weights' grid {tuple(weights.shape[4:])}, "
             f"got shape {tuple(values.shape)}"
         )
     if len(size) != 2 or min(size) < 0:
@@ -48,7 +48,7 @@ def _check_image(name: str, tensor: Tensor) -> None:
             f"{name} must be (batch, channels, height, width), got shape {tuple(tensor.shape)}"
         )
     if not tensor.is_floating_point():
-        raise ValueError(f"{name} must be of a floating-point type, got {tensor.dtype}")
+        raise ValueError(f"{name} must have a floating-point type, got {tensor.dtype}")
 
 
 def _check_weights(name: str, tensor: Tensor) -> None:
@@ -61,7 +61,7 @@ def _check_weights(name: str, tensor: Tensor) -> None:
 def _check_same_device_and_batch(name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:
     if tensor.device != other.device or tensor.dtype != other.dtype:
         raise ValueError(
-            f"{other_name} must be on {tensor.device} as {tensor.dtype} like {name}, "
+            f"{other_name} must be {tensor.dtype} on {tensor.device} like {name}, "
             f"got {other.dtype} on {other.device}"
         )
     if tensor.shape[0] != other.shape[0]:
@@ -74,6 +74,6 @@ def _check_same_device_and_batch(name: str, tensor: Tensor, other_name: str, oth
 def _check_divisible(name: str, tensor: Tensor, groups: int) -> None:
     if groups < 1 or tensor.shape[1] % groups:
         raise ValueError(
-            f"{name} must have a multiple of {groups} channels, one share for each group, "
+            f"{name} must have a multiple of {groups} channels, the same number in each group, "
             f"got shape {tuple(tensor.shape)}"
         )

@@ -1,7 +1,8 @@
-"""The definitions again, a row of taps at a time: k nodes in an exported graph, not k squared.
+"""The operations in standard PyTorch operators, for exporters that know no others.
 
-For `decompositions`. Each holds a row of taps, k times the output, for a moment; the references
-hold one tap. Sums are taken in the tensors' own type.
+They process one row of taps at a time, so that an exported graph has k nodes instead of k squared.
+A row of taps takes k times the memory of the output; the references hold one tap at a time. Sums
+are computed in the tensors' own type.
 """
 
 import torch
@@ -15,7 +16,7 @@ from unstride.ops.window import window_start
 def reassemble_portable(
     features: Float[Tensor, "b c h w"], weights: Float[Tensor, "b g k k H W"]
 ) -> Float[Tensor, "b c H W"]:
-    """As `reassemble_reference`."""
+    """Same as `reassemble_reference`."""
     g, k = weights.shape[1:3]
     rows = _window_rows(features, weights.shape[4], weights.shape[5], k)
     parts = [
@@ -31,7 +32,7 @@ def correlate_portable(
     kernel_size: int,
     groups: int = 1,
 ) -> Float[Tensor, "b g k k H W"]:
-    """As `correlate_reference`."""
+    """Same as `correlate_reference`."""
     rows = _window_rows(keys, queries.shape[2], queries.shape[3], kernel_size)
     scores = [
         (row * queries[..., None]).unflatten(1, (groups, -1)).sum(2).movedim(-1, 2) for row in rows

@@ -1,7 +1,8 @@
-"""The three operations as they are defined. Read this file first; every backend must agree.
+"""The definitions of the three operations. Read this file first; every backend must agree with it.
 
-Each streams over the k x k taps, so nothing k^2 times larger than its result is ever held.
-Half types are summed in float32. Any device, any float type, differentiable by autograd.
+Each function loops over the k x k taps, so nothing k^2 times larger than its result is ever held.
+Half types are summed in float32. They run on any device and float type, and autograd
+differentiates them.
 """
 
 import torch
@@ -16,7 +17,7 @@ from unstride.precision import upcast_half
 def reassemble_reference(
     features: Float[Tensor, "b c h w"], weights: Float[Tensor, "b g k k H W"]
 ) -> Float[Tensor, "b c H W"]:
-    """Sum of the features in each output pixel's window, weighted; zero beyond the border.
+    """Weighted sum of the features in each output pixel's window; features beyond the border are 0.
 
     out[b, c, y, x] = sum_pq weights[b, g(c), p, q, y, x] features[b, c, row(y)+p, col(x)+q]
     """
@@ -41,7 +42,7 @@ def correlate_reference(
 ) -> Float[Tensor, "b g k k H W"]:
     """Dot product of each output pixel's query with each key in its window.
 
-    The gradient of `reassemble` in its weights; zero where the window leaves the map.
+    This is the gradient of `reassemble` in its weights. Scores beyond the border are zero.
     """
     (_, c, H, W), (_, _, h, w), k, g = queries.shape, keys.shape, kernel_size, groups
     queries, source = upcast_half(queries), pad(upcast_half(keys), (k // 2,) * 4)
@@ -61,7 +62,7 @@ def scatter_reference(
     weights: Float[Tensor, "b g k k H W"],
     size: tuple[int, int],
 ) -> Float[Tensor, "b c h w"]:
-    """Add each output pixel's value, weighted, to every input pixel of its window.
+    """Add each output pixel's value, weighted, to every input pixel in its window.
 
     The adjoint of `reassemble`: <scatter(v, w), f> = <v, reassemble(f, w)>.
     """

@@ -1,1 +1,1 @@
-"""Training methods, one file each. They need the extra "train"."""
+"""Training methods, one per file. They need the extra: pip install 'unstride[train]'."""

@@ -1,31 +1,29 @@
-"""Depth of a photograph, in metres: learned from depth, or from video alone.
+"""Depth in metres from one image, learned from measured depth or from video alone.
 
-    unstride fit depth --config kitchen_depth_small --data KITCHEN --upsampler carafe
-    unstride fit depth --config kitchen_monodepth_small --data KITCHEN
+    unstride fit depth --config redkitchen_depth_small --data KITCHEN --upsampler carafe
+    unstride fit depth --config redkitchen_monodepth_small --data KITCHEN
 
-`supervised` learns from measured depth by the scale-invariant error of logarithms (Eigen et al.,
-arXiv:1406.2283; the share is that of BTS, arXiv:1907.10326); `monodepth` from frames and their
-neighbours by what depth and motion predict (Godard et al., arXiv:1806.01260), with the camera's
-true poses or a pose network. Photographs are resized as a whole, cropped and mirrored, never
-zoomed: that would make depth wrong.
+`supervised` learns from measured depth with the scale-invariant logarithmic error (Eigen et al.,
+arXiv:1406.2283; the variance focus is that of BTS, arXiv:1907.10326). `monodepth` learns from
+frames and their neighbours, by predicting one from the other with depth and motion (Godard et al.,
+arXiv:1806.01260). The motion comes from the camera's true poses or from a pose network. Images are
+resized as a whole, cropped and mirrored, but never zoomed: zooming would make the depth wrong.
 """
 
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from unstride.datasets.base import evenly_spaced_subset
-from unstride.datasets.by_name import create_dataset
-from unstride.datasets.frame_triplets import FrameTriplets
+from unstride.datasets.by_name import VIDEO_DATASETS, create_dataset
+from unstride.datasets.frame_triplets import FrameTriplets, VideoDataset
 from unstride.datasets.resized import ResizedDataset
 from unstride.recipes.depth_learner import PhotometricDepth, SelfSupervisedDepth, SupervisedDepth
-from unstride.recipes.depth_options import VIDEO_DATASETS, VideoDataset
 from unstride.recipes.depth_options import Options as Options
+from unstride.training.dataset_splits import scored_split
 from unstride.training.task_run import (
     create_network,
     load_trained,
@@ -42,105 +40,111 @@ from unstride.transforms.frame_triplets import (
 )
 from unstride.transforms.metric_depth import metric_depth_augmentation
 from unstride.transforms.pixel_maps import DepthMap
-from unstride.transforms.pure_tensors import to_pure_tensors
+from unstride.transforms.sample_transform import SampleTransform
 
 
 def fit(options: Options) -> dict[str, float]:
-    """Train; the scores on the validation split."""
-    training, checking = train_dataset(options), val_dataset(options, "val")
+    """Trains a network and returns its scores on the validation split."""
+    train_data, val_data = train_dataset(options), val_dataset(options, "val")
     learner = learner_class(options)
-    run = start_run(options, learner.better)
-    depths = {"near": options.near, "far": options.far}
-    network, described = create_network(
-        options, "depth", options.model, [], depths,
-        size=list(options.size), known_motion=options.known_motion,
+    run = start_run(options, learner.monitor)
+    network, config = create_network(
+        options, "depth", options.model, [], {"near": options.near, "far": options.far},
+        size=list(options.size), known_motion=options.known_poses,
     )  # fmt: skip
-    transform = VideoTransform(options) if options.model == "monodepth" else DepthTransform(options)
-    taught = training_samples(options, training, transform)
     return train_network(
-        run, learner(network, options), taught, evenly_spaced_subset(checking, options.limit),
-        described=described, method=f"depth, {options.model}",
-    )  # fmt: skip
+        run,
+        learner(network, options),
+        training_samples(options, train_data, create_transform(options)),
+        evenly_spaced_subset(val_data, options.val_limit),
+        config=config,
+        method=f"depth, {options.model}",
+    )
 
 
-def validate(options: Options, part: str = "val") -> dict[str, float]:
-    """The scores of what `fit` left in the options' folder.
+def validate(options: Options, split: str = "val") -> dict[str, float]:
+    """Scores the network that `fit` left in the output folder.
 
     Args:
-        options: those of the run.
-        part: split of the data set.
+        options: Options of the run.
+        split: Split of the data set.
     """
-    network, described = load_trained(options, "depth")
+    network, config = load_trained(options, "depth")
     options = replace(
-        options, model=described["model"], size=tuple(described.get("size", options.size)),
-        known_motion=described.get("known_motion", options.known_motion),
+        options, model=config["model"], size=tuple(config.get("size", options.size)),
+        known_poses=config.get("known_motion", options.known_poses),
     )  # fmt: skip
-    checking = evenly_spaced_subset(val_dataset(options, part), options.limit)
-    return validate_network(options, learner_class(options)(network, options), checking, part)
+    val_data = evenly_spaced_subset(val_dataset(options, split), options.val_limit)
+    return validate_network(options, learner_class(options)(network, options), val_data, split)
 
 
-class DepthTransform:
-    """A photograph and its depth, augmented as the options say."""
-
-    def __init__(self, options: Options):
-        self.transform = metric_depth_augmentation(
-            options.size, crop=options.crop, flip=options.flip, recolour=colour_transform(options)
-        )
-
-    def __call__(self, image: Tensor, depth: Tensor) -> Any:
-        """Both as tensors."""
-        return to_pure_tensors(self.transform(tv_tensors.Image(image), DepthMap(depth)))
+def create_transform(options: Options) -> Any:
+    """Creates the augmentation of training samples: (image, depth), or frame triplets."""
+    if options.model == "monodepth":
+        return TripletTransform(options)
+    augmentation = metric_depth_augmentation(
+        options.size, crop_size=options.crop_size, flip=options.horizontal_flip,
+        colour_transform=colour_transform(options),
+    )  # fmt: skip
+    return SampleTransform(augmentation, DepthMap)
 
 
-class VideoTransform:
-    """A frame and its neighbours, mirrored together and shown in other colours."""
+class TripletTransform:
+    """Mirrors a frame together with its neighbours, and adds them with changed colours."""
 
     def __init__(self, options: Options):
-        self.flip, self.recolour = options.flip, colour_transform(options)
+        self.horizontal_flip = options.horizontal_flip
+        self.colour_transform = colour_transform(options)
 
     def __call__(self, sample: TripletSample) -> TripletSample:
-        """A sample of `FrameTriplets`."""
-        if self.flip and torch.rand(()) < 0.5:
+        """Augments a sample of `FrameTriplets`."""
+        if self.horizontal_flip and torch.rand(()) < 0.5:
             sample = flip_triplet(sample)
-        return add_augmented_frames(sample, self.recolour)
+        return add_augmented_frames(sample, self.colour_transform)
 
 
 def colour_transform(options: Options) -> v2.Transform:
-    """What changes the colours of photographs."""
-    return colour_jitter(options.colour, hue=options.hue, share=options.colour_share)
+    """Creates the random change of colours."""
+    return colour_jitter(
+        options.colour_jitter, hue=options.hue_jitter, probability=options.colour_jitter_probability
+    )
 
 
 def learner_class(options: Options) -> type[SupervisedDepth]:
-    """The learner that fits the options' model and data set."""
+    """The learner for the model and the data set."""
     if options.model == "supervised":
         return SupervisedDepth
     return PhotometricDepth if options.dataset == "kitti" else SelfSupervisedDepth
 
 
 def train_dataset(options: Options) -> Dataset:
-    """What the training split teaches with: depth, or neighbours.
+    """Loads the training split: images with depth, or frames with their neighbours.
 
     Raises:
-        ValueError: if the model cannot learn from the data set.
+        ValueError: If the model cannot learn from the data set.
     """
     if options.model == "supervised":
         return create_dataset(options.dataset, options.data, "train")
-    if options.crop is not None:
-        raise ValueError(f"crop {options.crop}: model monodepth takes whole frames, choose a size")
-    if options.known_motion and options.dataset == "kitti_depth":
-        raise ValueError("known_motion true: dataset kitti_depth has no poses")
-    return FrameTriplets(
-        _video_dataset(options, "train"), options.spacing, options.size, depth=False
-    )
+    if options.crop_size is not None:
+        raise ValueError(
+            f"crop_size must not be set for model monodepth, which takes whole frames; set size, "
+            f"got {options.crop_size}"
+        )
+    if options.known_poses and options.dataset == "kitti_depth":
+        raise ValueError("known_poses must be false for dataset kitti_depth, which has no poses")
+    frames = video_dataset(options, "train")
+    return FrameTriplets(frames, options.frame_interval, options.size, with_depth=False)
 
 
-def val_dataset(options: Options, part: str) -> Dataset:
-    """A split to score on: photographs at the options' size with measured depth, or neighbours."""
+def val_dataset(options: Options, split: str) -> Dataset:
+    """Loads a split to score: images at the size of the options, with depth or neighbours."""
     if options.dataset == "kitti":
-        return FrameTriplets(_video_dataset(options, part), options.spacing, options.size)
-    part = "test" if (options.dataset, part) == ("nyuv2", "val") else part
-    return ResizedDataset(create_dataset(options.dataset, options.data, part), options.size)
+        frames = video_dataset(options, split)
+        return FrameTriplets(frames, options.frame_interval, options.size)
+    split = scored_split(options.dataset, split)
+    return ResizedDataset(create_dataset(options.dataset, options.data, split), options.size)
 
 
-def _video_dataset(options: Options, part: str) -> VideoDataset:
-    return VIDEO_DATASETS[options.dataset](options.data, part)
+def video_dataset(options: Options, split: str) -> VideoDataset:
+    """Loads the frames of a split."""
+    return VIDEO_DATASETS[options.dataset](options.data, split)

@@ -1,4 +1,4 @@
-"""Depth that learns from depth, or from frames and their neighbours; and how it is scored."""
+"""Depth learners: training on measured depth or on video, and the scores of both."""
 
 from typing import Any, cast
 
@@ -16,72 +16,74 @@ from unstride.viz.depth import depth_limits
 
 
 class SupervisedDepth(TaskLearner):
-    """Depth that learns from depth.
+    """Learns depth from measured depth.
 
     Args:
-        network: what learns.
-        options: of the recipe.
+        network: The network to train.
+        options: Options of the recipe.
     """
 
     network: SingleTask | Monodepth
     options: Options
-    better = ("abs_rel", "min")
+    monitor = ("abs_rel", "min")
 
     def __init__(self, network: SingleTask | Monodepth, options: Options):
         super().__init__(network, options)
-        moving = options.model == "monodepth" and not options.known_motion
-        alignment = options.alignment or ("median" if moving else "none")
-        self.errors = DepthErrors(options.caps, alignment, crop=options.score_crop)
+        unknown_scale = options.model == "monodepth" and not options.known_poses
+        alignment = options.alignment or ("median" if unknown_scale else "none")
+        self.depth_errors = DepthErrors(options.eval_depth_range, alignment, crop=options.eval_crop)
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        """Of logarithms; 0 where nothing is known of a whole batch."""
+        """The logarithmic error; 0 if a whole batch has no measured depth."""
         images, depth = batch
-        task, found = cast(SingleTask, self.network).decoder.task, self.network(images)
-        known = task.known(depth).any()
-        return {"depth": task.loss(found, depth) if known else 0 * found.sum()}
+        task, prediction = cast(SingleTask, self.network).decoder.task, self.network(images)
+        is_known = task.is_labelled(depth).any()
+        return {"depth": task.loss(prediction, depth) if is_known else 0 * prediction.sum()}
 
     def validation_step(self, batch: Any, index: int) -> None:
-        """Count a photograph, at the size of its labels; show the first ones."""
+        """Scores an image at the size of its labels, and logs pictures of the first ones."""
         images, depth = batch
         size = depth.shape[-2], depth.shape[-1]
-        found = resize_bilinear(self.network(images)[:, None], size)[:, 0]
-        self.errors.update(found, depth)
+        prediction = resize_bilinear(self.network(images)[:, None], size)[:, 0]
+        self.depth_errors.update(prediction, depth)
 
-        def drawn() -> Tensor:
-            span = depth_limits(depth[0]) if self.errors.alignment == "none" else None
-            return depth_comparison(resize_bilinear(images, size)[0], depth[0], found[0], span)
+        def picture() -> Tensor:
+            is_metric = self.depth_errors.alignment == "none"
+            limits = depth_limits(depth[0]) if is_metric else None
+            image = resize_bilinear(images, size)[0]
+            return depth_comparison(image, depth[0], prediction[0], limits)
 
-        self.show(index, drawn)
+        self.log_image(index, picture)
 
     def on_validation_epoch_end(self) -> None:
-        """Errors of the whole split."""
-        self.log_dict(self.errors.compute(), prog_bar=True)
-        self.errors.reset()
+        """Logs the errors over the whole split."""
+        self.log_dict(self.depth_errors.compute(), prog_bar=True)
+        self.depth_errors.reset()
 
 
 class SelfSupervisedDepth(SupervisedDepth):
-    """Depth that learns from frames and their neighbours, and is scored against measured depth."""
+    """Learns depth from frames and their neighbours; scored against measured depth."""
 
     network: Monodepth
 
     def losses(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Photometric, and smoothness."""
-        parts = self.network.loss(batch, known_motion=self.options.known_motion)
+        """The photometric error and the smoothness."""
+        parts = self.network.loss(batch, known_motion=self.options.known_poses)
         return {name: parts[name] for name in ("photometric", "smoothness")}
 
 
 class PhotometricDepth(SelfSupervisedDepth):
-    """The same, scored by the photometric error of frames that did not teach."""
+    """Learns depth from frames and their neighbours; scored by the photometric error on others."""
 
-    better = ("photometric", "min")
+    monitor = ("photometric", "min")
 
     def validation_step(self, batch: dict[str, Tensor], index: int) -> None:
-        """One frame's."""
+        """Logs the photometric error of a frame."""
         parts = self.network.loss(
-            batch, known_motion=self.options.known_motion,
+            batch, known_motion=self.options.known_poses,
             generator=torch.Generator().manual_seed(index),
         )  # fmt: skip
         self.log("photometric", parts["photometric"], prog_bar=True, batch_size=1, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
-        """Nothing is left to count."""
+        """Does nothing: the step logs all scores."""

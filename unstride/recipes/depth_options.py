@@ -1,18 +1,10 @@
-"""What the recipe for depth can be told."""
+"""Options of the depth recipe."""
 
 from dataclasses import dataclass
 
-from unstride.datasets.kitti import KITTIOdometry
-from unstride.datasets.kitti_depth import KITTIDepth
-from unstride.datasets.posed_rgbd import PosedRGBD
-from unstride.training.options import TaskOptions
+from unstride.datasets.by_name import VIDEO_DATASETS
+from unstride.training.options import TaskOptions, check_fraction, check_range, check_sizes
 
-VideoDataset = PosedRGBD | KITTIOdometry | KITTIDepth
-VIDEO_DATASETS: dict[str, type[VideoDataset]] = {
-    "posed_rgbd": PosedRGBD,
-    "kitti": KITTIOdometry,
-    "kitti_depth": KITTIDepth,
-}
 DATASETS_BY_MODEL = {
     "supervised": ("posed_rgbd", "nyuv2", "kitti_depth"),
     "monodepth": tuple(VIDEO_DATASETS),
@@ -21,34 +13,39 @@ DATASETS_BY_MODEL = {
 
 @dataclass(frozen=True, kw_only=True)
 class Options(TaskOptions):
-    """Train a network for depth.
+    """Train a depth network, on measured depth or on video.
 
-    Writes OUT/model, a folder for `unstride predict`; OUT/card.json (what was done, and the scores
-    on the validation split) and OUT/last.ckpt; a run that was stopped goes on from there, to the
-    same curve. Scored are abs_rel, sq_rel, rmse, rmse_log and delta1 to delta3 at the labels' own
-    size; of kitti, whose reader has no depth, the photometric error.
+    Output:
+
+    - OUT/model: the network as a folder, for `unstride predict` and `unstride validate`.
+    - OUT/card.json: options, commit, loss curve and the scores on the validation split.
+    - OUT/last.ckpt: checkpoint. A stopped run resumes from it, to the same loss curve.
+    - TensorBoard logs: losses, scores, and pictures of validation images.
+
+    The scores are abs_rel, sq_rel, rmse, rmse_log and delta1 to delta3, at the size of the labels.
+    For kitti, which has no depth, the score is the photometric error.
 
     Args:
-        dataset: posed_rgbd, nyuv2 or kitti_depth for supervised, posed_rgbd, kitti or kitti_depth
-            for monodepth. Of nyuv2, which has no val, the test split is scored.
-        model: supervised or monodepth.
-        near: the least depth that the network can say, in metres; without known motion in the unit
-            of its own motion.
-        far: the greatest.
-        size: rows and columns that every photograph is given.
-        crop: rows and columns of a training crop, for supervised; by default the size.
-        flip: mirror half of the photographs.
-        colour: how much brightness, contrast and saturation change, 0 to 1.
-        hue: how far it turns at most, as a share of the full circle, 0 to 0.5; by default a tenth
-            of `colour`.
-        colour_share: of photographs whose colours change, 0 to 1.
-        known_motion: monodepth takes the camera's poses, so that depth is in metres; kitti_depth
-            has none.
-        spacing: monodepth's neighbours, in frame numbers.
-        caps: depths between which is scored, in metres.
-        score_crop: garg or eigen: the part of KITTI's pictures that is scored; by default all.
-        alignment: none, median or scale_shift; by default median for monodepth without known
-            motion, else none.
+        dataset: For supervised: posed_rgbd, nyuv2 or kitti_depth. For monodepth: posed_rgbd, kitti
+            or kitti_depth. nyuv2 has no validation split; its test split is scored.
+        model: supervised (learns from measured depth) or monodepth (learns from video).
+        near: Minimum depth that the network can predict, in metres. For monodepth without
+            known_poses, in the unit of the predicted motion.
+        far: Maximum depth that the network can predict, in the same unit.
+        size: Height and width to which all images are resized, in pixels.
+        crop_size: Height and width of training crops in pixels, for supervised. Default: the size.
+        horizontal_flip: Mirror half of the training images.
+        colour_jitter: Strength of random changes of brightness, contrast and saturation, 0 to 1.
+        hue_jitter: Maximum change of the hue as a fraction of the full circle, 0 to 0.5. Default: a
+            tenth of colour_jitter.
+        colour_jitter_probability: Fraction of the training images whose colours change, 0 to 1.
+        known_poses: Give monodepth the camera poses of the data set, so that depth is in metres.
+            kitti_depth has no poses.
+        frame_interval: Distance of the neighbouring frames of monodepth, in frame numbers.
+        eval_depth_range: Minimum and maximum depth that is scored, in metres.
+        eval_crop: Part of a KITTI image that is scored: garg or eigen. Default: the whole image.
+        alignment: Alignment of predictions before scoring: none, median or scale_shift. Default:
+            median for monodepth without known_poses, otherwise none.
     """
 
     dataset: str = "posed_rgbd"
@@ -56,26 +53,30 @@ class Options(TaskOptions):
     near: float = 0.3
     far: float = 10.0
     size: tuple[int, int] = (240, 320)
-    crop: tuple[int, int] | None = None
-    flip: bool = True
-    colour: float = 0.2
-    hue: float | None = None
-    colour_share: float = 1.0
-    known_motion: bool = False
-    spacing: int = 1
-    caps: tuple[float, float] = (0.001, 10.0)
-    score_crop: str | None = None
+    crop_size: tuple[int, int] | None = None
+    horizontal_flip: bool = True
+    colour_jitter: float = 0.2
+    hue_jitter: float | None = None
+    colour_jitter_probability: float = 1.0
+    known_poses: bool = False
+    frame_interval: int = 1
+    eval_depth_range: tuple[float, float] = (0.001, 10.0)
+    eval_crop: str | None = None
     alignment: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no run could be made with.
-
-        Raises:
-            ValueError: that names the option.
-        """
+        """Checks the values."""
         super().__post_init__()
+        check_sizes(self, "size", "crop_size")
+        check_range(self, "eval_depth_range")
+        check_fraction(self, "colour_jitter")
+        check_fraction(self, "hue_jitter", 0.5)
+        check_fraction(self, "colour_jitter_probability")
         if self.model not in DATASETS_BY_MODEL:
-            raise ValueError(f"model {self.model!r}: there are {', '.join(DATASETS_BY_MODEL)}")
-        if self.dataset not in DATASETS_BY_MODEL[self.model]:
-            known = ", ".join(DATASETS_BY_MODEL[self.model])
-            raise ValueError(f"dataset {self.dataset!r}: for model {self.model} there are {known}")
+            raise ValueError(f"model must be {' or '.join(DATASETS_BY_MODEL)}, got {self.model!r}")
+        datasets = DATASETS_BY_MODEL[self.model]
+        if self.dataset not in datasets:
+            raise ValueError(
+                f"dataset must be one of {', '.join(datasets)} for model {self.model}, "
+                f"got {self.dataset!r}"
+            )

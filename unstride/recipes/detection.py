@@ -1,9 +1,9 @@
-"""Objects: boxes with classes, and a mask for each where the model is Mask R-CNN.
+"""Object detection: predicts boxes with classes, and with Mask R-CNN a mask for each.
 
     unstride fit detection --config pennfudan_mask_rcnn_small --data PENNFUDAN --upsampler carafe
 
-The sum of the losses of torchvision's detectors, all of weight 1. Scored is COCO's average
-precision, of boxes and of masks, over IoU 0.50 to 0.95 and at 0.50.
+The loss is the sum of the losses of torchvision's detectors, each with weight 1. The scores are
+COCO's average precision of boxes and masks, over IoU 0.50 to 0.95 and at 0.50.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,13 @@ from torch import Tensor, nn
 from torch.utils.data import Subset
 
 from unstride.datasets.base import evenly_spaced_subset
+from unstride.datasets.by_name import DETECTION_DATASETS
 from unstride.datasets.coco_detection import COCODetection
 from unstride.datasets.instances import collate_instances
 from unstride.datasets.pennfudan import PennFudan
 from unstride.metrics import average_precision
-from unstride.training.options import TaskOptions
+from unstride.training.dataset_splits import check_classes, load_dataset
+from unstride.training.options import TaskOptions, check_fraction, check_range, check_sizes
 from unstride.training.task_learner import TaskLearner
 from unstride.training.task_run import (
     create_network,
@@ -38,168 +40,185 @@ from unstride.transforms.detection_target import (
 )
 from unstride.viz import detection_overlay, image_row
 
-MIN_SHOWN_SCORE = 0.5  # score from which TensorBoard shows an object
-DATASETS: dict[str, type[PennFudan] | type[COCODetection]] = {
-    "pennfudan": PennFudan,
-    "coco": COCODetection,
-}
+MIN_SHOWN_SCORE = 0.5  # TensorBoard shows predictions from this score on
+MASK_THRESHOLD = 0.5  # a pixel belongs to an object from this mask probability on
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(TaskOptions):
-    """Train a detector.
+    """Train an object detector.
 
-    Writes OUT/model, a folder for `unstride predict`; OUT/card.json (what was done, and the scores
-    on the validation split) and OUT/last.ckpt; a run that was stopped goes on from there, to the
-    same curve. TensorBoard shows progress in OUT.
+    The upsampler is used in the FPN and in the mask head. The mask head has no guide: an upsampler
+    that needs one, such as sapa, is used in the FPN only.
 
-    The upsampler goes to the FPN and to the mask head. There is no guide in the mask head: an
-    upsampler that needs one, such as sapa, goes to the FPN alone.
+    Output:
+
+    - OUT/model: the network as a folder, for `unstride predict` and `unstride validate`.
+    - OUT/card.json: options, commit, loss curve and the scores on the validation split.
+    - OUT/last.ckpt: checkpoint. A stopped run resumes from it, to the same loss curve.
+    - TensorBoard logs: losses, scores, and pictures of validation images.
 
     Args:
         dataset: pennfudan or coco.
         model: faster_rcnn, mask_rcnn, fcos or retinanet.
-        min_size: of a photograph's shorter side in the network, in pixels; in training each
-            photograph draws one of them, else it is the last.
-        max_size: of its longer side at most, in pixels.
-        scales: least and greatest factor by which photographs are resized, on a canvas of their own
-            size, before that.
-        flip: mirror half of the photographs.
-        colour: how much brightness, contrast and saturation change, 0 to 1.
-        empty: learn from photographs without objects too.
+        min_size: Size of an image's shorter side in the network, in pixels. Training draws one of
+            them for each image; otherwise the last one is used.
+        max_size: Maximum size of an image's longer side in the network, in pixels.
+        scale_range: Minimum and maximum factor by which training images are scaled on a canvas of
+            their own size, before min_size applies.
+        horizontal_flip: Mirror half of the training images.
+        colour_jitter: Strength of random changes of brightness, contrast and saturation, 0 to 1.
+        include_empty: Train on images without objects too.
     """
 
     dataset: str = "pennfudan"
     model: str = "mask_rcnn"
     min_size: tuple[int, ...] = (800,)
     max_size: int = 1333
-    scales: tuple[float, float] = (1.0, 1.0)
-    flip: bool = True
-    colour: float = 0.0
-    empty: bool = False
+    scale_range: tuple[float, float] = (1.0, 1.0)
+    horizontal_flip: bool = True
+    colour_jitter: float = 0.0
+    include_empty: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks the values."""
+        super().__post_init__()
+        check_sizes(self, "min_size")
+        check_range(self, "scale_range")
+        check_fraction(self, "colour_jitter")
 
 
 def fit(options: Options) -> dict[str, float]:
-    """Train; the scores on the validation split."""
-    run = start_run(options, DetectionLearner.better)
-    training = load_split(options, "train")
-    checking = load_split(options, "val", training.classes)
+    """Trains a detector and returns its scores on the validation split."""
+    run = start_run(options, DetectionLearner.monitor)
+    train_data = load_split(options, "train")
+    val_data = load_split(options, "val", train_data.classes)
     sizes = {"min_size": list(options.min_size), "max_size": options.max_size}
-    network, described = create_network(
-        options, "detection", options.model, training.classes, sizes,
-        categories=list(training.categories),
+    network, config = create_network(
+        options, "detection", options.model, train_data.classes, sizes,
+        categories=list(train_data.category_ids),
     )  # fmt: skip
-    some = training if options.empty else Subset(training, training.occupied())
-    taught = training_samples(options, some, DetectionTransform(options))
-    learner = DetectionLearner(network, options, options.model, training.classes)
+    indices = range(len(train_data)) if options.include_empty else train_data.indices_with_objects()
     return train_network(
-        run, learner, taught, evenly_spaced_subset(checking, options.limit),
-        described=described, method="detection", collate=collate_instances,
-    )  # fmt: skip
+        run,
+        DetectionLearner(network, options, options.model, train_data.classes),
+        training_samples(options, Subset(train_data, indices), DetectionTransform(options)),
+        evenly_spaced_subset(val_data, options.val_limit),
+        config=config,
+        method="detection",
+        collate=collate_instances,
+    )
 
 
-def validate(options: Options, part: str = "val") -> dict[str, float]:
-    """The scores of what `fit` left in the options' folder.
+def validate(options: Options, split: str = "val") -> dict[str, float]:
+    """Scores the network that `fit` left in the output folder.
 
     Args:
-        options: those of the run.
-        part: split of the data set.
+        options: Options of the run.
+        split: Split of the data set.
     """
-    network, described = load_trained(options, "detection")
-    checking = evenly_spaced_subset(load_split(options, part, described["classes"]), options.limit)
-    learner = DetectionLearner(network, options, described["model"], described["classes"])
-    return validate_network(options, learner, checking, part, collate_instances)
+    network, config = load_trained(options, "detection")
+    val_data = load_split(options, split, config["classes"])
+    learner = DetectionLearner(network, options, config["model"], config["classes"])
+    subset = evenly_spaced_subset(val_data, options.val_limit)
+    return validate_network(options, learner, subset, split, collate_instances)
 
 
 class DetectionLearner(TaskLearner):
-    """The losses of a detector, and average precision.
+    """Trains with the detector's losses and scores by average precision.
 
     Args:
-        network: of `create_detector`.
-        options: of the recipe.
-        model: the detector's name.
-        classes: of objects, by name.
+        network: Detector of `create_detector`.
+        options: Options of the recipe.
+        model: Name of the detector.
+        classes: Names of the classes.
     """
 
     network: nn.Module
-    better = ("box_ap", "max")
-    trunk = "backbone.body"
+    monitor = ("box_ap", "max")
+    backbone_path = "backbone.body"
 
     def __init__(self, network: nn.Module, options: Options, model: str, classes: Sequence[str]):
         super().__init__(network, options)
         self.classes = classes
-        self.boxes, self.masks = average_precision("boxes"), average_precision("masks")
-        self.precision = {"box": self.boxes}
+        self.box_ap, self.mask_ap = average_precision("boxes"), average_precision("masks")
+        self.ap_metrics = {"box_ap": self.box_ap}
         if model == "mask_rcnn":
-            self.precision["mask"] = self.masks
+            self.ap_metrics["mask_ap"] = self.mask_ap
 
     def losses(self, batch: tuple[list[Tensor], list[Target]]) -> dict[str, Tensor]:
-        """As the detector names them."""
+        """The losses by the detector's names."""
         images, targets = batch
         return self.network(images, targets)
 
     def validation_step(self, batch: tuple[list[Tensor], list[Target]], index: int) -> None:
-        """Count photographs; show the first ones."""
+        """Scores images, and logs pictures of the first ones."""
         images, targets = batch
-        found = self.network(images)
-        self.show(index, lambda: detection_picture(images[0], targets[0], found[0], self.classes))
-        for one in found:
-            if "masks" in one:
-                one["masks"] = one["masks"][:, 0] >= 0.5
-        for metric in self.precision.values():
-            metric.update(found, targets)
+        predictions = self.network(images)
+        self.log_image(
+            index, lambda: detection_picture(images[0], targets[0], predictions[0], self.classes)
+        )
+        for prediction in predictions:
+            if "masks" in prediction:
+                prediction["masks"] = prediction["masks"][:, 0] >= MASK_THRESHOLD
+        for metric in self.ap_metrics.values():
+            metric.update(predictions, targets)
 
     def on_validation_epoch_end(self) -> None:
-        """Scores of the whole split, in percent."""
-        for name, metric in self.precision.items():
+        """Logs the scores over the whole split, in percent."""
+        for name, metric in self.ap_metrics.items():
             scores: dict[str, Any] = metric.compute()
-            self.log(f"{name}_ap", 100 * scores["map"], prog_bar=True)
-            self.log(f"{name}_ap50", 100 * scores["map_50"], prog_bar=True)
+            self.log(name, 100 * scores["map"], prog_bar=True)
+            self.log(f"{name}50", 100 * scores["map_50"], prog_bar=True)
             metric.reset()
 
 
 def detection_picture(
-    image: Tensor, target: Target, found: Mapping[str, Tensor], classes: Sequence[str]
+    image: Tensor, target: Target, prediction: Mapping[str, Tensor], classes: Sequence[str]
 ) -> Float[Tensor, "3 h w"]:
-    """A photograph's objects as they are, with scores of 1, and as found with scores from 1/2."""
+    """Draws the true objects with score 1, and beside them the predictions from score 1/2 on."""
     true = {"boxes": target["boxes"], "labels": target["labels"]}
     true["scores"] = torch.ones(len(true["labels"]))
-    if "masks" in found:
+    if "masks" in prediction:
         true["masks"] = target["masks"][:, None].float()
-    good = found["scores"] >= MIN_SHOWN_SCORE
-    sure = {name: value[good] for name, value in found.items()}
-    return image_row(*(detection_overlay(image, each, classes).cpu() for each in (true, sure)))
+    is_shown = prediction["scores"] >= MIN_SHOWN_SCORE
+    shown = {name: value[is_shown] for name, value in prediction.items()}
+    return image_row(
+        *(detection_overlay(image, objects, classes).cpu() for objects in (true, shown))
+    )
 
 
 class DetectionTransform:
-    """A photograph and its objects, augmented as the options say, without crowds."""
+    """Augments an image and its objects, and removes crowds from the training target."""
 
     def __init__(self, options: Options):
-        self.cut = options.scales != (1.0, 1.0)
-        self.transform = DetectionAugmentation(
-            options.scales, flip=options.flip, colour=options.colour
+        self.is_cropped = options.scale_range != (1.0, 1.0)
+        self.augmentation = DetectionAugmentation(
+            options.scale_range, flip=options.horizontal_flip, colour=options.colour_jitter
         )
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
-        """Both; a photograph that is not cut keeps its boxes as the file has them."""
-        image, target = self.transform(image, target)
-        return image, without_crowds(refit_boxes(target) if self.cut else target)
+        """Transforms both alike. Without a crop, boxes stay as they are in the file."""
+        image, target = self.augmentation(image, target)
+        return image, without_crowds(refit_boxes(target) if self.is_cropped else target)
 
 
-def load_split(options: Options, part: str, classes: Sequence[str] | None = None):
-    """A split of the options' data set.
+def load_split(
+    options: Options, split: str, classes: Sequence[str] | None = None
+) -> PennFudan | COCODetection:
+    """Loads a split of the data set.
 
     Args:
-        options: of the recipe.
-        part: of the data set.
-        classes: that it must have.
+        options: Options of the recipe.
+        split: Name of the split.
+        classes: Names of the classes that it must have. Default: any.
 
     Raises:
-        ValueError: if it has no objects, or other classes.
+        ValueError: If there is no such data set or split, or it has other classes.
     """
-    if options.dataset not in DATASETS:
-        raise ValueError(f"dataset {options.dataset!r}: there are {', '.join(DATASETS)}")
-    dataset = DATASETS[options.dataset](options.data, part)
-    if classes is not None and list(dataset.classes) != list(classes):
-        raise ValueError(f"{options.data}: other classes in {part} than those that were trained")
+    dataset: PennFudan | COCODetection = load_dataset(
+        DETECTION_DATASETS, options.dataset, options.data, split
+    )
+    if classes is not None:
+        check_classes(options.data, split, list(dataset.classes), list(classes))
     return dataset

@@ -1,13 +1,13 @@
-"""FeatUp's training step: upsampled features should agree with the backbone on other views.
+"""FeatUp's training step: upsampled features should agree with the backbone's on other views.
 
-Each step looks at a few photographs: the features of the whole picture are upsampled; the same
-picture is looked at again, moved, zoomed and flipped; what was upsampled, seen through the same
-view and pooled to the backbone's grid, should be what the backbone says of the view. How far it
-should is learned too, as an uncertainty for each cell.
+In each step the features of a few images are upsampled. The same images are then seen through
+random views: shifted, zoomed and flipped. The upsampled features, seen through the same view and
+pooled to the backbone's grid, should match the backbone's features of the view. The expected error
+is learned too, as an uncertainty for each cell.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -18,130 +18,113 @@ from unstride.backbones.cached import CachedBackbone
 from unstride.backbones.timm_backbone import Backbone
 from unstride.losses.featup import UncertaintyHead, gaussian_nll_loss, sampled_crf_loss
 from unstride.ops import reassemble
+from unstride.recipes.featup_options import Options
 from unstride.training.learner import Learner
+from unstride.training.lr_schedule import with_cosine_decay
 from unstride.transforms.views import apply_views, random_views
 from unstride.upsamplers import AttentionPool
-from unstride.upsamplers.by_name import (
-    create_downsampler,
-    create_upsampler,
-)
+from unstride.upsamplers.by_name import create_downsampler, create_upsampler
 from unstride.upsamplers.featup_downsample import gaussian_blur
 from unstride.viz import PCAColours, captioned_row
 
 SAMPLES_PER_CELL = 4  # samples along each axis of a cell of the view, which are then pooled
 FINE_STRIDE = 4  # image pixels per pixel of the upsampled features, during training
-
-Projection = Literal["random", "pca", "none"]
+STATISTICS_BATCHES = 8  # batches from which means, deviations and components are computed
 
 
 class FeatUpLearner(Learner):
-    """The upsampler, what takes its result back to the grid, and the uncertainty.
+    """Trains the upsampler, the downsampler and the uncertainty.
 
     Args:
-        backbone: frozen.
-        upsampler, and all others: as in `unstride.recipes.featup.fit`.
+        backbone: The backbone, which stays frozen.
+        options: Options of the recipe.
     """
 
     mean: Tensor
     std: Tensor
     components: Tensor
 
-    def __init__(
-        self,
-        backbone: Backbone | CachedBackbone,
-        upsampler: str | Callable[..., nn.Module] = "featup_jbu",
-        *,
-        upsampler_options: dict[str, Any] | None = None,
-        downsampler: str = "blur",
-        steps: int,
-        views: int = 2,
-        zoom: tuple[float, float] = (1.0, 2.0),
-        pad: float = 0.09,
-        projection: Projection = "random",
-        dimensions: int = 48,
-        crf: float = 0.0,
-        learning_rate: float = 3e-3,
-        width_rate: float = 0.0,
-        seed: int = 0,
-    ):
+    def __init__(self, backbone: Backbone | CachedBackbone, options: Options):
         super().__init__()
-        self.backbone = backbone.requires_grad_(False)
-        self.steps, self.views, self.zoom, self.pad = steps, views, zoom, pad
-        self.learning_rate, self.width_rate = learning_rate, width_rate
-        self.projection, self.crf, self.seed = projection, crf, seed
+        self.backbone, self.options = backbone.requires_grad_(False), options
         channels = backbone.channels
-        self.dimensions = channels if projection == "none" else min(dimensions, channels)
-        self.fineness = max(round(backbone.stride / FINE_STRIDE), 1)
-        self.upsampler = self.create(upsampler, upsampler_options or {})
-        self.pool = create_downsampler(downsampler, channels, SAMPLES_PER_CELL)
+        is_projected = options.projection != "none"
+        self.projection_dim = min(options.projection_dim, channels) if is_projected else channels
+        self.train_scale = max(round(backbone.stride / FINE_STRIDE), 1)
+        self.upsampler = self.build_upsampler(options.upsampler, options.upsampler_options or {})
+        self.pool = create_downsampler(options.downsampler, channels, SAMPLES_PER_CELL)
         self.uncertainty = UncertaintyHead(channels)
         self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
         self.register_buffer("std", torch.ones(1, channels, 1, 1))
-        self.register_buffer("components", torch.eye(channels, self.dimensions))
+        self.register_buffer("components", torch.eye(channels, self.projection_dim))
 
-    def create(self, upsampler: str | Callable[..., nn.Module], options: dict) -> nn.Module:
-        """A fresh upsampler, for features of `dimensions` channels."""
-        if upsampler == "featup_jbu":  # the default's keys are taken as they come with it
-            paper = options.get("variant") == "paper"
-            options = {"pretrained": not paper} | options
-            if paper and self.projection != "none":
+    def build_upsampler(
+        self, upsampler: str | Callable[..., nn.Module], options: dict[str, Any]
+    ) -> nn.Module:
+        """Creates the upsampler, for features of `projection_dim` channels.
+
+        Raises:
+            ValueError: If the projection is random and the weights depend on the channels.
+        """
+        if upsampler == "featup_jbu":  # the keys of its default variant stay as they come
+            is_paper = options.get("variant") == "paper"
+            options = {"pretrained": not is_paper} | options
+            if is_paper and self.options.projection != "none":
                 options = {"mix": False} | options
 
-        def make(channels: int) -> nn.Module:
+        def build(channels: int) -> nn.Module:
             if isinstance(upsampler, str):
                 guided = {"guide_channels": 3} | options
-                return create_upsampler(upsampler, channels, self.fineness, **guided)
-            return upsampler(channels, self.fineness, **options)
+                return create_upsampler(upsampler, channels, self.train_scale, **guided)
+            return upsampler(channels, self.train_scale, **options)
 
-        made = make(self.dimensions)
-        if self.projection == "random" and _parameter_shapes(made) != _parameter_shapes(
-            make(2 * self.dimensions)
+        built = build(self.projection_dim)
+        if self.options.projection == "random" and _parameter_shapes(built) != _parameter_shapes(
+            build(2 * self.projection_dim)
         ):
             raise ValueError(
-                f"projection must be none for {upsampler}: its weights depend on the channels"
+                f"projection must be none for {upsampler}, whose weights depend on the channels"
             )
-        return made
+        return built
 
     @torch.no_grad()
-    def standardise(self, loader, batches: int = 8) -> None:
-        """Take each channel's mean and deviation, and the components, from the first batches."""
-        seen = [
-            self.backbone.eval()(images) for images, _ in zip(loader, range(batches), strict=False)
-        ]
-        features = torch.cat(seen)
+    def set_statistics(self, loader) -> None:
+        """Computes each channel's mean and deviation, and the components, from a few batches."""
+        self.backbone.eval()
+        batches = zip(loader, range(STATISTICS_BATCHES), strict=False)
+        features = torch.cat([self.backbone(images) for images, _ in batches])
         self.mean.copy_(features.mean((0, 2, 3), keepdim=True))
         self.std.copy_(features.std((0, 2, 3), keepdim=True).clamp(min=1e-6))
-        if self.projection == "pca":
+        if self.options.projection == "pca":
             pixels = self.standardised(features).movedim(1, -1).flatten(0, 2)
-            self.components.copy_(
-                torch.linalg.eigh(pixels.T @ pixels)[1].flip(1)[:, : self.dimensions]
-            )
+            directions = torch.linalg.eigh(pixels.T @ pixels)[1].flip(1)
+            self.components.copy_(directions[:, : self.projection_dim])
 
     def training_step(self, images: Float[Tensor, "b 3 h w"], index: int) -> Tensor:
-        """-log likelihood of what the backbone says of the views, under the upsampled features."""
-        here = (self.seed * 1_000_003 + self.global_step) * self.trainer.world_size
-        here += self.trainer.global_rank
-        torch.manual_seed(here)  # of dropout: a run that goes on draws what it would have drawn
-        generator = torch.Generator().manual_seed(here)
-        fine, basis = self.upsampled(images, self.upsampler, generator)
-        found = self.compare(images, fine, basis, generator)
-        loss = torch.stack([gaussian_nll_loss(*each) for each in found]).mean()
-        if self.crf:
-            loss = loss + self.crf * sampled_crf_loss(fine[:, : self.dimensions], images, generator)
-        return self.noted(loss)
+        """Returns the negative log-likelihood of the views' features, plus the CRF term."""
+        draw = (self.options.seed * 1_000_003 + self.global_step) * self.trainer.world_size
+        draw += self.trainer.global_rank
+        torch.manual_seed(draw)  # for dropout: a resumed run draws the same
+        generator = torch.Generator().manual_seed(draw)
+        upsampled, matrix = self.upsampled_features(images, self.upsampler, generator)
+        views = self.view_predictions(images, upsampled, matrix, generator)
+        loss = torch.stack([gaussian_nll_loss(*view) for view in views]).mean()
+        if self.options.crf_weight:
+            features = upsampled[:, : self.projection_dim]
+            loss = loss + self.options.crf_weight * sampled_crf_loss(features, images, generator)
+        return self.record_loss(loss)
 
     def validation_step(self, images: Float[Tensor, "b 3 h w"], index: int) -> None:
-        """Mean squared error of the views, the upsampler's and bilinear's, on the same views."""
+        """Logs the mean squared error of the upsampler and of bilinear, on the same views."""
         shown = {}
-        bilinear = create_upsampler("bilinear", self.dimensions)
-        for name, up in (("error", self.upsampler), ("error_bilinear", bilinear)):
+        bilinear = create_upsampler("bilinear", self.projection_dim)
+        for name, upsampler in (("error", self.upsampler), ("error_bilinear", bilinear)):
             generator = torch.Generator().manual_seed(index)
-            fine, basis = self.upsampled(images, up, generator)
-            shown[name] = fine[:1, : self.dimensions].float()
-            found = [
-                (a - b).square().mean() for a, b, _ in self.compare(images, fine, basis, generator)
-            ]
-            self.log(name, torch.stack(found).mean(), batch_size=len(images), sync_dist=True)
+            upsampled, matrix = self.upsampled_features(images, upsampler, generator)
+            shown[name] = upsampled[:1, : self.projection_dim].float()
+            views = self.view_predictions(images, upsampled, matrix, generator)
+            errors = [(prediction - target).square().mean() for prediction, target, _ in views]
+            self.log(name, torch.stack(errors).mean(), batch_size=len(images), sync_dist=True)
         if index == 0 and isinstance(self.logger, pl.loggers.TensorBoardLogger):
             colours = PCAColours(shown["error_bilinear"].cpu())
             row = [("image", images[:1].float().cpu())] + [
@@ -150,67 +133,92 @@ class FeatUpLearner(Learner):
             ]
             self.logger.experiment.add_image("features", captioned_row(row), self.global_step)
 
-    def upsampled(
+    def upsampled_features(
         self, images: Tensor, upsampler: nn.Module, generator: torch.Generator
     ) -> tuple[Float[Tensor, "b d H W"], Float[Tensor, "c d"]]:
-        """Projected features on the fine grid, and the projection; with saliency if it is asked.
+        """The projected and upsampled features, and the projection matrix.
 
-        The saliency of an attention pool is linear in the features, so it is upsampled with
-        them as one channel more: the same as that of upsampled features, if weights sum to one.
+        With an attention pool, both have the saliency as one more channel. It is linear in the
+        features, so upsampling it equals the saliency of the upsampled features, if the weights sum
+        to one.
         """
         features = self.standardised(self.backbone.eval()(images))
-        basis = self.basis(generator).to(features)
+        matrix = self.projection_matrix(generator).to(features)
+        columns = matrix
         if isinstance(self.pool, AttentionPool):
-            drop, layer = cast(list[Any], self.pool.saliency)
-            basis = torch.cat([basis, drop(layer.weight.view(-1, 1))], 1)
-        size = tuple(n * self.fineness for n in features.shape[2:])
-        coarse = torch.einsum("bchw, cd -> bdhw", features, basis)
-        return upsampler(coarse, images, size), basis[:, : self.dimensions]
+            dropout, layer = cast(list[Any], self.pool.saliency)
+            columns = torch.cat([matrix, dropout(layer.weight.view(-1, 1))], 1)
+        size = tuple(n * self.train_scale for n in features.shape[2:])
+        coarse = torch.einsum("bchw, cd -> bdhw", features, columns)
+        return upsampler(coarse, images, size), matrix
 
-    def compare(
-        self, images: Tensor, fine: Tensor, basis: Tensor, generator: torch.Generator
+    def view_predictions(
+        self, images: Tensor, upsampled: Tensor, matrix: Tensor, generator: torch.Generator
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """For each view: what upsampled features say, what the backbone says, and its doubt."""
-        for _ in range(self.views):
-            view = random_views(len(images), self.zoom, generator, pad=self.pad).to(images)
-            seen = apply_views(view, images, (images.shape[2], images.shape[3])).clamp(0, 1)
-            answer = self.standardised(self.backbone(seen))
-            sigma = self.uncertainty(answer)
-            h, w = answer.shape[2:]
-            found = apply_views(view.to(fine), fine, (SAMPLES_PER_CELL * h, SAMPLES_PER_CELL * w))
-            expected = self.pooled(found, (h, w))
-            yield expected, torch.einsum("bchw, cd -> bdhw", answer, basis), sigma
+        """Yields prediction, target and uncertainty for each view.
 
-    def pooled(self, seen: Tensor, grid: tuple[int, int]) -> Float[Tensor, "b d h w"]:
-        """What upsampled features say of the view's cells; the last channel may be saliency."""
+        Args:
+            images: The images.
+            upsampled: Features of `upsampled_features`.
+            matrix: Projection matrix of `upsampled_features`.
+            generator: Random generator of the views.
+        """
+        options, image_size = self.options, (images.shape[2], images.shape[3])
+        for _ in range(options.views_per_image):
+            view = random_views(len(images), options.zoom_range, generator, pad=options.max_pad).to(
+                images
+            )
+            seen_images = apply_views(view, images, image_size).clamp(0, 1)
+            features = self.standardised(self.backbone(seen_images))
+            h, w = features.shape[2:]
+            samples = SAMPLES_PER_CELL * h, SAMPLES_PER_CELL * w
+            seen_features = apply_views(view.to(upsampled), upsampled, samples)
+            prediction = self.pooled_features(seen_features, (h, w))
+            target = torch.einsum("bchw, cd -> bdhw", features, matrix)
+            yield prediction, target, self.uncertainty(features)
+
+    def pooled_features(
+        self, view_features: Tensor, size: tuple[int, int]
+    ) -> Float[Tensor, "b d h w"]:
+        """The features of a view, pooled to the backbone's grid.
+
+        Args:
+            view_features: Upsampled features of the view; with an attention pool the last channel
+                is the saliency.
+            size: Rows and columns of the backbone's grid.
+        """
         if not isinstance(self.pool, AttentionPool):
-            return self.pool(seen)
-        seen = gaussian_blur(seen) if self.pool.blur else seen
-        saliency = seen[:, self.dimensions :] + cast(list[Any], self.pool.saliency)[1].bias
-        return reassemble(seen[:, : self.dimensions], self.pool.predict_from(saliency, grid))
+            return self.pool(view_features)
+        if self.pool.blur:
+            view_features = gaussian_blur(view_features)
+        features = view_features[:, : self.projection_dim]
+        layer = cast(list[Any], self.pool.saliency)[1]
+        saliency = view_features[:, self.projection_dim :] + layer.bias
+        return reassemble(features, self.pool.predict_from_saliency(saliency, size))
 
     def standardised(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """With mean 0 and deviation 1 in each channel, over the training images."""
+        """Features with mean 0 and deviation 1 per channel, over the training images."""
         return (features - self.mean) / self.std
 
-    def basis(self, generator: torch.Generator) -> Float[Tensor, "c d"]:
-        """What the features are projected on: random directions, principal ones, or all."""
-        if self.projection != "random":
+    def projection_matrix(self, generator: torch.Generator) -> Float[Tensor, "c d"]:
+        """The directions to project on: random ones, principal components, or all channels."""
+        if self.options.projection != "random":
             return self.components
         channels = self.backbone.channels
-        random = torch.randn(channels, self.dimensions, generator=generator)
-        return torch.linalg.qr(random)[0] * (channels / self.dimensions) ** 0.5
+        random = torch.randn(channels, self.projection_dim, generator=generator)
+        return torch.linalg.qr(random)[0] * (channels / self.projection_dim) ** 0.5
 
     def configure_optimizers(self):
-        """NAdam; the widths of the Gaussians at their own rate; cosine to zero."""
-        named = [(n, p) for n, p in self.named_parameters() if p.requires_grad]
-        widths = [p for name, p in named if "log_sigma" in name]
+        """NAdam with cosine decay to zero. The widths of the Gaussians have their own rate."""
+        options = self.options
+        trained = [(name, p) for name, p in self.named_parameters() if p.requires_grad]
+        sigmas = [p for name, p in trained if "log_sigma" in name]
         groups: list[dict] = [
-            {"params": widths, "lr": self.learning_rate * self.width_rate},
-            {"params": [p for name, p in named if "log_sigma" not in name]},
+            {"params": sigmas, "lr": options.learning_rate * options.sigma_lr_factor},
+            {"params": [p for name, p in trained if "log_sigma" not in name]},
         ]
-        optimizer = torch.optim.NAdam(groups, lr=self.learning_rate)
-        return self.falling(optimizer, self.steps)
+        optimizer = torch.optim.NAdam(groups, lr=options.learning_rate)
+        return with_cosine_decay(optimizer, options.steps)
 
 
 def _parameter_shapes(module: nn.Module) -> list[tuple[int, ...]]:

@@ -1,16 +1,16 @@
-"""Several tasks on one backbone: classes, depth in metres, and the directions of surfaces.
+"""Several tasks on one backbone: classes, depth in metres, and surface normals.
 
-    unstride fit multitask --config kitchen_multitask_small --data KITCHEN --upsampler carafe
+    unstride fit multitask --config redkitchen_multitask_small --data KITCHEN --upsampler carafe
 
-Each task has its own decoder and loss; the losses weigh themselves (Kendall, Gal, Cipolla, CVPR
-2018, arXiv:1705.07115). Normals come from depth. Photographs are resized as a whole, cropped and
-mirrored, never zoomed: that would make depth wrong.
+Each task has its own decoder and loss. The weights of the losses are learned (Kendall, Gal,
+Cipolla, CVPR 2018, arXiv:1705.07115). Normals are computed from depth. Images are resized as a
+whole, cropped and mirrored, but never zoomed: zooming would make the depth wrong.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 from torchvision import tv_tensors
@@ -20,7 +20,9 @@ from unstride.datasets.multi_task import MultiTaskDataset
 from unstride.datasets.resized import ResizedDataset
 from unstride.metrics import DepthErrors, NormalErrors, mean_iou
 from unstride.models.multitask.multi_task import MultiTask
-from unstride.training.options import TaskOptions
+from unstride.training.callbacks import MonitorMode
+from unstride.training.dataset_splits import scored_split
+from unstride.training.options import TaskOptions, check_fraction, check_range, check_sizes
 from unstride.training.task_learner import TaskLearner
 from unstride.training.task_run import (
     create_network,
@@ -36,13 +38,13 @@ from unstride.transforms.pixel_maps import (
     DepthMap,
     NormalMap,
 )
-from unstride.transforms.pure_tensors import to_pure_tensors
 from unstride.transforms.resize import resize_bilinear
+from unstride.transforms.sample_transform import SampleTransform
 from unstride.viz import depth_comparison, image_row, normal_colours, segmentation_comparison
 from unstride.viz.depth import depth_limits
 
 LABEL_TYPES = {"segmentation": tv_tensors.Mask, "depth": DepthMap, "normals": NormalMap}
-MONITORS: dict[str, tuple[str, Literal["max", "min"]]] = {
+MONITORS: dict[str, tuple[str, MonitorMode]] = {
     "segmentation": ("miou", "max"),
     "depth": ("abs_rel", "min"),
     "normals": ("angle_mean", "min"),
@@ -51,25 +53,35 @@ MONITORS: dict[str, tuple[str, Literal["max", "min"]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Options(TaskOptions):
-    """Train a network for several tasks.
+    """Train one network for several tasks.
 
-    Writes OUT/model, a folder for `unstride predict`; OUT/card.json (what was done, and the scores
-    on the validation split) and OUT/last.ckpt; a run that was stopped goes on from there, to the
-    same curve. Scored at the labels' own size are: miou in percent; abs_rel, sq_rel, rmse,
-    rmse_log and delta1 to delta3; angle_mean and angle_median in degrees, and the shares of normals
-    within 11.25, 22.5 and 30 degrees. By the first task's first score weights are the best.
+    Output:
+
+    - OUT/model: the network as a folder, for `unstride predict` and `unstride validate`.
+    - OUT/card.json: options, commit, loss curve and the scores on the validation split.
+    - OUT/last.ckpt: checkpoint. A stopped run resumes from it, to the same loss curve.
+    - TensorBoard logs: losses, scores, and pictures of validation images.
+
+    The scores at the size of the labels are:
+
+    - segmentation: miou in percent.
+    - depth: abs_rel, sq_rel, rmse, rmse_log and delta1 to delta3.
+    - normals: angle_mean and angle_median in degrees, and the fractions of normals within 11.25,
+      22.5 and 30 degrees.
+
+    The first score of the first task selects the best weights.
 
     Args:
-        dataset: posed_rgbd, nyuv2 or nyuv2_tasks, which has classes. Of nyuv2, which has no val,
-            the test split is scored.
-        tasks: of segmentation, depth, normals.
-        near: the least depth that the network can say, in metres.
-        far: the greatest.
-        size: rows and columns that every photograph is given.
-        crop: rows and columns of a training crop; by default the size.
-        flip: mirror half of the photographs.
-        colour: how much brightness, contrast and saturation change, 0 to 1.
-        caps: depths between which is scored, in metres.
+        dataset: posed_rgbd, nyuv2 or nyuv2_tasks; only nyuv2_tasks has classes. nyuv2 has no
+            validation split; its test split is scored.
+        tasks: Tasks to train: segmentation, depth, normals.
+        near: Minimum depth that the network can predict, in metres.
+        far: Maximum depth that the network can predict, in metres.
+        size: Height and width to which all images are resized, in pixels.
+        crop_size: Height and width of training crops, in pixels. Default: the size.
+        horizontal_flip: Mirror half of the training images.
+        colour_jitter: Strength of random changes of brightness, contrast and saturation, 0 to 1.
+        eval_depth_range: Minimum and maximum depth that is scored, in metres.
     """
 
     dataset: str = "posed_rgbd"
@@ -77,56 +89,64 @@ class Options(TaskOptions):
     near: float = 0.3
     far: float = 10.0
     size: tuple[int, int] = (240, 320)
-    crop: tuple[int, int] | None = None
-    flip: bool = True
-    colour: float = 0.2
-    caps: tuple[float, float] = (0.001, 10.0)
+    crop_size: tuple[int, int] | None = None
+    horizontal_flip: bool = True
+    colour_jitter: float = 0.2
+    eval_depth_range: tuple[float, float] = (0.001, 10.0)
+
+    def __post_init__(self) -> None:
+        """Checks the values."""
+        super().__post_init__()
+        check_sizes(self, "size", "crop_size")
+        check_range(self, "eval_depth_range")
+        check_fraction(self, "colour_jitter")
 
 
 def fit(options: Options) -> dict[str, float]:
-    """Train; the scores on the validation split."""
-    training, checking = load_split(options, "train"), load_split(options, "val")
+    """Trains a network and returns its scores on the validation split."""
+    train_data, val_data = load_split(options, "train"), load_split(options, "val")
     run = start_run(options, MONITORS[options.tasks[0]])
-    inside = {"tasks": list(options.tasks), "near": options.near, "far": options.far}
-    network, described = create_network(
-        options, "multitask", "multitask", training.classes, inside, size=list(options.size)
-    )
-    taught = training_samples(options, training, MultiTaskTransform(options))
-    return train_network(
-        run, MultiTaskLearner(network, options, training.classes), taught,
-        evenly_spaced_subset(ResizedDataset(checking, options.size), options.limit),
-        described=described, method="several tasks",
+    network_options = {"tasks": list(options.tasks), "near": options.near, "far": options.far}
+    network, config = create_network(
+        options, "multitask", "multitask", train_data.classes, network_options,
+        size=list(options.size),
     )  # fmt: skip
+    return train_network(
+        run,
+        MultiTaskLearner(network, options, train_data.classes),
+        training_samples(options, train_data, create_transform(options)),
+        evenly_spaced_subset(ResizedDataset(val_data, options.size), options.val_limit),
+        config=config,
+        method="several tasks",
+    )
 
 
-def validate(options: Options, part: str = "val") -> dict[str, float]:
-    """The scores of what `fit` left in the options' folder.
+def validate(options: Options, split: str = "val") -> dict[str, float]:
+    """Scores the network that `fit` left in the output folder.
 
     Args:
-        options: those of the run.
-        part: split of the data set.
+        options: Options of the run.
+        split: Split of the data set.
     """
-    network, described = load_trained(options, "multitask")
+    network, config = load_trained(options, "multitask")
     options = replace(
         options,
-        size=tuple(described.get("size", options.size)),
-        tasks=tuple(described["options"]["tasks"]),
+        size=tuple(config.get("size", options.size)),
+        tasks=tuple(config["options"]["tasks"]),
     )
-    checking = evenly_spaced_subset(
-        ResizedDataset(load_split(options, part), options.size), options.limit
-    )
-    return validate_network(
-        options, MultiTaskLearner(network, options, described["classes"]), checking, part
-    )
+    val_data = ResizedDataset(load_split(options, split), options.size)
+    learner = MultiTaskLearner(network, options, config["classes"])
+    subset = evenly_spaced_subset(val_data, options.val_limit)
+    return validate_network(options, learner, subset, split)
 
 
 class MultiTaskLearner(TaskLearner):
-    """Answers to all tasks, and the scores of each.
+    """Trains all tasks and scores each of them.
 
     Args:
-        network: what learns.
-        options: of the recipe.
-        classes: their names.
+        network: The network to train.
+        options: Options of the recipe.
+        classes: Names of the classes.
     """
 
     network: MultiTask
@@ -135,87 +155,88 @@ class MultiTaskLearner(TaskLearner):
     def __init__(self, network: MultiTask, options: Options, classes: Sequence[str]):
         super().__init__(network, options)
         self.classes = classes
-        self.better = MONITORS[options.tasks[0]]
+        self.monitor = MONITORS[options.tasks[0]]
         if "segmentation" in options.tasks:
-            self.area = mean_iou(len(classes))
+            self.miou = mean_iou(len(classes))
         if "depth" in options.tasks:
-            self.errors = DepthErrors(options.caps)
+            self.depth_errors = DepthErrors(options.eval_depth_range)
         if "normals" in options.tasks:
-            self.angles = NormalErrors()
+            self.normal_errors = NormalErrors()
 
     def losses(self, batch: tuple[Tensor, dict[str, Tensor]]) -> dict[str, Tensor]:
-        """The weighted sum; the log has each task's own."""
+        """The weighted sum of the tasks' losses; each of them is logged."""
         images, labels = batch
-        total, each = self.network.loss(self.network(images), labels)
-        self.log_dict({f"loss/{name}": loss.detach() for name, loss in each.items()})
+        total, by_task = self.network.loss(self.network(images), labels)
+        self.log_dict({f"loss/{name}": loss.detach() for name, loss in by_task.items()})
         return {"weighted": total}
 
     def validation_step(self, batch: tuple[Tensor, dict[str, Tensor]], index: int) -> None:
-        """Count a photograph, at the size of its labels; show the first ones."""
+        """Scores an image at the size of its labels, and logs pictures of the first ones."""
         images, labels = batch
-        for task, answer in self.network(images).items():
-            truth = labels[task]
-            size = truth.shape[-2], truth.shape[-1]
+        for task, output in self.network(images).items():
+            target = labels[task]
+            size = target.shape[-2], target.shape[-1]
             if task == "segmentation":
-                found = resize_bilinear(answer, size).argmax(1)
-                self.area.update(found, truth)
+                prediction = resize_bilinear(output, size).argmax(1)
+                self.miou.update(prediction, target)
             elif task == "depth":
-                found = resize_bilinear(answer[:, None], size)[:, 0]
-                self.errors.update(found, truth)
+                prediction = resize_bilinear(output[:, None], size)[:, 0]
+                self.depth_errors.update(prediction, target)
             else:
-                found = resize_bilinear(answer, size)
-                self.angles.update(found, truth)
-            self.show(index, partial(self.drawn, task, images[0], truth[0], found[0]), task)
+                prediction = resize_bilinear(output, size)
+                self.normal_errors.update(prediction, target)
+            draw = partial(self.task_picture, task, images[0], target[0], prediction[0])
+            self.log_image(index, draw, task)
 
-    def drawn(self, task: str, image: Tensor, truth: Tensor, found: Tensor) -> Tensor:
-        """A photograph, the truth of a task and what was found, at the size of the truth."""
-        image = resize_bilinear(image[None], (truth.shape[-2], truth.shape[-1]))[0].cpu()
-        truth, found = truth.cpu(), found.cpu()
+    def task_picture(self, task: str, image: Tensor, target: Tensor, prediction: Tensor) -> Tensor:
+        """Draws image, target and prediction of a task side by side, at the size of the target."""
+        image = resize_bilinear(image[None], (target.shape[-2], target.shape[-1]))[0].cpu()
+        target, prediction = target.cpu(), prediction.cpu()
         if task == "segmentation":
-            return segmentation_comparison(image, truth, found, self.classes)
+            return segmentation_comparison(image, target, prediction, self.classes)
         if task == "depth":
-            return depth_comparison(image, truth, found, depth_limits(truth))
-        return image_row(image, normal_colours(truth), normal_colours(found))
+            return depth_comparison(image, target, prediction, depth_limits(target))
+        return image_row(image, normal_colours(target), normal_colours(prediction))
 
     def on_validation_epoch_end(self) -> None:
-        """Scores of the whole split."""
+        """Logs the scores over the whole split."""
         if "segmentation" in self.network.tasks:
-            self.log("miou", 100 * pop_value(self.area), prog_bar=True)
+            self.log("miou", 100 * pop_value(self.miou), prog_bar=True)
         if "depth" in self.network.tasks:
-            self.log_dict(pop_value(self.errors), prog_bar=True)
+            self.log_dict(pop_value(self.depth_errors), prog_bar=True)
         if "normals" in self.network.tasks:
-            self.log_dict({f"angle_{name}": v for name, v in pop_value(self.angles).items()})
+            errors = pop_value(self.normal_errors)
+            self.log_dict({f"angle_{name}": value for name, value in errors.items()})
 
 
-class MultiTaskTransform:
-    """A photograph and its labels, augmented as the options say."""
+def create_transform(options: Options) -> SampleTransform:
+    """Creates the augmentation of training samples (image, labels by task)."""
+    augmentation = metric_depth_augmentation(
+        options.size, crop_size=options.crop_size, flip=options.horizontal_flip,
+        colour_transform=colour_jitter(options.colour_jitter),
+    )  # fmt: skip
+    return SampleTransform(augmentation, typed_labels)
 
-    def __init__(self, options: Options):
-        self.transform = metric_depth_augmentation(
-            options.size, crop=options.crop, flip=options.flip,
-            recolour=colour_jitter(options.colour),
-        )  # fmt: skip
 
-    def __call__(self, image: Tensor, labels: dict[str, Tensor]) -> Any:
-        """All as tensors."""
-        maps = {task: LABEL_TYPES[task](label) for task, label in labels.items()}
-        return to_pure_tensors(self.transform(tv_tensors.Image(image), maps))
+def typed_labels(labels: dict[str, Tensor]) -> dict[str, tv_tensors.TVTensor]:
+    """The labels as tv_tensors of their tasks' types."""
+    return {task: LABEL_TYPES[task](label) for task, label in labels.items()}
 
 
 def pop_value(metric: Any) -> Any:
-    """What a metric of torchmetrics has counted, after which it starts anew."""
+    """Returns the value of a torchmetrics metric and resets it."""
     value = metric.compute()
     metric.reset()
     return value
 
 
-def load_split(options: Options, part: str) -> MultiTaskDataset:
-    """A split of the options' data set.
+def load_split(options: Options, split: str) -> MultiTaskDataset:
+    """Loads a split of the data set.
 
     Raises:
-        ValueError: if there are no tasks, or it does not have their labels.
+        ValueError: If no task is given, or the data set does not have its labels.
     """
     if not options.tasks:
-        raise ValueError("tasks: at least one of segmentation, depth, normals is needed")
-    part = "test" if (options.dataset, part) == ("nyuv2", "val") else part
-    return MultiTaskDataset(options.dataset, options.data, part, tasks=options.tasks)
+        raise ValueError("tasks must be at least one of segmentation, depth, normals, got none")
+    split = scored_split(options.dataset, split)
+    return MultiTaskDataset(options.dataset, options.data, split, tasks=options.tasks)

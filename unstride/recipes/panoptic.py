@@ -1,21 +1,25 @@
-"""Panoptic segmentation: every pixel belongs to one object or to one patch of stuff.
+"""Panoptic segmentation: assigns every pixel to one object or to one region of stuff.
 
     unstride fit panoptic --config coco_panoptic_fpn_small --data COCO --upsampler carafe
 
-The sum of the losses that the network's paper has (`PanopticFPN`, `PanopticDeepLab`). Scored is
-panoptic quality and its two factors, of all classes, of things and of stuff.
+The loss is the sum of the losses in the network's paper (`PanopticFPN`, `PanopticDeepLab`). The
+scores are panoptic quality and its two factors, over all classes, things and stuff.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from unstride.datasets.base import evenly_spaced_subset
+from unstride.datasets.by_name import PANOPTIC_DATASETS
 from unstride.datasets.coco_panoptic import COCOPanoptic
 from unstride.datasets.instances import collate_instances
+from unstride.formats.segments import Category
 from unstride.recipes.panoptic_learner import PanopticLearner, learner_class
-from unstride.training.options import TaskOptions
+from unstride.training.dataset_splits import check_classes, load_dataset
+from unstride.training.options import TaskOptions, check_fraction, check_range, check_sizes
 from unstride.training.task_run import (
     create_network,
     load_trained,
@@ -28,111 +32,136 @@ from unstride.transforms.augment import DetectionAugmentation
 from unstride.transforms.detection_target import Target
 from unstride.transforms.panoptic_targets import PanopticClasses
 
-DATASETS = {"coco_panoptic": COCOPanoptic}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options(TaskOptions):
     """Train a panoptic network.
 
-    Writes OUT/model, a folder for `unstride predict`; OUT/card.json (what was done, and the scores
-    on the validation split) and OUT/last.ckpt; a run that was stopped goes on from there, to the
-    same curve. TensorBoard shows progress in OUT.
+    The upsampler is used at every place of the network, except in the mask head of panoptic_fpn if
+    it needs a guide, as sapa does.
 
-    The upsampler goes to every place of the network, but for the mask head of panoptic_fpn if it
-    needs a guide, as sapa does.
+    Output:
+
+    - OUT/model: the network as a folder, for `unstride predict` and `unstride validate`.
+    - OUT/card.json: options, commit, loss curve and the scores on the validation split.
+    - OUT/last.ckpt: checkpoint. A stopped run resumes from it, to the same loss curve.
+    - TensorBoard logs: losses, scores, and pictures of validation images.
 
     Args:
         dataset: coco_panoptic.
         model: panoptic_fpn or panoptic_deeplab.
-        min_size: of a photograph's shorter side in panoptic_fpn, in pixels; in training each
-            photograph draws one of them, else it is the last.
-        max_size: of its longer side at most, in pixels.
-        crop: rows and columns of a training crop of panoptic_deeplab, in pixels.
-        scales: least and greatest factor by which photographs are resized: panoptic_fpn on a canvas
-            of their own size, before `min_size`; panoptic_deeplab against just fitting the crop.
-        flip: mirror half of the photographs.
-        colour: how much brightness, contrast and saturation change, 0 to 1.
+        min_size: Size of an image's shorter side in panoptic_fpn, in pixels. Training draws one of
+            them for each image; otherwise the last one is used.
+        max_size: Maximum size of an image's longer side in panoptic_fpn, in pixels.
+        crop_size: Height and width of training crops of panoptic_deeplab, in pixels.
+        scale_range: Minimum and maximum factor by which training images are scaled. panoptic_fpn:
+            on a canvas of their own size, before min_size applies. panoptic_deeplab: relative to
+            just fitting into the crop.
+        horizontal_flip: Mirror half of the training images.
+        colour_jitter: Strength of random changes of brightness, contrast and saturation, 0 to 1.
     """
 
     dataset: str = "coco_panoptic"
     model: str = "panoptic_fpn"
     min_size: tuple[int, ...] = (800,)
     max_size: int = 1333
-    crop: tuple[int, int] = (512, 512)
-    scales: tuple[float, float] = (1.0, 1.0)
-    flip: bool = True
-    colour: float = 0.0
+    crop_size: tuple[int, int] = (512, 512)
+    scale_range: tuple[float, float] = (1.0, 1.0)
+    horizontal_flip: bool = True
+    colour_jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Checks the values."""
+        super().__post_init__()
+        check_sizes(self, "min_size", "crop_size")
+        check_range(self, "scale_range")
+        check_fraction(self, "colour_jitter")
 
 
 def fit(options: Options) -> dict[str, float]:
-    """Train; the scores on the validation split."""
-    run = start_run(options, PanopticLearner.better)
-    training, kind = load_split(options, "train"), learner_class(options.model)
-    classes = PanopticClasses.of(training.categories)
-    checking = load_split(options, "val", classes)
-    sizes = {"min_size": list(options.min_size), "max_size": options.max_size}
-    named = {category.id: category.name for category in training.categories}
-    names = [named[number] for number in (*classes.things, *classes.stuff)]
-    inside: dict[str, Any] = {"things": list(classes.things), "stuff": list(classes.stuff)}
-    inside |= {} if kind.one_size else sizes
-    network, described = create_network(options, "panoptic", options.model, names, inside)
-    taught = training_samples(options, training, PanopticTransform(options, classes, kind))
+    """Trains a network and returns its scores on the validation split."""
+    run = start_run(options, PanopticLearner.monitor)
+    train_data, learner_type = load_split(options, "train"), learner_class(options.model)
+    classes = PanopticClasses.from_categories(train_data.categories)
+    val_data = load_split(options, "val", classes)
+    names = class_names(classes, train_data.categories)
+    network_options: dict[str, Any] = {
+        "things": list(classes.things), "stuff": list(classes.stuff),
+    }  # fmt: skip
+    if not learner_type.has_fixed_size:
+        network_options |= {"min_size": list(options.min_size), "max_size": options.max_size}
+    network, config = create_network(options, "panoptic", options.model, names, network_options)
+    transform = PanopticTransform(options, classes, learner_type)
     return train_network(
-        run, kind(network, options, names), taught, evenly_spaced_subset(checking, options.limit),
-        described=described, method="panoptic segmentation", collate=collate_instances,
-    )  # fmt: skip
+        run,
+        learner_type(network, options, names),
+        training_samples(options, train_data, transform),
+        evenly_spaced_subset(val_data, options.val_limit),
+        config=config,
+        method="panoptic segmentation",
+        collate=collate_instances,
+    )
 
 
-def validate(options: Options, part: str = "val") -> dict[str, float]:
-    """The scores of what `fit` left in the options' folder.
+def validate(options: Options, split: str = "val") -> dict[str, float]:
+    """Scores the network that `fit` left in the output folder.
 
     Args:
-        options: those of the run.
-        part: split of the data set.
+        options: Options of the run.
+        split: Split of the data set.
     """
-    network, described = load_trained(options, "panoptic")
-    checking = evenly_spaced_subset(load_split(options, part, network.classes), options.limit)
-    scored = learner_class(described["model"])(network, options, described["classes"])
-    return validate_network(options, scored, checking, part, collate_instances)
+    network, config = load_trained(options, "panoptic")
+    val_data = load_split(options, split, network.classes)
+    learner = learner_class(config["model"])(network, options, config["classes"])
+    subset = evenly_spaced_subset(val_data, options.val_limit)
+    return validate_network(options, learner, subset, split, collate_instances)
 
 
 class PanopticTransform:
-    """A photograph, augmented as the options say, and what is learned of its segments.
+    """Augments an image and its segments, and makes the network's training target of them.
 
     Args:
-        options: of the recipe.
-        classes: of the data set.
-        kind: of the learner.
+        options: Options of the recipe.
+        classes: Classes of the data set.
+        learner_type: Class of the learner.
     """
 
-    def __init__(self, options: Options, classes: PanopticClasses, kind: type[PanopticLearner]):
-        self.classes, self.learned = classes, kind.learned
-        canvas = options.crop if kind.one_size else None
-        self.transform = DetectionAugmentation(
-            options.scales, canvas, flip=options.flip, colour=options.colour
+    def __init__(
+        self, options: Options, classes: PanopticClasses, learner_type: type[PanopticLearner]
+    ):
+        self.classes, self.make_target = classes, learner_type.training_target
+        canvas = options.crop_size if learner_type.has_fixed_size else None
+        self.augmentation = DetectionAugmentation(
+            options.scale_range, canvas, flip=options.horizontal_flip, colour=options.colour_jitter
         )
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
-        """Both."""
-        image, target = self.transform(image, target)
-        return image, self.learned(target, self.classes)
+        """Returns the augmented image and the training target."""
+        image, target = self.augmentation(image, target)
+        return image, self.make_target(target, self.classes)
 
 
-def load_split(options: Options, part: str, classes: PanopticClasses | None = None) -> COCOPanoptic:
-    """A split of the options' data set.
+def class_names(classes: PanopticClasses, categories: Sequence[Category]) -> list[str]:
+    """The names of the classes, things first."""
+    names = {category.id: category.name for category in categories}
+    return [names[category_id] for category_id in (*classes.things, *classes.stuff)]
+
+
+def load_split(
+    options: Options, split: str, classes: PanopticClasses | None = None
+) -> COCOPanoptic:
+    """Loads a split of the data set.
 
     Args:
-        options: of the recipe.
-        part: of the data set.
-        classes: that it must have.
+        options: Options of the recipe.
+        split: Name of the split.
+        classes: Classes that it must have. Default: any.
 
     Raises:
-        ValueError: if it has no segments with classes, or other classes.
+        ValueError: If there is no such data set or split, or it has other classes.
     """
-    if options.dataset not in DATASETS:
-        raise ValueError(f"dataset {options.dataset!r}: there are {', '.join(DATASETS)}")
-    dataset = DATASETS[options.dataset](options.data, part)
-    if classes is not None and PanopticClasses.of(dataset.categories) != classes:
-        raise ValueError(f"{options.data}: other classes in {part} than those that were trained")
+    dataset = load_dataset(PANOPTIC_DATASETS, options.dataset, options.data, split)
+    if classes is not None:
+        split_classes = PanopticClasses.from_categories(dataset.categories)
+        check_classes(options.data, split, split_classes, classes)
     return dataset

@@ -1,4 +1,4 @@
-"""What panoptic networks learn from a batch, and how well their segments fit: for `panoptic`."""
+"""Panoptic learners: the losses of each network, and panoptic quality."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -27,93 +27,96 @@ Batch = tuple[list[Tensor], list[Target]]
 
 
 class PanopticLearner(TaskLearner):
-    """A panoptic network and its quality; a subclass knows its losses and its segments.
+    """Trains a panoptic network and scores its quality. Subclasses define losses and segments.
 
     Args:
-        network: of `create_panoptic_network`.
-        options: of the recipe.
-        names: of the classes, things first.
+        network: Network of `create_panoptic_network`.
+        options: Options of the recipe.
+        class_names: Names of the classes, things first.
 
     Attributes:
-        one_size: whether a batch is one tensor, for which photographs are cut to one size.
+        has_fixed_size: Whether a batch is one tensor, for which images are cropped to one size.
     """
 
     network: Any
-    better = ("pq", "max")
-    one_size: bool
+    monitor = ("pq", "max")
+    has_fixed_size: bool
 
-    def __init__(self, network: nn.Module, options: TaskOptions, names: Sequence[str]):
+    def __init__(self, network: nn.Module, options: TaskOptions, class_names: Sequence[str]):
         super().__init__(network, options)
-        self.names = names
-        self.quality = PanopticQuality(*self.network.classes)
+        self.class_names = class_names
+        self.panoptic_quality = PanopticQuality(*self.network.classes)
 
     @staticmethod
     @abstractmethod
-    def learned(target: Target, classes: PanopticClasses) -> Target:
-        """What the network learns of a photograph's segments."""
+    def training_target(target: Target, classes: PanopticClasses) -> Target:
+        """Converts the segments of an image into the network's training target."""
 
     @abstractmethod
     def segments(self, images: list[Tensor]) -> list[PanopticSegments]:
-        """Of each photograph."""
+        """Predicts the segments of each image."""
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Count photographs; show the first ones."""
+        """Scores images, and logs pictures of the first ones."""
         images, targets = batch
-        for image, found, target in zip(images, self.segments(images), targets, strict=True):
+        for image, prediction, target in zip(images, self.segments(images), targets, strict=True):
             truth = target["ids"][0], visible_segments(target)
-            self.quality.update(*found, *truth)
-            self.show(index, partial(self.drawn, image, truth, found))
+            self.panoptic_quality.update(*prediction, *truth)
+            self.log_image(index, partial(self.segments_picture, image, truth, prediction))
 
-    def drawn(self, image: Tensor, *answers: PanopticSegments) -> Float[Tensor, "3 h w"]:
-        """Segments over a photograph, each answer beside the one before."""
-        place = {number: i for i, number in enumerate(self.quality.classes)}
+    def segments_picture(
+        self, image: Tensor, *panoptics: PanopticSegments
+    ) -> Float[Tensor, "3 h w"]:
+        """Draws each set of segments over the image, side by side."""
+        class_of = {category: i for i, category in enumerate(self.panoptic_quality.classes)}
         overlays = [
             panoptic_overlay(
-                image.cpu(), ids.cpu(), {s.id: place[s.category] for s in segments}, self.names
+                image.cpu(), ids.cpu(), {s.id: class_of[s.category_id] for s in segments},
+                self.class_names,
             )
-            for ids, segments in answers
-        ]
+            for ids, segments in panoptics
+        ]  # fmt: skip
         return image_row(*overlays)
 
     def on_validation_epoch_end(self) -> None:
-        """Scores of the whole split, in percent; NaN of what does not occur."""
-        for name, score in self.quality.compute().items():
+        """Logs the scores over the whole split, in percent; NaN for classes that do not occur."""
+        for name, score in self.panoptic_quality.compute().items():
             self.log(name, 100 * score, prog_bar=name == "pq")
-        self.quality.reset()
+        self.panoptic_quality.reset()
 
 
 class PanopticFPNLearner(PanopticLearner):
-    """Panoptic FPN: objects first, then stuff."""
+    """Trains Panoptic FPN: first objects, then stuff."""
 
-    trunk = "detector.backbone.body"
-    one_size = False
-    learned = staticmethod(panoptic_fpn_target)
+    backbone_path = "detector.backbone.body"
+    has_fixed_size = False
+    training_target = staticmethod(panoptic_fpn_target)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """As the network names them."""
+        """The losses by the network's names."""
         return self.network(*batch)
 
     def segments(self, images: list[Tensor]) -> list[PanopticSegments]:
-        """Of each photograph."""
-        return [(found["ids"], found["segments"]) for found in self.network(images)]
+        """Predicts the segments of each image."""
+        return [(output["ids"], output["segments"]) for output in self.network(images)]
 
 
 class PanopticDeepLabLearner(PanopticLearner):
-    """Panoptic-DeepLab: classes, and the way to the centres of objects."""
+    """Trains Panoptic-DeepLab: classes, and offsets to the centres of objects."""
 
-    one_size = True
-    learned = staticmethod(panoptic_deeplab_target)
+    has_fixed_size = True
+    training_target = staticmethod(panoptic_deeplab_target)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """As `panoptic_loss` names them."""
+        """The losses by the names of `panoptic_loss`."""
         images, targets = batch
         semantic = torch.stack([target["semantic"] for target in targets])
         fields = self.network(torch.stack(images))
         return panoptic_loss(fields, semantic, [target["centres"] for target in targets])
 
     def segments(self, images: list[Tensor]) -> list[PanopticSegments]:
-        """Of each photograph."""
-        return [self.network.segments(image[None])[0] for image in images]
+        """Predicts the segments of each image."""
+        return [self.network.predict_segments(image[None])[0] for image in images]
 
 
 LEARNERS: dict[str, type[PanopticLearner]] = {
@@ -123,11 +126,11 @@ LEARNERS: dict[str, type[PanopticLearner]] = {
 
 
 def learner_class(model: str) -> type[PanopticLearner]:
-    """Of a model's name.
+    """The learner of a model.
 
     Raises:
-        ValueError: if there is no such model.
+        ValueError: If there is no such model.
     """
     if model not in LEARNERS:
-        raise ValueError(f"model {model!r}: there are {', '.join(LEARNERS)}")
+        raise ValueError(f"model must be {' or '.join(LEARNERS)}, got {model!r}")
     return LEARNERS[model]

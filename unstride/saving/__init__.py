@@ -1,1 +1,1 @@
-"""Saving models: config.json, safetensors and a model card, in a folder or on the Hub."""
+"""Saves and loads models: config.json, safetensors and a model card, in a folder or on the Hub."""

@@ -10,13 +10,13 @@ HOMEPAGE = "https://github.com/unstride/unstride"
 
 def model_card(config: dict[str, Any]) -> str:
     """The card of an upsampler, or of dense features (a config with a backbone)."""
-    described = config["upsampler"] if "backbone" in config else config
-    names = [stage["upsampler"] for stage in described.get("stages", [described])]
-    own = ", ".join(dict.fromkeys(name for name in names if name not in FACTORIES))
-    classes = f", classes=[{own}]" if own else ""
-    behind = f" behind {config['backbone']['name']}" if "backbone" in config else ""
+    upsampler = config["upsampler"] if "backbone" in config else config
+    names = [stage["upsampler"] for stage in upsampler.get("stages", [upsampler])]
+    user_defined = ", ".join(dict.fromkeys(name for name in names if name not in FACTORIES))
+    classes = f", classes=[{user_defined}]" if user_defined else ""
+    backbone = f" behind {config['backbone']['name']}" if "backbone" in config else ""
     return card_text(
-        f"{', then '.join(names)}{behind}",
+        f"{', then '.join(names)}{backbone}",
         f"""Features at a finer resolution, with [unstride]({HOMEPAGE}).
 
 ```python
@@ -30,13 +30,13 @@ model = unstride.from_pretrained("USER/NAME"{classes})  # or a folder with these
 
 
 def card_text(title: str, body: str, tags: Sequence[str], metadata: str = "") -> str:
-    """A model card: metadata for the Hub, a title, the text, and what the owner should add.
+    """The text of a model card: metadata, title, body, and a note on what the owner should add.
 
     Args:
         title: the heading.
-        body: what the model does, and how to load it.
+        body: Markdown: what the model does, and how to load it.
         tags: for the Hub's search.
-        metadata: more lines of the YAML header.
+        metadata: more lines of the YAML header. Default: none.
     """
     tag_lines = "\n".join(f"- {tag}" for tag in tags)
     return f"""---

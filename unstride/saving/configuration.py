@@ -1,6 +1,6 @@
-"""Describes a module by a name and its constructor arguments, and builds it again from that.
+"""Describes a module by a name and its constructor arguments, and builds it from a description.
 
-A description is plain JSON. It chooses among the factories that are registered here, or given by
+A description is plain JSON. It chooses among the factories that are registered here or given by
 the caller; it never runs code. This file knows no operator: the package that defines the
 operators registers them under their names.
 """
@@ -12,22 +12,24 @@ from typing import Any
 
 from torch import nn
 
-FACTORIES: dict[str, Callable[..., Any]] = {}  # what a description may name
-NAMES: dict[Any, tuple[str, dict[str, Any]]] = {}  # a class, its name, and options that select it
+FACTORIES: dict[str, Callable[..., Any]] = {}  # that a description may name
+NAMES: dict[
+    Any, tuple[str, dict[str, Any]]
+] = {}  # for a class: its name, and options that select it
 
 
 def register(factories: Mapping[str, Callable[..., Any]]) -> None:
     """Make classes and functions known under the names that descriptions use.
 
     Args:
-        factories: each is called with `channels`, `scale` and its options, by keyword.
+        factories: by name. Each is called with `channels`, `scale` and its options, by keyword.
     """
     FACTORIES.update(factories)
     NAMES.update({factory: (name, {}) for name, factory in factories.items()})
 
 
 def register_variant(kind: Callable[..., nn.Module], name: str, options: dict[str, Any]) -> None:
-    """Make a class known that a registered function returns for these options."""
+    """Make a class known that a registered function returns for the given options."""
     NAMES[kind] = name, options
 
 
@@ -35,7 +37,7 @@ def describe(module: nn.Module) -> dict[str, Any]:
     """The description from which `build` makes a module like this one.
 
     Raises:
-        ValueError: if the module cannot be saved, or JSON cannot hold its constructor arguments.
+        ValueError: if the module is no Upsampler, or JSON cannot hold its constructor arguments.
     """
     to_config: Callable[[], dict[str, Any]] | None = getattr(module, "to_config", None)
     if to_config is None:
@@ -47,36 +49,37 @@ def constructor_config(module: nn.Module, arguments: tuple[tuple, dict] | None) 
     """A module's registered name (or class name), channels, scale and other options.
 
     Args:
-        module: what is described.
-        arguments: positional and keyword arguments that its constructor was called with.
+        module: the module to describe.
+        arguments: positional and keyword arguments that its constructor was called with; None if
+            they were not recorded.
     """
-    kind = type(module)
-    options = _constructor_options(kind, arguments)
-    name, selecting = NAMES.get(kind, (kind.__name__, {}))
-    options |= selecting
+    cls = type(module)
+    options = _constructor_options(cls, arguments)
+    name, variant_options = NAMES.get(cls, (cls.__name__, {}))
+    options |= variant_options
     sizes = {size: options.pop(size, getattr(module, size)) for size in ("channels", "scale")}
     return {"upsampler": name, **sizes, "options": options}
 
 
 def build(config: Any, classes: Sequence[type] = (), *, channels: int | None = None) -> Any:
-    """The module that `describe` described, with fresh parameters.
+    """Build a module from a description, with fresh parameters.
 
     Args:
-        config: what `describe` returned.
+        config: description from `describe`.
         classes: user-defined classes that it may name as well.
-        channels: channels of the features; replaces those in the description.
+        channels: channels of the features. Default: those in the description.
 
     Raises:
-        ValueError: if it names nothing that is known, or the options do not fit.
+        ValueError: if the description names no known class, or the options do not fit.
     """
     name = config.get("upsampler") if isinstance(config, dict) else None
-    known = FACTORIES | {own.__name__: own for own in classes}
-    if not isinstance(name, str) or name not in known:
+    factories = FACTORIES | {cls.__name__: cls for cls in classes}
+    if not isinstance(name, str) or name not in factories:
         raise ValueError(
-            f"it names {name!r}, which is no upsampler of this library; "
-            "if it is a class of yours, load it by that, or give classes=[...]"
+            f"upsampler {name!r} is not in this library; "
+            "to load a class of your own, call its from_pretrained or pass classes=[...]"
         )
-    factory = known[name]
+    factory = factories[name]
     if hasattr(factory, "from_config"):
         return factory.from_config(config, classes, channels=channels)
     options = dict(config.get("options") or {})
@@ -87,27 +90,27 @@ def build(config: Any, classes: Sequence[type] = (), *, channels: int | None = N
     return factory(**options)
 
 
-def _constructor_options(kind: type, arguments: tuple[tuple, dict] | None) -> dict[str, Any]:
+def _constructor_options(cls: type, arguments: tuple[tuple, dict] | None) -> dict[str, Any]:
     """The constructor's arguments by name, defaults included."""
     if arguments is None:
         raise ValueError(
-            f"{kind.__name__} cannot be saved: its __init__ was not the one it was defined with"
+            f"{cls.__name__} cannot be saved: its __init__ was replaced after the class was defined"
         )
-    bound = signature(kind).bind(*arguments[0], **arguments[1])
+    bound = signature(cls).bind(*arguments[0], **arguments[1])
     bound.apply_defaults()
     options: dict[str, Any] = {}
     for name, parameter in bound.signature.parameters.items():
         if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.POSITIONAL_ONLY):
             raise ValueError(
-                f"{kind.__name__} cannot be saved: its argument {name} has no name to call it by"
+                f"{cls.__name__} cannot be saved: its argument {name} cannot be passed by name"
             )
         is_mapping = parameter.kind is Parameter.VAR_KEYWORD
         options |= bound.arguments[name] if is_mapping else {name: bound.arguments[name]}
     for name, value in options.items():
         if not _survives_json(value):
             raise ValueError(
-                f"{kind.__name__} cannot be saved: {name}={value!r} is no number, text, truth "
-                "value, None, nor a list or dict of these"
+                f"{cls.__name__} cannot be saved: {name}={value!r} is not a number, string, "
+                "boolean or None, or a list or dict of these"
             )
     return options
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Computes short hashes of weights and of files, to tell whether they changed."""
 
 import hashlib
 from pathlib import Path
@@ -7,7 +7,7 @@ from torch import nn
 
 
 def weights_fingerprint(module: nn.Module) -> str:
-    """The first 16 digits of a SHA-256 over all tensors, or "none" where there are none."""
+    """The first 16 hex digits of a SHA-256 of all tensors, or "none" if there are no tensors."""
     digest, state = hashlib.sha256(), module.state_dict()
     for name in sorted(state):
         digest.update(name.encode() + state[name].cpu().contiguous().numpy().tobytes())
@@ -15,9 +15,9 @@ def weights_fingerprint(module: nn.Module) -> str:
 
 
 def file_fingerprint(*paths: Path) -> str:
-    """Of the bytes of files: others have another."""
-    found = hashlib.sha256()
+    """The first 16 hex digits of a SHA-256 of the bytes of all files."""
+    digest = hashlib.sha256()
     for path in paths:
         with open(path, "rb") as file:
-            found.update(hashlib.file_digest(file, "sha256").digest())
-    return found.hexdigest()[:16]
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from unstride.formats.atomic_write import atomic_path
+from unstride.formats.atomic_write import atomic_write_bytes
 from unstride.saving.card import model_card
 from unstride.saving.configuration import build
 
@@ -48,7 +48,7 @@ def save_model(
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The content of config.json.
+    """Read config.json.
 
     Raises:
         ValueError: if the file is missing or is not a JSON object.
@@ -58,23 +58,25 @@ def read_config(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ValueError(f"{folder} has no {CONFIG_NAME}, which save_pretrained writes") from None
     except (ValueError, RecursionError, OSError) as error:
-        raise ValueError(f"{folder / CONFIG_NAME} is no JSON ({type(error).__name__})") from None
+        raise ValueError(
+            f"{folder / CONFIG_NAME} is not valid JSON ({type(error).__name__})"
+        ) from None
     if not isinstance(config, dict):
         raise ValueError(
-            f"{folder / CONFIG_NAME} must hold an object, got a {type(config).__name__}"
+            f"{folder / CONFIG_NAME} must hold a JSON object, got a {type(config).__name__}"
         )
     return config
 
 
 def load_model(folder: Path, classes: Sequence[type] = (), *, channels: int | None = None) -> Any:
-    """The module in a folder, in evaluation mode; the arguments are those of `build`.
+    """Load the module in a folder, in evaluation mode. The arguments are those of `build`.
 
     Raises:
         ValueError: if a file is missing or damaged, or the weights do not fit the configuration.
     """
     config = read_config(folder)
     if "backbone" in config:
-        raise ValueError(f"{folder} holds a backbone too: load it with unstride.from_pretrained")
+        raise ValueError(f"{folder} also holds a backbone: load it with unstride.from_pretrained")
     with naming_file(folder / CONFIG_NAME):
         model = build(config, classes, channels=channels)
     load_weights(model, folder / WEIGHTS_NAME, str(config["upsampler"]))
@@ -83,7 +85,7 @@ def load_model(folder: Path, classes: Sequence[type] = (), *, channels: int | No
 
 @contextmanager
 def naming_file(path: Path) -> Iterator[None]:
-    """Turns errors raised inside into a ValueError of one line that starts with the path."""
+    """Turn errors raised inside into a ValueError of one line that starts with the path."""
     try:
         yield
     except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
@@ -91,8 +93,13 @@ def naming_file(path: Path) -> Iterator[None]:
         raise ValueError(f"{path}: {reason}") from error
 
 
-def load_weights(model: nn.Module, path: Path, name: str) -> None:
+def load_weights(model: nn.Module, path: Path, description: str) -> None:
     """Load trained weights from a safetensors file, such as one that `unstride fit` writes.
+
+    Args:
+        model: gets the weights.
+        path: the safetensors file.
+        description: what the model is, in the error message.
 
     Raises:
         ValueError: if the file cannot be read, or holds weights of another model.
@@ -105,18 +112,14 @@ def load_weights(model: nn.Module, path: Path, name: str) -> None:
         raise ValueError(f"weights must be a safetensors file, got {path}") from None
     except RuntimeError as error:
         reason = str(error).splitlines()[1].split(",")[0].strip(" .\t")
-        raise ValueError(f"weights must be those of this {name}, but {path}: {reason}") from None
+        raise ValueError(
+            f"weights must be those of this {description}, but {path}: {reason}"
+        ) from None
 
 
 def installed_version() -> str:
-    """The version of unstride; "source" if it runs from a folder, as `torch.hub` runs it."""
+    """The version of unstride, or "source" if it runs from a folder, as in `torch.hub`."""
     try:
         return version("unstride")
     except PackageNotFoundError:
         return "source"
-
-
-def atomic_write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that it appears whole or not at all."""
-    with atomic_path(path) as partial:
-        partial.write_bytes(data)

@@ -1,7 +1,7 @@
-"""The Hugging Face Hub: huggingface_hub's one door.
+"""Downloads from and uploads to the Hugging Face Hub; the only file that uses huggingface_hub.
 
-Its `PyTorchModelHubMixin` is not used: it is a base class, so that `import unstride` would load
-it, and where safetensors are missing it reads pickles.
+Its `PyTorchModelHubMixin` is not used, for two reasons. As a base class it would be loaded by
+`import unstride`. And it reads pickles where there is no safetensors file.
 """
 
 import re
@@ -14,73 +14,79 @@ from unstride.saving.folder import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
 REPO_ID_PATTERN = r"[\w][\w.-]*/[\w][\w.-]*"
 
 
-def download_folder(where: str | Path, revision: str | None = None) -> Path:
-    """The folder itself, or the cache's copy of a repository's two files.
+def download_folder(folder_or_repo: str | Path, revision: str | None = None) -> Path:
+    """The local folder of a model: the given one, or the downloaded copy of a repository.
+
+    Of a repository, only config.json and model.safetensors are downloaded, to the Hub's cache.
 
     Args:
-        where: a folder, or USER/NAME.
-        revision: branch, tag or commit of the repository.
+        folder_or_repo: a folder, or a repository USER/NAME of the Hub.
+        revision: branch, tag or commit of the repository. Default: its main branch.
 
     Raises:
-        ValueError: if it is neither.
-        OSError: if the repository could not be fetched.
+        ValueError: if it is neither a folder nor a repository's name.
+        OSError: if the repository cannot be downloaded.
     """
-    if Path(where).is_dir():
-        return Path(where)
-    if not re.fullmatch(REPO_ID_PATTERN, str(where)):
+    if Path(folder_or_repo).is_dir():
+        return Path(folder_or_repo)
+    if not re.fullmatch(REPO_ID_PATTERN, str(folder_or_repo)):
         raise ValueError(
-            f"where must be a folder, or a repository USER/NAME of the Hub, got {where}"
+            "folder_or_repo must be a folder, or a repository USER/NAME of the Hub, "
+            f"got {folder_or_repo}"
         )
     from huggingface_hub import snapshot_download
 
     try:
         return Path(
             snapshot_download(
-                str(where), revision=revision, allow_patterns=[CONFIG_NAME, WEIGHTS_NAME]
+                str(folder_or_repo), revision=revision, allow_patterns=[CONFIG_NAME, WEIGHTS_NAME]
             )
         )
     except Exception as error:
         raise OSError(
-            f"{where} is no folder here, and no repository that could be fetched from the Hub "
+            f"{folder_or_repo} is not a local folder, and cannot be downloaded from the Hub "
             f"({_error_summary(error)})"
         ) from error
 
 
 def upload_folder(
-    save: Callable[[Path], None], repository: str, *, private: bool | None, message: str
+    write_folder: Callable[[Path], None], repo_id: str, *, private: bool | None, commit_message: str
 ) -> str:
-    """Upload the folder that `save` writes, in one commit; returns the repository's address.
+    """Upload the files that `write_folder` writes, in one commit.
 
     Args:
-        save: writes the files into the folder that it is given.
-        repository: USER/NAME, made if need be; a README.md that is there stays.
-        private: for a new one; None leaves it to the account.
-        message: of the commit.
+        write_folder: writes the files into the folder that it is given.
+        repo_id: USER/NAME. Created if it does not exist. An existing README.md is kept.
+        private: visibility of a new repository; None for the setting of the account.
+        commit_message: message of the commit.
+
+    Returns:
+        The address of the repository.
 
     Raises:
-        OSError: if it could not be uploaded.
+        OSError: if the upload fails.
     """
     from huggingface_hub import HfApi
 
     with TemporaryDirectory() as folder:
-        save(Path(folder))
+        write_folder(Path(folder))
         try:
             api = HfApi(library_name="unstride")
-            address = api.create_repo(repository, private=private, exist_ok=True)
+            address = api.create_repo(repo_id, private=private, exist_ok=True)
             kept = [CARD_NAME] if api.file_exists(address.repo_id, CARD_NAME) else None
             api.upload_folder(
-                repo_id=address.repo_id, folder_path=folder, commit_message=message,
+                repo_id=address.repo_id, folder_path=folder, commit_message=commit_message,
                 ignore_patterns=kept,
             )  # fmt: skip
         except Exception as error:
             raise OSError(
-                f"{repository} could not be uploaded to the Hub ({_error_summary(error)}); "
-                "`hf auth login` says who you are"
+                f"{repo_id} cannot be uploaded to the Hub ({_error_summary(error)}); "
+                "`hf auth login` signs you in"
             ) from error
     return str(address)
 
 
 def _error_summary(error: Exception) -> str:
-    """Its kind, and what it says first."""
-    said = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
+    """The type and the first line of an error."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

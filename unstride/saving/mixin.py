@@ -17,20 +17,25 @@ Saved = TypeVar("Saved", bound="SavingMixin")  # not Self: beartype accepts it i
 
 
 def _record_arguments(init: Callable[..., None]) -> Callable[..., None]:
-    """Wraps `__init__` so that the arguments it is called with are kept for `save_pretrained`."""
+    """Wrap `__init__` so that its arguments are recorded for `save_pretrained`."""
 
     @wraps(init)
     def recording_init(self, *args, **options):
-        vars(self).setdefault("made_with", (args, options))  # the subclass's, not its parent's
+        # setdefault keeps the arguments of the subclass, whose __init__ calls its parent's.
+        vars(self).setdefault("init_arguments", (args, options))
         init(self, *args, **options)
 
     return recording_init
 
 
 class SavingMixin(nn.Module):
-    """A module that records its constructor arguments, so that it can be built again."""
+    """A module that records its constructor arguments, so that it can be built again.
 
-    made_with: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # what __init__ was given
+    Attributes:
+        init_arguments: positional and keyword arguments of the constructor.
+    """
+
+    init_arguments: tuple[tuple[Any, ...], dict[str, Any]] | None = None
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -38,7 +43,7 @@ class SavingMixin(nn.Module):
 
     def to_config(self) -> dict[str, Any]:
         """The content of config.json: name, channels, scale and options."""
-        return constructor_config(self, self.made_with)
+        return constructor_config(self, self.init_arguments)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json, model.safetensors and a model card into a folder.
@@ -54,7 +59,7 @@ class SavingMixin(nn.Module):
     @classmethod
     def from_pretrained(
         cls: type[Saved],
-        where: str | Path,
+        folder_or_repo: str | Path,
         *,
         channels: int | None = None,
         revision: str | None = None,
@@ -63,34 +68,43 @@ class SavingMixin(nn.Module):
         """Load what `save_pretrained` wrote, in evaluation mode.
 
         Args:
-            where: a folder, or a repository USER/NAME of the Hugging Face Hub.
-            channels: channels of your features, if the weights do not depend on them.
-            revision: branch, tag or commit of the repository.
+            folder_or_repo: a folder, or a repository USER/NAME of the Hugging Face Hub.
+            channels: channels of your features, if the weights do not depend on them. Default:
+                the saved number.
+            revision: branch, tag or commit of the repository. Default: its main branch.
             classes: user-defined classes that may occur inside a cascade.
 
         Raises:
             ValueError: if a file is missing or damaged, if the weights do not fit the
-                configuration, or if the folder holds another kind of upsampler.
+                configuration, or if the folder holds another class of upsampler.
             OSError: if the repository cannot be downloaded.
         """
-        folder = download_folder(where, revision)
+        folder = download_folder(folder_or_repo, revision)
         model = load_model(folder, (cls, *classes), channels=channels)
         if not isinstance(model, cls):
-            raise ValueError(f"{where} holds a {type(model).__name__}, not a {cls.__name__}")
+            raise ValueError(
+                f"{folder_or_repo} holds a {type(model).__name__}, not a {cls.__name__}"
+            )
         return model
 
     def push_to_hub(
-        self, repository: str, *, private: bool | None = None, message: str = "Upload with unstride"
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        commit_message: str = "Upload with unstride",
     ) -> str:
         """Upload what `save_pretrained` writes; returns the address of the repository.
 
         Args:
-            repository: USER/NAME on the Hugging Face Hub. Created if it does not exist. An
-                existing README.md is kept.
+            repo_id: USER/NAME on the Hugging Face Hub. Created if it does not exist. An existing
+                README.md is kept.
             private: visibility of a new repository. Default: the setting of your account.
-            message: commit message.
+            commit_message: message of the commit.
 
         Raises:
             OSError: if the upload fails.
         """
-        return upload_folder(self.save_pretrained, repository, private=private, message=message)
+        return upload_folder(
+            self.save_pretrained, repo_id, private=private, commit_message=commit_message
+        )

@@ -1,1 +1,1 @@
-"""The same result in less memory: tiles, and how much memory there is."""
+"""Computes the same result in less memory: tiles, their peak memory, and memory budgets."""

@@ -1,7 +1,7 @@
-"""The most memory that an upsampler holds at once, read off a dry run: nothing is computed.
+"""Measures the peak memory of an upsampler in a dry run that computes no values.
 
-The operator runs on tensors that have a shape and no memory (torch's meta device), and what is
-alive is counted as it goes: an operator that somebody wrote yesterday is measured as well as ours.
+The upsampler runs on tensors that have a shape but no memory (torch's meta device), and the bytes
+of all tensors alive are counted. So operators defined by users are measured like built-in ones.
 """
 
 import weakref
@@ -23,27 +23,27 @@ def peak_bytes(
     features: Tensor,
     guide: Tensor | None,
     size: tuple[int, int],
-    described: Tensor | None = None,
+    guide_features: Tensor | None = None,
 ) -> int:
-    """Bytes that a call holds at its worst moment, its result among them, its inputs not.
+    """Peak number of bytes that a call holds, its result included, its inputs not.
 
     Args:
-        upsampler: in evaluation mode; it stays as it is.
-        features, guide, described: only their shapes, strides and types matter.
+        upsampler: in evaluation mode. It is not changed.
+        features, guide, guide_features: only their shapes, strides and types matter.
         size: rows and columns of the result.
     """
-    # Outside of inference mode, where composite operations would not show their parts.
+    # Outside of inference mode, in which composite operations do not show their parts.
     with torch.inference_mode(False), torch.no_grad():
         state = chain(upsampler.named_parameters(), upsampler.named_buffers())
-        ghosts = {name: tensor.to("meta") for name, tensor in state}
-        given = [
+        meta_state = {name: tensor.to("meta") for name, tensor in state}
+        inputs = [
             None if tensor is None else _meta_tensor(tensor)
-            for tensor in (features, guide, described)
+            for tensor in (features, guide, guide_features)
         ]
-        known = {} if given[2] is None else {"described": given[2]}
-        with PeakMemoryMode([*ghosts.values(), *given]) as living:
-            functional_call(upsampler, ghosts, (*given[:2], size), known)
-    return living.most
+        options = {} if inputs[2] is None else {"guide_features": inputs[2]}
+        with PeakMemoryMode([*meta_state.values(), *inputs]) as mode:
+            functional_call(upsampler, meta_state, (*inputs[:2], size), options)
+    return mode.peak_bytes
 
 
 def _meta_tensor(tensor: Tensor) -> Tensor:
@@ -51,42 +51,43 @@ def _meta_tensor(tensor: Tensor) -> Tensor:
 
 
 class PeakMemoryMode(TorchDispatchMode):
-    """Adds up the memory of tensors from when an operation returns them to their end.
+    """Counts the memory of tensors from the operation that returns them until they are freed.
 
     Args:
-        given: that were there before, and do not count.
+        excluded: tensors that exist already and do not count.
 
     Attributes:
-        most: bytes that were alive at once.
+        current_bytes: bytes alive now.
+        peak_bytes: largest number of bytes that were alive at once.
     """
 
-    def __init__(self, given: Sequence[Tensor | None] = ()):
+    def __init__(self, excluded: Sequence[Tensor | None] = ()):
         super().__init__()
-        self.now = self.most = 0
-        self.known: WeakIdKeyDictionary = WeakIdKeyDictionary()
-        for tensor in given:
+        self.current_bytes = self.peak_bytes = 0
+        self.known_storages: WeakIdKeyDictionary = WeakIdKeyDictionary()  # counted or excluded
+        for tensor in excluded:
             if tensor is not None:
-                self.known[tensor.untyped_storage()] = True
+                self.known_storages[tensor.untyped_storage()] = True
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor):
-                self._count(tensor)
+                self._add_storage(tensor)
         scratch = 0
-        if func is aten.convolution.default:  # oneDNN turns all to a layout of its own
+        if func is aten.convolution.default:  # oneDNN copies all three to a layout of its own
             scratch = args[0].nbytes + args[1].nbytes + result.nbytes
-        self.most = max(self.most, self.now + scratch)
+        self.peak_bytes = max(self.peak_bytes, self.current_bytes + scratch)
         return result
 
-    def _count(self, tensor: Tensor) -> None:
+    def _add_storage(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
-        if storage in self.known:
+        if storage in self.known_storages:
             return
-        self.known[storage] = True
-        self.now += storage.nbytes()
-        weakref.finalize(storage, self._release, storage.nbytes())
+        self.known_storages[storage] = True
+        self.current_bytes += storage.nbytes()
+        weakref.finalize(storage, self._subtract, storage.nbytes())
 
-    def _release(self, size: int) -> None:
-        self.now -= size
+    def _subtract(self, size: int) -> None:
+        self.current_bytes -= size

@@ -1,1 +1,1 @@
-"""What all training runs share: the run, the learner, options, checkpoints."""
+"""What all training runs share: the run, the learner, options, schedules and checkpoints."""

@@ -1,4 +1,4 @@
-"""What happens beside the steps of a run: checkpoints, the best weights, an early end."""
+"""Lightning callbacks and plugins: progress bar, checkpoints, early stopping, batch norm."""
 
 from math import inf
 from pathlib import Path
@@ -14,91 +14,94 @@ MonitorMode = Literal["max", "min"]
 
 
 class StepProgressBar(RichProgressBar):
-    """Lightning's, which counts steps: a run has no epochs, and one version in its folder."""
+    """Lightning's progress bar, for runs that count steps: no epoch, no version number."""
 
     def get_metrics(self, trainer, pl_module):
-        """What the run logs."""
+        """Returns the logged values without Lightning's version number."""
         return {k: v for k, v in super().get_metrics(trainer, pl_module).items() if k != "v_num"}
 
     def _get_train_description(self, current_epoch: int) -> str:
-        return "Training  "  # as long as Validation, or it flickers
+        return "Training  "  # as long as "Validation", otherwise the bar flickers
 
 
 class PeriodicCheckpoint(Checkpoint):
-    """Writes a checkpoint every so many steps, and after each measurement.
+    """Writes a checkpoint every few steps and after each validation.
 
-    Where a measurement follows a step, only after it: a run that is killed while it measures goes
-    on before that step, and measures again.
+    If a validation follows a step, the checkpoint is written only after it. A run that is killed
+    during validation therefore resumes before that step and validates again.
 
     Args:
-        path: of the checkpoint.
-        every: how many steps.
+        path: Path of the checkpoint file.
+        every_n_steps: Steps between two checkpoints.
     """
 
-    def __init__(self, path: Path, every: int):
-        self.path, self.every = path, every
+    def __init__(self, path: Path, every_n_steps: int):
+        self.path, self.every_n_steps = path, every_n_steps
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
-        """After a step."""
-        measured = trainer.enable_validation and not trainer.global_step % trainer.val_check_batch
-        if not trainer.global_step % self.every and not measured:
+        """Saves after a step, unless a validation follows."""
+        validates = trainer.enable_validation and not trainer.global_step % trainer.val_check_batch
+        if not trainer.global_step % self.every_n_steps and not validates:
             trainer.save_checkpoint(self.path)
 
     def on_validation_end(self, trainer, pl_module) -> None:
-        """After a measurement, while training."""
+        """Saves after a validation during training."""
         if trainer.state.fn == "fit":
             trainer.save_checkpoint(self.path)
 
 
 class BestCheckpoint(Checkpoint):
-    """Writes the weights that score best, and ends a run that scores no better any more.
+    """Writes the weights with the best score and stops a run that no longer improves.
 
-    Lightning's two callbacks forget the best score in a folder that was moved, and train on when
-    a run that they ended is started again.
+    Lightning's ModelCheckpoint and EarlyStopping forget the best score if the folder was moved, and
+    keep training if a run that they stopped is started again.
 
     Args:
-        path: of the weights.
-        measure: by which they are the best, as it is logged.
-        mode: whether more or less is better.
-        patience: measurements without a better one after which the run ends.
+        path: Path of the weights file.
+        monitor: Name of the logged metric.
+        mode: "max" if higher is better, "min" if lower is better.
+        patience: Number of validations without improvement after which the run stops.
     """
 
-    def __init__(self, path: Path, measure: str, mode: MonitorMode, patience: int):
-        self.path, self.measure, self.patience = path, measure, patience
+    def __init__(self, path: Path, monitor: str, mode: MonitorMode, patience: int):
+        self.path, self.monitor, self.patience = path, monitor, patience
         self.sign = 1 if mode == "max" else -1
-        self.best, self.waited = -inf, 0
+        self.best_score, self.wait_count = -inf, 0
 
     def on_train_start(self, trainer, pl_module) -> None:
-        """A run that was ended stays ended."""
-        trainer.should_stop = self.waited >= self.patience
+        """Keeps a run stopped that had been stopped before."""
+        trainer.should_stop = self.wait_count >= self.patience
 
     def on_validation_end(self, trainer, pl_module) -> None:
-        """After a measurement, while training."""
+        """Compares the score with the best one, after a validation during training."""
         if trainer.state.fn != "fit":
             return
-        score = self.sign * trainer.callback_metrics[self.measure].item()
-        self.waited += 1
-        if score > self.best:
-            self.best, self.waited = score, 0
+        score = self.sign * trainer.callback_metrics[self.monitor].item()
+        self.wait_count += 1
+        if score > self.best_score:
+            self.best_score, self.wait_count = score, 0
             trainer.save_checkpoint(self.path, weights_only=True)
-        trainer.should_stop = self.waited >= self.patience
+        trainer.should_stop = self.wait_count >= self.patience
 
     def state_dict(self) -> dict[str, Any]:
-        """Goes with the run."""
-        return {"best": self.best, "waited": self.waited}
+        """Returns the state that is saved with a checkpoint."""
+        return {"best": self.best_score, "waited": self.wait_count}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """And comes back."""
-        self.best, self.waited = state_dict["best"], state_dict["waited"]
+        """Restores the state from a checkpoint."""
+        self.best_score, self.wait_count = state_dict["best"], state_dict["waited"]
 
 
 class BatchNormSync(LayerSync):
-    """Batch statistics of all devices; Lightning's own loses the activations of timm's norms."""
+    """Synchronizes batch norm over all devices and keeps the activations of timm's norm layers.
+
+    Lightning's own plugin loses these activations.
+    """
 
     def apply(self, model: nn.Module) -> nn.Module:
-        """Before training."""
+        """Converts the batch norms before training."""
         return convert_to_sync_batchnorm(model)
 
     def revert(self, model: nn.Module) -> nn.Module:
-        """Afterwards they stay: on one device they are what they were."""
+        """Keeps the converted norms: on one device they compute the same as before."""
         return model

@@ -1,58 +1,83 @@
-"""What every task network is trained with; a recipe adds its own."""
+"""Options that training runs share, and checks of their values."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-SIZE_OPTIONS, RANGE_OPTIONS = ("crop", "base", "size", "min_size"), ("scales", "caps")
-MAX_FRACTIONS = {"colour": 1.0, "hue": 0.5, "colour_share": 1.0}  # and the most that each can be
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Options of every training run.
+
+    Args:
+        out: Output folder of the run. Created if it does not exist.
+        steps: Number of training steps.
+        batch_size: Images per step on each device.
+        seed: Seed of all random numbers.
+        workers: Number of processes that load images. 0 loads them in the main process.
+        device: Lightning accelerator: auto, cpu or gpu.
+        devices: Number of devices.
+        precision: Lightning precision: 32-true, bf16-mixed or 16-mixed.
+
+    Raises:
+        ValueError: If an option has an impossible value.
+    """
+
+    out: Path
+    steps: int
+    batch_size: int
+    seed: int = 0
+    workers: int = 0
+    device: str = "auto"
+    devices: int = 1
+    precision: str = "32-true"
+
+    def __post_init__(self) -> None:
+        """Checks the values."""
+        check_at_least(self, 1, "steps", "batch_size", "devices")
+        check_at_least(self, 0, "seed", "workers")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskOptions:
-    """What every task is trained with.
+class TaskOptions(RunOptions):
+    """Options of every task recipe.
 
     Args:
-        data: folder of the data set.
-        out: folder of the run.
-        backbone: a timm model; the default needs no download.
-        backbone_weights: a safetensors file in timm's layout, instead of the usual weights.
-        strides: of the backbone's features, in pixels; a plain vision transformer has one, of which
-            others are made.
-        pretrained: start from trained weights of the backbone.
-        freeze_norms: leave the backbone's batch statistics as they are.
-        freeze: parts of the backbone that stay as they are, such as [conv1, bn1, layer1].
-        upsampler: wherever the network enlarges features, a word of `unstride list`, options after
-            a colon; by default each place has the network's own.
-        model_options: of the network; a word for a single place, such as {fpn_upsampler: sapa}.
-        steps: of the optimiser.
-        batch_size: photographs in a step, on each device.
-        optimizer: sgd with momentum 0.9, or adamw.
-        learning_rate: at its highest.
-        backbone_rate: of the backbone, as a share of the learning rate; what is put on a plain
-            vision transformer has the full one.
-        weight_decay: of what has more than one dimension.
-        schedule: how the rate falls: poly, a power of 0.9; cosine; steps, by 10 at each milestone;
-            constant.
-        milestones: of `schedule: steps`, as shares of all steps.
-        warmup: steps in which the rate rises from a thousandth.
-        clip: greatest norm of the gradient, 0 for any.
-        check_every: steps between two measurements on the validation split.
-        patience: measurements without a better one after which training stops; then the best
-            weights are kept, not the last.
-        save_every: steps between two checkpoints.
-        limit: photographs of the validation split that are measured, spread over it; by default
-            all.
-        train_limit: photographs to train on, spread over the split; by default all.
-        seed: of everything random.
-        workers: processes that load photographs.
-        device: as Lightning's accelerator: auto, cpu, gpu.
-        devices: how many.
-        precision: as Lightning's: 32-true, bf16-mixed, 16-mixed.
+        data: Folder of the data set.
+        backbone: Name of a timm model. The default needs no download.
+        backbone_weights: Backbone weights to load instead of the pretrained ones: a safetensors
+            file in timm's layout.
+        strides: Strides of the backbone features, in pixels. A plain vision transformer has
+            features of one stride; the other strides are derived from them.
+        pretrained: Start from pretrained backbone weights.
+        freeze_norms: Keep the batch-norm statistics of the backbone fixed.
+        freeze: Backbone layers to freeze, for example [conv1, bn1, layer1].
+        upsampler: Upsampler for every place where the network enlarges features: a name from
+            `unstride list`, with options after a colon. Default: the network's own at each place.
+        model_options: Options of the network. Set a single place with {fpn_upsampler: sapa}.
+        optimizer: sgd (momentum 0.9) or adamw.
+        learning_rate: Highest learning rate.
+        backbone_lr_factor: Learning rate of the backbone as a fraction of the learning rate. Layers
+            added on top of a plain vision transformer use the full learning rate.
+        weight_decay: Weight decay of parameters with more than one dimension.
+        lr_schedule: Decay of the learning rate: poly (power 0.9), cosine, multistep (divides by 10
+            at each milestone) or constant.
+        milestones: Milestones of the multistep schedule, as fractions of all steps.
+        warmup_steps: Number of steps in which the learning rate rises from a thousandth to its full
+            value.
+        max_grad_norm: Maximum norm of the gradient. 0 turns clipping off.
+        val_every: Steps between two validations.
+        patience: Number of validations without improvement after which training stops and the best
+            weights are kept. Default: train all steps and keep the last weights.
+        save_every: Steps between two checkpoints.
+        val_limit: Number of validation images to score, spread over the split. Default: all.
+        train_limit: Number of images to train on, spread over the split. Default: all.
     """
 
     data: Path
     out: Path = Path("runs/task")
+    steps: int = 1000
+    batch_size: int = 8
     backbone: str = "tf_efficientnet_lite0"
     backbone_weights: Path | None = None
     strides: tuple[int, ...] = (4, 8, 16, 32)
@@ -61,50 +86,68 @@ class TaskOptions:
     freeze: tuple[str, ...] = ()
     upsampler: str | None = None
     model_options: dict[str, Any] = field(default_factory=dict)
-    steps: int = 1000
-    batch_size: int = 8
     optimizer: Literal["sgd", "adamw"] = "adamw"
     learning_rate: float = 1e-3
-    backbone_rate: float = 0.1
+    backbone_lr_factor: float = 0.1
     weight_decay: float = 1e-2
-    schedule: Literal["poly", "cosine", "steps", "constant"] = "poly"
+    lr_schedule: Literal["poly", "cosine", "multistep", "constant"] = "poly"
     milestones: tuple[float, ...] = (2 / 3, 8 / 9)
-    warmup: int = 0
-    clip: float = 1.0
-    check_every: int = 200
+    warmup_steps: int = 0
+    max_grad_norm: float = 1.0
+    val_every: int = 200
     patience: int | None = None
     save_every: int = 50
-    limit: int | None = None
+    val_limit: int | None = None
     train_limit: int | None = None
-    seed: int = 0
-    workers: int = 0
-    device: str = "auto"
-    devices: int = 1
-    precision: str = "32-true"
 
     def __post_init__(self) -> None:
-        """Refuse what no run could be made with.
+        """Checks the values."""
+        super().__post_init__()
+        check_at_least(self, 1, "val_every", "save_every", "val_limit", "train_limit", "patience")
+        check_at_least(self, 0, "warmup_steps")
 
-        Raises:
-            ValueError: that names the option.
-        """
-        for name in ("steps", "batch_size", "check_every", "save_every", "devices"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)}: at least 1 is needed")
-        for name in ("limit", "train_limit", "patience"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"{name} {value}: at least 1 is needed")
-        for name in ("seed", "workers", "warmup"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} {getattr(self, name)}: at least 0 is needed")
-        for name, value in vars(self).items():  # a recipe's own
-            if name in SIZE_OPTIONS and value is not None and (not value or min(value) < 1):
-                raise ValueError(f"{name} {list(value)}: numbers of pixels are needed, from 1 on")
-            if (
-                name in MAX_FRACTIONS
-                and value is not None
-                and not 0 <= value <= MAX_FRACTIONS[name]
-            ):
-                raise ValueError(f"{name} {value}: 0 to {MAX_FRACTIONS[name]:g} is possible")
-            if name in RANGE_OPTIONS and not 0 < value[0] <= value[1]:
-                raise ValueError(f"{name} {list(value)}: the least, then the greatest, above 0")
+
+def check_at_least(options: RunOptions, minimum: int, *names: str) -> None:
+    """Checks options that are numbers or None.
+
+    Raises:
+        ValueError: If a number is below the minimum.
+    """
+    for name in names:
+        value = getattr(options, name)
+        if value is not None and value < minimum:
+            raise ValueError(f"{name} must be at least {minimum}, got {value}")
+
+
+def check_sizes(options: RunOptions, *names: str) -> None:
+    """Checks options that are lists of sizes in pixels, or None.
+
+    Raises:
+        ValueError: If a list is empty or a size is below 1.
+    """
+    for name in names:
+        value = getattr(options, name)
+        if value is not None and (not value or min(value) < 1):
+            raise ValueError(f"{name} must be sizes of at least 1 pixel, got {list(value)}")
+
+
+def check_range(options: RunOptions, name: str) -> None:
+    """Checks an option that is a pair of numbers above 0.
+
+    Raises:
+        ValueError: If the first number is not above 0 or is greater than the second one.
+    """
+    low, high = getattr(options, name)
+    if not 0 < low <= high:
+        raise ValueError(f"{name} must be minimum and maximum, above 0, got {[low, high]}")
+
+
+def check_fraction(options: RunOptions, name: str, maximum: float = 1.0) -> None:
+    """Checks an option that is a number or None.
+
+    Raises:
+        ValueError: If the number is below 0 or above the maximum.
+    """
+    value = getattr(options, name)
+    if value is not None and not 0 <= value <= maximum:
+        raise ValueError(f"{name} must be between 0 and {maximum:g}, got {value}")

@@ -1,9 +1,7 @@
-"""What the runs of all recipes have: a trainer that goes on, and a folder of what came of it."""
+"""Runs of all recipes: a Lightning trainer that resumes, and a folder with the results."""
 
 import json
-import logging
 import time
-import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +14,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from unstride.formats.atomic_write import atomic_write_text
-from unstride.formats.json import (
-    json_default,
-    nan_to_none,
-)
+from unstride.formats.json import json_default, nan_to_none
 from unstride.training.callbacks import (
     BatchNormSync,
     BestCheckpoint,
@@ -28,178 +23,192 @@ from unstride.training.callbacks import (
     StepProgressBar,
 )
 from unstride.training.learner import Learner
-from unstride.training.run_card import (
-    git_commit,
-    save_upsampler,
-)
+from unstride.training.log_filters import filter_lightning_messages
+from unstride.training.options import RunOptions
+from unstride.training.run_card import git_commit, save_upsampler
 
-DEFAULT_SAVE_EVERY = 20  # between two checkpoints
+DEFAULT_SAVE_EVERY = 20  # steps between two checkpoints
 CHECKPOINT_FILE, BEST_FILE, RUN_OPTIONS_FILE = "last.ckpt", "best.ckpt", "begun.json"
-CHANGEABLE_OPTIONS = {  # may change on the way
-    "out", "data", "bsds", "coco", "cache", "device", "save_every", "check_every", "limit",
+CHANGEABLE_OPTIONS = {  # options that may differ when a run is resumed
+    "out", "data", "bsds", "coco", "cache", "device", "save_every", "val_every", "val_limit",
 }  # fmt: skip
-IGNORED_WARNINGS = (
-    "Checkpoint directory .* exists and is not empty", r"Found \d+ module\(s\) in eval mode",
-    "'set_vital' is deprecated", r"`isinstance\(treespec, LeafSpec\)` is deprecated",
-)  # fmt: skip
-
-FILTERED_LOGGERS = ("utilities.rank_zero", "trainer.connectors.checkpoint_connector")
 
 
 class Run:
-    """A run of a recipe in a folder, which goes on where it was stopped.
+    """A run of a recipe in its output folder. It resumes from the folder's last checkpoint.
+
+    The constructor creates the folder, seeds all random numbers and filters Lightning's messages.
+    Several devices share the steps; each gets images of its own.
 
     Args:
-        out: the folder; made if need be.
-        options: the recipe's, for the card.
-        seed: of everything random, which is set here.
-        devices: how many; several share the steps, each with photographs of its own.
-        save_every: steps between two checkpoints.
-        better: a measure, and whether its "max" or "min" is the best.
-        patience: measurements without a better one after which training stops.
-        trainer: of Lightning's trainer, besides what is the same for all.
+        options: Options of the recipe. They are recorded in OUT/begun.json and in the card.
+        save_every: Steps between two checkpoints. Default: 20.
+        monitor: Metric that selects the best weights, and whether its "max" or "min" is best.
+        patience: Number of validations without improvement after which training stops. Default:
+            train all steps.
+        is_recorded: Record the options, and refuse to resume with others.
+        trainer_options: Further arguments of Lightning's Trainer.
+
+    Raises:
+        ValueError: If Lightning refuses an option, or the folder holds a run with other options.
     """
 
     def __init__(
         self,
-        out: Path,
-        options: dict[str, Any],
+        options: RunOptions,
         *,
-        seed: int,
-        devices: int,
         save_every: int | None = None,
-        better: tuple[str, MonitorMode] | None = None,
+        monitor: tuple[str, MonitorMode] | None = None,
         patience: int | None = None,
-        **trainer: Any,
+        is_recorded: bool = True,
+        **trainer_options: Any,
     ):
-        self.out, self.options, self.patience = out, options, patience
-        self.commit, self.start = git_commit(), time.time()
-        out.mkdir(parents=True, exist_ok=True)
-        pl.seed_everything(seed, verbose=False)
-        for talker in FILTERED_LOGGERS:
-            logging.getLogger(f"pytorch_lightning.{talker}").addFilter(is_useful_record)
-        for alarm in IGNORED_WARNINGS:
-            warnings.filterwarnings("ignore", alarm)
-        saving = PeriodicCheckpoint(out / CHECKPOINT_FILE, save_every or DEFAULT_SAVE_EVERY)
-        best = [BestCheckpoint(out / BEST_FILE, *better, patience)] if better and patience else []
-        synced = devices > 1 and torch.cuda.is_available() and trainer.get("accelerator") != "cpu"
-        # Not every parameter is in every loss: a stage with nothing to do is left out.
-        several = "ddp_find_unused_parameters_true" if devices > 1 else "auto"
-        usual: dict[str, Any] = {
-            "logger": pl.loggers.TensorBoardLogger(out),
-            "gradient_clip_val": 1.0,
-        }
-        with refused_options():
-            self.trainer = pl.Trainer(
-                devices=devices, strategy=several, plugins=[BatchNormSync()] if synced else None,
-                callbacks=[StepProgressBar(), *best, saving], enable_model_summary=False,
-                num_sanity_val_steps=0, **(usual | trainer),
-            )  # fmt: skip
-        if options:
-            self._begin()
+        self.out, self.options, self.patience = options.out, dict(vars(options)), patience
+        self.git_commit, self.start_time = git_commit(), time.time()
+        self.out.mkdir(parents=True, exist_ok=True)
+        pl.seed_everything(options.seed, verbose=False)
+        filter_lightning_messages()
+        callbacks: list[pl.Callback] = [StepProgressBar()]
+        if monitor and patience:
+            callbacks.append(BestCheckpoint(self.out / BEST_FILE, *monitor, patience))
+        callbacks.append(
+            PeriodicCheckpoint(self.out / CHECKPOINT_FILE, save_every or DEFAULT_SAVE_EVERY)
+        )
+        self.trainer = create_trainer(options, callbacks, **trainer_options)
+        if is_recorded:
+            self._record_options()
 
-    def _begin(self) -> None:
-        """Remember the options, so that the run goes on with the same.
+    def _record_options(self) -> None:
+        """Writes OUT/begun.json.
 
         Raises:
-            ValueError: if it was begun with others.
+            ValueError: If the folder has a checkpoint of a run with other options.
         """
         path = self.out / RUN_OPTIONS_FILE
-        chosen = json.loads(json.dumps(self.options, default=json_default))
-        chosen = {name: value for name, value in chosen.items() if name not in CHANGEABLE_OPTIONS}
-        if self.checkpoint and path.exists():
-            begun = json.loads(path.read_text())
-            for name, value in chosen.items():
-                if begun.get(name) != value:
+        options = json.loads(json.dumps(self.options, default=json_default))
+        options = {k: v for k, v in options.items() if k not in CHANGEABLE_OPTIONS}
+        if self.resume_path and path.exists():
+            recorded = json.loads(path.read_text())
+            for name, value in options.items():
+                if recorded.get(name) != value:
                     raise ValueError(
-                        f"{self.checkpoint}: was made with {name} {begun.get(name)}, not {value}; "
-                        "choose another --out, or delete it"
+                        f"{self.resume_path}: was created with {name} {recorded.get(name)}, got "
+                        f"{value}; choose another --out or delete the file"
                     )
         if self.trainer.is_global_zero:
-            self.write_json(RUN_OPTIONS_FILE, chosen)
+            self.write_json(RUN_OPTIONS_FILE, options)
 
     @property
-    def checkpoint(self) -> Path | None:
-        """Where an earlier run was stopped, if there was one.
+    def resume_path(self) -> Path | None:
+        """The checkpoint of an earlier run in the folder, or None.
 
         Raises:
-            ValueError: if the file is damaged.
+            ValueError: If the file is damaged.
         """
         path = self.out / CHECKPOINT_FILE
         if path.exists() and not zipfile.is_zipfile(path):
-            raise ValueError(f"{path}: damaged; delete it to begin anew")
+            raise ValueError(f"{path}: damaged checkpoint; delete it to start over")
         return path if path.exists() else None
 
-    def fit(self, module: Learner, training: Any, checking: Any = None) -> None:
-        """Train from where an earlier run was stopped.
+    def fit(self, learner: Learner, train_data: Any, val_data: Any = None) -> None:
+        """Trains, from the last checkpoint if there is one.
 
         Args:
-            module: what is trained.
-            training: a loader, or a data module that has both.
-            checking: a loader of what is measured.
+            learner: The learner to train.
+            train_data: A loader, or a data module with both loaders.
+            val_data: A loader for validation.
         """
-        with refused_options():
+        with misconfiguration_as_value_error():
             self.trainer.fit(
-                module, training, checking, ckpt_path=self.checkpoint, weights_only=True
+                learner, train_data, val_data, ckpt_path=self.resume_path, weights_only=True
             )
 
-    def take_best(self, module: Learner) -> None:
-        """Give the module the best weights, if they were looked for."""
+    def load_best_weights(self, learner: Learner) -> None:
+        """Loads the best weights into the learner, if the run keeps them."""
         if self.patience and (path := self.out / BEST_FILE).exists():
             state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-            module.load_state_dict(state)
+            learner.load_state_dict(state)
 
-    def validated(self, module: Learner, loader: Any) -> dict[str, float]:
-        """What `validation_step` logs, over a loader or a data module's."""
-        return dict(self.trainer.validate(module, loader, verbose=False)[0])
+    def validate(self, learner: Learner, val_data: Any) -> dict[str, float]:
+        """Returns what `validation_step` logs, over a loader or the loader of a data module."""
+        return dict(self.trainer.validate(learner, val_data, verbose=False)[0])
 
-    def finish(self, method: str, upsampler: nn.Module, channels: int, **card: Any) -> None:
-        """Write the upsampler and the card, from the first process alone.
+    def write_results(
+        self, method: str, upsampler: nn.Module, channels: int, **card_entries: Any
+    ) -> None:
+        """Writes the trained upsampler and the card, from the first process only.
 
         Args:
-            method: what was done.
-            upsampler: what was trained.
-            channels: of the features that it is for.
-            card: what it should say besides.
+            method: What was done, for the card.
+            upsampler: The trained upsampler.
+            channels: Number of channels of the features that it is for.
+            card_entries: Further entries of the card.
         """
         if not self.trainer.is_global_zero:
             return
         save_upsampler(upsampler, channels, self.out)
-        self.write_card(method, **card)
+        self.write_card(method, **card_entries)
 
-    def write_card(self, method: str, **card: Any) -> None:
-        """Write OUT/card.json: what was done, with what, how long it took.
+    def write_card(self, method: str, **entries: Any) -> None:
+        """Writes OUT/card.json: what was done, with which options, and how long it took.
 
         Args:
-            method: what was done.
-            card: what it should say besides.
+            method: What was done.
+            entries: Further entries.
         """
-        told = {
+        card = {
             "method": method,
             "options": self.options,
-            "commit": self.commit,
-            "seconds": round(time.time() - self.start),
+            "commit": self.git_commit,
+            "seconds": round(time.time() - self.start_time),
             "threads": torch.get_num_threads(),
-            **card,
+            **entries,
         }
-        self.write_json("card.json", told)
+        self.write_json("card.json", card)
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
-        """Write a file of the run, whole or not at all."""
+        """Writes a JSON file into the folder, whole or not at all."""
         atomic_write_text(
             self.out / name, json.dumps(nan_to_none(content), indent=1, default=json_default)
         )
 
 
+def create_trainer(
+    options: RunOptions, callbacks: list[pl.Callback], **trainer_options: Any
+) -> pl.Trainer:
+    """Creates Lightning's trainer with the settings that all recipes share.
+
+    Args:
+        options: Options of the recipe.
+        callbacks: Callbacks of the trainer.
+        trainer_options: Further arguments of the trainer, which override the shared ones.
+
+    Raises:
+        ValueError: If Lightning refuses an option.
+    """
+    uses_gpus = torch.cuda.is_available() and options.device != "cpu"
+    settings: dict[str, Any] = {
+        "accelerator": options.device,
+        "devices": options.devices,
+        "precision": options.precision,
+        "max_steps": options.steps,
+        # Some losses do not reach every parameter: a stage with nothing to do is left out.
+        "strategy": "ddp_find_unused_parameters_true" if options.devices > 1 else "auto",
+        "plugins": [BatchNormSync()] if options.devices > 1 and uses_gpus else None,
+        "callbacks": callbacks,
+        "logger": pl.loggers.TensorBoardLogger(options.out),
+        "gradient_clip_val": 1.0,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+    }
+    with misconfiguration_as_value_error():
+        return pl.Trainer(**(settings | trainer_options))
+
+
 @contextmanager
-def refused_options() -> Iterator[None]:
+def misconfiguration_as_value_error() -> Iterator[None]:
     """Turns Lightning's errors about options into a ValueError."""
     try:
         yield
     except MisconfigurationException as error:
         raise ValueError(str(error)) from error
-
-
-def is_useful_record(record: logging.LogRecord) -> bool:
-    """Whether a line of Lightning's is more than an advertisement, or true."""
-    return not any(word in record.getMessage() for word in ("Tip: ", "`weights_only` was not set"))

@@ -1,4 +1,4 @@
-"""What is written of a run besides weights: JSON, and which code it was."""
+"""What a run writes besides checkpoints: the trained upsampler, and the commit of its code."""
 
 import subprocess
 from contextlib import suppress
@@ -12,10 +12,10 @@ from unstride.saving.folder import save_model
 
 
 def save_upsampler(upsampler: nn.Module, channels: int, out: Path) -> None:
-    """Write OUT/upsampler.safetensors, float16, and OUT/upsampler, as `save_pretrained` does.
+    """Writes OUT/upsampler.safetensors in float16, and the folder OUT/upsampler.
 
-    What its arguments do not describe, such as a class of yours that is no `Upsampler`, is written
-    to the file alone.
+    The folder is what `save_pretrained` writes. It is skipped if the constructor arguments do not
+    describe the upsampler, for example for your own class that is no `Upsampler`.
     """
     tensors = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
@@ -27,17 +27,17 @@ def save_upsampler(upsampler: nn.Module, channels: int, out: Path) -> None:
 
 
 def git_commit() -> str:
-    """Of the code that runs, if it lies in a repository that knows it."""
-    here = Path(__file__)
-    if run_git("ls-files", "--error-unmatch", here.name, folder=here.parent) is None:
-        return "unknown"  # installed, perhaps inside of somebody else's
-    return run_git("describe", "--always", "--dirty", folder=here.parent) or "unknown"
+    """The commit of the running code, or "unknown" if no git repository tracks it."""
+    file = Path(__file__)
+    if run_git("ls-files", "--error-unmatch", file.name, folder=file.parent) is None:
+        return "unknown"  # installed, perhaps inside someone else's repository
+    return run_git("describe", "--always", "--dirty", folder=file.parent) or "unknown"
 
 
-def run_git(*words: str, folder: Path) -> str | None:
-    """What it says, or None if it fails or is not there."""
+def run_git(*arguments: str, folder: Path) -> str | None:
+    """The output of a git command, or None if it fails or git is not installed."""
     try:
-        done = subprocess.run(["git", *words], capture_output=True, text=True, cwd=folder)
+        result = subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=folder)
     except OSError:
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return result.stdout.strip() if result.returncode == 0 else None

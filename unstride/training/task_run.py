@@ -1,10 +1,10 @@
-"""What the recipes of task networks share: a network, samples, a run, and what it leaves.
+"""What the task recipes share: creating the network, samples, training, validation and results.
 
-The step that learns, what is measured and the data are each recipe's own.
+Each recipe has its own training step, metrics and data.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 import pytorch_lightning as pl
@@ -20,19 +20,17 @@ from unstride.training.run import CHECKPOINT_FILE, Run
 from unstride.training.task_learner import TaskLearner
 
 
-def start_run(options: TaskOptions, better: tuple[str, MonitorMode]) -> Run:
-    """The run; from here on everything random is seeded.
+def start_run(options: TaskOptions, monitor: tuple[str, MonitorMode]) -> Run:
+    """Creates the run and seeds all random numbers.
 
     Args:
-        options: of the recipe.
-        better: by which measure weights are the best, and its "max" or "min".
+        options: Options of the recipe.
+        monitor: Metric that selects the best weights, and "max" or "min".
     """
     return Run(
-        options.out, asdict(options), seed=options.seed, accelerator=options.device,
-        devices=options.devices, precision=options.precision, max_steps=options.steps,
-        check_val_every_n_epoch=None, val_check_interval=min(options.check_every, options.steps),
-        gradient_clip_val=options.clip or None, log_every_n_steps=10,
-        save_every=options.save_every, better=better, patience=options.patience,
+        options, save_every=options.save_every, monitor=monitor, patience=options.patience,
+        check_val_every_n_epoch=None, val_check_interval=min(options.val_every, options.steps),
+        gradient_clip_val=options.max_grad_norm or None, log_every_n_steps=10,
         use_distributed_sampler=False,
     )  # fmt: skip
 
@@ -42,124 +40,146 @@ def create_network(
     task: str,
     model: str,
     classes: Sequence[str],
-    inside: Mapping[str, Any] | None = None,
-    **more: Any,
+    network_options: Mapping[str, Any] | None = None,
+    **extra: Any,
 ) -> tuple[Any, dict[str, Any]]:
-    """The network to train, and its description for `write_task`.
+    """Creates the network to train, and its config for `write_task`.
 
     Args:
-        options: of the recipe.
-        task: its kind, see `create_task_network`.
-        model: its name.
-        classes: their names.
-        inside: options of the network, over which model_options go.
-        more: what the description says besides.
+        options: Options of the recipe.
+        task: Task of the network, see `create_task_network`.
+        model: Name of the network.
+        classes: Names of the classes.
+        network_options: Options of the network, which `model_options` override.
+        extra: Further entries of the config.
     """
-    described = {
+    config = {
         "task": task,
         "model": model,
         "backbone": options.backbone,
         "strides": list(options.strides),
         "classes": list(classes),
         "upsampler": options.upsampler,
-        "options": {**(inside or {}), **options.model_options},
-        **more,
+        "options": {**(network_options or {}), **options.model_options},
+        **extra,
     }
     network = create_task_network(
-        described, pretrained=options.pretrained, weights=options.backbone_weights
+        config, pretrained=options.pretrained, weights=options.backbone_weights
     )
-    return network, described
+    return network, config
 
 
 def load_trained(options: TaskOptions, task: str) -> tuple[Any, dict[str, Any]]:
-    """The network that `fit` left in the options' folder, and its description.
+    """Loads the network that `fit` left in the output folder, and its config.
 
     Raises:
-        ValueError: if it is for another task, or cannot be read.
+        ValueError: If the network is for another task or cannot be read.
     """
-    network, described = read_task(options.out / "model")
-    if described["task"] != task:
-        raise ValueError(f"{options.out / 'model'}: for {described['task']}, not for {task}")
-    return network, described
+    folder = options.out / "model"
+    network, config = read_task(folder)
+    if config["task"] != task:
+        raise ValueError(f"{folder}: expected a network for {task}, got one for {config['task']}")
+    return network, config
 
 
 def training_samples(
-    options: TaskOptions, source: Dataset, transform: Callable[..., Any]
+    options: TaskOptions, dataset: Dataset, transform: Callable[..., Any]
 ) -> ShuffledDataset:
-    """As many items of the training split, transformed, as all steps of all devices take."""
+    """Transformed items of the training split, as many as all steps on all devices need."""
     length = options.steps * options.batch_size * options.devices
-    chosen = evenly_spaced_subset(source, options.train_limit)
-    return ShuffledDataset(chosen, transform, length=length, seed=options.seed)
+    subset = evenly_spaced_subset(dataset, options.train_limit)
+    return ShuffledDataset(subset, transform, length=length, seed=options.seed)
 
 
 def train_network(
-    run: Run, learner: TaskLearner, training: Dataset, checking: Dataset, **how: Any
+    run: Run,
+    learner: TaskLearner,
+    train_data: Dataset,
+    val_data: Dataset,
+    *,
+    config: dict[str, Any],
+    method: str,
+    collate: Callable | None = None,
 ) -> dict[str, float]:
-    """Train, from where an earlier run in the same folder was stopped; what was measured.
+    """Trains the network, from the last checkpoint in the folder, and returns its scores.
 
     Writes OUT/model, a folder to load and predict with; OUT/card.json; OUT/last.ckpt.
 
     Args:
-        run: of `start`.
-        learner: what is trained.
-        training: of `samples`.
-        checking: of the validation split.
-        how: `described`, for `write_task`; `collate`, of a batch; `method`, for the card.
+        run: The run of `start_run`.
+        learner: The learner to train.
+        train_data: Samples of `training_samples`.
+        val_data: Items of the validation split.
+        config: Config of the network, from `create_network`.
+        method: What is trained, for the card.
+        collate: Collate function of a batch. Default: torch's.
 
     Raises:
-        ValueError: if there are more devices than photographs to measure.
+        ValueError: If there are more devices than validation images.
     """
-    few, devices = len(checking), learner.options.devices  # type: ignore[arg-type]
-    if few < devices:  # who has nothing to measure would be waited for
-        raise ValueError(f"devices {devices}: there are {few} photographs to measure")
-    data = TaskDataModule(training, checking, learner.options, how.get("collate"))
+    num_images, devices = len(val_data), learner.options.devices  # type: ignore[arg-type]
+    if num_images < devices:  # the others would wait for a device that has nothing to validate
+        raise ValueError(
+            f"devices must be at most {num_images}, one per validation image, got {devices}"
+        )
+    data = TaskDataModule(train_data, val_data, learner.options, collate)
     run.fit(learner, data)
     run.trainer.save_checkpoint(run.out / CHECKPOINT_FILE)
-    run.take_best(learner)
-    step, measured = learner.latest
+    run.load_best_weights(learner)
+    step, scores = learner.last_validation
     if run.patience or step != learner.global_step:
-        measured = run.validated(learner, data)
+        scores = run.validate(learner, data)
     if run.trainer.is_global_zero:
-        write_task(run.out / "model", how["described"], learner.network)
-        run.write_card(how["method"], measured=measured, curve=learner.curve)
-    return measured
+        write_task(run.out / "model", config, learner.network)
+        run.write_card(method, measured=scores, curve=learner.loss_curve)
+    return scores
 
 
 def validate_network(
-    options: TaskOptions, learner: TaskLearner, checking: Dataset, split: str, collate: Any = None
+    options: TaskOptions,
+    learner: TaskLearner,
+    val_data: Dataset,
+    split: str,
+    collate: Callable | None = None,
 ) -> dict[str, float]:
-    """What the learner's network scores on a split; OUT/SPLIT.json says it too."""
-    run = Run(
-        options.out, {}, seed=options.seed, accelerator=options.device, devices=1,
-        precision=options.precision, logger=False,
-    )  # fmt: skip
-    measured = run.validated(learner, TaskDataModule(checking, checking, options, collate))
-    run.write_json(f"{split}.json", measured)
-    return measured
+    """Returns the scores of the learner's network on a split, and writes them to OUT/SPLIT.json.
+
+    One device does it.
+    """
+    run = Run(replace(options, devices=1), is_recorded=False, logger=False)
+    scores = run.validate(learner, TaskDataModule(val_data, val_data, options, collate))
+    run.write_json(f"{split}.json", scores)
+    return scores
 
 
 class TaskDataModule(pl.LightningDataModule):
-    """Loaders of which each process takes its share, in order and nothing twice.
+    """Loaders that give each process its share of the items, in order and without repetition.
 
     Args:
-        training: batches of it are loaded.
-        checking: single photographs of it are loaded, which may have any size.
-        options: of the recipe.
-        collate: of a batch.
+        train_data: Data set that is loaded in batches.
+        val_data: Data set that is loaded image by image, since images may differ in size.
+        options: Options of the recipe.
+        collate: Collate function of a batch. Default: torch's.
     """
 
-    def __init__(self, training: Dataset, checking: Dataset, options: TaskOptions, collate: Any):
+    def __init__(
+        self,
+        train_data: Dataset,
+        val_data: Dataset,
+        options: TaskOptions,
+        collate: Callable | None = None,
+    ):
         super().__init__()
-        self.training, self.checking = training, checking
+        self.train_data, self.val_data = train_data, val_data
         self.options, self.collate = options, collate
 
     def train_dataloader(self) -> StatefulDataLoader:
-        """A step of one process with n times the batch is a step of n processes."""
-        return self._loader(self.training, self.options.batch_size, self.options.workers)
+        """Batches: one process with n times the batch size takes the same steps as n processes."""
+        return self._loader(self.train_data, self.options.batch_size, self.options.workers)
 
     def val_dataloader(self) -> StatefulDataLoader:
-        """One by one."""
-        return self._loader(self.checking, 1, self.options.workers)
+        """Single images."""
+        return self._loader(self.val_data, 1, self.options.workers)
 
     def _loader(self, dataset: Any, batch_size: int, workers: int) -> StatefulDataLoader:
         assert self.trainer is not None

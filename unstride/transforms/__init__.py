@@ -1,1 +1,1 @@
-"""What happens to a sample: augmentation, geometry, training targets."""
+"""Transforms of samples: augmentation, pixel maps, views, normals, targets of networks."""

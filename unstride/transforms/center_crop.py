@@ -1,17 +1,20 @@
-"""The middle of a photograph."""
+"""Crops the centre square of an image and resizes it."""
 
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import interpolate
+
+from unstride.transforms.resize import resize_bilinear
 
 
-def center_crop_resize(image: Float[Tensor, "1 3 h w"], side: int) -> Float[Tensor, "1 3 s s"]:
-    """The largest square around the middle, resized to `side` pixels; RGB in [0, 1]."""
+def center_crop_resize(image: Float[Tensor, "1 3 h w"], size: int) -> Float[Tensor, "1 3 s s"]:
+    """Crops the largest centre square of an image (RGB in [0, 1]) and resizes it.
+
+    Args:
+        image: RGB in [0, 1].
+        size: Side of the result, in pixels.
+    """
     h, w = image.shape[2:]
-    n = min(h, w)
-    top, left = (h - n) // 2, (w - n) // 2
-    middle = image[:, :, top : top + n, left : left + n]
-    if n == side:
-        return middle
-    resized = interpolate(middle, (side, side), mode="bilinear", antialias=True)
-    return resized.clamp(0, 1)
+    side = min(h, w)
+    top, left = (h - side) // 2, (w - side) // 2
+    square = image[:, :, top : top + side, left : left + side]
+    return square if side == size else resize_bilinear(square, (size, size)).clamp(0, 1)

@@ -1,7 +1,7 @@
-"""What may be done to a photograph whose depth is known in metres.
+"""Augmentation for images with depth in metres.
 
-To crop, to mirror and to recolour it leaves depth true. To zoom does not: what looks twice as large
-would be taken for half as far. So all photographs of a data set get one size, and keep it.
+Crops, flips and colour changes leave depth true. A zoom does not: what looks twice as large would
+be taken for half as far. So all images of a data set are resized to one size, and keep it.
 """
 
 from torchvision.transforms import v2
@@ -10,28 +10,28 @@ from torchvision.transforms import v2
 def metric_depth_augmentation(
     size: tuple[int, int],
     *,
-    recolour: v2.Transform,
-    crop: tuple[int, int] | None = None,
+    colour_transform: v2.Transform,
+    crop_size: tuple[int, int] | None = None,
     flip: bool = True,
 ) -> v2.Transform:
-    """Resized, cropped at random, mirrored half of the time, recoloured.
+    """Resize to one size, random crop, horizontal flip half of the time, change of colours.
 
-    Photographs and labels must be tv_tensors, or types of `data.spatial`.
+    Images and labels must be tv_tensors, or types of `transforms.pixel_maps`.
 
     Args:
-        size: rows and columns that every photograph is given.
-        recolour: what changes the colours of a photograph.
-        crop: rows and columns of the result, at most `size`; by default all.
-        flip: mirror half of them, left and right.
+        size: Rows and columns to which every image is resized.
+        colour_transform: Changes the colours of an image.
+        crop_size: Rows and columns of the result, at most `size`. Default: no crop.
+        flip: Flip half of the images horizontally. Default: True.
 
     Raises:
-        ValueError: if the crop is larger than the photograph.
+        ValueError: If the crop is larger than the image.
     """
-    if crop is not None and (crop[0] > size[0] or crop[1] > size[1]):
-        raise ValueError(f"crop {crop}: at most size {size} is possible")
+    if crop_size is not None and (crop_size[0] > size[0] or crop_size[1] > size[1]):
+        raise ValueError(f"crop must be at most size {size}, got {crop_size}")
     steps: list[v2.Transform] = [v2.Resize(size, antialias=True)]
-    if crop is not None:
-        steps.append(v2.RandomCrop(crop))
+    if crop_size is not None:
+        steps.append(v2.RandomCrop(crop_size))
     if flip:
         steps.append(v2.RandomHorizontalFlip())
-    return v2.Compose([*steps, recolour])
+    return v2.Compose([*steps, colour_transform])

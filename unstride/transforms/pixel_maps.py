@@ -1,4 +1,4 @@
-"""TODO."""
+"""Depth, normals and coordinates as tv_tensors, which torchvision.transforms.v2 moves correctly."""
 
 import math
 
@@ -10,74 +10,78 @@ from unstride.transforms.spatial import PixelMap
 
 
 class DepthMap(PixelMap):
-    """Metres along the optical axis, 0 = unknown; resized to the value at the nearest centre."""
+    """Metres along the optical axis, 0 = unknown. Resizing takes the nearest centre's value."""
 
     channels = 1
-    interpolation = InterpolationMode.NEAREST
+    rotation_interpolation = InterpolationMode.NEAREST
 
 
 class NormalMap(PixelMap):
     """Unit vectors in the camera's frame (x right, y down, z forward), 0 = unknown.
 
-    A flip negates their x, a rotation turns them. Resized ones are averages made unit again, and
-    known where more than half of what they average is.
+    A horizontal flip negates their x, a rotation rotates them. Resizing averages them and makes
+    the averages unit again; a pixel is known where more than half of what it averages is known.
     """
 
     channels = 3
-    interpolation = InterpolationMode.NEAREST
+    rotation_interpolation = InterpolationMode.NEAREST
 
     @classmethod
-    def mirrored(cls, values, axis):
-        """One component negated."""
+    def flip_values(cls, values, axis):
+        """Negates one component."""
         sign = values.new_ones(3, 1, 1)
         sign[axis] = -1
         return values * sign
 
     @classmethod
-    def turned(cls, values, degrees):
-        """Turned about z; y points down, so counter-clockwise takes x to -y."""
+    def rotate_values(cls, values, degrees):
+        """Rotates about z. As y points down, counter-clockwise takes x to -y."""
         x, y, z = values.unbind(-3)
         cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
         return torch.stack([cos * x + sin * y, cos * y - sin * x, z], -3)
 
     @classmethod
-    def resampled(cls, values, size):
-        """Averages, made unit again."""
-        known = values.square().sum(-3, keepdim=True) > 0
-        both = torch.cat([values, known.to(values)], -3)
-        both = F.resize_image(both, list(size), InterpolationMode.BILINEAR, antialias=True)
-        average = both[..., :3, :, :]
+    def resize_values(cls, values, size):
+        """Averages normals and makes them unit again."""
+        is_known = values.square().sum(-3, keepdim=True) > 0
+        with_validity = torch.cat([values, is_known.to(values)], -3)
+        with_validity = F.resize_image(
+            with_validity, list(size), InterpolationMode.BILINEAR, antialias=True
+        )
+        average, validity = with_validity[..., :3, :, :], with_validity[..., 3:, :, :]
         length = average.norm(dim=-3, keepdim=True)
-        is_known = (both[..., 3:, :, :] > 0.5) & (length > 1e-3)  # opposite ones cancel
+        is_known = (validity > 0.5) & (length > 1e-3)  # opposite normals cancel
         return torch.where(is_known, average / length.clamp(min=1e-3), 0.0)
 
 
 class CoordinateMap(PixelMap):
     """(x, y) of each pixel's centre in the image it came from, in its pixels; NaN = nowhere.
 
-    Resizing is exact up to the border: the ramp is continued there, not repeated.
+    Resizing is exact up to the border, where the ramp is continued instead of repeated.
     """
 
     channels = 2
-    unknown = math.nan
+    unknown_value = math.nan
 
     @classmethod
-    def of(cls, height: int, width: int) -> "CoordinateMap":
-        """Those of an image that has not been moved: pixel i has its centre at i + 1/2."""
+    def identity(cls, height: int, width: int) -> "CoordinateMap":
+        """Creates the map of an image that was not moved: the centre of pixel i is at i + 1/2."""
         y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
         return cls(torch.stack([x, y]) + 0.5)
 
     @classmethod
-    def resampled(cls, values, size):
-        """Linear along each axis, beyond the outermost centres too."""
+    def resize_values(cls, values, size):
+        """Interpolates linearly along each axis, and extrapolates beyond the outermost centres."""
         for dim, n in ((-2, size[0]), (-1, size[1])):
             m = values.shape[dim]
             if m == 1 and n > 1:
-                raise ValueError("Coordinates: one row or column has no step to enlarge it by")
+                raise ValueError(
+                    f"CoordinateMap: one row or column cannot be enlarged, got size {tuple(size)}"
+                )
             at = (torch.arange(n, device=values.device, dtype=values.dtype) + 0.5) * m / n - 0.5
             first = at.floor().clamp(0, max(m - 2, 0)).long()
             share = (at - first).reshape([-1] + [1] * (-1 - dim))
-            before = values.index_select(dim, first)
-            after = values.index_select(dim, (first + 1).clamp(max=m - 1))
-            values = before + share * (after - before)
+            lower = values.index_select(dim, first)
+            upper = values.index_select(dim, (first + 1).clamp(max=m - 1))
+            values = lower + share * (upper - lower)
         return values

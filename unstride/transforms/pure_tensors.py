@@ -1,4 +1,4 @@
-"""TODO."""
+"""Removes tv_tensors from a sample before it goes to a network."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from torchvision import tv_tensors
 
 
 def to_pure_tensors(sample: Any) -> Any:
-    """A sample without tv_tensors, whose rules cost time in networks: tensors alone."""
+    """Converts the tv_tensors of a nested sample to tensors: their rules cost time in networks."""
     if isinstance(sample, tv_tensors.TVTensor):
         return sample.as_subclass(torch.Tensor)
     if isinstance(sample, Mapping):

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Bilinear resizing with antialiasing."""
 
 import torch
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 def resize_bilinear(
     maps: Float[Tensor, "b c h w"], size: tuple[int, int]
 ) -> Float[Tensor, "b c H W"]:
-    """Maps at another size, bilinear; averages where they shrink."""
+    """Resizes maps bilinearly, averaging where they shrink. Maps of that size are not copied."""
     if maps.shape[2:] == torch.Size(size):
         return maps
     return interpolate(maps, size, mode="bilinear", antialias=True)

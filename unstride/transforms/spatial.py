@@ -1,11 +1,11 @@
-"""Depth, normals and coordinates that move with the photograph in torchvision.transforms.v2.
+"""Base class of per-pixel maps that move with the image in torchvision.transforms.v2.
 
-Wrap the maps of a sample, give the sample to any composition of transforms, and flips, crops,
-pads, resizes and rotations move all of them alike. Transforms of colour leave them as they are.
-What a rule is missing for (shear, perspective, elastic, five and ten crops) is refused. Lists of
-points have torchvision's own `KeyPoints`.
+Wrap the maps of a sample in `DepthMap`, `NormalMap` or `CoordinateMap` and pass the sample to any
+composition of transforms: flips, crops, pads, resizes and rotations move everything alike. Colour
+transforms leave maps as they are. Transforms without a rule (affine, perspective, elastic, five and
+ten crops) raise an error. For lists of points, torchvision has its own `KeyPoints`.
 
-Whatever a transform makes the photograph show beyond its border, maps are unknown there.
+Where a transform shows something beyond the image's border, maps are unknown.
 """
 
 from collections.abc import Sequence
@@ -22,63 +22,68 @@ UNSUPPORTED_TRANSFORMS = ("affine", "perspective", "elastic", "five_crop", "ten_
 
 
 class PixelMap(TVTensor):
-    """What is known of every pixel; a subclass says how it changes when the camera does.
+    """A value for every pixel. A subclass defines how values change when the camera moves.
 
     Args:
-        data: floats, "... c h w", or "... h w" where there is one channel.
+        data: Floats, "... c h w", or "... h w" if there is one channel.
 
     Raises:
-        ValueError: if it has other channels, or no floats.
+        ValueError: If the data has another number of channels, or is not floating point.
     """
 
     channels: ClassVar[int]
-    unknown: ClassVar[float] = 0.0
-    interpolation: ClassVar[InterpolationMode] = InterpolationMode.BILINEAR  # under a rotation
+    unknown_value: ClassVar[float] = 0.0
+    rotation_interpolation: ClassVar[InterpolationMode] = InterpolationMode.BILINEAR
 
     def __new__(cls, data: Any, *, dtype=None, device=None, requires_grad=None):
-        """A view of the data."""
+        """Creates a view of the data."""
         tensor = cls._to_tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
-        flat = cls.channels == 1 and tensor.ndim == 2
-        if not tensor.is_floating_point() or not (flat or tensor.shape[-3:-2] == (cls.channels,)):
-            given = f"{tuple(tensor.shape)} of {tensor.dtype}"
-            raise ValueError(f"{cls.__name__}: {cls.channels} x height x width floats, got {given}")
+        is_flat = cls.channels == 1 and tensor.ndim == 2
+        has_channels = is_flat or tensor.shape[-3:-2] == (cls.channels,)
+        if not tensor.is_floating_point() or not has_channels:
+            raise ValueError(
+                f"{cls.__name__}: data must be {cls.channels} x height x width floats, "
+                f"got {tuple(tensor.shape)} of {tensor.dtype}"
+            )
         return tensor.as_subclass(cls)
 
     @classmethod
-    def mirrored(cls, values: Float[Tensor, "... c h w"], axis: int) -> Float[Tensor, "... c h w"]:
-        """The values, moved already, as a world mirrored along x (0) or y (1) has them."""
+    def flip_values(
+        cls, values: Float[Tensor, "... c h w"], axis: int
+    ) -> Float[Tensor, "... c h w"]:
+        """Changes values, already moved, to those of a world mirrored along x (0) or y (1)."""
         del axis
         return values
 
     @classmethod
-    def turned(
+    def rotate_values(
         cls, values: Float[Tensor, "... c h w"], degrees: float
     ) -> Float[Tensor, "... c h w"]:
-        """The values, moved already, as a camera turned about its axis has them.
+        """Changes values, already moved, to those of a camera rotated about its axis.
 
         Args:
-            values: of the map.
-            degrees: by which the picture turns, counter-clockwise as one sees it.
+            values: Values of the map.
+            degrees: Rotation of the image, counter-clockwise as seen by the viewer.
         """
         del degrees
         return values
 
     @classmethod
-    def resampled(
+    def resize_values(
         cls, values: Float[Tensor, "... c h w"], size: tuple[int, int]
     ) -> Float[Tensor, "... c H W"]:
-        """The values at other pixels of the same area."""
+        """Resamples values to a grid of this size that covers the same area."""
         return F.resize_image(values, list(size), InterpolationMode.NEAREST_EXACT)
 
 
 @F.register_kernel(F.horizontal_flip, PixelMap)
 def _horizontal_flip(maps: PixelMap) -> PixelMap:
-    return _wrapped_like(maps, type(maps).mirrored(_plain_values(maps).flip(-1), 0))
+    return _wrapped_like(maps, type(maps).flip_values(_plain_values(maps).flip(-1), 0))
 
 
 @F.register_kernel(F.vertical_flip, PixelMap)
 def _vertical_flip(maps: PixelMap) -> PixelMap:
-    return _wrapped_like(maps, type(maps).mirrored(_plain_values(maps).flip(-2), 1))
+    return _wrapped_like(maps, type(maps).flip_values(_plain_values(maps).flip(-2), 1))
 
 
 @F.register_kernel(F.crop, PixelMap)
@@ -107,12 +112,12 @@ def _resize(
     max_size=None,
     antialias=True,
 ) -> PixelMap:
-    del interpolation, antialias  # of the photograph
+    del interpolation, antialias  # these are for images
     values = _plain_values(maps)
-    pixels = values.flatten(0, -3)[:1].detach()  # torchvision knows its rules for sizes
-    h, w = F.resize_image(pixels, size, InterpolationMode.NEAREST, max_size=max_size).shape[-2:]
-    same = (h, w) == tuple(values.shape[-2:])
-    return _wrapped_like(maps, values if same else type(maps).resampled(values, (h, w)))
+    probe = values.flatten(0, -3)[:1].detach()  # resized only to apply torchvision's rules of sizes
+    h, w = F.resize_image(probe, size, InterpolationMode.NEAREST, max_size=max_size).shape[-2:]
+    is_same_size = (h, w) == tuple(values.shape[-2:])
+    return _wrapped_like(maps, values if is_same_size else type(maps).resize_values(values, (h, w)))
 
 
 @F.register_kernel(F.resized_crop, PixelMap)
@@ -123,9 +128,9 @@ def _resized_crop(
     height: int,
     width: int,
     size: int | Sequence[int],
-    **of_photograph,
+    **image_options,
 ) -> PixelMap:
-    del of_photograph
+    del image_options
     return _resize(_crop(maps, top, left, height, width), size)
 
 
@@ -134,16 +139,16 @@ def _rotate(
     maps: PixelMap, angle: int | float, interpolation=None, expand=False, center=None, fill=None
 ) -> PixelMap:
     del interpolation, fill
-    mode = type(maps).interpolation
+    mode = type(maps).rotation_interpolation
     values = _apply_image_kernel(maps, F.rotate_image, angle, mode, expand=expand, center=center)
-    return _wrapped_like(maps, type(maps).turned(values, float(angle)))
+    return _wrapped_like(maps, type(maps).rotate_values(values, float(angle)))
 
 
 def _register_unsupported(name: str):
     @F.register_kernel(name, PixelMap)
     def refuse(maps: PixelMap, *args, **options):
         raise ValueError(
-            f"{type(maps).__name__} cannot follow {name}: there are flips, crops, pads, resizes "
+            f"{type(maps).__name__} does not support {name}: only flips, crops, pads, resizes "
             f"and rotations"
         )
 
@@ -155,12 +160,12 @@ for _name in UNSUPPORTED_TRANSFORMS:
 
 
 def _apply_image_kernel(maps: PixelMap, kernel, *args, **options) -> Float[Tensor, "... c h w"]:
-    """The values where torchvision's kernel for images puts them, unknown where it has none."""
+    """Moves values with torchvision's kernel for images; unknown where it has no source pixel."""
     values = _plain_values(maps)
-    both = torch.cat([values, torch.ones_like(values[..., :1, :, :])], -3)
-    both = kernel(both, *args, **options)
-    inside = both[..., -1:, :, :] > 1 - 1e-3
-    return torch.where(inside, both[..., :-1, :, :], type(maps).unknown)
+    with_validity = torch.cat([values, torch.ones_like(values[..., :1, :, :])], -3)
+    with_validity = kernel(with_validity, *args, **options)
+    values, validity = with_validity[..., :-1, :, :], with_validity[..., -1:, :, :]
+    return torch.where(validity > 1 - 1e-3, values, type(maps).unknown_value)
 
 
 def _plain_values(maps: PixelMap) -> Float[Tensor, "... c h w"]:

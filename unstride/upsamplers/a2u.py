@@ -1,16 +1,16 @@
 """Affinity-aware upsampling: weights from second-order features, by a low-rank bilinear form.
 
 Dai, Lu, Shen, "Learning Affinity-Aware Upsampling for Deep Image Matting", CVPR 2021,
-arXiv:2011.14288, section 3. With two banks of filters u and v, an affinity of rank r at each
+arXiv:2011.14288, section 3. With two filter banks u and v, an affinity of rank r at each
 coarse pixel is a_r = sum over channels of act(u_r * x) act(v_r * x) / sqrt(c), where act is a
-group norm and a leaky ReLU; the logits of a window's taps are sum_r p_r a_r. Filters and p are
-predicted from the image as a whole (dynamic) or learned (static).
+group norm and a leaky ReLU. The logits of a window's taps are sum_r p_r a_r. Filters and p are
+predicted from the whole image (dynamic) or learned (static).
 
-As released: rank 1, dynamic, filters shared by all channels. The static and the semi-shared
-forms were not released and follow the paper; semi-shared is read here as one filter for each
-group of the group norm. The released code takes x from the encoder, at the fine resolution
-(pass it as the guide); without a guide x are the features themselves. Beyond the border
-features are zero.
+The released code has rank 1, dynamic filters, shared by all channels. The static and the
+semi-shared forms were not released and follow the paper; semi-shared is read here as one filter
+for each group of the group norm. The released code takes x from the encoder, at the fine
+resolution: pass it as the guide. Without a guide, x is the features themselves. Beyond the
+border, features are zero.
 """
 
 from math import gcd
@@ -23,30 +23,23 @@ from torch.nn.functional import adaptive_avg_pool2d, conv2d, leaky_relu
 
 from unstride.ops import reassemble
 from unstride.ops.softmax import softmax_over_taps
-from unstride.upsamplers.base import (
-    Downsampler,
-    Reassembly,
-)
+from unstride.upsamplers.base import Downsampler, Reassembly
 from unstride.upsamplers.carafe import weights_from_logits
-from unstride.upsamplers.guide import (
-    check_guide,
-    resize_guide,
-)
-from unstride.upsamplers.resize import (
-    resize_nearest,
-    shuffle_to_size,
-)
+from unstride.upsamplers.guide import check_guide, resize_guide
+from unstride.upsamplers.pair import Pair
+from unstride.upsamplers.resize import resize_nearest, shuffle_to_size
 
 NORM_GROUPS = 32
 
 
 class Affinity(nn.Module):
-    """How alike two learned views of a place are: a number per rank for each coarse pixel.
+    """Similarity of two learned projections of a neighbourhood: r numbers per coarse pixel.
 
     Args:
         channels: of x, the features that are compared; any number.
-        stride: of x against the coarse grid; 1 if x lies on it.
-        side: of the filters; as even or odd as the stride, so that they are centred.
+        stride: of x relative to the coarse grid; 1 if x lies on it.
+        filter_size: side of the filters. Reduced by one if its parity differs from the
+            stride's, so that filters are centred.
         rank: of the bilinear form.
         dynamic: whether the filters are predicted from the image, or learned.
         sharing: of the filters among the channels.
@@ -56,7 +49,7 @@ class Affinity(nn.Module):
         self,
         channels: int,
         stride: int,
-        side: int,
+        filter_size: int,
         *,
         rank: int = 1,
         dynamic: bool = True,
@@ -64,20 +57,20 @@ class Affinity(nn.Module):
     ):
         super().__init__()
         norm_groups = gcd(NORM_GROUPS, channels)
-        kinds = {"shared": 1, "semi-shared": norm_groups, "unshared": channels}
-        if sharing not in kinds:
-            raise ValueError(f"sharing must be one of {', '.join(kinds)}, got {sharing!r}")
+        filter_counts = {"shared": 1, "semi-shared": norm_groups, "unshared": channels}
+        if sharing not in filter_counts:
+            raise ValueError(f"sharing must be one of {', '.join(filter_counts)}, got {sharing!r}")
         self.stride, self.rank, self.dynamic = stride, rank, dynamic
-        self.side = side - (side - stride) % 2
-        self.filters = kinds[sharing]
-        self.u, self.v = (self._bank(channels) for _ in range(2))
+        self.filter_size = filter_size - (filter_size - stride) % 2
+        self.num_filters = filter_counts[sharing]
+        self.u, self.v = (self._filter_bank(channels) for _ in range(2))
         self.norm_u, self.norm_v = (nn.GroupNorm(norm_groups, channels * rank) for _ in range(2))
 
-    def _bank(self, channels: int) -> nn.Module | nn.Parameter:
-        n = self.filters * self.rank
+    def _filter_bank(self, channels: int) -> nn.Module | nn.Parameter:
+        n, k = self.num_filters * self.rank, self.filter_size
         if self.dynamic:
             return nn.Conv2d(channels, n, 1)
-        return nn.Parameter(torch.randn(1, n, self.side, self.side) / self.side)
+        return nn.Parameter(torch.randn(1, n, k, k) / k)
 
     def forward(self, x: Float[Tensor, "b c H W"]) -> Float[Tensor, "b r h w"]:
         """a_r = sum over channels of act(u_r * x) act(v_r * x) / sqrt(c)."""
@@ -87,47 +80,47 @@ class Affinity(nn.Module):
         return products.sum(1) / x.shape[1] ** 0.5
 
     def filtered(self, x: Float[Tensor, "b c H W"], bank) -> Float[Tensor, "b cr h w"]:
-        """Each channel correlated with its filters, of this image if they are dynamic."""
+        """Correlate each channel with its filters, which depend on the image if dynamic."""
         b, c = x.shape[:2]
         if isinstance(bank, nn.Module):
-            filters = bank(adaptive_avg_pool2d(x, self.side))
+            filters = bank(adaptive_avg_pool2d(x, self.filter_size))
         else:
             filters = bank.to(x).expand(b, -1, -1, -1)
-        filters = filters.unflatten(1, (self.filters, 1, self.rank))
-        filters = filters.expand(-1, -1, c // self.filters, -1, -1, -1).flatten(0, 3)
+        filters = filters.unflatten(1, (self.num_filters, 1, self.rank))
+        filters = filters.expand(-1, -1, c // self.num_filters, -1, -1, -1).flatten(0, 3)
         out = conv2d(
             x.flatten(0, 1)[None],
             filters[:, None].to(x.dtype),
             stride=self.stride,
-            padding=(self.side - self.stride) // 2,
+            padding=(self.filter_size - self.stride) // 2,
             groups=b * c,
         )
         return out[0].unflatten(0, (b, c * self.rank))
 
 
 class LogitProjection(nn.Module):
-    """From an affinity to logits, sum_r p_r a_r, with p predicted from the image or learned.
+    """Maps an affinity to logits, sum_r p_r a_r, with p predicted from the image or learned.
 
     Args:
         channels: of x, from which p is predicted.
-        logits: how many for each coarse pixel.
+        num_logits: logits per coarse pixel.
         rank: of the affinity.
         dynamic: whether p is predicted.
     """
 
-    def __init__(self, channels: int, logits: int, rank: int = 1, dynamic: bool = True):
+    def __init__(self, channels: int, num_logits: int, rank: int = 1, dynamic: bool = True):
         super().__init__()
         self.rank = rank
         self.p: nn.Module | nn.Parameter
         if dynamic:
-            self.p = nn.Conv2d(channels, rank * logits, 1)
+            self.p = nn.Conv2d(channels, rank * num_logits, 1)
         else:
-            self.p = nn.Parameter(torch.randn(1, rank * logits, 1, 1))
+            self.p = nn.Parameter(torch.randn(1, rank * num_logits, 1, 1))
 
     def forward(
         self, x: Float[Tensor, "b c H W"], affinity: Float[Tensor, "b r h w"]
     ) -> Float[Tensor, "b n h w"]:
-        """The logits for each coarse pixel."""
+        """The logits of each coarse pixel."""
         p = self.p(adaptive_avg_pool2d(x, 1)) if isinstance(self.p, nn.Module) else self.p
         return (p.unflatten(1, (-1, self.rank)) * affinity[:, None]).sum(2)
 
@@ -138,8 +131,8 @@ class A2UUpsample(Reassembly):
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        guide_channels: of the fine features that predict the weights; without it the features
-            predict their own.
+        guide_channels: of the fine features that predict the weights. Default: no guide, the
+            features predict their own weights.
         kernel_size: side s of the window, in input pixels; odd.
         normaliser: "sigmoid_softmax" as released, which keeps each of 9 weights between 0.044
             and 0.254; or "softmax".
@@ -163,11 +156,12 @@ class A2UUpsample(Reassembly):
         super().__init__(channels, scale)
         self.guide_channels = guide_channels
         self.kernel_size, self.normaliser = kernel_size, normaliser
-        seen, side = guide_channels or channels, scale * kernel_size
+        in_channels, side = guide_channels or channels, scale * kernel_size
+        stride = scale if guide_channels else 1
         self.affinity = Affinity(
-            seen, scale if guide_channels else 1, side, rank=rank, dynamic=dynamic, sharing=sharing
+            in_channels, stride, side, rank=rank, dynamic=dynamic, sharing=sharing
         )
-        self.projection = LogitProjection(seen, side**2, rank, dynamic)
+        self.projection = LogitProjection(in_channels, side**2, rank, dynamic)
 
     def predict_weights(self, features, guide, size):
         """From the affinity of the guide, or of the features."""
@@ -176,11 +170,19 @@ class A2UUpsample(Reassembly):
             x = check_guide(guide, features, self.guide_channels, "a2u")
             h, w = features.shape[2:]
             x = resize_guide(x, (h * self.scale, w * self.scale))
-        return self.predict_from(x, self.affinity(x), size)
+        return self.predict_from_affinity(x, self.affinity(x), size)
 
-    def predict_from(self, x, affinity, size: tuple[int, int]) -> Float[Tensor, "b 1 k k H W"]:
-        """Of the windows, once the affinity is known."""
-        logits = shuffle_to_size(self.projection(x, affinity), self.scale, size)
+    def predict_from_affinity(
+        self, predictor_input: Tensor, affinity: Tensor, size: tuple[int, int]
+    ) -> Float[Tensor, "b 1 k k H W"]:
+        """The weights, from an affinity that is already computed.
+
+        Args:
+            predictor_input: guide or features, whichever the affinity is of.
+            affinity: of the coarse pixels.
+            size: rows and columns of the output.
+        """
+        logits = shuffle_to_size(self.projection(predictor_input, affinity), self.scale, size)
         k = self.kernel_size
         return weights_from_logits(logits.unflatten(1, (1, k, k)), self.normaliser)
 
@@ -191,7 +193,7 @@ class A2UDownsample(Downsampler):
     Args:
         channels: channels c of the features.
         scale: input pixels per output pixel, along each axis, unless a size is given.
-        kernel_size: side s of the twin's window; the window here is scale * s.
+        kernel_size: side s of the twin's window; the window here has side scale * s.
         rank: of the bilinear form.
         dynamic: whether filters and projection are predicted from the image, or learned.
         sharing: of the filters among the channels: "shared", "semi-shared" or "unshared".
@@ -216,36 +218,42 @@ class A2UDownsample(Downsampler):
 
     def predict_weights(self, features, size):
         """From the affinity of the features."""
-        return self.predict_from(features, self.affinity(features), size)
+        return self.predict_from_affinity(features, self.affinity(features), size)
 
-    def predict_from(self, x, affinity, size: tuple[int, int]) -> Float[Tensor, "b 1 k k h w"]:
-        """Of the windows, once the affinity is known."""
-        logits = resize_nearest(self.projection(x, affinity), size)
+    def predict_from_affinity(
+        self, predictor_input: Tensor, affinity: Tensor, size: tuple[int, int]
+    ) -> Float[Tensor, "b 1 k k h w"]:
+        """The weights, from an affinity that is already computed; arguments as in the twin."""
+        logits = resize_nearest(self.projection(predictor_input, affinity), size)
         k = self.kernel_size
         return softmax_over_taps(logits.unflatten(1, (1, k, k)))
 
 
-class A2UPair(nn.Module):
+class A2UPair(Pair):
     """Both directions around a body, from one affinity of the fine features.
 
     Args:
         channels: channels c of the features.
         scale: between the two grids.
-        options: of both: kernel_size, rank, dynamic, sharing; `normaliser` of the upsampler.
+        normaliser: of the upsampler.
+        options: of both: kernel_size, rank, dynamic, sharing.
     """
 
+    down: A2UDownsample
+    up: A2UUpsample
+
     def __init__(self, channels: int, scale: int = 2, *, normaliser="sigmoid_softmax", **options):
-        super().__init__()
-        self.down = A2UDownsample(channels, scale, **options)
-        self.up = A2UUpsample(
-            channels, scale, guide_channels=channels, normaliser=normaliser, **options
-        )
+        down = A2UDownsample(channels, scale, **options)
+        up = A2UUpsample(channels, scale, guide_channels=channels, normaliser=normaliser, **options)
+        super().__init__(down, up)
         self.up.affinity = self.down.affinity
 
-    def forward(self, fine, body=None):
-        """`body` maps the coarse features to what is then upsampled; identity by default."""
+    def _downsample(self, fine):
         affinity = self.down.affinity(fine)
         size = self.down.output_size(fine)
-        coarse = reassemble(fine, self.down.predict_from(fine, affinity, size))
-        coarse = coarse if body is None else body(coarse)
-        return reassemble(coarse, self.up.predict_from(fine, affinity, tuple(fine.shape[2:])))
+        weights = self.down.predict_from_affinity(fine, affinity, size)
+        return reassemble(fine, weights), affinity
+
+    def _upsample(self, coarse, fine, shared):
+        size = fine.shape[2], fine.shape[3]
+        return reassemble(coarse, self.up.predict_from_affinity(fine, shared, size))

@@ -1,15 +1,16 @@
-"""AnyUp: one model for every backbone, whose keys see the features through shared filters.
+"""AnyUp: one model for every backbone; its keys see the features through shared filters.
 
 Wimmer et al., "AnyUp: Universal Feature Upsampling", ICLR 2026, arXiv:2510.12764, with the
 sizes of the authors' code (github.com/wimmerth/anyup). Code and weights (anyup_paper.pth and
-anyup_multi_backbone.pth, for `naf_from_published`) are theirs, under CC-BY-4.0: name them where you
-use the weights. Nothing of them is shipped.
+anyup_multi_backbone.pth, for `anyup_from_published`) are theirs, under CC-BY-4.0: credit them
+where you use the weights. Neither is shipped here.
 
-The keys' filters answer for each channel; a softmax over the filters follows, and the mean over
-the channels. The released code reads that tensor in another order than it is
-written, filters and channels exchanged in part, so that its softmax runs over channels too and
-their order matters. Its weights were trained so: `naf_from_published` sets `released_order`.
-What its attention computes and then drops (values, their projection) is left out here.
+The filters of the keys respond to each channel of the features. A softmax over the filters
+follows, then the mean over the channels. The released code writes this tensor in one order and
+reads it in another, with filters and channels partly exchanged: its softmax also runs over
+channels, and their order matters. Its weights were trained that way, so `anyup_from_published`
+sets `released_order`. What its attention computes and then drops (values and their projection)
+is left out here.
 """
 
 from collections.abc import Mapping
@@ -24,18 +25,14 @@ from unstride.ops.softmax import softmax_within_bounds
 from unstride.transforms.imagenet import normalise_imagenet
 from unstride.upsamplers.base import Reassembly
 from unstride.upsamplers.guide import check_guide
-from unstride.upsamplers.layers import (
-    PreActBlock,
-    apply_rope,
-    reflect_padded_conv,
-)
+from unstride.upsamplers.layers import PreActBlock, apply_rope, reflect_padded_conv
 from unstride.upsamplers.published_state import check_state_dict
 
 WIDTH = 128  # channels in which pixels are compared
 HEADS = 4
-FILTER_SIDE = 5  # of the filters over the features, in cells
-WINDOW_RATIO = 0.1  # of the window to either side, in sides of the map
-ROPE_BASE = 100.0  # the longest period of the rotary positions, in maps; the shortest is 1
+FILTER_SIDE = 5  # side of the filters over the features, in cells
+WINDOW_RATIO = 0.1  # reach of the attention window to either side, as a share of the map's side
+ROPE_BASE = 100.0  # longest period of the rotary positions, in sides of the map; the shortest is 1
 
 PUBLISHED_KEYS = {
     "frequencies": "rope.freqs",
@@ -45,7 +42,7 @@ PUBLISHED_KEYS = {
 }
 ATTENTION_PREFIX = "cross_decode.cross_attn.attention"
 PUBLISHED_ATTENTION_SHAPES: dict[str, tuple[int, ...]] = {
-    f"{ATTENTION_PREFIX}.in_proj_weight": (3 * WIDTH, WIDTH),  # queries, keys, and values, not used
+    f"{ATTENTION_PREFIX}.in_proj_weight": (3 * WIDTH, WIDTH),  # queries, keys; values are not used
     f"{ATTENTION_PREFIX}.in_proj_bias": (3 * WIDTH,),
     f"{ATTENTION_PREFIX}.out_proj.weight": (WIDTH, WIDTH),  # not used
     f"{ATTENTION_PREFIX}.out_proj.bias": (WIDTH,),  # not used
@@ -58,7 +55,8 @@ class AnyUp(Reassembly):
     Args:
         channels: channels c of the features; the parameters do not depend on it.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        released_order: of filters and channels, as the published weights need it.
+        released_order: whether filters and channels are ordered as in the released code, which
+            the published weights need.
     """
 
     guide_channels = 3
@@ -83,20 +81,17 @@ class AnyUp(Reassembly):
         image = apply_rope(image, rope_angles(self.frequencies, image))
         queries = self.smooth(adaptive_avg_pool2d(self.query_encoder(image), size))
         keys = adaptive_avg_pool2d(self.key_encoder(image), grid)
-        seen = self.key_features_encoder(normalize(features, dim=1))
-        keys = self.aggregation(torch.cat([keys, seen], 1))
-        queries, keys = (
-            _project_pixels(self.to_queries, queries),
-            _project_pixels(self.to_keys, keys),
-        )
-        keys = keys / (WIDTH // HEADS) ** 0.5
+        key_features = self.key_features_encoder(normalize(features, dim=1))
+        keys = self.aggregation(torch.cat([keys, key_features], 1))
+        queries = _project_pixels(self.to_queries, queries)
+        keys = _project_pixels(self.to_keys, keys) / (WIDTH // HEADS) ** 0.5
         scores = correlate(queries, keys, window_side(grid, size), HEADS)
         rows, columns = (window_bounds(n, m, keys.device) for n, m in zip(grid, size, strict=True))
         return softmax_within_bounds(scores, grid, rows, columns).mean(1, keepdim=True)
 
 
 class FeatureUnification(nn.Module):
-    """Features of any number of channels as 128: which filters answer, averaged over channels.
+    """Maps any number of channels to 128: a softmax over filters, averaged over channels.
 
     Args:
         released_order: as in `AnyUp`.
@@ -108,59 +103,59 @@ class FeatureUnification(nn.Module):
         self.basis = nn.Parameter(torch.randn(WIDTH, 1, FILTER_SIDE, FILTER_SIDE))
 
     def forward(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
-        """Positive; in the paper's order they sum to one."""
+        """Positive numbers, which sum to one in the paper's order."""
         b, c = features.shape[:2]
         margin = FILTER_SIDE // 2
-        answers = conv2d(features.flatten(0, 1)[:, None], self.basis, padding=margin)
+        responses = conv2d(features.flatten(0, 1)[:, None], self.basis, padding=margin)
         ones = features.new_ones(1, 1, *features.shape[2:])
-        cells = conv2d(ones, torch.ones_like(self.basis[:1]), padding=margin)
-        answers = (answers / cells).unflatten(0, (b, c))
+        cell_counts = conv2d(ones, torch.ones_like(self.basis[:1]), padding=margin)
+        responses = (responses / cell_counts).unflatten(0, (b, c))
         if self.released_order:
-            return answers.flatten(1, 2).unflatten(1, (WIDTH, c)).softmax(1).mean(2)
-        return answers.softmax(2).mean(1)
+            return responses.flatten(1, 2).unflatten(1, (WIDTH, c)).softmax(1).mean(2)
+        return responses.softmax(2).mean(1)
 
 
-def _residual_encoder(first: nn.Module) -> nn.Sequential:
-    return nn.Sequential(
-        first, *(PreActBlock(WIDTH, 1, bias=False, residual=True) for _ in range(2))
-    )
+def _residual_encoder(first_layer: nn.Module) -> nn.Sequential:
+    blocks = (PreActBlock(WIDTH, 1, bias=False, residual=True) for _ in range(2))
+    return nn.Sequential(first_layer, *blocks)
 
 
-def _project_pixels(project: nn.Sequential, maps: Tensor) -> Tensor:
-    norm = project[0]
+def _project_pixels(projection: nn.Sequential, maps: Tensor) -> Tensor:
+    norm = projection[0]
     assert isinstance(norm, nn.RMSNorm)
-    maps = maps.to(norm.weight.dtype)  # autocast leaves this norm alone
-    return project(maps.movedim(1, -1)).movedim(-1, 1)
+    maps = maps.to(norm.weight.dtype)  # autocast does not convert the input of this norm
+    return projection(maps.movedim(1, -1)).movedim(-1, 1)
 
 
 def initial_rope_frequencies() -> Float[Tensor, "2 d"]:
-    """Where learning starts: half of the channels turn with the row, half with the column."""
-    each = 2 * torch.pi * ROPE_BASE ** torch.linspace(0, -1, WIDTH // 4).repeat(2)
-    still = torch.zeros_like(each)
-    return torch.stack([torch.cat([each, still]), torch.cat([still, each])])
+    """Initial frequencies: half of the channels rotate with the row, half with the column."""
+    frequencies = 2 * torch.pi * ROPE_BASE ** torch.linspace(0, -1, WIDTH // 4).repeat(2)
+    zeros = torch.zeros_like(frequencies)
+    return torch.stack([torch.cat([frequencies, zeros]), torch.cat([zeros, frequencies])])
 
 
 def rope_angles(
     frequencies: Float[Tensor, "2 d"], maps: Float[Tensor, "b d h w"]
 ) -> Float[Tensor, "d h w"]:
-    """Angles of the rotary positions; coordinates are 0 at the first pixel, 1 at the last."""
+    """Angles of the rotary positions; coordinates are 0 at the first pixel, 1 at the last one."""
     y, x = (torch.linspace(0, 1, n, device=maps.device, dtype=maps.dtype) for n in maps.shape[2:])
     by_row, by_column = frequencies[:, :, None, None]
     return by_row * y[:, None] + by_column * x
 
 
 def window_side(grid: tuple[int, int], size: tuple[int, int]) -> int:
-    """Of the smallest square window that holds every cell within reach, in cells."""
-    reaches = [int(WINDOW_RATIO * n) + 1 + (m < n) for n, m in zip(grid, size, strict=True)]
-    return 2 * max(reaches) + 1
+    """Side, in cells, of the smallest square window that holds all cells of `window_bounds`."""
+    radii = [int(WINDOW_RATIO * n) + 1 + (m < n) for n, m in zip(grid, size, strict=True)]
+    return 2 * max(radii) + 1
 
 
 def window_bounds(
     cells: int, pixels: int, device: torch.device
 ) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"]]:
-    """The cells that a tenth of the map around each pixel touches, along one axis: [first, end).
+    """The cells within a tenth of the map around each pixel, along one axis: [first, end).
 
-    In float32 whatever the features' type: it decides cells that are touched in one point.
+    A cell that is only touched counts. Computed in float32 for features of any type, because
+    rounding decides which cells are touched in a single point.
     """
     centres = (torch.arange(pixels, device=device, dtype=torch.float32) + 0.5) / pixels
     first = ((centres - WINDOW_RATIO).clamp(0, 1) * cells).floor()
@@ -169,27 +164,27 @@ def window_bounds(
 
 
 def anyup_from_published(
-    state: Mapping[str, Tensor], channels: int = 384, scale: int = 16
+    state_dict: Mapping[str, Tensor], channels: int = 384, scale: int = 16
 ) -> AnyUp:
-    """The model with the authors' weights, which apply to features of any number of channels.
+    """The model with the authors' weights, which work for features of any number of channels.
 
     Args:
-        state: what their file anyup_paper.pth or anyup_multi_backbone.pth holds.
+        state_dict: of the authors' file anyup_paper.pth or anyup_multi_backbone.pth.
         channels: channels c of the features.
         scale: output pixels per input pixel, unless a size is given.
 
     Raises:
-        ValueError: if the file is another.
+        ValueError: if the file is a different one.
     """
     up = AnyUp(channels, scale, released_order=True)
     projections = "to_queries.1.", "to_keys.1."
     own = {name: t for name, t in up.state_dict().items() if not name.startswith(projections)}
-    theirs = {PUBLISHED_KEYS.get(name, name): name for name in own}
-    shapes = {key: tuple(own[name].shape) for key, name in theirs.items()}
-    check_state_dict(state, shapes | PUBLISHED_ATTENTION_SHAPES)
-    loaded = {name: state[key] for key, name in theirs.items()}
+    own_names = {PUBLISHED_KEYS.get(name, name): name for name in own}  # by published key
+    shapes = {key: tuple(own[name].shape) for key, name in own_names.items()}
+    check_state_dict(state_dict, shapes | PUBLISHED_ATTENTION_SHAPES)
+    loaded = {name: state_dict[key] for key, name in own_names.items()}
     for part in ("weight", "bias"):
-        queries, keys, _ = state[f"{ATTENTION_PREFIX}.in_proj_{part}"].chunk(3)
+        queries, keys, _ = state_dict[f"{ATTENTION_PREFIX}.in_proj_{part}"].chunk(3)
         loaded |= {f"to_queries.1.{part}": queries, f"to_keys.1.{part}": keys}
     up.load_state_dict(loaded)
     return up

@@ -1,4 +1,4 @@
-"""What an upsampler is: features on a coarse grid in, features on a fine grid out."""
+"""The contract of every operator: `Upsampler`, `Reassembly` and `Downsampler`."""
 
 from abc import abstractmethod
 
@@ -10,17 +10,17 @@ from unstride.saving.mixin import SavingMixin
 
 
 class Upsampler(SavingMixin):
-    """Features from grid h x w to any size; by default `scale` times as fine.
+    """Upsamples features from a grid h x w to any size; by default to `scale` times the grid.
 
     What depends on the values of the features (weights, positions, gates) is predicted by
-    methods called `predict_*`; given what they predict, the result is linear in the features.
+    methods named `predict_*`. Given these predictions, the result is linear in the features.
 
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
     """
 
-    guide_channels: int | None = None  # of the guide that it needs; None if it takes none
+    guide_channels: int | None = None  # of the guide that is required; None: it takes no guide
 
     def __init__(self, channels: int, scale: int = 2):
         super().__init__()
@@ -33,40 +33,53 @@ class Upsampler(SavingMixin):
         guide: Float[Tensor, "b d gh gw"] | None = None,
         size: tuple[int, int] | None = None,
     ) -> Float[Tensor, "b c H W"]:
-        """The features at `size`.
+        """Upsample the features to `size`.
 
         Args:
             features: on the coarse grid.
             guide: what shows the details: the image that the features describe, RGB in
                 [0, 1], or features of a finer layer. It covers the same area at any
-                resolution; upsamplers without a guide ignore it.
-            size: rows and columns of the result.
+                resolution. Upsamplers without a guide ignore it.
+            size: rows and columns of the result. Default: `scale` times the grid.
         """
 
     def halo(
-        self, grid: tuple[int, int], size: tuple[int, int], seen: tuple[int, int] | None = None
+        self,
+        grid: tuple[int, int],
+        size: tuple[int, int],
+        guide_size: tuple[int, int] | None = None,
     ) -> int | None:
-        """How many cells beyond a part of the grid the output over that part looks, on each side.
+        """Number of cells around a tile that the tile's output depends on; None if unbounded.
 
-        At the features and at the guide alike. None, as here, if it may look anywhere, if
-        something is averaged over the whole map, or if positions are counted in maps: then it
-        cannot be computed in tiles (tiles.py).
+        `unstride.tiling` computes large results tile by tile. A tile is a rectangle of cells of
+        the features' grid. The output pixels over a tile also depend on features and guide
+        around it. The halo is how far that reaches, on each side, in whole cells. It holds for
+        the features and for the guide, cut out over the same cells::
+
+            one row of cells        . . . + + T T T T + + . . .
+            input that is read            |<----------->|         tile + halo of 2 cells
+            output that is correct            |<--->|             all pixels over the tile
+
+        The default, None, means that the operator cannot be computed in tiles. That is right
+        if an output pixel may depend on any cell, if something is averaged over the whole map,
+        or if positions are measured relative to the size of the map.
 
         Args:
             grid: rows and columns (h, w) of the features.
             size: rows and columns of the result.
-            seen: rows and columns of the guide, if there is one.
+            guide_size: rows and columns of the guide. Default: no guide.
         """
-        del grid, size, seen
+        del grid, size, guide_size
         return None
 
-    def describe(
+    def encode_guide(
         self, guide: Float[Tensor, "b d gh gw"], grid: tuple[int, int], size: tuple[int, int]
     ) -> Float[Tensor, "b e H W"] | None:
-        """What is found in the whole guide, before tiles are cut out of it and of this.
+        """Compute features that need the whole guide, once, before it is cut into tiles.
 
-        It lies on whole pixels in each cell of the grid, or on those of the result, and comes
-        back to `forward` as `described`. None, as here, if there is nothing to find.
+        `forward` gets them back as `guide_features`, cut out like the guide. Their grid must
+        be that of the result, or have a whole number of pixels in each cell. The default,
+        None, means that no such features are needed.
 
         Args:
             guide: of the whole map.
@@ -77,7 +90,7 @@ class Upsampler(SavingMixin):
         return None
 
     def output_size(self, features: Tensor, size: tuple[int, int] | None = None) -> tuple[int, int]:
-        """`size`, or `scale` times the features' grid."""
+        """`size` if it is given, else `scale` times the features' grid."""
         if size is None:
             return features.shape[2] * self.scale, features.shape[3] * self.scale
         if len(size) != 2 or min(size) < 1:
@@ -96,7 +109,7 @@ class Reassembly(Upsampler):
     def predict_weights(
         self, features: Tensor, guide: Tensor | None, size: tuple[int, int]
     ) -> Float[Tensor, "b g k k H W"]:
-        """The weight of each tap of each output pixel, `size` being the output's."""
+        """Predict the weight of each tap of each output pixel, for an output of `size`."""
 
     def forward(self, features, guide=None, size=None):
         """Predict the weights, then reassemble."""
@@ -105,7 +118,7 @@ class Reassembly(Upsampler):
 
 
 class Downsampler(nn.Module):
-    """Features from grid H x W to a coarser one: a rule for the weights, then `reassemble`.
+    """Downsamples features from a grid H x W: a rule for the weights, then `reassemble`.
 
     Args:
         channels: channels c of the features.
@@ -120,17 +133,17 @@ class Downsampler(nn.Module):
     def predict_weights(
         self, features: Float[Tensor, "b c H W"], size: tuple[int, int]
     ) -> Float[Tensor, "b g k k h w"]:
-        """The weight of each tap of each output pixel, `size` being the output's."""
+        """Predict the weight of each tap of each output pixel, for an output of `size`."""
 
     def forward(
         self, features: Float[Tensor, "b c H W"], size: tuple[int, int] | None = None
     ) -> Float[Tensor, "b c h w"]:
-        """The features at `size`, by default a pixel for each begun `scale` of pixels."""
+        """Downsample the features to `size`. Default: their grid divided by `scale`, rounded up."""
         size = self.output_size(features) if size is None else size
         return reassemble(features, self.predict_weights(features, size))
 
     def output_size(self, features: Tensor) -> tuple[int, int]:
-        """A pixel for each begun `scale` of pixels."""
+        """The features' grid divided by `scale`, rounded up."""
         return -(-features.shape[2] // self.scale), -(-features.shape[3] // self.scale)
 
     def extra_repr(self) -> str:

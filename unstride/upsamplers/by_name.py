@@ -1,9 +1,7 @@
-"""Upsamplers, downsamplers and pairs by name: words of the command line and of config.json."""
+"""Upsamplers, downsamplers and pairs by their names on the command line and in config.json."""
 
 from collections.abc import Callable
 from inspect import signature
-
-from torch import nn
 
 from unstride.saving.configuration import register, register_variant
 from unstride.upsamplers.a2u import A2UDownsample, A2UPair, A2UUpsample
@@ -58,8 +56,7 @@ UPSAMPLERS: dict[str, Callable[..., Upsampler]] = {
     "anyup": AnyUp,
 }
 
-
-# Fitted to each image, and so made by other means: `unstride.fit_implicit`.
+# Fitted to each image, so `unstride.fit_implicit` creates them instead of `create_upsampler`.
 FITTED_PER_IMAGE: dict[str, str] = {
     "featup_implicit": "Not convex: a network of place and colour, fitted to each image.",
 }
@@ -73,13 +70,12 @@ DOWNSAMPLERS: dict[str, Callable[..., Downsampler]] = {
     "index_down": IndexDownsample,
 }
 
-PAIRS: dict[str, Callable[..., nn.Module]] = {"a2u": A2UPair, "index": IndexPair}
+PAIRS: dict[str, Callable[..., Pair]] = {"a2u": A2UPair, "index": IndexPair}
 
-
-# Makes them known to `save_pretrained` and `from_pretrained`.
+# So that `save_pretrained` and `from_pretrained` find them.
 register(UPSAMPLERS | {CASCADE: Cascade, FeatUpImplicit.__name__: FeatUpImplicit})
 for _name, _class in VARIANTS.items():
-    # Saved with its own tensors, so not with those of the package.
+    # A saved folder has tensors of its own, so the packaged ones are not loaded.
     register_variant(_class, "featup_jbu", {"variant": _name, "pretrained": False})
 
 
@@ -92,17 +88,17 @@ def create_upsampler(
     stages: int = 1,
     **options,
 ) -> Upsampler:
-    """An upsampler by its name, called as `up(features, guide=None, size=None)`.
+    """Create an upsampler by name, called as `up(features, guide=None, size=None)`.
 
     Args:
         name: one of `list_upsamplers()`.
         channels: channels c of the features.
-        scale: output pixels per input pixel, along each axis, where no size is given.
-        guide_channels: channels of the guide, for upsamplers that take one; by default 3, an
-            image, or as many as the features where the method takes features of an encoder.
-        stages: in how many steps, each of the same scale; the published operators of scale 2
-            reach 16 in four.
-        options: of that upsampler.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        guide_channels: channels of the guide, for upsamplers that take one. Default: 3, an
+            image; or `channels`, if the method takes features of an encoder.
+        stages: number of steps, all of the same scale; the published operators of scale 2
+            reach scale 16 in four.
+        options: keyword arguments of that upsampler.
 
     Raises:
         ValueError: if there is no such upsampler, or the stages do not multiply to the scale.
@@ -114,32 +110,37 @@ def create_upsampler(
         )
     if name not in UPSAMPLERS:
         raise ValueError(f"upsampler must be one of {', '.join(UPSAMPLERS)}, got {name!r}")
-    make = UPSAMPLERS[name]
-    if guide_channels is not None and "guide_channels" in signature(make).parameters:
+    factory = UPSAMPLERS[name]
+    if guide_channels is not None and "guide_channels" in signature(factory).parameters:
         options["guide_channels"] = guide_channels
     if stages < 1:
         raise ValueError(f"stages must be at least 1, got {stages}")
     if stages == 1:
-        return make(channels, scale, **options)
+        return factory(channels, scale, **options)
+    step = _stage_scale(scale, stages)
+    return Cascade(*(factory(channels, step, **options) for _ in range(stages)))
+
+
+def _stage_scale(scale: int, stages: int) -> int:
     step = round(scale ** (1 / stages))
     if step**stages != scale:
         raise ValueError(f"scale must be a whole number to the power of stages={stages}: {scale}")
-    return Cascade(*(make(channels, step, **options) for _ in range(stages)))
+    return step
 
 
 def list_upsamplers() -> list[str]:
-    """The names that `create_upsampler` knows."""
+    """The names that `create_upsampler` accepts."""
     return list(UPSAMPLERS)
 
 
 def create_downsampler(name: str, channels: int, scale: int = 2, **options) -> Downsampler:
-    """A downsampler by its name, called as `down(features, size=None)`.
+    """Create a downsampler by name, called as `down(features, size=None)`.
 
     Args:
         name: one of `list_downsamplers()`.
         channels: channels c of the features.
-        scale: input pixels per output pixel, along each axis, where no size is given.
-        options: of that downsampler.
+        scale: input pixels per output pixel, along each axis, unless a size is given.
+        options: keyword arguments of that downsampler.
 
     Raises:
         ValueError: if there is no such downsampler.
@@ -150,22 +151,22 @@ def create_downsampler(name: str, channels: int, scale: int = 2, **options) -> D
 
 
 def list_downsamplers() -> list[str]:
-    """The names that `create_downsampler` knows."""
+    """The names that `create_downsampler` accepts."""
     return list(DOWNSAMPLERS)
 
 
-def create_pair(down: str, up: str, channels: int, scale: int = 2, **options) -> nn.Module:
-    """A step down and the step up again, called as `pair(fine, body=None)`.
+def create_pair(down: str, up: str, channels: int, scale: int = 2, **options) -> Pair:
+    """Create a downsampler with its upsampler, called as `pair(fine, body=None)`.
 
-    "index_down" with "index" and "a2u_down" with "a2u" share one predictor, which sees the
-    fine features once. Any other two are put together as they are.
+    "index_down" with "index" and "a2u_down" with "a2u" share one predictor, which runs once on
+    the fine features. Any other two are combined as they are.
 
     Args:
         down: one of `list_downsamplers()`.
         up: one of `list_upsamplers()`.
         channels: channels c of the features.
         scale: between the two grids.
-        options: of the upsampler, or of a pair that shares its predictor.
+        options: keyword arguments of the upsampler, or of a pair that shares its predictor.
     """
     if up in PAIRS and down == f"{up}_down":
         return PAIRS[up](channels, scale, **options)

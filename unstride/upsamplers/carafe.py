@@ -1,9 +1,9 @@
-"""Content-aware reassembly of features: the weights of a window are predicted from what is in it.
+"""Content-aware reassembly of features: a window's weights are predicted from its content.
 
 Wang, Chen, Xu, Liu, Loy, Lin, "CARAFE: Content-Aware ReAssembly of FEatures", ICCV 2019,
 arXiv:1905.02188, sections 3.2 and 3.3; downsampling from "CARAFE++", TPAMI 2021,
 arXiv:2012.04733. Parameters have the names of mmcv's `CARAFEPack`, whose state dicts load.
-Beyond the border features are zero, as there: a constant map is darker near it.
+Beyond the border, features are zero, as in mmcv: a constant map gets darker near the border.
 """
 
 from typing import Literal
@@ -12,14 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.ops.softmax import softmax_over_taps
-from unstride.upsamplers.base import (
-    Downsampler,
-    Reassembly,
-)
-from unstride.upsamplers.resize import (
-    resize_nearest,
-    shuffle_to_size,
-)
+from unstride.upsamplers.base import Downsampler, Reassembly
+from unstride.upsamplers.resize import resize_nearest, shuffle_to_size
 
 Normaliser = Literal["softmax", "sigmoid", "sigmoid_normalised"]
 
@@ -33,7 +27,7 @@ class CarafeUpsample(Reassembly):
         kernel_size: side k of the window, in input pixels; odd.
         encoder_size: side of the convolution that predicts the weights; odd. The paper
             advises kernel_size - 2.
-        compressed_channels: from which the weights are predicted.
+        compressed_channels: channels that the weights are predicted from.
         groups: sets of weights, each for channels/groups neighbouring channels.
         dilation: of the convolution that predicts the weights.
         normaliser: "softmax"; "sigmoid_normalised", which is convex too; or "sigmoid", whose
@@ -64,15 +58,15 @@ class CarafeUpsample(Reassembly):
             padding=dilation * (encoder_size // 2),
             dilation=dilation,
         )
-        self.reach = max(kernel_size // 2, dilation * (encoder_size // 2))
+        self.halo_cells = max(kernel_size // 2, dilation * (encoder_size // 2))
         _init_weights(self)
 
-    def halo(self, grid, size, seen=None):
-        """The window, or what predicts its weights."""
-        return self.reach
+    def halo(self, grid, size, guide_size=None):
+        """The window, or the convolution that predicts its weights if that is larger."""
+        return self.halo_cells
 
     def predict_weights(self, features, guide, size):
-        """From the compressed features around each input pixel, for its output pixels."""
+        """From the compressed features around each input pixel, for its scale^2 output pixels."""
         del guide
         logits = self.content_encoder(self.channel_compressor(features))
         logits = shuffle_to_size(logits, self.scale, size)
@@ -88,7 +82,7 @@ class CarafeDownsample(Downsampler):
         scale: input pixels per output pixel, along each axis, unless a size is given.
         kernel_size: side k of the window, in input pixels.
         encoder_size: side of the convolution, of stride `scale`, that predicts the weights.
-        compressed_channels: from which the weights are predicted.
+        compressed_channels: channels that the weights are predicted from.
         groups: sets of weights, each for channels/groups neighbouring channels.
         normaliser: as for `CarafeUpsample`.
     """
@@ -119,7 +113,7 @@ class CarafeDownsample(Downsampler):
         _init_weights(self)
 
     def predict_weights(self, features, size):
-        """From the compressed features around each output pixel's place."""
+        """From the compressed features around each output pixel."""
         logits = resize_nearest(self.content_encoder(self.channel_compressor(features)), size)
         k = self.kernel_size
         return weights_from_logits(logits.unflatten(1, (self.groups, k, k)), self.normaliser)
@@ -128,7 +122,7 @@ class CarafeDownsample(Downsampler):
 def weights_from_logits(
     logits: Float[Tensor, "b g k k H W"], normaliser: str
 ) -> Float[Tensor, "b g k k H W"]:
-    """Positive weights; of sum one, unless the normaliser is a plain sigmoid."""
+    """Positive weights; they sum to one unless the normaliser is "sigmoid"."""
     if normaliser == "softmax":
         return softmax_over_taps(logits)
     if normaliser == "sigmoid_softmax":
@@ -145,7 +139,7 @@ def weights_from_logits(
 
 
 def _init_weights(module: CarafeUpsample | CarafeDownsample) -> None:
-    """As mmcv starts: almost uniform weights, so the operator begins as a box filter."""
+    """Initialise as mmcv does: almost uniform weights, so the operator starts as a box filter."""
     nn.init.xavier_uniform_(module.channel_compressor.weight)
     nn.init.normal_(module.content_encoder.weight, std=0.001)
     for conv in (module.channel_compressor, module.content_encoder):

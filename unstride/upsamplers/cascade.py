@@ -1,4 +1,4 @@
-"""Chains upsamplers: the published operators of scale 2 reach stride 16 in four stages."""
+"""Chains upsamplers: four published operators of scale 2 undo stride 16."""
 
 import math
 from collections.abc import Sequence
@@ -15,37 +15,38 @@ NAME = "cascade"  # in config.json
 
 
 class Cascade(Upsampler):
-    """One upsampler after another, each at its own scale; the last one meets the size.
+    """One upsampler after another, each at its own scale; the last one outputs the size.
 
     Args:
-        upsamplers: from the coarsest on; each takes the same guide, resized to its grid.
+        upsamplers: from the coarsest to the finest. Each gets the same guide, which it resizes
+            to its own grid.
     """
 
     def __init__(self, *upsamplers: Upsampler):
         super().__init__(upsamplers[0].channels, math.prod(up.scale for up in upsamplers))
         self.upsamplers = nn.ModuleList(upsamplers)
-        needed = {n for up in upsamplers if (n := up.guide_channels) is not None}
-        if len(needed) > 1:
-            raise ValueError(f"guide_channels must agree in a cascade, got {sorted(needed)}")
-        self.guide_channels = max(needed, default=None)
+        required = {n for up in upsamplers if (n := up.guide_channels) is not None}
+        if len(required) > 1:
+            raise ValueError(f"guide_channels must agree in a cascade, got {sorted(required)}")
+        self.guide_channels = max(required, default=None)
 
     def forward(self, features, guide=None, size=None):
-        """Each stage in turn, but no finer than `size` before the last."""
-        steps = self.steps(features.shape[2:], self.output_size(features, size))
-        for up, (_, reached) in zip(self.upsamplers, steps, strict=True):
-            features = up(features, guide, reached)
+        """Run the stages in turn; no stage before the last goes finer than `size`."""
+        grids = self.stage_grids(features.shape[2:], self.output_size(features, size))
+        for up, (_, stage_size) in zip(self.upsamplers, grids, strict=True):
+            features = up(features, guide, stage_size)
         return features
 
-    def halo(self, grid, size, seen=None):
-        """Of each stage, in cells of its own grid, beyond what the next stage needs."""
-        needed = 0
-        stages = zip(self.each, self.steps(grid, size), strict=True)
-        for up, (before, after) in reversed(list(stages)):
-            own = up.halo(before, after, seen)
-            if own is None or type(up).describe is not Upsampler.describe:
+    def halo(self, grid, size, guide_size=None):
+        """The halos of all stages, each converted to cells of the first grid."""
+        halo = 0
+        stages = zip(self.stages, self.stage_grids(grid, size), strict=True)
+        for stage, (stage_grid, stage_size) in reversed(list(stages)):
+            stage_halo = stage.halo(stage_grid, stage_size, guide_size)
+            if stage_halo is None or type(stage).encode_guide is not Upsampler.encode_guide:
                 return None
-            needed = own + cells_covering(needed, before, after)
-        return needed
+            halo = stage_halo + cells_covering(halo, stage_grid, stage_size)
+        return halo
 
     def to_config(self) -> dict[str, Any]:
         """The configuration of each stage."""
@@ -57,21 +58,21 @@ class Cascade(Upsampler):
     def from_config(
         cls, config: dict[str, Any], classes: Sequence[type], *, channels: int | None = None
     ) -> "Cascade":
-        """The cascade that `to_config` described; the arguments are those of `build`."""
+        """Build a cascade from what `to_config` returned; arguments as in `build`."""
         stages = config.get("stages") or ()
         return cls(*(build(stage, classes, channels=channels) for stage in stages))
 
     @property
-    def each(self) -> list[Upsampler]:
-        """The stages."""
+    def stages(self) -> list[Upsampler]:
+        """The upsamplers, from the coarsest to the finest."""
         return [up for up in self.upsamplers if isinstance(up, Upsampler)]
 
-    def steps(
+    def stage_grids(
         self, grid: Sequence[int], size: tuple[int, int]
     ) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-        """From which grid to which each stage goes."""
+        """The input grid and the output grid of each stage."""
         grids = [(grid[0], grid[1])]
-        for up in self.each[:-1]:
+        for up in self.stages[:-1]:
             h, w = (n * up.scale for n in grids[-1])
             grids.append((min(h, size[0]), min(w, size[1])))
         return list(pairwise([*grids, size]))

@@ -1,34 +1,30 @@
-"""The same learned kernel everywhere: the operators that others are compared with.
+"""Baselines: operators that apply the same learned kernel everywhere.
 
 The baselines of Wang et al., "CARAFE", ICCV 2019, arXiv:1905.02188, table 2, with its kernel
 sizes: resize and convolve (N.C., B.C.); transposed convolution (Deconv.); sub-pixel
-convolution (P.S.; Shi et al., CVPR 2016, arXiv:1609.05158). None of them takes a guide. At a
-size other than `scale` times the grid, the last two are resized bilinearly.
+convolution (P.S.; Shi et al., CVPR 2016, arXiv:1609.05158). None of them takes a guide. The
+last two resize bilinearly if the size is not `scale` times the grid.
 """
 
 from torch import nn
 from torch.nn.functional import interpolate, pixel_shuffle
 
 from unstride.upsamplers.base import Upsampler
-from unstride.upsamplers.resize import (
-    cells_covering,
-    resize_antialiased,
-    resize_halo,
-)
+from unstride.upsamplers.resize import cells_covering, resize_antialiased, resize_halo
 
 
 class _ResizeConvolution(Upsampler):
     mode: str
-    reach: int  # of the resizing, in cells
+    halo_cells: int  # halo of the resize, in cells
 
     def __init__(self, channels: int, scale: int = 2, *, kernel_size: int = 3):
         super().__init__(channels, scale)
         self.kernel_size = kernel_size
         self.conv = nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2)
 
-    def halo(self, grid, size, seen=None):
-        """The convolution's, on the fine grid, and the resizing's."""
-        return self.reach + cells_covering(self.kernel_size // 2, grid, size)
+    def halo(self, grid, size, guide_size=None):
+        """The halo of the resize plus that of the convolution, which runs on the fine grid."""
+        return self.halo_cells + cells_covering(self.kernel_size // 2, grid, size)
 
     def forward(self, features, guide=None, size=None):
         """Resize, then convolve on the fine grid; the guide is not used."""
@@ -45,7 +41,7 @@ class NearestConvolution(_ResizeConvolution):
         kernel_size: side k of the convolution, in output pixels.
     """
 
-    mode, reach = "nearest-exact", 0
+    mode, halo_cells = "nearest-exact", 0
 
 
 class BilinearConvolution(_ResizeConvolution):
@@ -57,7 +53,7 @@ class BilinearConvolution(_ResizeConvolution):
         kernel_size: side k of the convolution, in output pixels.
     """
 
-    mode, reach = "bilinear", 1
+    mode, halo_cells = "bilinear", 1
 
 
 class Deconvolution(Upsampler):
@@ -66,7 +62,7 @@ class Deconvolution(Upsampler):
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        kernel_size: side k, in output pixels; by default 2 scale - 1, so that neighbours meet.
+        kernel_size: side k, in output pixels. Default: 2 scale - 1, so that neighbours meet.
     """
 
     def __init__(self, channels: int, scale: int = 2, *, kernel_size: int | None = None):
@@ -78,11 +74,11 @@ class Deconvolution(Upsampler):
         self.conv = nn.ConvTranspose2d(
             channels, channels, k, scale, margin, output_padding=2 * margin + scale - k
         )
-        self.reach = max((k - 1 - margin) // scale, (margin - 1) // scale + 1)  # in cells
+        self.halo_cells = max((k - 1 - margin) // scale, (margin - 1) // scale + 1)
 
-    def halo(self, grid, size, seen=None):
-        """How far a pixel is spread, and the resizing's."""
-        return self.reach + _resize_halo_cells(grid, self.scale, size)
+    def halo(self, grid, size, guide_size=None):
+        """The halo of the transposed convolution plus that of the resize."""
+        return self.halo_cells + _resize_halo_cells(grid, self.scale, size)
 
     def forward(self, features, guide=None, size=None):
         """Spread each pixel over its output pixels; the guide is not used."""
@@ -91,7 +87,7 @@ class Deconvolution(Upsampler):
 
 
 class PixelShuffle(Upsampler):
-    """A convolution to scale^2 times the channels, laid out in space: not convex.
+    """A convolution to scale^2 times the channels, rearranged into pixels: not convex.
 
     Args:
         channels: channels c of the features.
@@ -104,8 +100,8 @@ class PixelShuffle(Upsampler):
         self.kernel_size = kernel_size
         self.conv = nn.Conv2d(channels, channels * scale**2, kernel_size, padding=kernel_size // 2)
 
-    def halo(self, grid, size, seen=None):
-        """The convolution's, and the resizing's."""
+    def halo(self, grid, size, guide_size=None):
+        """The halo of the convolution plus that of the resize."""
         return self.kernel_size // 2 + _resize_halo_cells(grid, self.scale, size)
 
     def forward(self, features, guide=None, size=None):

@@ -1,9 +1,9 @@
-"""An upsampler inside a network: made for the guide at hand there, and given it.
+"""Builds upsamplers inside networks and calls them with the guide that fits.
 
-Two guides can be at hand: features of the network on the finer grid, and the image. Whoever
-has a parameter `guide_channels` is made for the finer features, such as FADE, SAPA or
-JointBilateral; whoever is made for an image alone, such as NAF, AnyUp or featup_jbu, gets the
-image where there is one, and is never fed features in its stead.
+Two guides can be available in a network: its features on the finer grid, and the image. An
+upsampler with a parameter `guide_channels`, such as FADE, SAPA or JointBilateral, is built for
+the finer features. One that is made for images alone, such as NAF, AnyUp or featup_jbu, gets
+the image where there is one, and never features instead.
 """
 
 from collections.abc import Callable
@@ -21,53 +21,54 @@ UpsamplerFactory = Callable[..., Upsampler]
 def build_upsampler(
     factory: UpsamplerFactory, channels: int, scale: int = 2, *, guide_channels: int | None = None
 ) -> Upsampler:
-    """What the factory makes for this place.
+    """Call a factory for one place in a network.
 
     Args:
-        factory: called as `factory(channels, scale=scale)`, with `guide_channels=` too if it has
-            that parameter and it is not bound; `functools.partial(create_upsampler, "carafe")`
-            for instance, or a class of one's own.
+        factory: called as `factory(channels, scale=scale)`; with `guide_channels=` too, if it
+            has that parameter and does not bind it. For example
+            `functools.partial(create_upsampler, "carafe")`, or a class of your own.
         channels: channels c of the features.
         scale: output pixels per input pixel.
-        guide_channels: of the guide at hand; None if there is none.
+        guide_channels: channels of the available guide. Default: there is none.
 
     Raises:
         ValueError: if the upsampler does not fit.
     """
-    takes = "guide_channels" in signature(factory).parameters
-    if guide_channels is None or not takes or "guide_channels" in getattr(factory, "keywords", {}):
+    takes_guide = "guide_channels" in signature(factory).parameters
+    is_bound = "guide_channels" in getattr(factory, "keywords", {})
+    if guide_channels is None or not takes_guide or is_bound:
         return factory(channels, scale=scale)
     return factory(channels, scale=scale, guide_channels=guide_channels)
 
 
 def upsample_guided(
     features: Float[Tensor, "b c h w"],
-    up: nn.Module,
+    upsampler: nn.Module,
     size: tuple[int, int],
     *,
-    finer: Float[Tensor, "b d H W"] | None = None,
+    fine_features: Float[Tensor, "b d H W"] | None = None,
     image: Float[Tensor, "b 3 ih iw"] | None = None,
 ) -> Float[Tensor, "b c H W"]:
-    """The features at `size`, guided by whichever of the two has as many channels as `up` needs.
+    """Upsample features with the first guide that has as many channels as the upsampler needs.
 
     Args:
         features: on the coarse grid.
-        up: an `Upsampler`.
+        upsampler: an `Upsampler`.
         size: rows and columns of the result.
-        finer: features on a finer grid.
-        image: RGB in [0, 1], covering the same area.
+        fine_features: features on a finer grid, tried first as the guide.
+        image: RGB in [0, 1], covering the same area, tried next.
 
     Raises:
-        ValueError: if it needs a guide and neither has that many channels.
+        ValueError: if the upsampler needs a guide, and neither has that many channels.
     """
-    needed: Any = up.guide_channels
-    if needed is None:
-        return up(features, None, size)
-    for guide in (finer, image):
-        if guide is not None and guide.shape[1] == needed:
-            return up(features, guide, size)
-    at_hand = [str(guide.shape[1]) for guide in (finer, image) if guide is not None]
+    guide_channels: Any = upsampler.guide_channels
+    if guide_channels is None:
+        return upsampler(features, None, size)
+    for guide in (fine_features, image):
+        if guide is not None and guide.shape[1] == guide_channels:
+            return upsampler(features, guide, size)
+    available = [str(guide.shape[1]) for guide in (fine_features, image) if guide is not None]
     raise ValueError(
-        f"upsampler {type(up).__name__} needs a guide of {needed} channels, "
-        f"at hand: {' and '.join(at_hand) or 'none'}"
+        f"upsampler {type(upsampler).__name__} needs a guide of {guide_channels} channels, "
+        f"available: {' and '.join(available) or 'none'}"
     )

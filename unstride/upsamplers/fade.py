@@ -1,10 +1,10 @@
-"""Fusing the assets of decoder and encoder: both predict the weights, and a gate lets one through.
+"""FADE: decoder and encoder features predict the weights together, and a gate mixes the latter in.
 
 Lu, Liu, Fu, Cao, "FADE: Fusing the Assets of Decoder and Encoder for Task-Agnostic Upsampling",
-ECCV 2022, arXiv:2207.10392, section 4. Written from the paper. Its semi-shift convolution, which
-steps over the encoder's pixels and rests on the decoder's, is the sum of one convolution on
-each grid, the coarser repeated; so maps need not be square. The two share one kernel predictor:
-47,514 parameters at 256 channels, the published 47.5 k.
+ECCV 2022, arXiv:2207.10392, section 4. Written from the paper. Its semi-shift convolution moves
+over the encoder's pixels while it stays on the decoder's. That equals the sum of one convolution
+on each grid, with the coarser result repeated; so maps need not be square. The two share one
+kernel predictor: 47,514 parameters at 256 channels, the published 47.5 k.
 """
 
 import torch
@@ -13,28 +13,23 @@ from torch import nn
 from unstride.ops import reassemble
 from unstride.ops.softmax import softmax_over_taps
 from unstride.upsamplers.base import Upsampler
-from unstride.upsamplers.guide import (
-    check_guide,
-    resize_guide,
-)
-from unstride.upsamplers.resize import (
-    cells_covering,
-    resize_nearest,
-)
+from unstride.upsamplers.guide import check_guide, resize_guide
+from unstride.upsamplers.resize import cells_covering, resize_nearest
 
 
 class FADE(Upsampler):
     """A gate mixes the guide into a convex reassembly of the features, so it is not convex.
 
-    Without the gate it is: a softmax over each window; taps beyond the border count as zero.
+    Without the gate it is convex: a softmax over each window; taps beyond the border count as
+    zero.
 
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        guide_channels: of the encoder's features; by default as many as `channels`.
+        guide_channels: of the encoder's features. Default: `channels`.
         kernel_size: side k of the window, in input pixels; odd.
-        compressed_channels: from which the weights are predicted.
-        gated: whether the guide is mixed in; by default if it has as many channels.
+        compressed_channels: channels that the weights are predicted from.
+        gated: whether the guide is mixed in. Default: if it has as many channels as the features.
     """
 
     guide_channels: int
@@ -51,8 +46,8 @@ class FADE(Upsampler):
     ):
         super().__init__(channels, scale)
         self.guide_channels = channels if guide_channels is None else guide_channels
-        alike = self.guide_channels == channels
-        if gated and not alike:
+        can_gate = self.guide_channels == channels
+        if gated and not can_gate:
             raise ValueError(
                 f"guide_channels must be the {channels} channels of the features if gated, "
                 f"got {self.guide_channels}"
@@ -62,15 +57,15 @@ class FADE(Upsampler):
         self.compress = nn.Conv2d(channels, compressed_channels, 1)
         self.kernel = nn.Conv2d(compressed_channels, kernel_size**2, 3, padding=1, bias=False)
         self.bias = nn.Parameter(torch.zeros(kernel_size**2, 1, 1))
-        self.gate = nn.Conv2d(channels, 1, 1) if gated or (gated is None and alike) else None
+        self.gate = nn.Conv2d(channels, 1, 1) if gated or (gated is None and can_gate) else None
         nn.init.normal_(self.kernel.weight, std=0.001)
 
-    def halo(self, grid, size, seen=None):
+    def halo(self, grid, size, guide_size=None):
         """The window, or the convolution that predicts its weights on either grid."""
         return max(self.kernel_size // 2, 1, cells_covering(1, grid, size))
 
     def forward(self, features, guide=None, size=None):
-        """Reassemble, then let the guide through where the gate is open."""
+        """Reassemble, then mix the guide in by the gate."""
         size = self.output_size(features, size)
         guide = check_guide(guide, features, self.guide_channels, "fade")
         guide = resize_guide(guide, size)
@@ -81,7 +76,7 @@ class FADE(Upsampler):
         return gate * guide + (1 - gate) * fine
 
     def predict_weights(self, features, guide, size):
-        """A softmax over the window of what the fine and the coarse grid say."""
+        """A softmax over the window, of logits from the fine grid plus logits from the coarse."""
         from_guide = self.kernel(self.compress_guide(guide))
         from_features = self.kernel(self.compress(features))
         logits = from_guide + resize_nearest(from_features, size) + self.bias

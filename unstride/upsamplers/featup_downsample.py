@@ -1,9 +1,9 @@
 """FeatUp's two downsamplers: a learned blur, and attention by learned saliency.
 
-Fu et al., "FeatUp", ICLR 2024, arXiv:2403.10516, section 3.3 and figure 3. Unlike the released
-code both take maps of any size and shape, dropping out whole windows' saliency happens in
-training alone, and borders are treated: the blur repeats the outermost pixel, the attention
-leaves taps beyond the border out.
+Fu et al., "FeatUp", ICLR 2024, arXiv:2403.10516, section 3.3 and figure 3. Three things differ
+from the released code. Both take maps of any size and shape. Dropout of whole windows' saliency
+happens in training only. And borders are handled: the blur repeats the outermost pixel, the
+attention leaves out taps beyond the border.
 """
 
 import torch
@@ -11,21 +11,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
-from unstride.ops import correlate, fold_border, spread_border
-from unstride.ops.softmax import softmax_over_taps
+from unstride.ops import correlate, fold_border
+from unstride.ops.softmax import softmax_over_valid_taps
 from unstride.upsamplers.base import Downsampler
 
-DROPOUT = 0.2  # share of a pixel's channels, and of the windows
+DROPOUT = 0.2  # of a pixel's channels, and of the windows
 
 
 class Blur(Downsampler):
-    """Weights are convex: one learned kernel, positive and of sum one, for every channel.
+    """Weights are convex: one learned kernel for every channel, positive and of sum one.
 
     Args:
         channels: channels c of the features; the parameters do not depend on it.
         scale: input pixels per output pixel, along each axis, unless a size is given.
-        kernel_size: side k of the kernel, in input pixels; by default twice the scale. It
-            starts as a box.
+        kernel_size: side k of the kernel, in input pixels. It starts as a box. Default: twice
+            the scale.
     """
 
     def __init__(self, channels: int, scale: int = 2, *, kernel_size: int | None = None):
@@ -34,7 +34,7 @@ class Blur(Downsampler):
         self.kernel = nn.Parameter(torch.ones(k, k))
 
     def predict_weights(self, features, size):
-        """The kernel, with what lies beyond the border moved onto it."""
+        """The kernel, with weights beyond the border moved to the outermost pixels."""
         kernel = self.kernel.abs() / self.kernel.abs().sum()
         weights = kernel.to(features)[None, None, :, :, None, None]
         weights = weights.expand(len(features), 1, *kernel.shape, *size)
@@ -42,13 +42,13 @@ class Blur(Downsampler):
 
 
 class AttentionPool(Downsampler):
-    """Weights are convex: a softmax of each pixel's learned saliency, taps on the map alone.
+    """Weights are convex: a softmax of each pixel's learned saliency, over the taps on the map.
 
     Args:
         channels: channels c of the features.
         scale: input pixels per output pixel, along each axis, unless a size is given.
-        kernel_size: side k of the window, in input pixels; by default the scale.
-        blur: whether a Gaussian of one pixel smooths the features first, as released.
+        kernel_size: side k of the window, in input pixels. Default: the scale.
+        blur: whether the features are first smoothed by a Gaussian of one pixel, as released.
     """
 
     def __init__(
@@ -58,37 +58,35 @@ class AttentionPool(Downsampler):
         self.kernel_size = scale if kernel_size is None else kernel_size
         self.blur = blur
         self.saliency = nn.Sequential(nn.Dropout(DROPOUT), nn.Conv2d(channels, 1, 1))
-        side = self.kernel_size
-        self.gain = nn.Parameter(1 + 0.01 * torch.randn(side, side))
-        self.bias = nn.Parameter(0.01 * torch.randn(side, side))
+        k = self.kernel_size
+        self.gain = nn.Parameter(1 + 0.01 * torch.randn(k, k))
+        self.bias = nn.Parameter(0.01 * torch.randn(k, k))
 
     def forward(self, features, size=None):
         """Smooth, then pool."""
         return super().forward(gaussian_blur(features) if self.blur else features, size)
 
     def predict_weights(self, features, size):
-        """Of the smoothed features' saliency."""
-        return self.predict_from(self.saliency(features), size)
+        """From the saliency of the smoothed features."""
+        return self.predict_from_saliency(self.saliency(features), size)
 
-    def predict_from(
+    def predict_from_saliency(
         self, saliency: Float[Tensor, "b 1 H W"], size: tuple[int, int]
     ) -> Float[Tensor, "b 1 k k h w"]:
-        """gain * saliency + bias for each tap, then a softmax."""
+        """A softmax over the taps on the map, of gain * saliency + bias for each tap."""
         ones = saliency.new_ones(len(saliency), 1, *size)
         scores = correlate(ones, saliency, self.kernel_size)
         if self.training:
             scores = scores * (torch.rand_like(scores[:, :, :1, :1]) > DROPOUT)
         scores = scores * self.gain[:, :, None, None] + self.bias[:, :, None, None]
-        return softmax_over_taps(
-            spread_border(scores, (saliency.shape[2], saliency.shape[3]), "exclude")
-        )
+        return softmax_over_valid_taps(scores, (saliency.shape[2], saliency.shape[3]))
 
 
 def gaussian_blur(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """A Gaussian of standard deviation one pixel, five pixels wide; the border is repeated."""
+    """Smooth by a Gaussian of standard deviation 1 pixel, 5 pixels wide; repeats the border."""
     offset = torch.arange(-2.0, 3.0, device=maps.device, dtype=maps.dtype)
-    line = (-offset.square() / 2).exp()
-    line = line / line.sum()
+    kernel = (-offset.square() / 2).exp()
+    kernel = kernel / kernel.sum()
     flat = pad(maps.flatten(0, 1)[:, None], (2, 2, 2, 2), mode="replicate")
-    flat = conv2d(conv2d(flat, line.view(1, 1, 5, 1)), line.view(1, 1, 1, 5))
+    flat = conv2d(conv2d(flat, kernel.view(1, 1, 5, 1)), kernel.view(1, 1, 1, 5))
     return flat[:, 0].unflatten(0, maps.shape[:2])

@@ -1,8 +1,8 @@
-"""FeatUp's implicit network: features of one image as a function of place and colour.
+"""FeatUp's implicit network: features of one image as a function of position and colour.
 
 Fu et al., "FeatUp", ICLR 2024, arXiv:2403.10516, section 3.2, "Implicit", with the sizes of the
-released code. It is fitted to a single image, to the features that a backbone has of it. Unlike
-the code, colours are scaled by the image alone, not by the batch it comes in.
+released code. It is fitted to a single image, to the features that a backbone computes of it.
+Unlike in that code, colours are scaled by the image alone, not by its batch.
 """
 
 import torch
@@ -15,19 +15,19 @@ from unstride.upsamplers.guide import check_guide
 from unstride.upsamplers.layers import LayerNorm2d
 
 INPUT_CHANNELS = 5  # y, x, red, green, blue
-MIN_EXPONENT, MAX_EXPONENT = -2.0, 10.0  # exponents of the frequencies
-DROPOUT = 0.2  # of the channels, as released; the paper says 0.1
+MIN_EXPONENT, MAX_EXPONENT = -2.0, 10.0  # of the frequencies, exp(exponent)
+DROPOUT = 0.2  # of the channels, as released; 0.1 in the paper
 
 
 class FeatUpImplicit(Upsampler):
-    """Not convex: a network of place and colour; it does not look at the features.
+    """Not convex: a network of position and colour, which ignores the features.
 
     Args:
         channels: of the result.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        frequencies: of the sines and cosines of each input.
-        highest: exponent of the highest of them; the lowest is exp(-2).
-        dropout: share of the channels left out in training.
+        frequencies: number of frequencies of the sines and cosines of each input.
+        highest: exponent of the highest frequency, exp(highest); the lowest is exp(-2).
+        dropout: share of the channels dropped in training.
     """
 
     guide_channels = 3
@@ -43,30 +43,34 @@ class FeatUpImplicit(Upsampler):
     ):
         super().__init__(channels, scale)
         self.fourier = FourierFeatures(frequencies, highest)
-        seen = 2 * INPUT_CHANNELS * frequencies + 3
+        in_channels = 2 * INPUT_CHANNELS * frequencies + 3
         self.network = nn.Sequential(
-            LayerNorm2d(seen), nn.Dropout2d(dropout), nn.Conv2d(seen, channels, 1), nn.ReLU(),
-            nn.Dropout2d(dropout), LayerNorm2d(channels), nn.Conv2d(channels, channels, 1),
-            nn.ReLU(), nn.Conv2d(channels, channels, 1),
+            LayerNorm2d(in_channels), nn.Dropout2d(dropout), nn.Conv2d(in_channels, channels, 1),
+            nn.ReLU(), nn.Dropout2d(dropout), LayerNorm2d(channels),
+            nn.Conv2d(channels, channels, 1), nn.ReLU(), nn.Conv2d(channels, channels, 1),
         )  # fmt: skip
 
     def forward(self, features, guide=None, size=None):
-        """The network at the centres of the output's pixels."""
+        """Query the network at the centres of the output pixels."""
         size = self.output_size(features, size)
         guide = check_guide(guide, features, 3, "featup_implicit")
-        return self.at(coordinates_and_colours(guide, size))
+        return self.query(coordinates_and_colours(guide, size))
 
-    def at(self, inputs: Float[Tensor, "b 5 h w"]) -> Float[Tensor, "b c h w"]:
-        """The network, for each pixel alone, of what `coordinates_and_colours` says of it."""
+    def query(self, inputs: Float[Tensor, "b 5 h w"]) -> Float[Tensor, "b c h w"]:
+        """Run the network on every pixel by itself.
+
+        Args:
+            inputs: as returned by `coordinates_and_colours`.
+        """
         return self.network(self.fourier(inputs))
 
 
 class FourierFeatures(nn.Module):
-    """Sines and cosines of each input, at growing frequencies and with learned phases.
+    """Sines and cosines of each input, at increasing frequencies and with learned phases.
 
     Args:
-        frequencies: how many.
-        highest: exponent of the highest; the lowest is exp(-2).
+        frequencies: number of frequencies.
+        highest: exponent of the highest frequency, exp(highest); the lowest is exp(-2).
     """
 
     def __init__(self, frequencies: int, highest: float = MAX_EXPONENT):
@@ -75,28 +79,26 @@ class FourierFeatures(nn.Module):
         self.phases = nn.Parameter(torch.randn(2, INPUT_CHANNELS, frequencies))
 
     def forward(self, inputs: Float[Tensor, "b 5 h w"]) -> Float[Tensor, "b d h w"]:
-        """All sines, frequency after frequency, all cosines, and the colours as they are."""
+        """All sines, frequency by frequency, then all cosines, then the colours as they are."""
         n = self.phases.shape[2]
-        frequencies = (
-            torch.linspace(MIN_EXPONENT, self.highest, n, device=inputs.device).exp().to(inputs)
-        )
-        turns = inputs[:, None] * frequencies[:, None, None, None]
+        exponents = torch.linspace(MIN_EXPONENT, self.highest, n, device=inputs.device)
+        angles = inputs[:, None] * exponents.exp().to(inputs)[:, None, None, None]
         # The released layout: phases are stored input by input and read frequency by frequency.
-        sine, cosine = self.phases.reshape(2, n, INPUT_CHANNELS, 1, 1)
-        return torch.cat(
-            [
-                (turns + sine).sin().flatten(1, 2),
-                (turns + cosine).cos().flatten(1, 2),
-                inputs[:, 2:],
-            ],
-            1,
-        )
+        sine_phases, cosine_phases = self.phases.reshape(2, n, INPUT_CHANNELS, 1, 1)
+        sines = (angles + sine_phases).sin().flatten(1, 2)
+        cosines = (angles + cosine_phases).cos().flatten(1, 2)
+        return torch.cat([sines, cosines, inputs[:, 2:]], 1)
 
 
 def coordinates_and_colours(
     guide: Float[Tensor, "b 3 gh gw"], size: tuple[int, int]
 ) -> Float[Tensor, "b 5 h w"]:
-    """What the network looks at: y, x, red, green and blue at the centres of `size` pixels."""
+    """The network's inputs: y, x, red, green and blue at the centres of the output pixels.
+
+    Args:
+        guide: RGB in [0, 1].
+        size: rows and columns of the output.
+    """
     colours, grid = min_max_scale(guide), (guide.shape[2], guide.shape[3])
     if size != grid:
         colours = interpolate(colours, size, mode="bilinear", antialias=True)
@@ -107,12 +109,19 @@ def coordinates_and_colours(
 
 
 def min_max_scale(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """Each channel of each image from -1/2 at its least value to 1/2 at its greatest."""
+    """Scale each channel of each image to run from -1/2 at its minimum to 1/2 at its maximum."""
     low, high = image.amin((2, 3), keepdim=True), image.amax((2, 3), keepdim=True)
     return (image - low) / (high - low).clamp(min=1e-4) - 0.5
 
 
-def normalised_coordinates(pixels: int, samples: int, like: Tensor) -> Float[Tensor, " n"]:
-    """Centres of samples where -1 and 1 are the centres of the first and the last pixel."""
-    at = (torch.arange(samples, device=like.device) + 0.5) * (pixels / samples) - 0.5
-    return (at * (2 / max(pixels - 1, 1)) - 1).to(like.dtype)
+def normalised_coordinates(num_pixels: int, num_samples: int, like: Tensor) -> Float[Tensor, " n"]:
+    """Coordinates of samples along an axis; -1 and 1 are the centres of the outermost pixels.
+
+    Args:
+        num_pixels: pixels of the image along the axis.
+        num_samples: samples, which cover the image evenly.
+        like: for device and dtype.
+    """
+    samples = torch.arange(num_samples, device=like.device)
+    positions = (samples + 0.5) * (num_pixels / num_samples) - 0.5
+    return (positions * (2 / max(num_pixels - 1, 1)) - 1).to(like.dtype)

@@ -1,4 +1,4 @@
-"""featup_jbu, by its variants and with the weights that come with this package."""
+"""Creates featup_jbu in its variants, with the weights that come with this package."""
 
 from collections.abc import Callable
 from importlib.resources import files
@@ -10,7 +10,7 @@ from unstride.upsamplers.bilateral_stack import BilateralStack
 from unstride.upsamplers.featup import FeatUpStack
 
 VARIANTS: dict[str, Callable[..., Upsampler]] = {"default": BilateralStack, "paper": FeatUpStack}
-PRETRAINED_SCALES = {  # the paper's variant, by what it was trained behind, and its scale
+PRETRAINED_SCALES = {  # weights of the paper's variant, by training backbone and stride: scale
     "tf_efficientnet_lite0_stride32": 8,
     "tf_efficientnet_lite0_stride16": 4,
     "tf_efficientnet_lite2_stride32": 8,
@@ -30,38 +30,48 @@ def featup_jbu(
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        variant: "paper" for the published stack, "default" for the form of it that measured
+        variant: "paper" for the published stack, or "default" for the form of it that measured
             best here (docs/featup.md).
-        pretrained: with the weights that come with this package, which apply to features of
-            any number of channels. Of the paper's variant there are several, by the backbone
-            and stride whose features they were trained on: "tf_efficientnet_lite0_stride32",
-            which is meant by True, "tf_efficientnet_lite0_stride16",
-            "tf_efficientnet_lite2_stride32".
-        options: of the variant's class.
+        pretrained: whether to load the weights that come with this package, which work for
+            features of any number of channels. The paper's variant has several, named by the
+            backbone and stride whose features they were trained on:
+            "tf_efficientnet_lite0_stride32", which True stands for,
+            "tf_efficientnet_lite0_stride16", "tf_efficientnet_lite2_stride32".
+        options: keyword arguments of the variant's class.
 
     Raises:
-        ValueError: if there is no such variant, or no such weights, or they are of another shape.
+        ValueError: if there is no such variant, or no such weights, or if the weights do not fit
+            the options.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
     if not pretrained:
         return VARIANTS[variant](channels, scale, **options)
-    name = variant
+    weights = _weights_name(variant, pretrained)
     if variant == "paper":
-        trained = next(iter(PRETRAINED_SCALES)) if pretrained is True else pretrained
-        if trained not in PRETRAINED_SCALES:
-            raise ValueError(
-                f"pretrained must be one of {', '.join(PRETRAINED_SCALES)}, got {trained!r}"
-            )
-        name, scale = f"paper_{trained}", PRETRAINED_SCALES[trained]
-        options = {"mix": False} | options
-    elif pretrained is not True:
-        raise ValueError(f"pretrained must be true or false for {variant}, got {pretrained!r}")
+        scale, options = PRETRAINED_SCALES[weights], {"mix": False} | options
+        weights = f"paper_{weights}"
     upsampler = VARIANTS[variant](channels, scale, **options)
-    file = files("unstride") / "weights" / f"featup_jbu_{name}.safetensors"
+    file = files("unstride") / "weights" / f"featup_jbu_{weights}.safetensors"
     try:
         upsampler.load_state_dict(load(file.read_bytes()))
     except RuntimeError:
-        given = ", ".join(f"{name}={value}" for name, value in options.items())
-        raise ValueError(f"pretrained must be False with {given}: other weights") from None
+        shown = ", ".join(f"{name}={value}" for name, value in options.items())
+        raise ValueError(
+            f"pretrained must be False with {shown}: the packaged weights do not fit"
+        ) from None
     return upsampler
+
+
+def _weights_name(variant: str, pretrained: bool | str) -> str:
+    """Which of the packaged weights of a variant are meant."""
+    if variant != "paper":
+        if pretrained is not True:
+            raise ValueError(f"pretrained must be true or false for {variant}, got {pretrained!r}")
+        return variant
+    weights = next(iter(PRETRAINED_SCALES)) if pretrained is True else str(pretrained)
+    if weights not in PRETRAINED_SCALES:
+        raise ValueError(
+            f"pretrained must be one of {', '.join(PRETRAINED_SCALES)}, got {pretrained!r}"
+        )
+    return weights

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Turns words of the command line, such as "carafe:kernel_size=3", into upsamplers."""
 
 from functools import partial
 from inspect import Parameter, signature
@@ -7,7 +7,7 @@ from typing import Any
 
 from unstride.saving.configuration import describe
 from unstride.saving.folder import load_weights
-from unstride.upsamplers import Upsampler
+from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.by_name import UPSAMPLERS, create_upsampler
 from unstride.upsamplers.factory import UpsamplerFactory
 
@@ -15,22 +15,25 @@ from unstride.upsamplers.factory import UpsamplerFactory
 def image_guided_upsampler(
     name: str, options: dict[str, Any], channels: int, stride: int, weights: Path | None = None
 ) -> Upsampler:
-    """An upsampler for images as its guides.
+    """Create an upsampler that takes images as guides, with weights if they are given.
 
     Args:
         name: one of `unstride list`.
-        options: of `create_upsampler`.
+        options: keyword arguments of `create_upsampler`.
         channels: of the features.
-        stride: of the features, which it undoes.
-        weights: a safetensors file, or a folder that `save_pretrained` wrote, which says all.
+        stride: of the features, in pixels of the image; it becomes the scale.
+        weights: a safetensors file, or a folder written by `save_pretrained`, which also holds
+            the options. Default: no weights to load.
 
     Raises:
-        ValueError: if there is no such upsampler or option, if the weights are of another, or
-            if it cannot take an image.
+        ValueError: if there is no such upsampler or option, if the weights are of another
+            upsampler, or if it cannot take an image.
     """
     if weights is not None and weights.is_dir():
         if options:
-            raise ValueError(f"weights={weights} is a folder, which says all: {name} takes no more")
+            raise ValueError(
+                f"weights={weights} is a folder, which holds all options: {name} takes none"
+            )
         return load_saved_upsampler(weights, name, channels)
     try:
         up = create_upsampler(name, channels, stride, **({"guide_channels": 3} | options))
@@ -42,41 +45,44 @@ def image_guided_upsampler(
 
 
 def load_saved_upsampler(folder: Path, name: str, channels: int) -> Upsampler:
-    """The upsampler in a folder that `save_pretrained` wrote, for images as its guides.
+    """Load an upsampler that takes images as guides from a folder written by `save_pretrained`.
 
     Raises:
-        ValueError: if it is another than `name`, or takes another guide, or cannot be read.
+        ValueError: if the folder holds another upsampler than `name`, or one that takes another
+            guide, or if it cannot be read.
     """
     up = Upsampler.from_pretrained(folder, channels=channels)
-    held = {describe(stage)["upsampler"] for stage in getattr(up, "upsamplers", [up])}
-    if held != {name}:
-        raise ValueError(f"upsampler must be what {folder} holds, {'+'.join(held)}, got {name}")
+    saved_names = {describe(stage)["upsampler"] for stage in getattr(up, "upsamplers", [up])}
+    if saved_names != {name}:
+        saved = "+".join(saved_names)
+        raise ValueError(f"upsampler must be {saved}, which {folder} holds, got {name}")
     return _check_image_guided(up, name)
 
 
 def _check_image_guided(up: Upsampler, name: str) -> Upsampler:
     if up.guide_channels not in (None, 3):
         raise ValueError(
-            f"{name} takes no image as its guide, but one with {up.guide_channels} channels"
+            f"{name} cannot take an image as its guide: "
+            f"guide_channels must be 3, got {up.guide_channels}"
         )
     return up
 
 
 def has_packaged_weights(name: str, options: dict[str, Any]) -> bool:
-    """Whether this package has weights for it, which the options do not decline."""
+    """Whether an upsampler with these options loads weights that come with this package."""
     pretrained = signature(UPSAMPLERS[name]).parameters.get("pretrained")
     return pretrained is not None and bool(options.get("pretrained", pretrained.default))
 
 
 def parse_upsampler(text: str) -> tuple[str, dict[str, Any]]:
-    """ "featup_jbu:variant=paper,mix=false" is a name and its options.
+    """Parse a name with options, such as "featup_jbu:variant=paper,mix=false".
 
     Raises:
         ValueError: if an option is not NAME=VALUE.
     """
-    name, _, given = text.partition(":")
+    name, _, options_text = text.partition(":")
     options = {}
-    for part in given.split(",") if given else []:
+    for part in options_text.split(",") if options_text else []:
         key, equals, value = part.partition("=")
         if not (key and equals and value):
             raise ValueError(f"options of an upsampler must be NAME=VALUE, got {part!r}")
@@ -87,24 +93,25 @@ def parse_upsampler(text: str) -> tuple[str, dict[str, Any]]:
 def _parse_value(text: str) -> Any:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    for kind in (int, float):
+    for number in (int, float):
         try:
-            return kind(text)
+            return number(text)
         except ValueError:
             continue
     return text
 
 
 def upsampler_factory(word: str) -> UpsamplerFactory:
-    """What makes the upsampler that a word names, options after a colon.
+    """The factory of the upsampler that a word names, such as "carafe:kernel_size=3".
 
     Raises:
-        ValueError: if it has no such option.
+        ValueError: if the upsampler has no such option.
     """
     name, options = parse_upsampler(word)
     if name in UPSAMPLERS:
-        known = signature(UPSAMPLERS[name]).parameters
-        unknown = options.keys() - known.keys() - {"stages"}
-        if unknown and not any(p.kind is Parameter.VAR_KEYWORD for p in known.values()):
+        parameters = signature(UPSAMPLERS[name]).parameters
+        unknown = options.keys() - parameters.keys() - {"stages"}
+        takes_any = any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values())
+        if unknown and not takes_any:
             raise ValueError(f"upsampler {word!r}: no option {', '.join(sorted(unknown))}")
     return partial(create_upsampler, name, **options)

@@ -1,24 +1,36 @@
-"""TODO."""
+"""Checks the guide of an upsampler and resizes it to the grid where it is needed."""
 
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 
-def check_guide(guide: Tensor | None, features: Tensor, channels: int, who: str) -> Tensor:
-    """The guide, or a sentence that says what is missing."""
+def check_guide(
+    guide: Tensor | None, features: Tensor, channels: int, upsampler_name: str
+) -> Tensor:
+    """Check that a guide fits the features, and return it in their dtype.
+
+    Args:
+        guide: as given to `forward`.
+        features: as given to `forward`.
+        channels: that the guide must have.
+        upsampler_name: for the error messages.
+
+    Raises:
+        ValueError: if the guide is missing, or has another shape.
+    """
     if guide is None:
-        raise ValueError(f"guide must be given: {who} takes its weights from a guide")
+        raise ValueError(f"guide must be given: {upsampler_name} takes its weights from a guide")
     if guide.ndim != 4 or guide.shape[1] != channels or guide.shape[0] != features.shape[0]:
         raise ValueError(
-            f"guide must be ({features.shape[0]}, {channels}, height, width) for {who}, "
-            f"got {tuple(guide.shape)}"
+            f"guide must be ({features.shape[0]}, {channels}, height, width) for "
+            f"{upsampler_name}, got {tuple(guide.shape)}"
         )
     return guide.to(features.dtype)
 
 
 def resize_guide(guide: Float[Tensor, "b d h w"], size: tuple[int, int]) -> Tensor:
-    """The guide, or a description of its pixels, at another resolution: averaged, or bilinear."""
+    """Resize a guide, or features of it: by averages if it shrinks, else bilinearly."""
     if tuple(guide.shape[2:]) == size:
         return guide
     if guide.shape[2] >= size[0] and guide.shape[3] >= size[1]:

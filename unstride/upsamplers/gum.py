@@ -1,10 +1,10 @@
-"""The guided upsampling module: a table of offsets, predicted coarsely, moves each sample.
+"""The guided upsampling module: a coarsely predicted table of offsets moves each sample.
 
 Mazzini, "Guided Upsampling Network for Real-Time Semantic Segmentation", BMVC 2018,
 arXiv:1807.07466, section 3.2 and "Fast GUM": the table is predicted on the coarse grid and
-enlarged bilinearly. The layers that predict it are ours (one convolution, which starts at
-zero); the 132 k parameters that the CARAFE paper lists for its GUM at 256 channels are of a
-layout that is not published.
+upsampled bilinearly. The layers that predict it are ours: one convolution, initialised with
+zeros. The CARAFE paper lists 132 k parameters for its GUM at 256 channels, but their layout is
+not published.
 """
 
 from jaxtyping import Float
@@ -32,12 +32,12 @@ class GuidedUpsamplingModule(Upsampler):
         nn.init.zeros_(self.table.bias)
 
     def forward(self, features, guide=None, size=None):
-        """Sample at the output pixels' centres, moved by the table."""
+        """Sample at the output pixels' centres plus the offsets of the table."""
         del guide
         size = self.output_size(features, size)
         return sample_at_offsets(features, self.predict_offsets(features, size)[:, None])
 
     def predict_offsets(self, features, size) -> Float[Tensor, "b 2 H W"]:
-        """How far to look aside, (x, y), in input pixels."""
+        """Offsets (x, y) of the sampling positions, in input pixels."""
         table: Tensor = self.table(features)
         return interpolate(table, size, mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""The fixed kernels that every framework has, under the common call. No guide, no parameters."""
+"""Nearest, bilinear and bicubic interpolation as upsamplers, without guide or parameters."""
 
 from torch.nn.functional import interpolate
 
@@ -7,11 +7,11 @@ from unstride.upsamplers.base import Upsampler
 
 class _Interpolation(Upsampler):
     mode: str
-    reach: int  # in cells
+    halo_cells: int
 
-    def halo(self, grid, size, seen=None):
-        """The taps beside a pixel's own."""
-        return self.reach
+    def halo(self, grid, size, guide_size=None):
+        """The taps to either side of a pixel's own cell."""
+        return self.halo_cells
 
     def forward(self, features, guide=None, size=None):
         """Resize; the guide is not used."""
@@ -22,16 +22,16 @@ class _Interpolation(Upsampler):
 class Nearest(_Interpolation):
     """Repeat the pixel that holds the output pixel's centre: one weight of one, convex."""
 
-    mode, reach = "nearest-exact", 0
+    mode, halo_cells = "nearest-exact", 0
 
 
 class Bilinear(_Interpolation):
     """Linear in each axis between the four nearest pixels; weights are convex."""
 
-    mode, reach = "bilinear", 1
+    mode, halo_cells = "bilinear", 1
 
 
 class Bicubic(_Interpolation):
     """Cubic convolution (a = -0.75); weights sum to one but are not convex: it overshoots."""
 
-    mode, reach = "bicubic", 2
+    mode, halo_cells = "bicubic", 2

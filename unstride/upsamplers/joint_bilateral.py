@@ -1,22 +1,19 @@
-"""Joint bilateral upsampling: near in space and alike in the image.
+"""Joint bilateral upsampling: weights from distances in space and in the guide's colours.
 
 Kopf, Cohen, Lischinski, Uyttendaele, "Joint Bilateral Upsampling", SIGGRAPH 2007, equation 3.
-A coarse pixel's colour is the mean of the image under it. Taps beyond the border are left out
-and the weights normalised over the rest, as in the paper.
+A coarse pixel's colour is the mean of the image over it. Taps beyond the border are left out,
+and the weights are normalised over the rest, as in the paper.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unstride.ops import correlate, spread_border
-from unstride.ops.softmax import softmax_over_taps
+from unstride.ops import correlate
+from unstride.ops.softmax import softmax_over_valid_taps
 from unstride.ops.window import window_start
 from unstride.upsamplers.base import Reassembly
-from unstride.upsamplers.guide import (
-    check_guide,
-    resize_guide,
-)
+from unstride.upsamplers.guide import check_guide, resize_guide
 
 
 class JointBilateral(Reassembly):
@@ -25,10 +22,10 @@ class JointBilateral(Reassembly):
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        guide_channels: of the guide, an image for instance.
+        guide_channels: of the guide, for example an image.
         kernel_size: side k of the window, in input pixels.
         sigma_space: width of the spatial Gaussian, in input pixels.
-        sigma_range: width of the colour Gaussian, where colours are in [0, 1].
+        sigma_range: width of the colour Gaussian, for colours in [0, 1].
     """
 
     guide_channels: int
@@ -47,25 +44,25 @@ class JointBilateral(Reassembly):
         self.guide_channels, self.kernel_size = guide_channels, kernel_size
         self.sigma_space, self.sigma_range = sigma_space, sigma_range
 
-    def halo(self, grid, size, seen=None):
+    def halo(self, grid, size, guide_size=None):
         """The window."""
         return self.kernel_size // 2
 
     def predict_weights(self, features, guide, size):
-        """A softmax over the taps on the map of the two squared distances."""
+        """A softmax, over the taps on the map, of minus the two squared distances."""
         guide = check_guide(guide, features, self.guide_channels, "joint_bilateral")
         grid = features.shape[2], features.shape[3]
         fine, coarse = resize_guide(guide, size), resize_guide(guide, grid)
         logits = colour_logits(fine, coarse, self.kernel_size) / self.sigma_range**2
         logits = logits + spatial_logits(grid, size, self.kernel_size, logits) / self.sigma_space**2
-        return softmax_over_taps(spread_border(logits, grid, "exclude"))
+        return softmax_over_valid_taps(logits, grid)
 
 
 def colour_logits(
     fine: Float[Tensor, "b d H W"], coarse: Float[Tensor, "b d h w"], kernel_size: int
 ) -> Float[Tensor, "b 1 k k H W"]:
-    """-|fine - coarse|^2 / 2 for each tap, up to a constant of each output pixel."""
-    centre = coarse.mean((2, 3), keepdim=True)  # small numbers cancel less
+    """-|fine - coarse|^2 / 2 for each tap, up to a constant per output pixel."""
+    centre = coarse.mean((2, 3), keepdim=True)  # small numbers lose fewer digits
     fine, coarse = fine - centre, coarse - centre
     energy = coarse.square().sum(1, keepdim=True) / 2
     queries = torch.cat([fine, -torch.ones_like(fine[:, :1])], 1)
@@ -80,9 +77,10 @@ def spatial_logits(
     for n_in, n_out in zip(grid, size, strict=True):
         taps = torch.arange(kernel_size, device=like.device)[:, None]
         taps = taps + window_start(n_in, n_out, kernel_size, like.device)
-        here = 2 * torch.arange(n_out, device=like.device) + 1
-        # In whole numbers until the two are subtracted: alike wherever on the map.
-        apart = ((2 * taps + 1) * n_out - here * n_in).to(like.dtype) / (2 * n_out)
-        squares.append(apart.square() / 2)
+        twice_centres = 2 * torch.arange(n_out, device=like.device) + 1
+        # Subtracted in integers, so that rounding is the same everywhere on the map.
+        scaled_distances = (2 * taps + 1) * n_out - twice_centres * n_in
+        distances = scaled_distances.to(like.dtype) / (2 * n_out)
+        squares.append(distances.square() / 2)
     rows, columns = squares
     return -(rows[:, None, :, None] + columns[None, :, None, :])[None, None]

@@ -1,4 +1,4 @@
-"""What NAF and AnyUp are both made of: an encoder, rotary positions, attention within bounds."""
+"""Layers that several operators share: blocks, convolutions, rotary positions, layer norm."""
 
 import torch
 from jaxtyping import Float
@@ -8,13 +8,13 @@ NORM_GROUPS = 8
 
 
 class PreActBlock(nn.Module):
-    """Norm, SiLU and convolution, twice; with `residual`, its input is added.
+    """Norm, SiLU and convolution, twice.
 
     Args:
-        channels: in and out.
+        channels: of the input and of the output.
         kernel_size: side of both convolutions.
-        bias: of the convolutions.
-        residual: if the result is a correction of the input.
+        bias: whether the convolutions have a bias.
+        residual: whether the input is added to the result.
     """
 
     def __init__(self, channels: int, kernel_size: int, *, bias: bool, residual: bool):
@@ -28,34 +28,36 @@ class PreActBlock(nn.Module):
         )  # fmt: skip
 
     def forward(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Another map on the same grid."""
+        """Run the block; the grid stays the same."""
         return maps + self.block(maps) if self.residual else self.block(maps)
 
 
-def reflect_padded_conv(inputs: int, outputs: int, kernel_size: int, *, bias: bool) -> nn.Conv2d:
-    """A convolution that keeps the grid; beyond the border it sees the mirrored map."""
-    if kernel_size == 1:
-        return nn.Conv2d(inputs, outputs, 1, bias=bias)  # reflecting nothing would copy the map
-    margin = kernel_size // 2
+def reflect_padded_conv(
+    in_channels: int, out_channels: int, kernel_size: int, *, bias: bool
+) -> nn.Conv2d:
+    """A convolution that keeps the grid, with reflect padding."""
+    if kernel_size == 1:  # without padding: reflecting nothing would copy the map
+        return nn.Conv2d(in_channels, out_channels, 1, bias=bias)
+    padding = kernel_size // 2
     return nn.Conv2d(
-        inputs, outputs, kernel_size, padding=margin, padding_mode="reflect", bias=bias
+        in_channels, out_channels, kernel_size, padding=padding, padding_mode="reflect", bias=bias
     )
 
 
 def apply_rope(
     maps: Float[Tensor, "b d h w"], angles: Float[Tensor, "d h w"]
 ) -> Float[Tensor, "b d h w"]:
-    """Rotary positions: channel i and its partner i + d/2 turn by angles that the place sets.
+    """Rotary position embedding: rotates channel i and channel i + d/2 by angles of the position.
 
-    Where the two angles of a pair agree, it is a rotation and norms are kept.
+    Where the two angles of a pair agree, this is a rotation, and norms are kept.
     """
     first, second = maps.chunk(2, 1)
     return maps * angles.cos() + torch.cat([-second, first], 1) * angles.sin()
 
 
 class LayerNorm2d(nn.LayerNorm):
-    """Layer normalisation over the channels of each pixel: mean 0, variance 1, then affine."""
+    """Layer norm over the channels of each pixel: mean 0, variance 1, then affine."""
 
     def forward(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Every pixel alone."""
+        """Normalise every pixel by itself."""
         return super().forward(maps.movedim(1, -1)).movedim(-1, 1)

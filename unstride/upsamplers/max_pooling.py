@@ -1,4 +1,4 @@
-"""TODO."""
+"""Max pooling and unpooling, as rules for weights."""
 
 import torch
 from jaxtyping import Float
@@ -12,10 +12,10 @@ from unstride.upsamplers.resize import resize_nearest
 
 
 class MaxPool(Downsampler):
-    """Weights are convex: all of it goes to the largest value of each window and channel."""
+    """Weights are convex: all weight goes to the largest value of each window and channel."""
 
     def predict_weights(self, features, size):
-        """One where the maximum lies, the first of equals."""
+        """One at the maximum, the first if there are several; zero elsewhere."""
         s, margin = self.scale, self.scale // 2
         rows, columns = (
             window_start(n_in, n_out, s, features.device)
@@ -23,8 +23,8 @@ class MaxPool(Downsampler):
             + margin
             for n_in, n_out in zip(features.shape[2:], size, strict=True)
         )
-        source = pad(features.detach(), (margin,) * 4, value=-torch.inf)
-        windows = source[:, :, rows[:, None, :, None], columns[None, :, None, :]].flatten(2, 3)
+        padded = pad(features.detach(), (margin,) * 4, value=-torch.inf)
+        windows = padded[:, :, rows[:, None, :, None], columns[None, :, None, :]].flatten(2, 3)
         first = windows.argmax(2, keepdim=True)
         return torch.zeros_like(windows).scatter(2, first, 1.0).unflatten(2, (s, s))
 
@@ -35,7 +35,7 @@ class MaxUnpool(Reassembly):
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        guide_channels: of the features that were pooled: as many as `channels`.
+        guide_channels: of the features that were pooled; must be `channels`.
     """
 
     def __init__(self, channels: int, scale: int = 2, *, guide_channels: int | None = None):
@@ -47,12 +47,12 @@ class MaxUnpool(Reassembly):
                 f"got {guide_channels}"
             )
 
-    def halo(self, grid, size, seen=None):
-        """No cell knows of another."""
+    def halo(self, grid, size, guide_size=None):
+        """Zero, since cells do not depend on each other."""
         return 0
 
     def predict_weights(self, features, guide, size):
-        """One where the maximum of the guide's cell lies."""
+        """One at the maximum of each cell of the guide, zero elsewhere."""
         guide = check_guide(guide, features, self.channels, "max_unpool")
         h, w = features.shape[2:]
         guide = resize_guide(guide, (h * self.scale, w * self.scale))
@@ -60,7 +60,7 @@ class MaxUnpool(Reassembly):
 
 
 def argmax_mask(fine: Float[Tensor, "b c H W"], scale: int) -> Float[Tensor, "b c H W"]:
-    """One at the largest value of each cell, the first of equals; zero elsewhere."""
+    """One at the maximum of each cell, the first if there are several; zero elsewhere."""
     h, w = fine.shape[2:]
     whole = -(-h // scale) * scale, -(-w // scale) * scale
     _, places = max_pool2d(fine, scale, ceil_mode=True, return_indices=True)

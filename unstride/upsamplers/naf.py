@@ -1,15 +1,15 @@
-"""NAF: which cells to mix is read off the image alone, so one model serves every backbone.
+"""NAF: predicts from the image alone which cells to mix, so one model serves every backbone.
 
 Chambon, Couairon, Zablocki, Boulch, Thome, Cord, "NAF: Zero-Shot Feature Upsampling via
 Neighborhood Attention Filtering", CVPR 2026, arXiv:2511.18452, with the sizes of the released
 code (github.com/valeoai/NAF). Code and weights (naf_release.pth, for `naf_from_published`) are the
-authors', under Apache-2.0; nothing of them is shipped.
+authors', under Apache-2.0; neither is shipped here.
 
-Neighbourhoods are those of their code (NATTEN): at the border they are shifted inwards, not
-cut. Three things differ. Cells are found by coordinates, where theirs rounds the ratio down,
-so that every size has its exact neighbourhood; whole ratios agree. Grids of fewer than 9 cells
-and numbers of channels that 4 does not divide are refused there and work here. And in training
-they scale the coordinates at random, by 1/2 to 2, which is left to the recipe.
+Neighbourhoods are those of their code (NATTEN): at the border they are shifted inwards, not cut
+off. Three things differ. Cells are found by coordinates, so every size has its exact
+neighbourhood, where their code rounds the ratio down; integer ratios agree. Grids of fewer than 9
+cells and numbers of channels that 4 does not divide work here and are refused there. And in
+training they scale the coordinates at random, by 1/2 to 2; here that is left to the recipe.
 """
 
 import math
@@ -26,18 +26,14 @@ from unstride.ops.window import window_start
 from unstride.transforms.imagenet import normalise_imagenet
 from unstride.upsamplers.base import Reassembly
 from unstride.upsamplers.guide import check_guide
-from unstride.upsamplers.layers import (
-    PreActBlock,
-    apply_rope,
-    reflect_padded_conv,
-)
+from unstride.upsamplers.layers import PreActBlock, apply_rope, reflect_padded_conv
 from unstride.upsamplers.published_state import check_state_dict
 
 WIDTH = 256  # channels in which pixels are compared
 HEADS = 4
-NEIGHBOURHOOD_SIDE = 9  # of a neighbourhood, in cells
-MAX_OVERSAMPLING = 4  # pixels of the image per output pixel that are looked at, along each axis
-ROPE_BASE = 100.0  # the longest period of the rotary positions, in half maps; the shortest is 1
+NEIGHBOURHOOD_SIDE = 9  # in cells
+MAX_OVERSAMPLING = 4  # image pixels per output pixel and axis; larger images are reduced to it
+ROPE_BASE = 100.0  # longest period of the rotary positions, in half sides of the map; shortest: 1
 
 
 class NAF(Reassembly):
@@ -55,48 +51,46 @@ class NAF(Reassembly):
         self.pixels, self.patches = _image_encoder(kernel_size=1), _image_encoder(kernel_size=3)
 
     def forward(self, features, guide=None, size=None):
-        """One head after the other, so that the weights of one alone are held at a time."""
+        """Head by head, so that the weights of only one head are in memory at a time."""
         size = self.output_size(features, size)
-        heads = self.predict_heads(features, guide, size).unbind(1)
+        heads = self.predict_head_queries(features, guide, size).unbind(1)
         grid = features.shape[2], features.shape[3]
         parts = zip(heads, split_by_head(features), strict=True)
         return torch.cat(
-            [reassemble(c, self.predict_one(q, grid)) for q, c in parts if c.shape[1]], 1
+            [reassemble(c, self.predict_head_weights(q, grid)) for q, c in parts if c.shape[1]], 1
         )
 
     def predict_weights(self, features, guide, size):
         """The weights of all heads; `forward` never holds them together."""
-        heads = self.predict_heads(features, guide, size).unbind(1)
+        heads = self.predict_head_queries(features, guide, size).unbind(1)
         grid = features.shape[2], features.shape[3]
-        return torch.cat([self.predict_one(head, grid) for head in heads], 1)
+        return torch.cat([self.predict_head_weights(queries, grid) for queries in heads], 1)
 
-    def predict_heads(
+    def predict_head_queries(
         self, features: Tensor, guide: Tensor | None, size: tuple[int, int]
     ) -> Float[Tensor, "b n d H W"]:
-        """What each head knows of each output pixel, before its position."""
+        """The query of each output pixel in each head, before rotary positions."""
         image = normalise_imagenet(check_guide(guide, features, 3, "naf"))
-        most = MAX_OVERSAMPLING * min(size)
-        if (
-            image.shape[2] > MAX_OVERSAMPLING * size[0]
-            or image.shape[3] > MAX_OVERSAMPLING * size[1]
-        ):
-            smaller = min(image.shape[2], most), min(image.shape[3], most)
-            image = interpolate(image, smaller, mode="bilinear", align_corners=False)
+        h, w = image.shape[2:]
+        if h > MAX_OVERSAMPLING * size[0] or w > MAX_OVERSAMPLING * size[1]:
+            limit = MAX_OVERSAMPLING * min(size)
+            reduced = min(h, limit), min(w, limit)
+            image = interpolate(image, reduced, mode="bilinear", align_corners=False)
         maps = torch.cat([self.pixels(image), self.patches(image)], 1)
         return adaptive_avg_pool2d(maps, size).unflatten(1, (HEADS, -1))
 
-    def predict_one(
-        self, head: Float[Tensor, "b d H W"], grid: tuple[int, int]
+    def predict_head_weights(
+        self, queries: Float[Tensor, "b d H W"], grid: tuple[int, int]
     ) -> Float[Tensor, "b 1 k k H W"]:
-        """The weights of one head: a pixel asks, and the means over the cells answer."""
-        size = head.shape[2], head.shape[3]
-        queries = apply_rope(head, rope_angles(size, head))
-        keys = adaptive_avg_pool2d(queries, grid) / math.sqrt(head.shape[1])
-        # From a corner, the whole neighbourhood lies to one side.
-        reach = min(max(grid), NEIGHBOURHOOD_SIDE) - 1
-        scores = correlate(queries, keys, 2 * reach + 1)
+        """The weights of one head. The keys are the means of the queries over each cell."""
+        size = queries.shape[2], queries.shape[3]
+        queries = apply_rope(queries, rope_angles(size, queries))
+        keys = adaptive_avg_pool2d(queries, grid) / math.sqrt(queries.shape[1])
+        # In a corner, the whole neighbourhood lies to one side.
+        radius = min(max(grid), NEIGHBOURHOOD_SIDE) - 1
+        scores = correlate(queries, keys, 2 * radius + 1)
         rows, columns = (
-            neighbourhood_bounds(n, m, head.device) for n, m in zip(grid, size, strict=True)
+            neighbourhood_bounds(n, m, queries.device) for n, m in zip(grid, size, strict=True)
         )
         return softmax_within_bounds(scores, grid, rows, columns)
 
@@ -110,7 +104,7 @@ def _image_encoder(kernel_size: int) -> nn.Sequential:
 
 
 def split_by_head(features: Float[Tensor, "b c h w"]) -> list[Tensor]:
-    """Channel i of c belongs to head floor(4 i / c); with fewer than 4, some heads have none."""
+    """Split channels: channel i of c goes to head floor(4 i / c). If c < 4, some heads get none."""
     ends = [-(-head * features.shape[1] // HEADS) for head in range(HEADS + 1)]
     return [features[:, ends[i] : ends[i + 1]] for i in range(HEADS)]
 
@@ -118,49 +112,51 @@ def split_by_head(features: Float[Tensor, "b c h w"]) -> list[Tensor]:
 def neighbourhood_bounds(
     cells: int, pixels: int, device: torch.device
 ) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"]]:
-    """The nine cells around each pixel's own, along one axis, moved onto the map: [first, end)."""
+    """The nine cells around each pixel's cell, along one axis, moved onto the map: [first, end)."""
     own = window_start(cells, pixels, 1, device)
     first = (own - NEIGHBOURHOOD_SIDE // 2).clamp(0, max(cells - NEIGHBOURHOOD_SIDE, 0))
     return first, (first + NEIGHBOURHOOD_SIDE).clamp(max=cells)
 
 
-def rope_angles(size: tuple[int, int], head: Tensor) -> Float[Tensor, "d H W"]:
-    """Angles of the rotary positions: a quarter of a head turns with the row, a quarter with x.
+def rope_angles(size: tuple[int, int], queries: Tensor) -> Float[Tensor, "d H W"]:
+    """Angles of the rotary positions: a quarter of the channels rotates with y, a quarter with x.
 
-    The other half are their partners. Coordinates run over [-1, 1], whatever the size.
+    The other half are their partners. Coordinates run over [-1, 1] at every size.
     """
-    quarter = head.shape[1] // 4
-    periods = ROPE_BASE ** (torch.arange(quarter, device=head.device) / quarter)
-    turns = []
+    quarter = queries.shape[1] // 4
+    periods = ROPE_BASE ** (torch.arange(quarter, device=queries.device) / quarter)
+    angles = []
     for n in size:
-        centres = (2 * torch.arange(n, device=head.device) + 1) / n - 1
-        turns.append(2 * math.pi * centres / periods[:, None])
-    rows, columns = turns
+        centres = (2 * torch.arange(n, device=queries.device) + 1) / n - 1
+        angles.append(2 * math.pi * centres / periods[:, None])
+    rows, columns = angles
     rows, columns = rows[:, :, None].expand(-1, *size), columns[:, None, :].expand(-1, *size)
-    return torch.cat([rows, columns, rows, columns]).to(head.dtype)
+    return torch.cat([rows, columns, rows, columns]).to(queries.dtype)
 
 
-def naf_from_published(state: Mapping[str, Tensor], channels: int = 384, scale: int = 16) -> NAF:
-    """The model with the authors' weights, which apply to features of any number of channels.
+def naf_from_published(
+    state_dict: Mapping[str, Tensor], channels: int = 384, scale: int = 16
+) -> NAF:
+    """The model with the authors' weights, which work for features of any number of channels.
 
     Args:
-        state: what their file naf_release.pth holds.
+        state_dict: of the authors' file naf_release.pth.
         channels: channels c of the features.
         scale: output pixels per input pixel, unless a size is given.
 
     Raises:
-        ValueError: if the file is another.
+        ValueError: if the file is a different one.
     """
     up = NAF(channels, scale)
-    ours = {_published_name(name): name for name in up.state_dict()}
-    shapes = {key: tuple(up.get_parameter(name).shape) for key, name in ours.items()}
+    own_names = {_published_key(name): name for name in up.state_dict()}  # by published key
+    shapes = {key: tuple(up.get_parameter(name).shape) for key, name in own_names.items()}
     periods = {"image_encoder.rope.periods": (WIDTH // HEADS // 4,)}  # always the same numbers
-    check_state_dict(state, shapes | periods)
-    up.load_state_dict({name: state[key] for key, name in ours.items()})
+    check_state_dict(state_dict, shapes | periods)
+    up.load_state_dict({name: state_dict[key] for key, name in own_names.items()})
     return up
 
 
-def _published_name(name: str) -> str:
+def _published_key(name: str) -> str:
     branch, layer, *rest = name.split(".")
     parts = ["image_encoder", {"pixels": "encoder", "patches": "sem_encoder"}[branch], layer]
     if len(rest) == 3:

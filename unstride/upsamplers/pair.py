@@ -1,4 +1,6 @@
-"""One step down and the matching step up, around whatever works on the coarse grid."""
+"""Downsamples, runs a body on the coarse grid, and upsamples to the original size."""
+
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -7,11 +9,11 @@ from unstride.upsamplers.base import Downsampler, Upsampler
 
 
 class Pair(nn.Module):
-    """Down, through a body, and up again to the same size, guided by what came in.
+    """A downsampler, a body and an upsampler, which is guided by the fine features.
 
     Args:
         down: to the coarse grid.
-        up: back; if it takes a guide, that is the fine features.
+        up: back to the fine grid. If it takes a guide, the guide is the fine features.
     """
 
     def __init__(self, down: Downsampler, up: Upsampler):
@@ -19,8 +21,21 @@ class Pair(nn.Module):
         self.down, self.up = down, up
 
     def forward(self, fine: Float[Tensor, "b c H W"], body=None) -> Tensor:
-        """`body` maps the coarse features to what is then upsampled; identity by default."""
-        coarse = self.down(fine)
+        """Downsample, run the body, upsample to the size of `fine`.
+
+        Args:
+            fine: features on the fine grid.
+            body: function of the coarse features, whose result is upsampled. Default: identity.
+        """
+        coarse, shared = self._downsample(fine)
         coarse = coarse if body is None else body(coarse)
+        return self._upsample(coarse, fine, shared)
+
+    def _downsample(self, fine: Tensor) -> tuple[Tensor, Any]:
+        """The coarse features, and what both directions share: here nothing."""
+        return self.down(fine), None
+
+    def _upsample(self, coarse: Tensor, fine: Tensor, shared: Any) -> Tensor:
+        del shared
         guide = fine if self.up.guide_channels is not None else None
         return self.up(coarse, guide, (fine.shape[2], fine.shape[3]))

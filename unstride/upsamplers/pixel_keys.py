@@ -1,10 +1,10 @@
-"""Pixel keys: what tells a pixel of one object from a pixel of the next, seen in the image alone.
+"""Predicts a key for each pixel, from the image alone, that tells objects apart.
 
-An encoder that knows objects (the first stages of EfficientNet-Lite0, image_encoder.py) and a
-small decoder that brings what it found at strides 16, 8, 4 and 2 together at stride 4, as a
-feature pyramid does (Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017,
-arXiv:1612.03144). exp(-|k_p - k_q|^2 / 2) is the probability that people put pixels p and q into
-one segment; `unstride fit affinity` trains it.
+A pretrained encoder (the first stages of EfficientNet-Lite0, image_encoder.py), and a small
+decoder that merges its maps at strides 16, 8, 4 and 2 into one at stride 4, as a feature pyramid
+does (Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, arXiv:1612.03144).
+exp(-|k_p - k_q|^2 / 2) is the probability that people assign pixels p and q to the same segment.
+`unstride fit affinity` trains the keys.
 """
 
 import torch
@@ -20,7 +20,7 @@ KEY_STRIDE = 4  # of the keys, in pixels of the image
 
 
 class PixelKeys(nn.Module):
-    """Keys at stride 4, from an image.
+    """Predicts keys at stride 4 from an image.
 
     Args:
         key_channels: dimensions of a key.
@@ -36,15 +36,15 @@ class PixelKeys(nn.Module):
         self.out = conv3x3(width, key_channels)
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d H W"]:
-        """Keys of an image, which is first stretched to whole multiples of 16 pixels.
+        """Keys of an image, which is first resized up to multiples of 16 pixels.
 
         Args:
             image: RGB in [0, 1].
         """
         h, w = (-(-n // MAX_STRIDE) * MAX_STRIDE for n in image.shape[2:])
         maps = self.encoder(resize_guide(image, (h, w)))
-        seen = zip(self.lateral, self.standardise, maps, strict=True)
-        at_2, at_4, at_8, at_16 = (lateral(standard(m)) for lateral, standard, m in seen)
+        levels = zip(self.lateral, self.standardise, maps, strict=True)
+        at_2, at_4, at_8, at_16 = (lateral(standard(m)) for lateral, standard, m in levels)
         x = at_8 + resize_like(at_16, at_8)
         x = x + self.mix[0](gelu(x))
         x = at_4 + avg_pool2d(at_2, 2) + resize_like(x, at_4)
@@ -53,10 +53,10 @@ class PixelKeys(nn.Module):
 
 
 class ChannelStandardiser(nn.Module):
-    """Each channel with the mean 0 and the deviation 1 that it has over photographs.
+    """Standardises each channel by its mean and standard deviation over photographs.
 
     Args:
-        channels: of the map.
+        channels: of the maps.
     """
 
     mean: Tensor
@@ -68,15 +68,15 @@ class ChannelStandardiser(nn.Module):
         self.register_buffer("std", torch.ones(channels, 1, 1))
 
     def forward(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Every channel alone."""
+        """Standardise every channel by itself."""
         return (maps - self.mean) / self.std
 
 
 def conv3x3(channels: int, out_channels: int) -> nn.Conv2d:
-    """A 3 x 3 convolution; the border is repeated."""
+    """A 3 x 3 convolution that repeats the border."""
     return nn.Conv2d(channels, out_channels, 3, padding=1, padding_mode="replicate")
 
 
 def resize_like(maps: Float[Tensor, "b c h w"], like: Tensor) -> Float[Tensor, "b c H W"]:
-    """Bilinear, to the grid of another map."""
+    """Resize bilinearly to the grid of another map."""
     return interpolate(maps, like.shape[2:], mode="bilinear", align_corners=False)

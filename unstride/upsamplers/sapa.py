@@ -1,4 +1,4 @@
-"""Similarity-aware point affiliation: a fine pixel takes from the coarse pixels it resembles.
+"""Similarity-aware point affiliation: a fine pixel mixes the coarse pixels that it resembles.
 
 Lu, Liu, Ye, Fu, Liu, Cao, "SAPA: Similarity-Aware Point Affiliation for Feature Upsampling",
 NeurIPS 2022, arXiv:2209.12866, section 3: the base version and the one with gated addition.
@@ -7,24 +7,21 @@ Written from the paper. Taps beyond the border are left out of the softmax.
 
 from torch import nn
 
-from unstride.ops import correlate, spread_border
-from unstride.ops.softmax import softmax_over_taps
+from unstride.ops import correlate
+from unstride.ops.softmax import softmax_over_valid_taps
 from unstride.upsamplers.base import Reassembly
-from unstride.upsamplers.guide import (
-    check_guide,
-    resize_guide,
-)
+from unstride.upsamplers.guide import check_guide, resize_guide
 from unstride.upsamplers.layers import LayerNorm2d
 from unstride.upsamplers.resize import resize_nearest
 
 
 class SAPA(Reassembly):
-    """Weights are convex: a softmax of the likeness between a fine pixel and its coarse window.
+    """Weights are convex: a softmax of similarities between a fine pixel and its coarse window.
 
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        guide_channels: of the fine features; by default as many as `channels`.
+        guide_channels: of the fine features. Default: `channels`.
         kernel_size: side k of the window, in input pixels.
         embedding: dimensions in which pixels are compared.
         gated: whether a gate, predicted from the coarse features, mixes them into the query.
@@ -54,8 +51,8 @@ class SAPA(Reassembly):
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
 
-    def halo(self, grid, size, seen=None):
-        """The window; pixels are normalised and embedded each alone."""
+    def halo(self, grid, size, guide_size=None):
+        """The window; each pixel is normalised and embedded by itself."""
         return self.kernel_size // 2
 
     def predict_weights(self, features, guide, size):
@@ -68,6 +65,4 @@ class SAPA(Reassembly):
             gate = resize_nearest(self.gate(coarse).sigmoid(), size)
             queries = gate * queries + (1 - gate) * resize_nearest(keys, size)
         scores = correlate(queries, keys, self.kernel_size)
-        return softmax_over_taps(
-            spread_border(scores, (features.shape[2], features.shape[3]), "exclude")
-        )
+        return softmax_over_valid_taps(scores, (features.shape[2], features.shape[3]))

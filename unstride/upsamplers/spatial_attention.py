@@ -1,8 +1,8 @@
-"""Bilinear, then a gate: the comparison "S.A." of the CARAFE paper.
+"""Bilinear upsampling followed by a gate: the baseline "S.A." of the CARAFE paper.
 
 Chen et al., "SCA-CNN", CVPR 2017, arXiv:1611.05594 (spatial attention), as an upsampler in
-Wang et al., "CARAFE", ICCV 2019, arXiv:1905.02188, table 2. The paper gives no layout; a single
-3 x 3 convolution to one channel after the resizing agrees with its size.
+Wang et al., "CARAFE", ICCV 2019, arXiv:1905.02188, table 2. The paper gives no layout. A single
+3 x 3 convolution to one channel, after the resize, agrees with the number of parameters there.
 """
 
 from torch import nn
@@ -26,16 +26,16 @@ class SpatialAttention(Upsampler):
         self.kernel_size = kernel_size
         self.gate = nn.Conv2d(channels, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
-    def halo(self, grid, size, seen=None):
-        """The gate's, on the fine grid, and bilinear's."""
+    def halo(self, grid, size, guide_size=None):
+        """The halo of the gate, which runs on the fine grid, plus that of the bilinear resize."""
         return 1 + cells_covering(self.kernel_size // 2, grid, size)
 
     def forward(self, features, guide=None, size=None):
-        """Resize, then scale each pixel; the guide is not used."""
+        """Resize, then multiply each pixel by its gate; the guide is not used."""
         del guide
         fine = interpolate(features, self.output_size(features, size), mode="bilinear")
         return fine * self.predict_gate(fine)
 
     def predict_gate(self, fine):
-        """One number in (0, 1) for each pixel."""
+        """One number in (0, 1) for each fine pixel."""
         return self.gate(fine).sigmoid()

@@ -1,4 +1,4 @@
-"""What is measured and predicted, as pictures: tensors of RGB in [0, 1] in, and out."""
+"""Draws features, predictions and footprints as pictures: RGB tensors in [0, 1] in and out."""
 
 from unstride.viz.boxes import detection_overlay as detection_overlay
 from unstride.viz.classes import class_overlay as class_overlay

@@ -1,4 +1,4 @@
-"""Objects over the photograph: boxes, masks, and what they are with which score."""
+"""Draws detections over an image: masks, boxes, class names and scores."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,92 +15,99 @@ from unstride.viz.pillow import default_font, font_size, line_width, to_pil_imag
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
-Box = tuple[float, float, float, float]  # left, top, right, bottom
-TextBox = tuple[int, int, int, int]  # the same, of a text
-BLACK_TEXT_LUMA = 0.55  # above it letters are black
+Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels
+TextBox = tuple[int, int, int, int]  # the same, of a caption
+LUMA_WEIGHTS = 0.299, 0.587, 0.114  # of red, green and blue
+BLACK_TEXT_LUMA = 0.55  # captions on colours brighter than this are black, others white
 
 
 def detection_overlay(
-    image: Float[Tensor, "3 h w"], found: Mapping[str, Tensor], classes: Sequence[str]
+    image: Float[Tensor, "3 h w"], detections: Mapping[str, Tensor], class_names: Sequence[str]
 ) -> Float[Tensor, "3 h w"]:
-    """Masks, if there are any, boxes, and names with scores; better ones lie over others.
+    """Draw masks (if there are any), boxes, and class names with scores; high scores on top.
 
-    A name stands on its box, or in it, wherever it covers no other; where there is no such place,
-    it is left out.
+    A caption is placed on its box, or inside it, where it covers no other caption. It is left out
+    if there is no such place.
 
     Args:
         image: RGB in [0, 1].
-        found: `boxes` (XYXY in pixels), `labels` (from 1), `scores`, and `masks` ("n 1 h w" in
-            [0, 1], 1/2 is the edge) if any; such as a detector of torchvision's finds.
-        classes: their names; that of label l is the l-th.
+        detections: in the format of torchvision's detectors: `boxes` (XYXY in pixels), `labels`
+            (from 1), `scores`, and optionally `masks` ("n 1 h w" in [0, 1], the edge is at 1/2).
+        class_names: name of each class; label l has the l-th name.
     """
-    best = found["scores"].argsort(descending=True, stable=True).tolist()
-    numbers = [int(found["labels"][i]) - 1 for i in best]
-    colours, picture = segment_colours(numbers, classes), image
-    if "masks" in found:
-        picture = _draw_masks(image, found["masks"][best], colours)
+    order = detections["scores"].argsort(descending=True, stable=True).tolist()
+    indices = [int(detections["labels"][i]) - 1 for i in order]
+    colours, picture = segment_colours(indices, class_names), image
+    if "masks" in detections:
+        picture = _draw_masks(image, detections["masks"][order], colours)
+    scores = [float(detections["scores"][i]) for i in order]
     canvas = to_pil_image(picture)
     draw_boxes(
         canvas,
-        [tuple(found["boxes"][i].tolist()) for i in best],
-        [f"{classes[n]} {found['scores'][i]:.2f}" for n, i in zip(numbers, best, strict=True)],
+        [tuple(detections["boxes"][i].tolist()) for i in order],
+        [f"{class_names[c]} {score:.2f}" for c, score in zip(indices, scores, strict=True)],
         colours,
     )
     return to_tensor(canvas).to(image)
 
 
 def draw_boxes(
-    canvas: Any, boxes: Sequence[Box], texts: Sequence[str], colours: Float[Tensor, "n 3"]
+    canvas: Any, boxes: Sequence[Box], captions: Sequence[str], colours: Float[Tensor, "n 3"]
 ) -> None:
-    """Draw boxes and their names on an image of Pillow, the first on top of the others."""
+    """Draw boxes and their captions on a Pillow image, the first box on top."""
     from PIL import ImageDraw
 
-    draw, wide = ImageDraw.Draw(canvas), line_width(canvas.height, canvas.width) + 1
-    shown = [to_rgb_bytes(colour) for colour in colours.tolist()]
-    for (left, top, right, bottom), colour in reversed(list(zip(boxes, shown, strict=True))):
-        draw.rectangle([left, top, max(right, left), max(bottom, top)], outline=colour, width=wide)
-    taken: list[Box] = []
-    for box, text, colour in zip(boxes, texts, shown, strict=True):
-        _draw_caption(draw, box, text, colour, taken)
+    draw, width = ImageDraw.Draw(canvas), line_width(canvas.height, canvas.width) + 1
+    fills = [to_rgb_bytes(colour) for colour in colours.tolist()]
+    for (left, top, right, bottom), fill in reversed(list(zip(boxes, fills, strict=True))):
+        draw.rectangle([left, top, max(right, left), max(bottom, top)], outline=fill, width=width)
+    occupied: list[TextBox] = []
+    for box, caption, fill in zip(boxes, captions, fills, strict=True):
+        _draw_caption(draw, box, caption, fill, occupied)
 
 
 def _draw_masks(
     image: Tensor, masks: Float[Tensor, "n 1 h w"], colours: Float[Tensor, "n 3"]
 ) -> Tensor:
-    """The masks in their colours, the first on top of the others."""
-    numbers = torch.full(image.shape[1:], -1, device=masks.device)
-    for place in reversed(range(len(masks))):
-        numbers[masks[place, 0] >= 0.5] = place
-    picture = blend_labels(image, numbers, colours, opacity=OPACITY)
-    return mark_boundaries(picture, numbers, width=line_width(*numbers.shape))
+    """Blend masks in their colours into an image, the first mask on top."""
+    labels = torch.full(image.shape[1:], -1, device=masks.device)
+    for index in reversed(range(len(masks))):
+        labels[masks[index, 0] >= 0.5] = index
+    picture = blend_labels(image, labels, colours, opacity=OPACITY)
+    return mark_boundaries(picture, labels, width=line_width(*labels.shape))
 
 
 def _draw_caption(
-    draw: "ImageDraw", box: Box, text: str, colour: tuple[int, int, int], taken: list
+    draw: "ImageDraw",
+    box: Box,
+    caption: str,
+    fill: tuple[int, int, int],
+    occupied: list[TextBox],
 ) -> None:
-    """Write a text at a box, at the first place that is free, and note that it is taken."""
-    width, height = draw.im.size
-    size = font_size(height, width)
-    written = default_font(size)
-    wide, high = round(written.getlength(text)) + size // 2, round(1.25 * size)
-    for x, y in _caption_corners(box, wide, high):
-        x = min(max(x, 0), max(width - wide, 0))
-        place = x, y, x + wide, y + high
-        if 0 <= y <= height - high and not any(_is_overlapping(place, other) for other in taken):
-            draw.rectangle(place, fill=colour)
-            light = sum(w * v for w, v in zip((0.299, 0.587, 0.114), colour, strict=True)) / 255
-            middle = x + size // 4, y + high / 2
-            ink = "black" if light > BLACK_TEXT_LUMA else "white"
-            draw.text(middle, text, fill=ink, font=written, anchor="lm")
-            taken.append(place)
+    """Write a caption at the first free place near a box and add that place to `occupied`."""
+    image_width, image_height = draw.im.size
+    size = font_size(image_height, image_width)
+    font = default_font(size)
+    width, height = round(font.getlength(caption)) + size // 2, round(1.25 * size)
+    for x, y in _caption_corners(box, width, height):
+        x = min(max(x, 0), max(image_width - width, 0))
+        place = x, y, x + width, y + height
+        is_free = not any(_is_overlapping(place, other) for other in occupied)
+        if 0 <= y <= image_height - height and is_free:
+            draw.rectangle(place, fill=fill)
+            luma = sum(w * v for w, v in zip(LUMA_WEIGHTS, fill, strict=True)) / 255
+            text_colour = "black" if luma > BLACK_TEXT_LUMA else "white"
+            middle = x + size // 4, y + height / 2
+            draw.text(middle, caption, fill=text_colour, font=font, anchor="lm")
+            occupied.append(place)
             return
 
 
-def _caption_corners(box: Box, wide: int, high: int) -> list[tuple[int, int]]:
-    """Left and top of a text: on the box, within its top, within its bottom, under it."""
+def _caption_corners(box: Box, width: int, height: int) -> list[tuple[int, int]]:
+    """Candidate left and top of a caption: above the box, inside its top or bottom, below it."""
     left, top, right, bottom = (round(v) for v in box)
-    rows = top - high, top, bottom - high, bottom
-    return [(x, y) for y in rows for x in (left, right - wide)]
+    rows = top - height, top, bottom - height, bottom
+    return [(x, y) for y in rows for x in (left, right - width)]
 
 
 def _is_overlapping(one: TextBox, other: TextBox) -> bool:

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Published class colours of CamVid and Cityscapes: RGB from 0 to 255, by class name."""
 
 CAMVID_COLOURS = {
     "sky": (128, 128, 128), "building": (128, 0, 0), "pole": (192, 192, 128),

@@ -1,4 +1,4 @@
-"""Features as colours that can be compared: one colour space for several maps, by PCA."""
+"""Shows feature maps as RGB by PCA; several maps can share one mapping and so be compared."""
 
 import torch
 from jaxtyping import Float
@@ -9,11 +9,10 @@ PIXELS_PER_CHUNK = 4096  # pixels that are coloured together
 
 
 class PCAColours:
-    """Three principal components of some features, scaled to RGB.
+    """Maps features to RGB by their first three principal components.
 
     Args:
-        features: from which the space is made; the 1st and 99th percentile of each component
-            become 0 and 1.
+        features: define the mapping; the 1st and 99th percentile of each component become 0 and 1.
     """
 
     def __init__(self, features: Float[Tensor, "b c h w"]):
@@ -37,14 +36,14 @@ class PCAColours:
         """RGB in [0, 1]."""
         b, _, h, w = features.shape
         out = torch.empty(b, 3, h, w, device=features.device)
-        # A few rows at a time, of which copies are made. Nothing small may outlive them: it would
-        # keep the allocator from using their place again.
+        # Only a few rows are copied at a time. No small tensor may outlive a chunk: it would keep
+        # the allocator from reusing the chunk's memory.
         rows = max(PIXELS_PER_CHUNK // w, 1)
         for y in range(0, h, rows):
-            out[:, :, y : y + rows] = self._coloured(features[:, :, y : y + rows])
+            out[:, :, y : y + rows] = self._to_rgb(features[:, :, y : y + rows])
         return out
 
-    def _coloured(self, features: Tensor) -> Tensor:
+    def _to_rgb(self, features: Tensor) -> Tensor:
         b, _, h, w = features.shape
         projected = (_flatten_pixels(features.float()) - self.mean) @ self.components.T
         colours = (projected - self.low) / (self.high - self.low).clamp(min=1e-12)

@@ -1,4 +1,4 @@
-"""What colours mean: chips and names under a picture."""
+"""Draws a legend below a picture: a colour chip and a name per entry."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,42 +20,45 @@ class LegendEntry(NamedTuple):
 def with_legend(
     picture: Float[Tensor, "3 h w"], entries: Sequence[LegendEntry]
 ) -> Float[Tensor, "3 H w"]:
-    """The picture, and under it the entries, in their order, in as many lines as they take."""
+    """The picture with a legend below it, on as many lines as needed."""
     if not entries:
         return picture
     strip = legend_strip(entries, picture.shape[2], font_size(picture.shape[1], picture.shape[2]))
     return torch.cat([picture, strip.to(picture)], 1)
 
 
-def legend_strip(entries: Sequence[LegendEntry], width: int, size: int) -> Float[Tensor, "3 h w"]:
-    """Chips with names, in lines, on white.
+def legend_strip(
+    entries: Sequence[LegendEntry], width: int, text_size: int
+) -> Float[Tensor, "3 h w"]:
+    """Draw colour chips with names on white, from left to right, in lines.
 
     Args:
-        entries: from left to right.
-        width: of the strip, in pixels; a name that is wider is cut.
-        size: of the letters, in pixels.
+        entries: in the order in which they are drawn.
+        width: width of the strip, in pixels; a wider name is cut off.
+        text_size: in pixels.
     """
     from PIL import Image, ImageDraw
 
-    written, margin, step = default_font(size), size // 2, round(1.6 * size)
-    places, x, y = [], margin, margin
+    font, margin, line_height = default_font(text_size), text_size // 2, round(1.6 * text_size)
+    chip_to_name = round(1.4 * text_size)
+    corners, x, y = [], margin, margin
     for entry in entries:
-        long = round(1.4 * size + written.getlength(entry.name))
-        if x > margin and x + long > width - margin:
-            x, y = margin, y + step
-        places.append((x, y))
-        x += long + size
-    canvas = Image.new("RGB", (width, y + size + margin), "white")
+        entry_width = round(1.4 * text_size + font.getlength(entry.name))
+        if x > margin and x + entry_width > width - margin:
+            x, y = margin, y + line_height
+        corners.append((x, y))
+        x += entry_width + text_size
+    canvas = Image.new("RGB", (width, y + text_size + margin), "white")
     draw = ImageDraw.Draw(canvas)
-    for (name, colour), (x, y) in zip(entries, places, strict=True):
+    for (name, colour), (x, y) in zip(entries, corners, strict=True):
         fill = to_rgb_bytes(colour)
-        draw.rectangle([x, y, x + size - 1, y + size - 1], fill)
-        middle = x + round(1.4 * size), y + size / 2
-        draw.text(middle, name, fill="black", font=written, anchor="lm")
+        draw.rectangle([x, y, x + text_size - 1, y + text_size - 1], fill)
+        middle = x + chip_to_name, y + text_size / 2
+        draw.text(middle, name, fill="black", font=font, anchor="lm")
     return to_tensor(canvas)
 
 
 def to_rgb_bytes(colour: Sequence[float]) -> tuple[int, int, int]:
-    """RGB in [0, 1] as Pillow has it."""
+    """Convert RGB in [0, 1] to Pillow's 0 to 255."""
     red, green, blue = (round(255 * min(max(float(v), 0.0), 1.0)) for v in colour)
     return red, green, blue

@@ -1,4 +1,4 @@
-"""Surface normals as colours, as pictures of normals have them."""
+"""Colours surface normals as in a normal map."""
 
 import torch
 from jaxtyping import Float
@@ -8,11 +8,11 @@ from torch import Tensor
 def normal_colours(normals: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
     """(1 + (x, -y, -z)) / 2: right is red, up is green, towards the viewer is blue.
 
-    That is the convention of OpenGL and of normal maps, y up and z out of the picture. Grey where
+    This is the convention of OpenGL and of normal maps, y up and z out of the picture. Grey where
     the normal is zero, which means unknown.
 
     Args:
         normals: unit vectors in the camera's frame (x right, y down, z forward), or zero.
     """
-    turned = normals * torch.tensor([1.0, -1.0, -1.0]).to(normals)[:, None, None]
-    return (1 + turned) / 2
+    opengl = normals * torch.tensor([1.0, -1.0, -1.0]).to(normals)[:, None, None]
+    return (1 + opengl) / 2

@@ -1,7 +1,9 @@
-"""Colours by how they are seen: lightness, green to red, blue to yellow.
+"""Converts between sRGB and OKLab, a perceptual colour space.
+
+Its axes are lightness, a (green to red) and b (blue to yellow).
 
 Ottosson, "A perceptual color space for image processing", 2020,
-https://bottosson.github.io/posts/oklab: both matrices; the way back is their inverse.
+https://bottosson.github.io/posts/oklab: both matrices; the way back uses their inverses.
 """
 
 import torch
@@ -27,16 +29,15 @@ LMS_TO_OKLAB = torch.tensor(
 
 
 def to_oklab(colours: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
-    """Lightness in [0, 1], a and b of sRGB in [0, 1]."""
-    seen = colours.double()
-    linear = torch.where(seen <= 0.04045, seen / 12.92, ((seen + 0.055) / 1.055) ** 2.4)
+    """Convert sRGB in [0, 1] to lightness in [0, 1], a and b."""
+    srgb = colours.double()
+    linear = torch.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     return ((linear @ RGB_TO_LMS.T).clamp(min=0) ** (1 / 3) @ LMS_TO_OKLAB.T).float()
 
 
 def from_oklab(colours: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
-    """sRGB of lightness, a and b; outside [0, 1] where no screen can show it."""
-    linear = (colours.double() @ torch.linalg.inv(LMS_TO_OKLAB).T) ** 3 @ torch.linalg.inv(
-        RGB_TO_LMS
-    ).T
+    """Convert lightness, a and b to sRGB; outside [0, 1] where no screen can show the colour."""
+    lms = (colours.double() @ torch.linalg.inv(LMS_TO_OKLAB).T) ** 3
+    linear = lms @ torch.linalg.inv(RGB_TO_LMS).T
     curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(linear <= 0.0031308, 12.92 * linear, curved).float()

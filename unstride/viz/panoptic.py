@@ -1,4 +1,4 @@
-"""Segments over the photograph: objects of a class in shades of its colour."""
+"""Draws panoptic segments over an image: segments of a class have shades of its colour."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,39 +15,42 @@ from unstride.viz.pillow import line_width
 def panoptic_overlay(
     image: Float[Tensor, "3 h w"],
     ids: Int64[Tensor, "h w"],
-    classes_of: Mapping[int, int],
-    classes: Sequence[str],
+    segment_classes: Mapping[int, int],
+    class_names: Sequence[str],
 ) -> Float[Tensor, "3 H w"]:
-    """Each segment in a shade of its class's colour; a legend of the classes, with how many.
+    """Draw each segment in a shade of its class's colour, with a legend that counts segments.
 
     Args:
         image: RGB in [0, 1].
-        ids: of the segments; ids that `classes_of` does not have are void, and not painted.
-        classes_of: the class, from 0, of each segment by its id.
-        classes: their names.
+        ids: segment id of each pixel; ids that are not in `segment_classes` are void and show the
+            image.
+        segment_classes: class, from 0, of each segment id.
+        class_names: name of each class.
     """
-    known = sorted(classes_of)
-    colours = segment_colours([classes_of[i] for i in known], classes)
-    picture = blend_labels(image, segment_indices(ids, known), colours)
+    sorted_ids = sorted(segment_classes)
+    colours = segment_colours([segment_classes[i] for i in sorted_ids], class_names)
+    picture = blend_labels(image, segment_indices(ids, sorted_ids), colours)
     picture = mark_boundaries(picture, ids, width=line_width(*ids.shape))
-    return with_legend(picture, panoptic_legend(classes_of, classes))
+    return with_legend(picture, panoptic_legend(segment_classes, class_names))
 
 
-def segment_indices(ids: Int64[Tensor, "h w"], known: Sequence[int]) -> Int64[Tensor, "h w"]:
-    """The place of each pixel's id among those that are known and sorted, or -1."""
-    if not known:
+def segment_indices(ids: Int64[Tensor, "h w"], sorted_ids: Sequence[int]) -> Int64[Tensor, "h w"]:
+    """Index of each pixel's id in a sorted list of ids, or -1 if it is not in the list."""
+    if not sorted_ids:
         return torch.full_like(ids, -1)
-    listed = torch.tensor(known, device=ids.device)
-    place = torch.searchsorted(listed, ids).clamp(max=len(known) - 1)
-    return torch.where(listed[place] == ids, place, -1)
+    listed = torch.tensor(sorted_ids, device=ids.device)
+    index = torch.searchsorted(listed, ids).clamp(max=len(sorted_ids) - 1)
+    return torch.where(listed[index] == ids, index, -1)
 
 
-def panoptic_legend(classes_of: Mapping[int, int], classes: Sequence[str]) -> list[LegendEntry]:
-    """The classes of the segments, in their order; of several segments how many."""
-    numbers, colours = list(classes_of.values()), class_palette(classes).tolist()
+def panoptic_legend(
+    segment_classes: Mapping[int, int], class_names: Sequence[str]
+) -> list[LegendEntry]:
+    """Legend entries of the segments' classes, in class order, with the count if above one."""
+    classes, colours = list(segment_classes.values()), class_palette(class_names).tolist()
     entries = []
-    for number in sorted(set(numbers)):
-        many = numbers.count(number)
-        name = classes[number] if many == 1 else f"{classes[number]} x {many}"
-        entries.append(LegendEntry(name, tuple(colours[number])))
+    for index in sorted(set(classes)):
+        count, name = classes.count(index), class_names[index]
+        caption = name if count == 1 else f"{name} x {count}"
+        entries.append(LegendEntry(caption, tuple(colours[index])))
     return entries

@@ -1,4 +1,4 @@
-"""Pictures in a row with captions, and a picture as a file."""
+"""Lays pictures out: in a row, in a row with captions, or stacked with captions."""
 
 from collections.abc import Sequence
 
@@ -11,36 +11,40 @@ from unstride.viz.pillow import default_font, to_pil_image, to_tensor
 
 
 def captioned_row(
-    images: list[tuple[str, Float[Tensor, "1 3 h w"]]], height: int = 360, gap: int = 8
+    captioned_images: Sequence[tuple[str, Float[Tensor, "1 3 h w"]]],
+    height: int = 360,
+    gap: int = 8,
 ) -> Float[Tensor, "3 H W"]:
-    """Pictures in a row, each with its caption, pixels shown as squares.
+    """Lay out pictures in a row at one height, each below its caption.
+
+    Small pictures are enlarged with sharp pixels.
 
     Args:
-        images: captions and pictures, RGB in [0, 1].
-        height: of each picture, in pixels.
-        gap: between them.
+        captioned_images: captions and pictures, RGB in [0, 1].
+        height: height of each picture, in pixels.
+        gap: between pictures, in pixels.
     """
     from PIL import Image, ImageDraw
 
-    caption = height // 12
+    caption_height = height // 12
     pictures = []
-    for _, image in images:
+    for _, image in captioned_images:
         h, w = image.shape[2:]
-        shrink = Image.Resampling.LANCZOS if h > height else Image.Resampling.NEAREST
+        resampling = Image.Resampling.LANCZOS if h > height else Image.Resampling.NEAREST
         size = max(round(w * height / h), 1), height
-        pictures.append(to_pil_image(image[0]).resize(size, shrink))
+        pictures.append(to_pil_image(image[0]).resize(size, resampling))
     width = sum(p.width for p in pictures) + gap * (len(pictures) - 1)
-    canvas = Image.new("RGB", (width, height + caption), "white")
-    draw, x = ImageDraw.Draw(canvas), 0
-    for (text, _), picture in zip(images, pictures, strict=True):
-        canvas.paste(picture, (x, caption))
-        draw.text((x + 2, caption // 6), text, fill="black", font=default_font(height // 22))
+    canvas = Image.new("RGB", (width, height + caption_height), "white")
+    draw, x, font = ImageDraw.Draw(canvas), 0, default_font(height // 22)
+    for (caption, _), picture in zip(captioned_images, pictures, strict=True):
+        canvas.paste(picture, (x, caption_height))
+        draw.text((x + 2, caption_height // 6), caption, fill="black", font=font)
         x += picture.width + gap
     return to_tensor(canvas)
 
 
 def image_row(*pictures: Float[Tensor, "3 _ _"], gap: int = 8) -> Float[Tensor, "3 H W"]:
-    """Pictures from left to right at their own sizes, tops aligned, on white."""
+    """Lay out pictures from left to right at their own sizes, aligned at the top, on white."""
     height = max(p.shape[1] for p in pictures)
     last = len(pictures) - 1
     return torch.cat(
@@ -53,19 +57,24 @@ def image_row(*pictures: Float[Tensor, "3 _ _"], gap: int = 8) -> Float[Tensor, 
 
 
 def stack_with_captions(
-    rows: Sequence[tuple[str, Float[Tensor, "3 _ _"]]], size: int = 17
+    rows: Sequence[tuple[str, Float[Tensor, "3 _ _"]]], text_size: int = 17
 ) -> Float[Tensor, "3 H W"]:
-    """Pictures under each other, each below its line of text, as wide as the widest."""
+    """Stack pictures vertically, each below its caption, as wide as the widest of all.
+
+    Args:
+        rows: captions and pictures, RGB in [0, 1].
+        text_size: in pixels.
+    """
     from PIL import Image, ImageDraw
 
-    letters, line = default_font(size), 2 * size
+    font, line_height = default_font(text_size), 2 * text_size
     width = max(
-        *(p.shape[2] for _, p in rows), *(int(letters.getlength(text)) + 8 for text, _ in rows)
+        *(p.shape[2] for _, p in rows), *(int(font.getlength(text)) + 8 for text, _ in rows)
     )
-    canvas = Image.new("RGB", (width, sum(p.shape[1] + line for _, p in rows)), "white")
+    canvas = Image.new("RGB", (width, sum(p.shape[1] + line_height for _, p in rows)), "white")
     draw, top = ImageDraw.Draw(canvas), 0
     for text, picture in rows:
-        draw.text((2, top + size // 2), text, fill="black", font=letters)
-        canvas.paste(to_pil_image(picture), (0, top + line))
-        top += line + picture.shape[1]
+        draw.text((2, top + text_size // 2), text, fill="black", font=font)
+        canvas.paste(to_pil_image(picture), (0, top + line_height))
+        top += line_height + picture.shape[1]
     return to_tensor(canvas)

@@ -43,11 +43,11 @@ def scene(depth):
 
 def test_depth_lies_between_its_limits_and_grows_as_disparity_shrinks():
     model = network(depths=(0.5, 20.0))
-    depth = model.depth(torch.tensor([[[0.0, 0.5, 1.0]]]))
+    depth = model.disparity_to_depth(torch.tensor([[[0.0, 0.5, 1.0]]]))
     torch.testing.assert_close(depth, torch.tensor([[[20.0, 1 / 1.025, 0.5]]]))
-    found = model(torch.rand(2, 3, 33, 47))
-    assert found.shape == (2, 33, 47)
-    assert ((found > 0.5) & (found < 20)).all()
+    predicted = model(torch.rand(2, 3, 33, 47))
+    assert predicted.shape == (2, 33, 47)
+    assert ((predicted > 0.5) & (predicted < 20)).all()
     with pytest.raises(ValueError, match="0 < nearest < farthest"):
         network(depths=(1.0, 1.0))
 
@@ -68,30 +68,31 @@ def test_every_parameter_learns(upsampler):
     assert sum(p.grad.abs().sum() for p in model.pose.parameters()) > 0
 
 
-class Told(Monodepth):
-    """Whose disparity is given."""
+class FixedDisparity(Monodepth):
+    """Predicts the disparity that it is given."""
 
     def disparities(self, image, strides):
-        return {n: self.given[:, ::n, ::n] for n in strides}
+        return {n: self.disparity[:, ::n, ::n] for n in strides}
 
 
-def told(depth):
-    model = Told(create_pyramid("resnet18", (2, 4, 8), pretrained=False), width=8, depths=(0.5, 20))
+def fixed_depth(depth):
+    pyramid = create_pyramid("resnet18", (2, 4, 8), pretrained=False)
+    model = FixedDisparity(pyramid, width=8, depths=(0.5, 20))
     height, width = model.pyramid.padded_size((H, W))
     disparity = (1 / depth - 1 / 20) / (1 / 0.5 - 1 / 20)
-    model.given = torch.full((1, height, width), float(disparity))
+    model.disparity = torch.full((1, height, width), float(disparity))
     return model
 
 
 def test_the_loss_is_least_at_the_true_depth_and_motion():
     sample = scene(torch.tensor(2.0))
-    true = told(2.0).loss(sample, known_motion=True)
+    true = fixed_depth(2.0).loss(sample, known_motion=True)
     assert true["smoothness"] == 0
     torch.testing.assert_close(true["loss"], true["photometric"])
     for depth in (1.0, 1.6, 2.5, 4.0):
-        assert told(depth).loss(sample, known_motion=True)["loss"] > 2 * true["loss"]
+        assert fixed_depth(depth).loss(sample, known_motion=True)["loss"] > 2 * true["loss"]
     backwards = sample | {"poses": sample["poses"].flip(1)}
-    assert told(2.0).loss(backwards, known_motion=True)["loss"] > 2 * true["loss"]
+    assert fixed_depth(2.0).loss(backwards, known_motion=True)["loss"] > 2 * true["loss"]
 
 
 def test_the_scene_of_these_tests_is_what_it_claims():
@@ -108,7 +109,7 @@ def test_half_types_inside_leave_depth_and_motion_whole():
     model, sample = network(), scene(torch.full((H, W), 2.0))
     with torch.autocast("cpu", torch.bfloat16):
         depth = model(sample["image"])
-        poses = model.motions(sample["image"], sample["sources"])
+        poses = model.source_poses(sample["image"], sample["sources"])
         loss = model.loss(sample)["loss"]
     loss.backward()
     assert depth.dtype == poses.dtype == torch.float32
@@ -117,11 +118,11 @@ def test_half_types_inside_leave_depth_and_motion_whole():
 
 
 def test_smoothness_counts_less_at_coarser_scales():
-    model = told(2.0)
-    model.given = torch.rand_like(model.given)
+    model = fixed_depth(2.0)
+    model.disparity = torch.rand_like(model.disparity)
     image = torch.full((1, 3, H, W), 0.5)
     sample = scene(torch.tensor(2.0)) | {"image": image}
-    flat = torch.full((1, 1, *model.given.shape[1:]), 0.5)
+    flat = torch.full((1, 1, *model.disparity.shape[1:]), 0.5)
     maps = model.disparities(image, (1, 2, 4, 8))
     parts = [edge_aware_smoothness_loss(m, flat[..., ::n, ::n]) * 1e-3 / n for n, m in maps.items()]
     torch.testing.assert_close(model.loss(sample)["smoothness"], torch.stack(parts).mean())
@@ -131,7 +132,7 @@ def test_motion_is_asked_in_the_order_of_time():
     """A film played backwards has the inverse motions, whatever the network says."""
     model = network()
     image, sources = torch.rand(1, 3, H, W), torch.rand(1, 2, 3, H, W)
-    before, after = model.motions(image, sources).unbind(1)
+    before, after = model.source_poses(image, sources).unbind(1)
     torch.testing.assert_close(torch.linalg.inv(before), model.pose(sources[:, 0], image))
     torch.testing.assert_close(after, model.pose(image, sources[:, 1]))
 
@@ -157,25 +158,27 @@ def test_it_learns_two_depths_from_video():
 
 @torch.no_grad()
 def error(model, sample, truth):
-    found = model.eval()(sample["image"])[0]
+    predicted = model.eval()(sample["image"])[0]
     model.train()
-    return depth_errors(found, truth)["abs_rel"]
+    return depth_errors(predicted, truth)["abs_rel"]
 
 
-def test_networks_see_what_is_shown_and_the_loss_what_there_is():
-    sample, model, seen = scene(torch.tensor(2.0)), told(2.0), []
+def test_networks_see_the_augmented_frames_and_the_loss_the_true_ones():
+    sample, model, seen = scene(torch.tensor(2.0)), fixed_depth(2.0), []
     bare = model.loss(sample, known_motion=True, generator=torch.Generator().manual_seed(0))
-    shown = torch.rand(1, 3, 3, H, W)
+    augmented = torch.rand(1, 3, 3, H, W)
     disparities = model.disparities
     model.disparities = lambda image, strides: seen.append(image) or disparities(image, strides)
-    model.motions = lambda image, others: seen.extend([image, *others.unbind(1)]) or sample["poses"]
+    model.source_poses = lambda image, sources: (
+        seen.extend([image, *sources.unbind(1)]) or sample["poses"]
+    )
     for known in (True, False):
         again = model.loss(
-            sample | {"shown": shown},
+            sample | {"augmented_frames": augmented},
             known_motion=known,
             generator=torch.Generator().manual_seed(0),
         )
         torch.testing.assert_close(again, bare)
     assert all(
-        torch.equal(image, shown[:, i]) for image, i in zip(seen, (1, 1, 0, 2, 1), strict=True)
+        torch.equal(image, augmented[:, i]) for image, i in zip(seen, (1, 1, 0, 2, 1), strict=True)
     )

@@ -52,16 +52,16 @@ def varied(model):
     return model
 
 
-@pytest.mark.parametrize("kind", DETECTORS)
+@pytest.mark.parametrize("architecture", DETECTORS)
 @pytest.mark.parametrize("size", [90, 96])  # as it is, and resized
-def test_torchvision_checkpoints_load_and_give_its_numbers(kind, size):
+def test_torchvision_checkpoints_load_and_give_its_numbers(architecture, size):
     options = {"min_size": size, "max_size": 200}
-    threshold = "box_score_thresh" if "rcnn" in kind else "score_thresh"
+    threshold = "box_score_thresh" if "rcnn" in architecture else "score_thresh"
     options[threshold] = 0.0
     number = {"num_classes": 6, "weights": None, "weights_backbone": None}
-    model = varied(BUILT[kind](**number, **options)).eval()
+    model = varied(BUILT[architecture](**number, **options)).eval()
     convert_to_frozen_batchnorm(model.backbone.body)
-    ours = create_detector(kind, convert_to_frozen_batchnorm(resnet()), 5, **options).eval()
+    ours = create_detector(architecture, convert_to_frozen_batchnorm(resnet()), 5, **options).eval()
     load_torchvision_weights(ours, model.state_dict())
     images = [torch.rand(shape) for shape in (IMAGES if size == 96 else [(3, 90, 128)])]
 
@@ -79,13 +79,13 @@ def test_torchvision_checkpoints_load_and_give_its_numbers(kind, size):
                 torch.testing.assert_close(a[name][clear], e[name][clear], rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", SECOND)
-def test_checkpoints_of_version_2_load_and_give_torchvisions_numbers_and_losses(kind):
+@pytest.mark.parametrize("architecture", SECOND)
+def test_checkpoints_of_version_2_load_and_give_torchvisions_numbers_and_losses(architecture):
     options = {"min_size": 64, "max_size": 100}
-    options["box_score_thresh" if "rcnn" in kind else "score_thresh"] = 0.0
+    options["box_score_thresh" if "rcnn" in architecture else "score_thresh"] = 0.0
     number = {"num_classes": 6, "weights": None, "weights_backbone": None}
-    model = varied(SECOND[kind](**number, **options)).eval()
-    ours = create_detector(kind, resnet(), 5, version=2, **options).eval()
+    model = varied(SECOND[architecture](**number, **options)).eval()
+    ours = create_detector(architecture, resnet(), 5, version=2, **options).eval()
     load_torchvision_weights(ours, model.state_dict())
     images = [torch.rand(3, 64, 96)]
     target = {
@@ -115,14 +115,18 @@ def apart(scores):
 
 
 @pytest.mark.parametrize(
-    ("kind", "version"), [*((kind, 1) for kind in DETECTORS), *((kind, 2) for kind in SECOND)]
+    ("architecture", "version"),
+    [
+        *((architecture, 1) for architecture in DETECTORS),
+        *((architecture, 2) for architecture in SECOND),
+    ],
 )
-def test_losses_reach_every_parameter(kind, version):
+def test_losses_reach_every_parameter(architecture, version):
     pyramid = convert_to_frozen_batchnorm(resnet("resnet10t"))
     carafe = partial(create_upsampler, "carafe")
-    options = {"mask_upsampler": carafe} if kind == "mask_rcnn" else {}
+    options = {"mask_upsampler": carafe} if architecture == "mask_rcnn" else {}
     options |= {"min_size": 64, "version": version}
-    model = create_detector(kind, pyramid, 3, fpn_upsampler=carafe, **options).train()
+    model = create_detector(architecture, pyramid, 3, fpn_upsampler=carafe, **options).train()
     targets = [
         {
             "boxes": torch.tensor([[4.0, 4, 40, 50]]),
@@ -195,19 +199,19 @@ def test_strides_with_a_gap_are_refused():
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_head_of_ones_own_is_kept(version):
-    own = TwoMLPHead(32 * 7 * 7, 128)
+    box_head = TwoMLPHead(32 * 7 * 7, 128)
     model = create_detector(
-        "faster_rcnn", resnet("resnet10t"), 2, width=32, box_head=own, version=version
+        "faster_rcnn", resnet("resnet10t"), 2, width=32, box_head=box_head, version=version
     )
-    assert model.roi_heads.box_head is own
+    assert model.roi_heads.box_head is box_head
     assert model.roi_heads.box_predictor.cls_score.in_features == 128
 
 
-@pytest.mark.parametrize("kind", DETECTORS)
-def test_boxes_are_not_rounded_to_half_types(kind):
-    sure = {"box_score_thresh": 0.0} if "rcnn" in kind else {"score_thresh": 0.0}
+@pytest.mark.parametrize("architecture", DETECTORS)
+def test_boxes_are_not_rounded_to_half_types(architecture):
+    sure = {"box_score_thresh": 0.0} if "rcnn" in architecture else {"score_thresh": 0.0}
     model = create_detector(
-        kind, convert_to_frozen_batchnorm(resnet("resnet10t")), 2, min_size=64, **sure
+        architecture, convert_to_frozen_batchnorm(resnet("resnet10t")), 2, min_size=64, **sure
     ).eval()
     boxes = []
     hook = model.transform.postprocess
@@ -217,7 +221,7 @@ def test_boxes_are_not_rounded_to_half_types(kind):
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         model([torch.rand(3, 64, 96)])
     assert {value.dtype for name, value in boxes[0].items() if name != "labels"} == {torch.float32}
-    generator = model.rpn.anchor_generator if "rcnn" in kind else model.anchor_generator
+    generator = model.rpn.anchor_generator if "rcnn" in architecture else model.anchor_generator
     assert all(anchors.dtype == torch.float32 for anchors in generator.cell_anchors)
 
 
@@ -250,24 +254,24 @@ def test_pyramids_without_the_finest_stride_are_refused():
     pyramid = resnet("resnet10t", strides=(8, 16, 32))
     with pytest.raises(ValueError, match=r"strides \[8, 16, 32\]: 4 is needed"):
         create_detector("mask_rcnn", pyramid, 2)
-    assert create_detector("fcos", pyramid, 2).backbone.levels == [8, 16, 32, 64, 128]
+    assert create_detector("fcos", pyramid, 2).backbone.level_strides == [8, 16, 32, 64, 128]
 
 
 @pytest.mark.parametrize(
-    ("kind", "classes", "options", "message"),
+    ("architecture", "classes", "options", "message"),
     [
-        ("yolo", 2, {}, "there are faster_rcnn, mask_rcnn, fcos, retinanet"),
-        ("fcos", 0, {}, "classes 0"),
+        ("yolo", 2, {}, "one of faster_rcnn, mask_rcnn, fcos, retinanet, got 'yolo'"),
+        ("fcos", 0, {}, "classes must be at least 1"),
         ("fcos", 2, {"mask_upsampler": partial(create_upsampler, "carafe")}, "no mask head"),
         ("mask_rcnn", 2, {"mask_upsampler": partial(create_upsampler, "featup_jbu")}, "guide"),
-        ("fcos", 2, {"version": 2}, "version 2: of fcos there is no such"),
+        ("fcos", 2, {"version": 2}, "version 2: fcos has no such version"),
         ("retinanet", 2, {"version": 2, "width": 48}, "width 48: retinanet has 32 groups"),
         ("mask_rcnn", 2, {"min_sise": 64}, "min_sise: no option of mask_rcnn"),
     ],
 )
-def test_what_does_not_fit_is_refused(kind, classes, options, message):
+def test_what_does_not_fit_is_refused(architecture, classes, options, message):
     with pytest.raises(ValueError, match=message):
-        create_detector(kind, resnet("resnet10t"), classes, **options)
+        create_detector(architecture, resnet("resnet10t"), classes, **options)
 
 
 def test_a_batch_is_padded_with_the_mean_colour():

@@ -40,21 +40,21 @@ def targets(n=2):
 @pytest.mark.parametrize("upsampler", ["bilinear", "carafe", "dysample", "fade", "joint_bilateral"])
 def test_every_task_answers_at_every_pixel_and_every_parameter_learns(upsampler):
     model = network(upsampler)
-    answers = model(torch.rand(2, 3, *SIZE))
-    assert {name: tuple(answer.shape) for name, answer in answers.items()} == {
+    predictions = model(torch.rand(2, 3, *SIZE))
+    assert {name: tuple(prediction.shape) for name, prediction in predictions.items()} == {
         "classes": (2, 5, *SIZE), "depth": (2, *SIZE), "normals": (2, 3, *SIZE),
     }  # fmt: skip
-    model.loss(answers, targets())[0].backward()
+    model.loss(predictions, targets())[0].backward()
     assert [key for key, p in model.named_parameters() if p.grad is None] == []
 
 
 def test_answers_have_their_units():
-    answers = network()(torch.rand(1, 3, *SIZE))
-    assert (answers["depth"] > 0.5).all()
-    assert (answers["depth"] < 8).all()
-    torch.testing.assert_close(answers["normals"].norm(dim=1), torch.ones(1, *SIZE))
+    predictions = network()(torch.rand(1, 3, *SIZE))
+    assert (predictions["depth"] > 0.5).all()
+    assert (predictions["depth"] < 8).all()
+    torch.testing.assert_close(predictions["normals"].norm(dim=1), torch.ones(1, *SIZE))
     raw = torch.tensor([-50.0, 0, 50]).view(1, 1, 1, 3)
-    torch.testing.assert_close(LogDepth(0.5, 8.0).answer(raw), torch.tensor([[[0.5, 2.0, 8.0]]]))
+    torch.testing.assert_close(LogDepth(0.5, 8.0).activate(raw), torch.tensor([[[0.5, 2.0, 8.0]]]))
 
 
 def test_the_image_is_where_the_answers_are():
@@ -74,39 +74,41 @@ def test_half_types_inside_do_not_round_the_answers():
         TinyPyramid(), {"depth": LogDepth(0.3, 10.0), "normals": SurfaceNormals()}, width=8
     )
     with torch.autocast("cpu", torch.bfloat16):
-        answers = network(torch.rand(1, 3, 32, 48))
-    assert {answer.dtype for answer in answers.values()} == {torch.float32}
-    lengths = answers["normals"].norm(dim=1)
+        predictions = network(torch.rand(1, 3, 32, 48))
+    assert {prediction.dtype for prediction in predictions.values()} == {torch.float32}
+    lengths = predictions["normals"].norm(dim=1)
     torch.testing.assert_close(lengths, torch.ones_like(lengths))
 
 
 def test_tasks_without_labels_take_no_part():
     model, given = network(), targets()
-    answers = model(torch.rand(2, 3, *SIZE))
-    total, losses = model.loss(answers, given)
+    predictions = model(torch.rand(2, 3, *SIZE))
+    total, losses = model.loss(predictions, given)
     assert list(losses) == ["classes", "depth", "normals"]
     expected = losses["classes"] + (losses["depth"] + losses["normals"]) / 2
     torch.testing.assert_close(total, expected)
     unlabelled = given | {"depth": torch.zeros(2, *SIZE), "classes": torch.full((2, *SIZE), 255)}
-    total, losses = model.loss(answers, unlabelled)
+    total, losses = model.loss(predictions, unlabelled)
     assert list(losses) == ["normals"]
     torch.testing.assert_close(total, losses["normals"] / 2)
     nothing = {"normals": torch.zeros(2, 3, *SIZE)}
-    total, losses = model.loss(answers, nothing)
+    total, losses = model.loss(predictions, nothing)
     assert (total.item(), losses) == (0, {})
     total.backward()
 
 
 def test_the_weights_are_of_the_right_kind():
     weighting = network().weighting
-    assert dict(zip(weighting.names, weighting.factor.tolist(), strict=True)) == {
+    assert dict(zip(weighting.task_names, weighting.factor.tolist(), strict=True)) == {
         "classes": 1, "depth": 0.5, "normals": 0.5,
     }  # fmt: skip
 
 
 def test_what_does_not_fit_is_said():
     model = network()
-    with pytest.raises(ValueError, match="targets of edges: the tasks are classes, depth"):
+    with pytest.raises(
+        ValueError, match="targets must name tasks out of classes, depth, normals, got edges"
+    ):
         model.loss({}, {"edges": torch.zeros(1)})
     with pytest.raises(ValueError, match="at least one task"):
         MultiTask(model.pyramid, {})

@@ -1,4 +1,4 @@
-"""Panoptic-DeepLab: its fields, its losses, and that it learns one image."""
+"""Panoptic-DeepLab: its outputs, its losses, and that it learns one image."""
 
 from functools import partial
 
@@ -31,7 +31,7 @@ CLASSES = PanopticClasses(things=(1, 18), stuff=(100, 200))
 class Tiny(nn.Module):
     """A pyramid of two convolutions."""
 
-    channels, multiple = {4: 12, 8: 16}, 8
+    channels, size_divisor = {4: 12, 8: 16}, 8
 
     def __init__(self):
         super().__init__()
@@ -62,16 +62,16 @@ def scene():
 
 
 @pytest.mark.parametrize("name", ["bilinear", "carafe", "joint_bilateral"])
-def test_fields_have_the_images_size_with_any_operator(name):
+def test_outputs_have_the_images_size_with_any_operator(name):
     model = PanopticDeepLab(
         Tiny(), CLASSES, upsampler=partial(create_upsampler, name), width=16
     ).eval()
     image, _, _ = scene()
-    fields = model(image)
-    assert fields.semantic.shape == (1, 4, 46, 61)
-    assert fields.heat.shape == (1, 46, 61)
-    assert fields.offsets.shape == (1, 2, 46, 61)
-    ((ids, _),) = model.segments(image)
+    outputs = model(image)
+    assert outputs.semantic.shape == (1, 4, 46, 61)
+    assert outputs.heatmap.shape == (1, 46, 61)
+    assert outputs.offsets.shape == (1, 2, 46, 61)
+    ((ids, _),) = model.predict_segments(image)
     assert ids.shape == (46, 61)
 
 
@@ -119,11 +119,11 @@ def test_wide_convolutions_see_one_channel_at_a_time():
     assert [m.groups for m in wide] == [m.in_channels for m in wide] == [18, 17, 16, 8, 8]
 
 
-def test_half_types_inside_leave_the_fields_whole():
+def test_half_types_inside_leave_the_outputs_whole():
     model = PanopticDeepLab(Tiny(), CLASSES, width=16).eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        fields = model(scene()[0])
-    assert {field.dtype for field in fields} == {torch.float32}
+        outputs = model(scene()[0])
+    assert {field.dtype for field in outputs} == {torch.float32}
 
 
 def test_every_parameter_learns():
@@ -148,13 +148,13 @@ def test_an_image_is_learned():
         sum(panoptic_loss(model(image), semantic, truth).values()).backward()
         optimiser.step()
     metric = PanopticQuality(*CLASSES)
-    ((found, segments_found),) = model.segments(image, min_area=50)
-    metric.update(found, segments_found, ids, segments)
+    ((predicted_ids, predicted_segments),) = model.predict_segments(image, min_area=50)
+    metric.update(predicted_ids, predicted_segments, ids, segments)
     assert float(metric.compute()["rq"]) == 1
     assert float(metric.compute()["pq"]) > 0.8
 
 
-def made_fields():
+def made_outputs():
     semantic = torch.zeros(1, 4, 2, 5)
     semantic[0, 1] = 2.0
     return PanopticOutput(semantic, torch.full((1, 2, 5), 0.5), torch.ones(1, 2, 2, 5))
@@ -170,7 +170,7 @@ def made_truth(known=True, objects=True):
 def test_losses_of_a_hand_made_case():
     semantic = torch.ones(1, 2, 5, dtype=torch.int64)
     semantic[0, 0, 0] = 3  # the hardest, and the next hardest of ten are two
-    losses = panoptic_loss(made_fields(), semantic, [made_truth()])
+    losses = panoptic_loss(made_outputs(), semantic, [made_truth()])
     total = torch.tensor([0.0, 2, 0, 0]).logsumexp(0)
     assert float(losses["semantic"]) == pytest.approx(float(total + total - 2) / 2)
     assert float(losses["heat"]) == pytest.approx(200 * 0.25)
@@ -179,7 +179,7 @@ def test_losses_of_a_hand_made_case():
 
 def test_what_is_not_known_costs_nothing():
     nothing = torch.full((1, 2, 5), UNLABELLED)
-    losses = panoptic_loss(made_fields(), nothing, [made_truth(known=False)])
+    losses = panoptic_loss(made_outputs(), nothing, [made_truth(known=False)])
     assert [float(v) for v in losses.values()] == [0, 0, 0]
-    losses = panoptic_loss(made_fields(), nothing, [made_truth(objects=False)])
+    losses = panoptic_loss(made_outputs(), nothing, [made_truth(objects=False)])
     assert [float(v) for v in losses.values()] == [0, 50, 0]

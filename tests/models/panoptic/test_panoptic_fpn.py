@@ -83,13 +83,15 @@ def test_the_semantic_loss_sees_the_image_only_and_no_void():
     logits[0, 0] = 7.0  # wrong beyond the image
     logits[0, :, :64, :72] = sure
     logits[0, 0, :64, 70:72] = 1000.0  # wrong where it is void
-    assert float(model._loss(logits, [(64, 72)], [truth])) == 0
+    assert float(model._semantic_loss(logits, [(64, 72)], [truth])) == 0
     logits[0, :, 0, 0] = 0.0
     known = int((semantic != UNLABELLED).sum())
     expected = torch.tensor(3.0).log() / known
-    assert float(model._loss(logits, [(64, 72)], [truth])) == pytest.approx(float(expected))
+    assert float(model._semantic_loss(logits, [(64, 72)], [truth])) == pytest.approx(
+        float(expected)
+    )
     truth["semantic"] = torch.full_like(truth["semantic"], UNLABELLED)
-    assert float(model._loss(logits, [(64, 72)], [truth])) == 0
+    assert float(model._semantic_loss(logits, [(64, 72)], [truth])) == 0
 
 
 def test_a_resized_image_is_compared_with_resized_classes():
@@ -97,7 +99,7 @@ def test_a_resized_image_is_compared_with_resized_classes():
     truth = target()
     large = torch.as_tensor(truth["semantic"])[0].repeat_interleave(2, 0).repeat_interleave(2, 1)
     logits = 100.0 * one_hot(large.clamp(max=2), 3).permute(2, 0, 1)[None].float()
-    assert float(model._loss(logits, [(128, 144)], [truth])) == 0
+    assert float(model._semantic_loss(logits, [(128, 144)], [truth])) == 0
 
 
 def test_classes_lie_where_they_were_seen():
@@ -127,7 +129,7 @@ def test_half_a_mask_is_a_mask():
     masks = 0.4 * torch.ones_like(torch.as_tensor(truth["masks"])[:, None], dtype=torch.float32)
     masks[:, :, :4, :4] = 0.5
     found = {"masks": masks, "labels": truth["labels"], "scores": torch.tensor([0.9, 0.8])}
-    result = model._merged(torch.rand(3, 64, 72), found)
+    result = model._merge(torch.rand(3, 64, 72), found)
     assert result["ids"].eq(1).sum() == 16
 
 
@@ -141,6 +143,6 @@ def test_all_said_rightly_gives_the_truth():
         "labels": truth["labels"],
         "scores": torch.tensor([0.9, 0.8]),
     }
-    result = model._merged(logits, found)
+    result = model._merge(logits, found)
     assert result["segments"] == [Segment(1, 18), Segment(2, 1), Segment(3, 200)]
     assert result["ids"][:, :70].eq(3).equal(semantic[:, :70].eq(2))

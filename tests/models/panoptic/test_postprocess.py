@@ -129,7 +129,7 @@ def test_without_centres_things_are_void():
     assert segments == [Segment(1, 100)]
     assert ids[:3, :4].eq(0).all()
     ids, segments = group_pixels(semantic, heat, offsets, CLASSES, min_area=60)
-    assert [s.category for s in segments] == [1, 18]  # 40 pixels of stuff are too few
+    assert [s.category_id for s in segments] == [1, 18]  # 40 pixels of stuff are too few
 
 
 def test_centres_that_no_pixel_goes_to_are_no_segment():
@@ -172,7 +172,7 @@ def test_centres_of_a_map():
 
 def real():
     dataset = COCOPanoptic(shared_data("coco"), "val")
-    classes = PanopticClasses.of(dataset.categories)
+    classes = PanopticClasses.from_categories(dataset.categories)
     for index in range(12):
         target = dataset[index][1]
         yield classes, target, torch.as_tensor(target["ids"])[0]
@@ -201,11 +201,11 @@ def test_a_grouped_truth_has_nearly_quality_one():
         segments = target["segments"]
         truth = centre_targets(ids, segments, classes)
         semantic = semantic_map(ids, segments, classes)
-        found = group_pixels(semantic, truth.heat, truth.offsets, classes, min_area=0)
+        found = group_pixels(semantic, truth.heatmap, truth.offsets, classes, min_area=0)
         metric.update(*found, ids, segments)
-        single = sum(s.category in classes.things and not s.is_crowd for s in segments)
+        single = sum(s.category_id in classes.things and not s.is_crowd for s in segments)
         crowd = any(s.is_crowd for s in segments)
-        if len(find_centres(truth.heat)) == single and not crowd:
+        if len(find_centres(truth.heatmap)) == single and not crowd:
             whole.update(*found, ids, segments)
     assert float(metric.compute()["pq_stuff"]) == 1
     assert float(metric.compute()["pq_things"]) > 0.9

@@ -34,15 +34,15 @@ WANT_EQUAL_CHANNELS = {  # max_unpool marks the guide's maxima channel by channe
 every_model = pytest.mark.parametrize("name", MODELS)
 
 
-def built(name, classes=5, **options):
+def build(name, classes=5, **options):
     return MODELS[name](TinyPyramid(), classes, **options)
 
 
 @every_model
 @pytest.mark.parametrize("size", [(48, 64), (37, 51), (17, 90)])
 def test_logits_of_every_pixel_of_any_image(name, size):
-    model = built(name)
-    logits, auxiliary = model.predictions(torch.rand(2, 3, *size))
+    model = build(name)
+    logits, auxiliary = model.forward_with_auxiliary(torch.rand(2, 3, *size))
     assert logits.shape == (2, 5, *size)
     assert (auxiliary is not None) == (name == "hrnet_ocr")
     assert auxiliary is None or auxiliary.shape == logits.shape
@@ -51,14 +51,14 @@ def test_logits_of_every_pixel_of_any_image(name, size):
 @every_model
 @torch.inference_mode()
 def test_the_forward_is_the_logits_alone(name):
-    model, image = built(name).eval(), torch.rand(1, 3, 37, 51)
-    assert torch.equal(model(image), model.predictions(image).logits)
+    model, image = build(name).eval(), torch.rand(1, 3, 37, 51)
+    assert torch.equal(model(image), model.forward_with_auxiliary(image).logits)
 
 
 @every_model
 @torch.inference_mode()
 def test_an_image_knows_nothing_of_its_batch(name):
-    model, images = randomise(built(name)).eval(), torch.rand(3, 3, 37, 51)
+    model, images = randomise(build(name)).eval(), torch.rand(3, 3, 37, 51)
     torch.testing.assert_close(model(images)[1:2], model(images[1:2]))
 
 
@@ -66,7 +66,7 @@ def test_an_image_knows_nothing_of_its_batch(name):
 @torch.inference_mode()
 def test_padding_is_cropped_where_it_was_put(name):
     """The image mirrored by hand gives the same logits, and more beside them."""
-    model, image = randomise(built(name)).eval(), torch.rand(1, 3, 37, 51)
+    model, image = randomise(build(name)).eval(), torch.rand(1, 3, 37, 51)
     by_hand = pad(image, (0, 13, 0, 11), mode="reflect")
     assert torch.equal(model(image), model(by_hand)[:, :, :37, :51])
 
@@ -77,10 +77,10 @@ def test_any_operator_at_any_place(name, place, operator):
     """It is there, it runs, and every parameter of the network learns."""
     if operator == "max_unpool" and (name, place) in WANT_EQUAL_CHANNELS:
         with pytest.raises(ValueError, match="guide_channels must be the"):
-            built(name, **{place: FACTORIES[operator]})
+            build(name, **{place: FACTORIES[operator]})
         return
-    model = built(name, classes=4, **{place: FACTORIES[operator]})
-    logits, auxiliary = model.predictions(torch.rand(2, 3, 37, 51))
+    model = build(name, classes=4, **{place: FACTORIES[operator]})
+    logits, auxiliary = model.forward_with_auxiliary(torch.rand(2, 3, 37, 51))
     assert logits.shape == (2, 4, 37, 51)
     loss = logits.square().sum() + (0 if auxiliary is None else auxiliary.square().sum())
     loss.backward()
@@ -96,31 +96,31 @@ def carafes(model):
     [(*at, n) for at, n in zip(PLACES, (3, 2, 1, 4, 2, 2, 1, 2, 1), strict=True)],
 )
 def test_places_are_switched_one_by_one(name, place, count):
-    assert carafes(built(name)) == 0
-    assert carafes(built(name, **{place: CarafeUpsample})) == count
+    assert carafes(build(name)) == 0
+    assert carafes(build(name, **{place: CarafeUpsample})) == count
 
 
-class FirstImage(Upsampler):
-    """Bilinear, and notes the image it is given."""
+class RecordingUpsampler(Upsampler):
+    """Bilinear; records its guide."""
 
     guide_channels = 3
 
     def forward(self, features, guide=None, size=None):
-        self.seen = guide
+        self.guide = guide
         return interpolate(features, size, mode="bilinear")
 
 
 @pytest.mark.parametrize(("name", "place"), PLACES)
 def test_an_operator_that_needs_the_image_gets_it_padded(name, place):
-    model, image = built(name, **{place: FirstImage}), torch.rand(2, 3, 40, 48)
+    model, image = build(name, **{place: RecordingUpsampler}), torch.rand(2, 3, 40, 48)
     model(image)
     for module in model.modules():
-        if isinstance(module, FirstImage):
-            assert torch.equal(module.seen, pad(image, (0, 0, 0, 8), mode="reflect"))
+        if isinstance(module, RecordingUpsampler):
+            assert torch.equal(module.guide, pad(image, (0, 0, 0, 8), mode="reflect"))
 
 
 def test_the_last_step_is_from_the_finest_stride():
-    model = built("semantic_fpn", last_upsampler=Nearest)
+    model = build("semantic_fpn", last_upsampler=Nearest)
     logits = model(torch.rand(1, 3, 32, 48))
     cells = logits.unfold(2, 4, 4).unfold(3, 4, 4)
     assert model.last.scale == 4
@@ -129,19 +129,19 @@ def test_the_last_step_is_from_the_finest_stride():
 
 def test_the_image_guides_the_last_step():
     assert (
-        built(
+        build(
             "upernet", last_upsampler=partial(CustomUpsampler, guide_channels=3)
         ).last.guide_channels
         == 3
     )
-    assert built("upernet", last_upsampler=FACTORIES["sapa"]).last.guide_channels == 3
+    assert build("upernet", last_upsampler=FACTORIES["sapa"]).last.guide_channels == 3
 
 
 @every_model
 def test_rough_logits_are_enlarged_bilinearly(name):
-    model, image = randomise(built(name)).eval(), torch.rand(1, 3, 32, 48)
-    rough = model.coarse(model.pyramid(image), image)[1]
-    auxiliary = model.predictions(image).auxiliary
+    model, image = randomise(build(name)).eval(), torch.rand(1, 3, 32, 48)
+    rough = model.decode(model.pyramid(image), image)[1]
+    auxiliary = model.forward_with_auxiliary(image).auxiliary
     if rough is None:
         assert auxiliary is None
     else:
@@ -151,8 +151,8 @@ def test_rough_logits_are_enlarged_bilinearly(name):
 @every_model
 def test_the_logits_hear_of_every_parameter(name):
     """A gradient that is there may be zero: a path that was cut."""
-    model = randomise(built(name))
-    logits, auxiliary = model.predictions(torch.rand(4, 3, 64, 96))
+    model = randomise(build(name))
+    logits, auxiliary = model.forward_with_auxiliary(torch.rand(4, 3, 64, 96))
     loss = (logits * torch.randn_like(logits)).sum()
     if auxiliary is not None:
         loss = loss + (auxiliary * torch.randn_like(auxiliary)).sum()
@@ -162,17 +162,17 @@ def test_the_logits_hear_of_every_parameter(name):
 
 
 def test_upernets_neck_has_batch_normalisation():
-    assert sum(isinstance(m, nn.BatchNorm2d) for m in built("upernet").fpn.modules()) == 6
+    assert sum(isinstance(m, nn.BatchNorm2d) for m in build("upernet").fpn.modules()) == 6
 
 
 @pytest.mark.parametrize("level", [4, 8, 16])
 @torch.inference_mode()
 def test_upernets_logits_depend_on_every_level(level):
-    model, image = randomise(built("upernet")).eval(), torch.rand(1, 3, 64, 96)
+    model, image = randomise(build("upernet")).eval(), torch.rand(1, 3, 64, 96)
     features = model.pyramid(image)
-    before = model.coarse(features, image)[0]
+    before = model.decode(features, image)[0]
     other = features | {level: torch.rand_like(features[level])}
-    assert (model.coarse(other, image)[0] - before).abs().max() > 1e-3 * before.abs().max()
+    assert (model.decode(other, image)[0] - before).abs().max() > 1e-3 * before.abs().max()
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_upernets_logits_depend_on_every_level(level):
 )
 def test_on_a_true_pyramid_every_parameter_learns(name, backbone):
     model = MODELS[name](create_pyramid(backbone, pretrained=False), 5)
-    logits, auxiliary = model.predictions(torch.rand(2, 3, 70, 50))
+    logits, auxiliary = model.forward_with_auxiliary(torch.rand(2, 3, 70, 50))
     assert logits.shape == (2, 5, 70, 50)
     (logits.sum() + (0 if auxiliary is None else auxiliary.sum())).backward()
     assert parameters_without_gradient(model) == []

@@ -1,1 +1,1 @@
-"""Networks for depth."""
+"""Depth networks."""

@@ -1,4 +1,4 @@
-"""Networks for depth by name, as configs say it."""
+"""Creates depth networks by name, for configs and the command line."""
 
 from typing import Any
 
@@ -23,16 +23,17 @@ def create_depth_network(
     upsampler: str | None = None,
     **options: Any,
 ) -> nn.Module:
-    """A network for the depth of a photograph.
+    """Create a network that predicts depth from one image.
 
     Args:
-        name: supervised, a `SingleTask` of `LogDepth`; or monodepth, a `Monodepth`.
+        name: supervised (a `SingleTask` of `LogDepth`) or monodepth (a `Monodepth`).
         pyramid: features of the image.
-        classes: none are needed.
-        near: the least depth in metres.
-        far: the greatest.
-        upsampler: a word such as "carafe" or "carafe:kernel_size=3"; by default bilinear.
-        options: of the network.
+        classes: not used; all tasks' networks are created with it.
+        near: smallest depth in metres.
+        far: largest depth in metres.
+        upsampler: name, with options, such as "carafe" or "carafe:kernel_size=3". Default:
+            bilinear.
+        options: options of the network.
 
     Raises:
         ValueError: if there is no such network, option or upsampler.
@@ -40,7 +41,6 @@ def create_depth_network(
     if name == "supervised":
         return build_named(name, SingleTask, (pyramid, LogDepth(near, far)), options, upsampler)
     if name == "monodepth":
-        return build_named(
-            name, Monodepth, (pyramid,), {"depths": (near, far)} | options, upsampler
-        )
-    raise ValueError(f"model {name!r}: there are {', '.join(DEPTH_NETWORKS)}")
+        options = {"depths": (near, far)} | options
+        return build_named(name, Monodepth, (pyramid,), options, upsampler)
+    raise ValueError(f"model must be one of {', '.join(DEPTH_NETWORKS)}, got {name!r}")

@@ -1,8 +1,8 @@
-"""Depth learned from video alone: what depth and motion predict is compared with what is seen.
+"""Monodepth2: depth learned from video alone, by warping frames with predicted depth and motion.
 
 Godard et al., "Digging Into Self-Supervised Monocular Depth Estimation", ICCV 2019,
-arXiv:1806.01260, section 3; written from its formulas. We differ in the networks: the encoder is
-any `Pyramid`, the decoder an FPN with any upsampler, the pose network a small one of its own.
+arXiv:1806.01260, section 3; written from its formulas. The networks differ: the encoder is any
+`Pyramid`, the decoder an FPN with any upsampler, the pose network a small one of our own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,27 +22,25 @@ from unstride.precision import upcast_half
 from unstride.upsamplers.factory import UpsamplerFactory
 from unstride.upsamplers.interpolation import Bilinear
 
-MIN_DEPTH, MAX_DEPTH = (
-    0.1,
-    100.0,
-)  # in the unit of the translation, which is metres only if that is known
+# in the unit of the translation, which is metres only if the true motion is known
+MIN_DEPTH, MAX_DEPTH = 0.1, 100.0
 SMOOTHNESS_WEIGHT = 1e-3  # at the finest scale; divided by the stride at coarser ones
-NUM_SCALES = 4  # strides at which there is a disparity, from 1 on
+NUM_SCALES = 4  # number of strides with a disparity, from 1 on
 
 
 class Monodepth(nn.Module):
-    """Depth of a photograph, trained on frames with their neighbours (`FrameTriplets`).
+    """Predicts the depth of an image. Trained on frames with their neighbours (`FrameTriplets`).
 
-    Without poses depth has no unit: compare it with median alignment.
+    Without known poses the depth has no unit: evaluate it with median alignment.
 
     Args:
-        pyramid: the encoder; Monodepth2's has strides 2 to 32.
+        pyramid: the encoder. Monodepth2's has strides 2 to 32.
         upsampler: makes the operators, see `PixelDecoder`.
         width: channels of the decoder.
-        depths: the least and the greatest depth.
+        depths: smallest and largest depth.
 
     Raises:
-        ValueError: if `depths` are none.
+        ValueError: if `depths` is invalid.
     """
 
     def __init__(
@@ -55,41 +53,46 @@ class Monodepth(nn.Module):
     ):
         super().__init__()
         if not 0 < depths[0] < depths[1]:
-            raise ValueError(f"depths {depths}: 0 < nearest < farthest is needed")
-        self.pyramid, self.depths, self.pose = pyramid, depths, PoseNetwork()
-        self.decoder = PixelDecoder(pyramid.channels, upsampler, width=width, levels=NUM_SCALES)
+            raise ValueError(f"depths must be 0 < nearest < farthest, got {depths}")
+        self.pyramid, self.depth_range, self.pose = pyramid, depths, PoseNetwork()
+        self.decoder = PixelDecoder(pyramid.channels, upsampler, width=width, num_levels=NUM_SCALES)
         self.heads = nn.ModuleDict(
             {str(stride): prediction_head(width, 1) for stride in self.decoder.strides}
         )
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h w"]:
-        """The depth of each pixel of an image, RGB in [0, 1] and of any size."""
+        """Depth of each pixel.
+
+        Args:
+            image: RGB in [0, 1], of any size.
+        """
         disparity = self.disparities(image, (1,))[1]
-        return self.depth(disparity[:, : image.shape[2], : image.shape[3]])
+        return self.disparity_to_depth(disparity[:, : image.shape[2], : image.shape[3]])
 
     def disparities(
         self, image: Float[Tensor, "b 3 h w"], strides: Sequence[int]
     ) -> dict[int, Tensor]:
-        """Disparities in [0, 1], "b h w" of the padded image, by stride."""
+        """Disparities of the padded image, in [0, 1], "b h w" each, by stride."""
         size = image.shape[2], image.shape[3]
         padded = pad_image(image, self.pyramid.padded_size(size))
         levels = self.decoder(self.pyramid(image), padded)
         return {n: upcast_half(self.heads[str(n)](levels[n]))[:, 0].sigmoid() for n in strides}
 
-    def depth(self, disparity: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
+    def disparity_to_depth(self, disparity: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
         """1 / (1 / far + (1 / near - 1 / far) disparity)."""
-        near, far = self.depths
+        near, far = self.depth_range
         return 1 / (1 / far + (1 / near - 1 / far) * disparity)
 
-    def motions(
+    def source_poses(
         self, image: Float[Tensor, "b 3 h w"], sources: Float[Tensor, "b 2 3 h w"]
     ) -> Float[Tensor, "b 2 4 4"]:
-        """From the frame's camera to the sources' (before, after), by the pose network.
+        """Predicted poses from the frame's camera to the cameras of the previous and next frame.
 
-        It is always shown two frames in the order of time; for the one before the pose is inverted.
+        The pose network always takes two frames in temporal order. Its pose is inverted for the
+        previous frame.
         """
-        before = torch.linalg.inv(self.pose(sources[:, 0], image))
-        return torch.stack([before, self.pose(image, sources[:, 1])], 1)
+        to_previous = torch.linalg.inv(self.pose(sources[:, 0], image))
+        return torch.stack([to_previous, self.pose(image, sources[:, 1])], 1)
 
     def loss(
         self,
@@ -98,38 +101,41 @@ class Monodepth(nn.Module):
         known_motion: bool = False,
         generator: torch.Generator | None = None,
     ) -> dict[str, Float[Tensor, ""]]:
-        """`loss`, the sum that is minimised, of `photometric` and weighted `smoothness`.
+        """`photometric`, the weighted `smoothness`, and their sum `loss`, which is minimised.
 
-        Means over the scales, at each of which the disparity is first enlarged to the image.
+        Each is a mean over scales. The disparity of each scale is first upsampled to the image.
 
         Args:
-            sample: a batch of `FrameTriplets`; where it has `shown`, the networks see these frames.
-            known_motion: take the sample's poses; then depth is in metres.
-            generator: of the noise that breaks the ties of auto-masking.
+            sample: batch of `FrameTriplets`. The networks take its `augmented_frames` if it has
+                any.
+            known_motion: use the sample's poses. The depth is then in metres.
+            generator: random generator of the noise that breaks the ties of auto-masking.
         """
         image, sources = sample["image"], sample["sources"]
-        before, seen, after = self._shown(sample)
-        others = torch.stack([before, after], 1)
-        poses = sample["poses"] if known_motion else self.motions(seen, others)
+        previous, frame, next_frame = self._network_inputs(sample)
+        neighbours = torch.stack([previous, next_frame], 1)
+        poses = sample["poses"] if known_motion else self.source_poses(frame, neighbours)
         size = image.shape[2], image.shape[3]
-        padded = self.pyramid.padded_size(size)
-        scene = pad_image(image, padded)
+        padded_size = self.pyramid.padded_size(size)
+        padded_image = pad_image(image, padded_size)
+        identity_sources = list(sources.unbind(1))
         photometric, smoothness = [], []
-        for stride, disparity in self.disparities(seen, self.decoder.strides).items():
-            whole = interpolate(disparity[:, None], padded, mode="bilinear")[:, 0]
-            depth = self.depth(whole[:, : size[0], : size[1]])
-            warped = [
-                warp_image(sources[:, i], depth, poses[:, i], sample["intrinsics"])[0]
-                for i in range(sources.shape[1])
+        for stride, disparity in self.disparities(frame, self.decoder.strides).items():
+            full_disparity = interpolate(disparity[:, None], padded_size, mode="bilinear")[:, 0]
+            depth = self.disparity_to_depth(full_disparity[:, : size[0], : size[1]])
+            warped_sources = [
+                warp_image(source, depth, poses[:, i], sample["intrinsics"])[0]
+                for i, source in enumerate(identity_sources)
             ]
-            unmoved = list(sources.unbind(1))
-            photometric.append(
-                minimum_reprojection_loss(image, warped, unmoved, generator=generator)[0]
+            error, _ = minimum_reprojection_loss(
+                image, warped_sources, identity_sources, generator=generator
             )
-            small = adaptive_avg_pool2d(scene, (disparity.shape[1], disparity.shape[2]))
-            smoothness.append(
-                SMOOTHNESS_WEIGHT / stride * edge_aware_smoothness_loss(disparity, small)
+            photometric.append(error)
+            grid = disparity.shape[1], disparity.shape[2]
+            roughness = edge_aware_smoothness_loss(
+                disparity, adaptive_avg_pool2d(padded_image, grid)
             )
+            smoothness.append(SMOOTHNESS_WEIGHT / stride * roughness)
         parts = {
             "photometric": torch.stack(photometric).mean(),
             "smoothness": torch.stack(smoothness).mean(),
@@ -137,9 +143,9 @@ class Monodepth(nn.Module):
         return {"loss": parts["photometric"] + parts["smoothness"]} | parts
 
     @staticmethod
-    def _shown(sample: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        """What the networks see of the frames before, here and after."""
-        if "shown" in sample:
-            return sample["shown"].unbind(1)
-        before, after = sample["sources"].unbind(1)
-        return before, sample["image"], after
+    def _network_inputs(sample: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        """The previous frame, the frame and the next frame, as the networks take them."""
+        if "augmented_frames" in sample:
+            return sample["augmented_frames"].unbind(1)
+        previous, next_frame = sample["sources"].unbind(1)
+        return previous, sample["image"], next_frame

@@ -1,1 +1,1 @@
-"""Object detectors and instance segmentation."""
+"""Object detection and instance segmentation networks."""

@@ -1,4 +1,4 @@
-"""Detectors and panoptic networks by name, with operators by their words: what configs say."""
+"""Creates detectors from names of networks and upsamplers, for configs and the command line."""
 
 from typing import Any
 
@@ -12,21 +12,23 @@ from unstride.models.upsampler_options import MASK_UPSAMPLER, build_named, ungui
 def create_detector_by_name(
     name: str, pyramid: Pyramid, classes: int, *, upsampler: str | None = None, **options: Any
 ) -> nn.Module:
-    """A detector, see `create_detector`.
+    """Create a detector with upsamplers given by name. `create_detector` takes factories instead.
 
     Args:
         name: faster_rcnn, mask_rcnn, fcos or retinanet.
         pyramid: features of the image.
-        classes: of objects, without the background.
-        upsampler: in the FPN and in the mask head, a word such as "carafe"; one that needs a guide
-            leaves the mask head its deconvolution. By default each place has the network's own.
-        options: of `create_detector`; a word for the mask head alone, as mask_upsampler="carafe".
+        classes: number of object classes, without the background.
+        upsampler: name, with options, for the FPN and the mask head, such as "carafe". The mask
+            head keeps its deconvolution if the upsampler needs a guide. Default: the network's own
+            in each place.
+        options: options of `create_detector`. The mask head's own upsampler is a name too, such as
+            mask_upsampler="carafe".
 
     Raises:
         ValueError: if there is no such detector, option or upsampler.
     """
     if name not in DETECTORS:
-        raise ValueError(f"model {name!r}: there are {', '.join(DETECTORS)}")
-    without = unguided_places(upsampler, FPN_WIDTH) if name == "mask_rcnn" else (MASK_UPSAMPLER,)
-    parts = name, pyramid, classes
-    return build_named(name, create_detector, parts, options, upsampler, without)
+        raise ValueError(f"model must be one of {', '.join(DETECTORS)}, got {name!r}")
+    exclude = unguided_places(upsampler, FPN_WIDTH) if name == "mask_rcnn" else (MASK_UPSAMPLER,)
+    arguments = name, pyramid, classes
+    return build_named(name, create_detector, arguments, options, upsampler, exclude)

@@ -1,10 +1,10 @@
-"""torchvision's heads at any width, and those of its version 2, for which it has no name.
+"""torchvision's heads at any width, and the heads of its version 2, which it builds inline.
 
-Li et al., "Benchmarking Detection Transfer Learning with Vision Transformers", 2021,
-arXiv:2111.11429: two convolutions in the region proposals' head, four with batch norms before the
-box's vector and in the mask head. RetinaNet's: Zhang et al., "Bridging the Gap Between
-Anchor-based and Anchor-free Detection" (ATSS), CVPR 2020, arXiv:1912.02424: group norms, and the
-generalised IoU of boxes in the loss.
+Version 2, R-CNN: Li et al., "Benchmarking Detection Transfer Learning with Vision Transformers",
+2021, arXiv:2111.11429. Two convolutions in the region proposals' head, four with batch norms before
+the box's vector and in the mask head. RetinaNet: Zhang et al., "Bridging the Gap Between
+Anchor-based and Anchor-free Detection" (ATSS), CVPR 2020, arXiv:1912.02424. Group norms, and the
+generalised IoU of boxes as the loss.
 """
 
 from functools import partial
@@ -20,47 +20,50 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.models.detection.rpn import RPNHead
 
-NUM_CONVS = 4  # convolutions
+NUM_CONVS = 4  # convolutions in the mask head and, in version 2, before the box's vector
 
 
 def two_stage_heads(
-    detector: Any, width: int, classes: int, *, version: int
+    detector: Any, in_channels: int, num_classes: int, *, version: int
 ) -> dict[str, nn.Module]:
-    """What goes into a detector of torchvision's, by its word there.
+    """Create the heads of a two-stage detector, by torchvision's names.
 
     Args:
-        detector: Faster or Mask R-CNN; it is not changed.
-        width: channels of the levels.
-        classes: with the background.
+        detector: Faster or Mask R-CNN. It is not changed.
+        in_channels: channels of the levels.
+        num_classes: number of classes with the background.
         version: 1 or 2.
     """
     rows, columns = detector.roi_heads.box_roi_pool.output_size
+    convs = [in_channels] * NUM_CONVS
+    vector = 4 * in_channels  # channels of a box's vector
     heads: dict[str, nn.Module] = {}
     if version == 1:
-        norm = None
-        heads["box_head"] = TwoMLPHead(width * rows * columns, 4 * width)
+        norm_layer = None
+        heads["box_head"] = TwoMLPHead(in_channels * rows * columns, vector)
     else:
-        norm, grid = nn.BatchNorm2d, (width, rows, columns)
-        each = detector.rpn.anchor_generator.num_anchors_per_location()[0]
-        heads["rpn_head"] = RPNHead(width, each, conv_depth=2)
+        norm_layer = nn.BatchNorm2d
+        num_anchors = detector.rpn.anchor_generator.num_anchors_per_location()[0]
+        heads["rpn_head"] = RPNHead(in_channels, num_anchors, conv_depth=2)
         heads["box_head"] = FastRCNNConvFCHead(
-            grid, [width] * NUM_CONVS, [4 * width], norm_layer=norm
+            (in_channels, rows, columns), convs, [vector], norm_layer=norm_layer
         )
-    heads["box_predictor"] = FastRCNNPredictor(4 * width, classes)
+    heads["box_predictor"] = FastRCNNPredictor(vector, num_classes)
     if detector.roi_heads.has_mask():
-        heads["mask_head"] = MaskRCNNHeads(width, [width] * NUM_CONVS, 1, norm_layer=norm)
-        heads["mask_predictor"] = MaskRCNNPredictor(width, width, classes)
+        heads["mask_head"] = MaskRCNNHeads(in_channels, convs, 1, norm_layer=norm_layer)
+        heads["mask_predictor"] = MaskRCNNPredictor(in_channels, in_channels, num_classes)
     return heads
 
 
-def retinanet_v2_head(width: int, anchors: int, classes: int) -> RetinaNetHead:
-    """That of version 2.
+def retinanet_v2_head(in_channels: int, num_anchors: int, num_classes: int) -> RetinaNetHead:
+    """Create the head of RetinaNet's version 2.
 
     Args:
-        width: channels of the levels, a multiple of 32.
-        anchors: at each place.
-        classes: with the background.
+        in_channels: channels of the levels, a multiple of 32.
+        num_anchors: number of anchors at each position.
+        num_classes: number of classes with the background.
     """
-    head = RetinaNetHead(width, anchors, classes, norm_layer=partial(nn.GroupNorm, 32))
+    norm_layer = partial(nn.GroupNorm, 32)
+    head = RetinaNetHead(in_channels, num_anchors, num_classes, norm_layer=norm_layer)
     head.regression_head._loss_type = "giou"
     return head

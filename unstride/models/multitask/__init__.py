@@ -1,1 +1,1 @@
-"""Networks for several tasks at once."""
+"""Networks for single dense tasks, and for several at once."""

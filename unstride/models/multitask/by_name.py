@@ -1,4 +1,4 @@
-"""Networks for depth, and for several tasks at once, by name: what configs say."""
+"""Creates networks for several tasks by name, for configs and the command line."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,12 +7,7 @@ from torch import nn
 
 from unstride.backbones.pyramid import Pyramid
 from unstride.models.multitask.multi_task import MultiTask
-from unstride.models.multitask.task import (
-    LogDepth,
-    Segmentation,
-    SurfaceNormals,
-    Task,
-)
+from unstride.models.multitask.task import LogDepth, Segmentation, SurfaceNormals, Task
 from unstride.models.upsampler_options import build_named
 
 TASK_FACTORIES: dict[str, Callable[[int, float, float], Task]] = {
@@ -33,25 +28,26 @@ def create_multitask_network(
     upsampler: str | None = None,
     **options: Any,
 ) -> nn.Module:
-    """A network with a decoder for each task.
+    """Create a network with a decoder for each task.
 
     Args:
-        name: multitask; there is one.
+        name: multitask, the only one.
         pyramid: features of the image.
         classes: number of classes, for segmentation.
-        tasks: of segmentation, depth, normals.
-        near: the least depth in metres.
-        far: the greatest.
-        upsampler: as in `create_depth_network`.
-        options: of `MultiTask`.
+        tasks: any of segmentation, depth, normals.
+        near: smallest depth in metres.
+        far: largest depth in metres.
+        upsampler: name, with options, such as "carafe" or "carafe:kernel_size=3". Default:
+            bilinear.
+        options: options of `MultiTask`.
 
     Raises:
         ValueError: if there is no such network, task, option or upsampler.
     """
     if name != "multitask":
-        raise ValueError(f"model {name!r}: there is multitask")
+        raise ValueError(f"model must be multitask, got {name!r}")
     for task in tasks:
         if task not in TASK_FACTORIES:
-            raise ValueError(f"task {task!r}: there are {', '.join(TASK_FACTORIES)}")
-    chosen = {task: TASK_FACTORIES[task](classes, near, far) for task in tasks}
-    return build_named(name, MultiTask, (pyramid, chosen), options, upsampler)
+            raise ValueError(f"tasks must be of {', '.join(TASK_FACTORIES)}, got {task!r}")
+    built_tasks = {task: TASK_FACTORIES[task](classes, near, far) for task in tasks}
+    return build_named(name, MultiTask, (pyramid, built_tasks), options, upsampler)

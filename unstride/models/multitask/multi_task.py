@@ -1,4 +1,4 @@
-"""One encoder, a decoder for each task, and losses that weigh themselves."""
+"""A network for several tasks: one encoder, a decoder per task, and uncertainty-weighted losses."""
 
 from collections.abc import Mapping
 
@@ -16,11 +16,11 @@ from unstride.upsamplers.interpolation import Bilinear
 
 
 class MultiTask(nn.Module):
-    """Answers to several tasks at each pixel, such as segmentation, depth and normals.
+    """Predicts several tasks at each pixel, such as segmentation, depth and normals.
 
     Args:
-        pyramid: the encoder, which all share.
-        tasks: by name; letters, digits and underscores.
+        pyramid: the encoder, shared by all tasks.
+        tasks: tasks by name, of letters, digits and underscores.
         upsampler: makes the operators, see `PixelDecoder`.
         width: channels of each decoder.
 
@@ -51,34 +51,39 @@ class MultiTask(nn.Module):
         )
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
-        """Every task's answer at each pixel of an image, RGB in [0, 1] and of any size."""
+        """Predictions at each pixel, by task name.
+
+        Args:
+            image: RGB in [0, 1], of any size.
+        """
         size = image.shape[2], image.shape[3]
         features = self.pyramid(image)
         padded = pad_image(image, self.pyramid.padded_size(size))
         return {name: decode(features, padded, size) for name, decode in self.decoders.items()}
 
     def loss(
-        self, answers: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+        self, predictions: Mapping[str, Tensor], targets: Mapping[str, Tensor]
     ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
-        """The weighted sum, and each task's own loss.
+        """The weighted sum of the losses, and each task's own loss.
 
-        Tasks without a label in the batch take no part; without any the sum is 0.
+        Tasks without a label in the batch are left out. Without any labels the sum is 0.
 
         Args:
-            answers: of `forward`.
-            targets: by the same names; a task that is not labelled may be missing.
+            predictions: output of `forward`.
+            targets: targets by task name. An unlabelled task may be missing.
 
         Raises:
-            ValueError: if a target is of no task.
+            ValueError: if a target's name is not a task.
         """
         unknown = [name for name in targets if name not in self.tasks]
         if unknown:
-            offered = ", ".join(self.tasks)
-            raise ValueError(f"targets of {', '.join(unknown)}: the tasks are {offered}")
+            raise ValueError(
+                f"targets must name tasks out of {', '.join(self.tasks)}, got {', '.join(unknown)}"
+            )
         losses = {
-            name: self.tasks[name].loss(answers[name], target)
+            name: self.tasks[name].loss(predictions[name], target)
             for name, target in targets.items()
-            if self.tasks[name].known(target).any()
+            if self.tasks[name].is_labelled(target).any()
         }
         if not losses:
             return 0 * self.weighting.log_variance.sum(), {}

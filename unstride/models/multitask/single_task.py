@@ -1,4 +1,4 @@
-"""TODO."""
+"""A decoder for one dense task, and the network of a pyramid and such a decoder."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -13,11 +13,11 @@ from unstride.upsamplers.interpolation import Bilinear
 
 
 class TaskDecoder(nn.Module):
-    """A task's answer at the image's pixels, from a pyramid's features.
+    """Predicts a task's quantity at the image's pixels from the features of a pyramid.
 
     Args:
-        channels: of the features, by stride.
-        task: what is answered.
+        channels: channels of the features, by stride.
+        task: the task to predict.
         upsampler: makes the operators, see `PixelDecoder`.
         width: channels of the decoder.
     """
@@ -38,17 +38,23 @@ class TaskDecoder(nn.Module):
     def forward(
         self, features: dict[int, Tensor], image: Float[Tensor, "b 3 h w"], size: tuple[int, int]
     ) -> Tensor:
-        """The answer at `size`, the part of the padded image that is the image."""
+        """The prediction, cropped to `size`.
+
+        Args:
+            features: features by stride.
+            image: RGB in [0, 1], padded as the features.
+            size: size of the image without padding.
+        """
         raw = upcast_half(self.head(self.decoder(features, image)[1]))
-        return self.task.answer(raw[:, :, : size[0], : size[1]])
+        return self.task.activate(raw[:, :, : size[0], : size[1]])
 
 
 class SingleTask(nn.Module):
-    """One task on a pyramid: `SingleTask(create_pyramid(), LogDepth())` is a depth network.
+    """A network for one task: `SingleTask(create_pyramid(), LogDepth())` predicts depth.
 
     Args:
         pyramid: the encoder.
-        task: what is answered.
+        task: the task to predict.
         upsampler: makes the operators, see `PixelDecoder`.
         width: channels of the decoder.
     """
@@ -66,7 +72,11 @@ class SingleTask(nn.Module):
         self.decoder = TaskDecoder(pyramid.channels, task, upsampler, width=width)
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Tensor:
-        """The task's answer at each pixel of an image, RGB in [0, 1] and of any size."""
+        """The task's prediction at each pixel.
+
+        Args:
+            image: RGB in [0, 1], of any size.
+        """
         size = image.shape[2], image.shape[3]
         padded = pad_image(image, self.pyramid.padded_size(size))
         return self.decoder(self.pyramid(image), padded, size)

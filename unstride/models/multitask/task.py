@@ -1,4 +1,4 @@
-"""A dense task: what is read off the decoder, what it means, what it costs to be wrong."""
+"""Dense tasks: what a network predicts at each pixel, how labels are marked, and the loss."""
 
 from abc import ABC, abstractmethod
 from math import log
@@ -12,34 +12,36 @@ from unstride.losses.supervised import cosine_loss, pixel_cross_entropy, scale_i
 
 
 class Task(ABC):
-    """A task with an answer for every pixel; a subclass owns no parameters.
+    """Base class of tasks with a prediction for every pixel. A task has no parameters.
 
     Attributes:
-        channels: that are read off the decoder.
-        is_classification: for the weighting of losses.
+        channels: number of raw output channels that the task needs.
+        is_classification: decides how `UncertaintyWeighting` weights its loss.
     """
 
     channels: int
     is_classification = False
 
-    def answer(self, raw: Float[Tensor, "b c h w"]) -> Tensor:
-        """The task's quantity, of what is read off."""
+    def activate(self, raw: Float[Tensor, "b c h w"]) -> Tensor:
+        """Turn raw network output into the task's quantity."""
         return raw
 
     @abstractmethod
-    def known(self, target: Tensor) -> Bool[Tensor, "b h w"]:
-        """Where there is a label."""
+    def is_labelled(self, target: Tensor) -> Bool[Tensor, "b h w"]:
+        """Mask of the pixels with a label."""
 
     @abstractmethod
-    def loss(self, answer: Tensor, target: Tensor) -> Float[Tensor, ""]:
-        """Of the answer, over the labelled pixels."""
+    def loss(self, prediction: Tensor, target: Tensor) -> Float[Tensor, ""]:
+        """Loss of a prediction over the labelled pixels."""
 
 
 class Segmentation(Task):
-    """Classes: answers are logits "b c h w", targets int64 "b h w" or UNLABELLED.
+    """Semantic segmentation: predictions are logits "b c h w".
+
+    Targets are int64 "b h w": class indices, or UNLABELLED.
 
     Args:
-        classes: how many there are.
+        classes: number of classes.
     """
 
     is_classification = True
@@ -47,59 +49,59 @@ class Segmentation(Task):
     def __init__(self, classes: int):
         self.channels = classes
 
-    def known(self, target):
-        """All but UNLABELLED."""
+    def is_labelled(self, target):
+        """All pixels but those with UNLABELLED."""
         return target != UNLABELLED
 
-    def loss(self, answer, target):
-        """`pixel_cross_entropy`."""
-        return pixel_cross_entropy(answer, target)
+    def loss(self, prediction, target):
+        """See `pixel_cross_entropy`."""
+        return pixel_cross_entropy(prediction, target)
 
 
 class LogDepth(Task):
-    """Depth "b h w" in metres; a sigmoid runs from near to far on the scale of its logarithm.
+    """Depth "b h w" in metres: a sigmoid, scaled from near to far in logarithmic depth.
 
     Args:
-        near: the least depth in metres, above 0.
-        far: the greatest.
+        near: smallest depth in metres, above 0.
+        far: largest depth in metres.
 
     Raises:
-        ValueError: if they are none.
+        ValueError: if the two are invalid.
     """
 
     channels = 1
 
     def __init__(self, near: float = 0.1, far: float = 10.0):
         if not 0 < near < far:
-            raise ValueError(f"near {near} and far {far}: 0 < near < far in metres is needed")
+            raise ValueError(f"depths must be 0 < near < far in metres, got {near} and {far}")
         self.near, self.far = near, far
 
-    def answer(self, raw):
+    def activate(self, raw):
         """near (far / near)^sigmoid."""
         return self.near * (log(self.far / self.near) * raw[:, 0].sigmoid()).exp()
 
-    def known(self, target):
-        """Above 0."""
+    def is_labelled(self, target):
+        """Pixels above 0."""
         return target > 0
 
-    def loss(self, answer, target):
-        """`scale_invariant_log_loss`."""
-        return scale_invariant_log_loss(answer, target)
+    def loss(self, prediction, target):
+        """See `scale_invariant_log_loss`."""
+        return scale_invariant_log_loss(prediction, target)
 
 
 class SurfaceNormals(Task):
-    """Unit vectors "b 3 h w" in the camera's frame (x right, y down, z forward)."""
+    """Surface normals: unit vectors "b 3 h w" in the camera's frame: x right, y down, z forward."""
 
     channels = 3
 
-    def answer(self, raw):
-        """Made unit."""
+    def activate(self, raw):
+        """Normalise to unit length."""
         return normalize(raw, dim=1)
 
-    def known(self, target):
-        """Any but the zero vector."""
+    def is_labelled(self, target):
+        """Pixels whose vector is not zero."""
         return (target != 0).any(1)
 
-    def loss(self, answer, target):
-        """`cosine_loss`."""
-        return cosine_loss(answer, target)
+    def loss(self, prediction, target):
+        """See `cosine_loss`."""
+        return cosine_loss(prediction, target)

@@ -1,1 +1,1 @@
-"""Panoptic networks."""
+"""Panoptic segmentation networks."""

@@ -1,4 +1,4 @@
-"""Panoptic networks by name, as configs say it."""
+"""Creates panoptic networks by name, for configs and the command line."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -28,26 +28,28 @@ def create_panoptic_network(
     upsampler: str | None = None,
     **options: Any,
 ) -> nn.Module:
-    """A panoptic network.
+    """Create a panoptic network.
 
     Args:
         name: panoptic_fpn or panoptic_deeplab.
         pyramid: features of the image.
-        classes: how many things and stuff are together.
+        classes: number of things and stuff together.
         things: category ids of the countable classes.
-        stuff: category ids of the others.
-        upsampler: at every place where it enlarges features, a word such as "carafe"; one that
-            needs a guide leaves the mask head its deconvolution. By default each place has the
-            network's own.
-        options: of the network; a word for a single place, as branch_upsampler="sapa".
+        stuff: category ids of the other classes.
+        upsampler: name, with options, for every place that upsamples features, such as "carafe".
+            The mask head keeps its deconvolution if the upsampler needs a guide. Default: the
+            network's own in each place.
+        options: options of the network. One for a single place holds a name, such as
+            branch_upsampler="sapa".
 
     Raises:
-        ValueError: if there is no such network, option or upsampler, or `classes` is not their sum.
+        ValueError: if there is no such network, option or upsampler, or `classes` is not the number
+            of things and stuff.
     """
     if name not in PANOPTIC_NETWORKS:
-        raise ValueError(f"model {name!r}: there are {', '.join(PANOPTIC_NETWORKS)}")
+        raise ValueError(f"model must be one of {', '.join(PANOPTIC_NETWORKS)}, got {name!r}")
     if classes != len(things) + len(stuff):
         raise ValueError(f"classes {classes}: there are {len(things)} things, {len(stuff)} stuff")
-    make, known = PANOPTIC_NETWORKS[name], PanopticClasses(tuple(things), tuple(stuff))
-    without = unguided_places(upsampler, FPN_WIDTH)
-    return build_named(name, make, (pyramid, known), options, upsampler, without)
+    arguments = pyramid, PanopticClasses(tuple(things), tuple(stuff))
+    exclude = unguided_places(upsampler, FPN_WIDTH)
+    return build_named(name, PANOPTIC_NETWORKS[name], arguments, options, upsampler, exclude)

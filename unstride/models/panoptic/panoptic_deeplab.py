@@ -1,12 +1,15 @@
-"""Panoptic-DeepLab: classes, centres and the way to them, whose every enlargement is any operator.
+"""Panoptic-DeepLab, with any operator for its upsampling.
 
-Cheng et al., "Panoptic-DeepLab", CVPR 2020, arXiv:1911.10194, section 3. Group normalisation
-stands in the place of batch normalisation, so that small batches train; the semantic loss takes the
-hardest fifth of the pixels, as the authors' code in detectron2, without the extra weight of small
-objects, and of crowds too, which that code leaves out of it. The paper's skips have strides 8 and
-4, before a context on a grid of 16; here all strides of the pyramid but the coarsest are skips. The
-offset head counts in cells of the coarsest grid, theirs in those of the finest, for which Adam's
-steps of one size take long to grow its weights.
+It predicts classes, object centres, and for each pixel the offset to its object's centre.
+
+Cheng et al., "Panoptic-DeepLab", CVPR 2020, arXiv:1911.10194, section 3. Differences:
+- Group norm replaces batch norm, so that small batches train.
+- The semantic loss takes the hardest fifth of the pixels, as the authors' code in detectron2, but
+  without the extra weight of small objects. It includes crowds, which that code leaves out.
+- The paper's skip connections have strides 8 and 4, before a context on a grid of 16. Here all
+  strides of the pyramid but the coarsest have one.
+- The offset head counts in cells of the coarsest grid, theirs in cells of the finest. For that unit
+  its weights must grow, which takes long with Adam's steps of constant size.
 """
 
 from collections.abc import Sequence
@@ -20,26 +23,26 @@ from torch.nn.functional import cross_entropy, interpolate
 from unstride.backbones.padding import pad_image
 from unstride.backbones.pyramid import Pyramid
 from unstride.formats.labels import UNLABELLED
-from unstride.heads.aspp_decoder import PanopticDecoder, _separable_conv
+from unstride.heads.aspp_decoder import PanopticDecoder, separable_conv
 from unstride.models.panoptic.postprocess import PanopticSegments, group_pixels
 from unstride.precision import upcast_half
 from unstride.transforms.panoptic_targets import CentreTargets, PanopticClasses
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import UpsamplerFactory
 
-HARD_PIXEL_SHARE = 0.2  # the share of pixels that the semantic loss takes
-LOSS_WEIGHTS = {"semantic": 1.0, "heat": 200.0, "offset": 0.01}  # of the losses; offsets in pixels
+HARD_PIXEL_SHARE = 0.2  # share of the pixels in the semantic loss
+LOSS_WEIGHTS = {"semantic": 1.0, "heat": 200.0, "offset": 0.01}  # with offsets in pixels
 
 
 class PanopticOutput(NamedTuple):
-    """What the network says of each pixel of the image.
+    """Predictions of Panoptic-DeepLab for each pixel of the image.
 
-    `semantic`: logits of the classes, things first. `heat`: of object centres, 1 at one.
-    `offsets`: from the pixel to the centre of its object, (x, y) in pixels.
+    `semantic`: class logits, things first. `heatmap`: object centres, where it is 1. `offsets`:
+    (x, y) in pixels, from the pixel to the centre of its object.
     """
 
     semantic: Float[Tensor, "b n h w"]
-    heat: Float[Tensor, "b h w"]
+    heatmap: Float[Tensor, "b h w"]
     offsets: Float[Tensor, "b 2 h w"]
 
 
@@ -47,11 +50,11 @@ class PanopticDeepLab(nn.Module):
     """Two decoders on one pyramid: one for classes, one for centres and offsets.
 
     Args:
-        pyramid: with two strides at least.
-        classes: category ids of things and of stuff.
-        upsampler: in both decoders, from each stride to the next finer, called as
-            `factory(channels, scale=...)`; its guide is the skip connection.
-        width: channels of the semantic decoder and of the context of both. The other decoder has
+        pyramid: features of at least two strides.
+        classes: category ids of things and stuff.
+        upsampler: makes the operators of both decoders, from each stride to the next finer one,
+            called as `factory(channels, scale=...)`. Their guide is the skip connection.
+        width: channels of the semantic decoder and of both decoders' context. The other decoder has
             half as many, its heads an eighth.
         merging: options of `group_pixels`.
 
@@ -72,61 +75,82 @@ class PanopticDeepLab(nn.Module):
         if len(pyramid.channels) < 2:
             raise ValueError(f"pyramid of strides {list(pyramid.channels)}: two are needed")
         self.pyramid, self.classes, self.merging = pyramid, classes, merging or {}
-        number = len(classes.things) + len(classes.stuff)
-        half, narrow = max(width // 2, 1), max(width // 8, 1)
+        num_classes = len(classes.things) + len(classes.stuff)
+        half, head_channels = max(width // 2, 1), max(width // 8, 1)
         self.semantic_decoder = PanopticDecoder(pyramid.channels, width, width, upsampler)
         self.instance_decoder = PanopticDecoder(pyramid.channels, width, half, upsampler)
-        self.semantic_head = _head(width, width, number)
-        self.heat_head, self.offset_head = _head(half, narrow, 1), _head(half, narrow, 2)
+        self.semantic_head = _head(width, width, num_classes)
+        self.heat_head = _head(half, head_channels, 1)
+        self.offset_head = _head(half, head_channels, 2)
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> PanopticOutput:
-        """The fields at the size of the image, RGB in [0, 1]."""
+        """Predictions at the size of the image.
+
+        Args:
+            image: RGB in [0, 1], of any size.
+        """
         height, width = image.shape[2:]
         size = self.pyramid.padded_size((height, width))
         padded = pad_image(image, size)
         features = self.pyramid(padded)
         semantic = self.semantic_decoder(features, padded)
         instance = self.instance_decoder(features, padded)
-        unit = max(self.pyramid.channels)  # of offsets, in pixels: what is learned stays near 1
-        maps = (
+        offset_scale = max(self.pyramid.channels)  # pixels; the head's output then stays near 1
+        outputs = (
             self.semantic_head(semantic),
             self.heat_head(instance),
-            self.offset_head(instance) * unit,
+            self.offset_head(instance) * offset_scale,
         )
-        full = [
-            interpolate(upcast_half(m), size, mode="bilinear")[:, :, :height, :width] for m in maps
-        ]
-        return PanopticOutput(full[0], full[1][:, 0], full[2])
+        semantic, heatmap, offsets = (
+            interpolate(upcast_half(output), size, mode="bilinear")[:, :, :height, :width]
+            for output in outputs
+        )
+        return PanopticOutput(semantic, heatmap[:, 0], offsets)
 
     @torch.no_grad()
-    def segments(self, image: Float[Tensor, "b 3 h w"], **options: float) -> list[PanopticSegments]:
-        """Segment ids and segments of each image; `options` of `group_pixels`, before `merging`."""
-        fields, options = self(image), self.merging | options
-        each = zip(fields.semantic.argmax(1), fields.heat, fields.offsets, strict=True)
-        return [group_pixels(*f, self.classes, **options) for f in each]  # type: ignore[arg-type]
+    def predict_segments(
+        self, image: Float[Tensor, "b 3 h w"], **options: float
+    ) -> list[PanopticSegments]:
+        """Segment ids and segments of each image.
+
+        Args:
+            image: RGB in [0, 1], of any size.
+            options: options of `group_pixels`, which take precedence over `merging`.
+        """
+        output, options = self(image), self.merging | options
+        images = zip(output.semantic.argmax(1), output.heatmap, output.offsets, strict=True)
+        return [group_pixels(*maps, self.classes, **options) for maps in images]  # type: ignore[arg-type]
 
 
 def panoptic_loss(
-    fields: PanopticOutput, semantic: Int64[Tensor, "b h w"], centres: Sequence[CentreTargets]
+    output: PanopticOutput, semantic: Int64[Tensor, "b h w"], centres: Sequence[CentreTargets]
 ) -> dict[str, Float[Tensor, ""]]:
-    """The three losses, weighted as in the paper: `semantic`, `heat`, `offset`; 0 of nothing.
+    """The losses `semantic`, `heat` and `offset`, weighted as in the paper.
+
+    A loss without labelled pixels is 0.
 
     Args:
-        fields: of the network.
-        semantic: classes, things first, or UNLABELLED.
-        centres: of each image.
+        output: output of the network.
+        semantic: class indices, things first, or UNLABELLED.
+        centres: centre targets of each image.
     """
-    heat, offsets, is_known, is_object = (torch.stack(part) for part in zip(*centres, strict=True))
-    each = cross_entropy(fields.semantic, semantic, ignore_index=UNLABELLED, reduction="none")
-    hard = each[semantic != UNLABELLED]
-    hard = hard.topk(max(round(HARD_PIXEL_SHARE * len(hard)), min(len(hard), 1))).values
-    squares = (fields.heat - heat).square()[is_known]
-    away = (fields.offsets - offsets).abs().sum(1)[is_object & is_known]
-    losses = {"semantic": hard, "heat": squares, "offset": away}
+    heatmap, offsets, is_known, is_object = (torch.stack(t) for t in zip(*centres, strict=True))
+    pixel_losses = cross_entropy(
+        output.semantic, semantic, ignore_index=UNLABELLED, reduction="none"
+    )
+    labelled = pixel_losses[semantic != UNLABELLED]
+    count = max(round(HARD_PIXEL_SHARE * len(labelled)), min(len(labelled), 1))
+    losses = {
+        "semantic": labelled.topk(count).values,
+        "heat": (output.heatmap - heatmap).square()[is_known],
+        "offset": (output.offsets - offsets).abs().sum(1)[is_object & is_known],
+    }
     return {
         name: LOSS_WEIGHTS[name] * loss.sum() / max(len(loss), 1) for name, loss in losses.items()
     }
 
 
-def _head(before: int, inside: int, channels: int) -> nn.Sequential:
-    return nn.Sequential(_separable_conv(before, inside), nn.Conv2d(inside, channels, 1))
+def _head(in_channels: int, hidden_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        separable_conv(in_channels, hidden_channels), nn.Conv2d(hidden_channels, out_channels, 1)
+    )

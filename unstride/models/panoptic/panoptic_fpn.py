@@ -1,4 +1,4 @@
-"""Panoptic FPN: Mask R-CNN and a semantic branch on one FPN, whose enlargements are any operators.
+"""Panoptic FPN: Mask R-CNN and a semantic branch on one FPN, with any operators for upsampling.
 
 Kirillov et al., "Panoptic Feature Pyramid Networks", CVPR 2019, arXiv:1901.02446, section 3.
 """
@@ -17,33 +17,32 @@ from unstride.heads.semantic_branch import SemanticBranch
 from unstride.models.detection.detector import create_detector
 from unstride.models.panoptic.postprocess import merge_objects
 from unstride.necks.fpn import TorchNearest
-from unstride.transforms.detection_target import (
-    Target,
-    without_crowds,
-)
+from unstride.transforms.detection_target import Target, without_crowds
 from unstride.transforms.panoptic_targets import PanopticClasses
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import UpsamplerFactory
 
+MASK_THRESHOLD = 0.5  # probability from which a pixel belongs to an object
+
 
 class PanopticFPN(nn.Module):
-    """A list of images in, RGB in [0, 1]; losses in training, segments in evaluation.
+    """Takes a list of images, RGB in [0, 1]. Returns losses in training, segments in evaluation.
 
-    In training it takes targets of `panoptic_fpn_target` and leaves out their crowds;
-    `loss_semantic` is
-    added to Mask R-CNN's losses. In evaluation each image has Mask R-CNN's dictionary, and
-    `semantic` (stuff from 1, 0 for things), `ids` and `segments`, see `merge_objects`.
+    In training it takes the targets of `panoptic_fpn_target`, leaves out their crowds, and adds
+    `loss_semantic` to Mask R-CNN's losses. In evaluation each image has Mask R-CNN's dictionary
+    with, in addition, `semantic` (stuff from 1, 0 for things), `ids` and `segments`, see
+    `merge_objects`.
 
     Args:
-        pyramid: with strides from 4.
-        classes: category ids of things and of stuff.
-        fpn_upsampler: of the FPN.
-        mask_upsampler: of the mask head; by default a deconvolution.
-        branch_upsampler: of the semantic branch.
+        pyramid: features with strides from 4.
+        classes: category ids of things and stuff.
+        fpn_upsampler: upsampler of the FPN.
+        mask_upsampler: upsampler of the mask head. Default: a deconvolution.
+        branch_upsampler: upsampler of the semantic branch.
         branch_width: channels of the semantic branch.
-        semantic_weight: of the semantic loss.
+        semantic_weight: weight of the semantic loss.
         merging: options of `merge_objects`.
-        options: of `create_detector`.
+        options: options of `create_detector`.
     """
 
     def __init__(
@@ -65,14 +64,17 @@ class PanopticFPN(nn.Module):
             "mask_rcnn", pyramid, len(classes.things),
             fpn_upsampler=fpn_upsampler, mask_upsampler=mask_upsampler, **options,
         )  # fmt: skip
-        trunk: Any = self.detector.backbone
+        backbone: Any = self.detector.backbone
         self.branch = SemanticBranch(
-            trunk.strides, trunk.out_channels, branch_width, upsampler=branch_upsampler
+            backbone.pyramid_strides,
+            backbone.out_channels,
+            branch_width,
+            upsampler=branch_upsampler,
         )
         self.predict = nn.Conv2d(branch_width, len(classes.stuff) + 1, 1)
 
     def forward(self, images: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Any:
-        """Losses by name in training, else a dictionary for each image.
+        """Losses by name in training, otherwise a dictionary for each image.
 
         Raises:
             ValueError: if targets are missing in training.
@@ -80,53 +82,63 @@ class PanopticFPN(nn.Module):
         if self.training and targets is None:
             raise ValueError("targets: training needs them")
         sizes = [(image.shape[1], image.shape[2]) for image in images]
-        learned = None if targets is None else [without_crowds(t) for t in targets]
-        batch, learned = self.detector.transform(list(images), learned)
+        detection_targets = None if targets is None else [without_crowds(t) for t in targets]
+        batch, detection_targets = self.detector.transform(list(images), detection_targets)
         levels = self.detector.backbone(batch.tensors)
-        proposals, first = self.detector.rpn(batch, levels, learned)
-        found, second = self.detector.roi_heads(levels, proposals, batch.image_sizes, learned)
-        logits = self._logits(levels, batch.tensors)
+        proposals, rpn_losses = self.detector.rpn(batch, levels, detection_targets)
+        detections, roi_losses = self.detector.roi_heads(
+            levels, proposals, batch.image_sizes, detection_targets
+        )
+        logits = self._semantic_logits(levels, batch.tensors)
         if self.training and targets is not None:
-            loss = self._loss(logits, batch.image_sizes, targets)
-            return {**first, **second, "loss_semantic": self.semantic_weight * loss}
-        found = self.detector.transform.postprocess(found, batch.image_sizes, sizes)
-        cut = zip(logits, batch.image_sizes, sizes, found, strict=True)
-        return [self._merged(_resize_logits(one, seen, size), f) for one, seen, size, f in cut]
+            loss = self._semantic_loss(logits, batch.image_sizes, targets)
+            return {**rpn_losses, **roi_losses, "loss_semantic": self.semantic_weight * loss}
+        detections = self.detector.transform.postprocess(detections, batch.image_sizes, sizes)
+        outputs = zip(logits, batch.image_sizes, sizes, detections, strict=True)
+        return [
+            self._merge(_resize_logits(one, valid_size, size), detection)
+            for one, valid_size, size, detection in outputs
+        ]
 
-    def _logits(
+    def _semantic_logits(
         self, levels: dict[str, Tensor], images: Float[Tensor, "b 3 H W"]
     ) -> Float[Tensor, "b n H W"]:
         by_stride = {int(name): level for name, level in levels.items()}
         coarse = self.predict(self.branch(by_stride, images))
         return interpolate(coarse, images.shape[2:], mode="bilinear")
 
-    def _loss(
+    def _semantic_loss(
         self,
         logits: Float[Tensor, "b n H W"],
-        seen: Sequence[tuple[int, int]],
+        valid_sizes: Sequence[tuple[int, int]],
         targets: Sequence[Target],
     ) -> Float[Tensor, ""]:
-        total, known = logits.new_zeros(()), 0
-        for one, (height, width), target in zip(logits, seen, targets, strict=True):
+        """Mean cross entropy over labelled pixels, without the padding of the batch."""
+        total, labelled = logits.new_zeros(()), 0
+        for one, (height, width), target in zip(logits, valid_sizes, targets, strict=True):
             semantic = torch.as_tensor(target["semantic"])[None].float()
             semantic = interpolate(semantic, (height, width), mode="nearest-exact")[0].long()
-            part = one[None, :, :height, :width]
-            total = total + cross_entropy(part, semantic, ignore_index=UNLABELLED, reduction="sum")
-            known += int((semantic != UNLABELLED).sum())
-        return total / max(known, 1)
+            valid = one[None, :, :height, :width]
+            total = total + cross_entropy(valid, semantic, ignore_index=UNLABELLED, reduction="sum")
+            labelled += int((semantic != UNLABELLED).sum())
+        return total / max(labelled, 1)
 
-    def _merged(self, logits: Float[Tensor, "n h w"], found: dict[str, Tensor]) -> dict[str, Any]:
+    def _merge(
+        self, logits: Float[Tensor, "n h w"], detections: dict[str, Tensor]
+    ) -> dict[str, Any]:
+        """Mask R-CNN's output of one image, with `semantic`, `ids` and `segments`."""
         semantic = logits.argmax(0)
-        masks = found["masks"][:, 0] >= 0.5
+        masks = detections["masks"][:, 0] >= MASK_THRESHOLD
         ids, segments = merge_objects(
-            masks, found["labels"], found["scores"], semantic, self.classes, **self.merging
-        )
-        return {**found, "semantic": semantic, "ids": ids, "segments": segments}
+            masks, detections["labels"], detections["scores"], semantic, self.classes,
+            **self.merging,
+        )  # fmt: skip
+        return {**detections, "semantic": semantic, "ids": ids, "segments": segments}
 
 
 def _resize_logits(
-    logits: Float[Tensor, "n H W"], seen: tuple[int, int], size: tuple[int, int]
+    logits: Float[Tensor, "n H W"], valid_size: tuple[int, int], size: tuple[int, int]
 ) -> Float[Tensor, "n h w"]:
-    """The part that shows the image, at the image's own size."""
-    part = logits[None, :, : seen[0], : seen[1]]
-    return interpolate(part, size, mode="bilinear")[0]
+    """Crop the padding off and resize to the image's own size."""
+    valid = logits[None, :, : valid_size[0], : valid_size[1]]
+    return interpolate(valid, size, mode="bilinear")[0]

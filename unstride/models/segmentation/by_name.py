@@ -1,4 +1,4 @@
-"""Networks for segmentation by name, with operators by their words: what configs say."""
+"""Creates semantic segmentation networks by name, for configs and the command line."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,28 +15,28 @@ SEGMENTERS: dict[str, Callable[..., Segmenter]] = {
     "upernet": UPerNet,
     "hrnet_ocr": HRNetOCR,
 }
-LAST_UPSAMPLER = (
-    "last_upsampler"  # of logits, not of features: it stays bilinear unless it is named
-)
+# upsamples logits, not features: bilinear unless the options set it
+LAST_UPSAMPLER = "last_upsampler"
 
 
 def create_segmenter(
     name: str, pyramid: Pyramid, classes: int, *, upsampler: str | None = None, **options: Any
 ) -> Segmenter:
-    """A network for segmentation.
+    """Create a segmentation network.
 
     Args:
         name: semantic_fpn, upernet or hrnet_ocr.
         pyramid: features of the image.
         classes: number of classes.
-        upsampler: at every place where it enlarges features, a word such as "carafe" or
-            "carafe:kernel_size=3"; by default each place has the network's own.
-        options: of the network; a word for a single place, such as fpn_upsampler="sapa".
+        upsampler: name, with options, for every place that upsamples features, such as "carafe" or
+            "carafe:kernel_size=3". Default: the network's own in each place.
+        options: options of the network. One for a single place holds a name, such as
+            fpn_upsampler="sapa".
 
     Raises:
         ValueError: if there is no such network, option or upsampler.
     """
     if name not in SEGMENTERS:
-        raise ValueError(f"model {name!r}: there are {', '.join(SEGMENTERS)}")
-    make = SEGMENTERS[name]
-    return build_named(name, make, (pyramid, classes), options, upsampler, (LAST_UPSAMPLER,))
+        raise ValueError(f"model must be one of {', '.join(SEGMENTERS)}, got {name!r}")
+    arguments = pyramid, classes
+    return build_named(name, SEGMENTERS[name], arguments, options, upsampler, (LAST_UPSAMPLER,))

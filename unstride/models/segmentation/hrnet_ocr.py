@@ -1,4 +1,4 @@
-"""HRNet with object-contextual representations.
+"""HRNet with object-contextual representations (OCR).
 
 Wang et al., "Deep High-Resolution Representation Learning for Visual Recognition", TPAMI 2020,
 arXiv:1908.07919, section 3 (HRNetV2: all branches at the finest stride, concatenated); Yuan et
@@ -14,18 +14,18 @@ from unstride.upsamplers.factory import UpsamplerFactory
 
 
 class HRNetOCR(Segmenter):
-    """Logits of each pixel, and in `predictions` the rough ones that describe the classes.
+    """HRNet with OCR. Its auxiliary logits are the rough logits that represent the classes.
 
-    Training adds the loss of the rough logits, with weight 0.4 in the paper.
+    Training adds the loss of the auxiliary logits, with weight 0.4 in the paper.
 
     Args:
-        pyramid: the branches of an HRNet, `create_pyramid("hrnet_w18")`; others do too.
+        pyramid: branches of an HRNet, `create_pyramid("hrnet_w18")`. Other pyramids work too.
         classes: number n of classes.
-        width: channels in which pixels and classes are described.
-        key_width: dimensions in which they are compared.
-        fusion_upsampler: of the branches, from each stride to the next finer. By default all are
-            enlarged to the finest in one step, bilinear.
-        last_upsampler: of the logits, from the finest stride to the image.
+        width: channels of the representations of pixels and classes.
+        key_width: channels in which pixels and classes are compared.
+        fusion_upsampler: upsampler of the branches, from each stride to the next finer one.
+            Default: one bilinear step to the finest grid for each branch.
+        last_upsampler: upsampler of the logits, from the finest stride to the image.
     """
 
     def __init__(
@@ -40,8 +40,10 @@ class HRNetOCR(Segmenter):
     ):
         super().__init__(pyramid, classes, last_upsampler)
         self.fusion = LevelFusion(pyramid.channels, fusion_upsampler)
-        self.head = ObjectContext(self.fusion.width, classes, width=width, key_width=key_width)
+        self.head = ObjectContext(
+            self.fusion.out_channels, classes, width=width, key_width=key_width
+        )
 
-    def coarse(self, features, image):
-        """The rough logits are the auxiliary ones."""
+    def decode(self, features, image):
+        """Logits, and the rough logits as auxiliary ones."""
         return self.head(self.fusion(features, image))

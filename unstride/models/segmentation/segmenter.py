@@ -1,4 +1,4 @@
-"""What task networks for semantic segmentation share: an image in, logits of its size out."""
+"""Base class of semantic segmentation networks: an image in, logits of its size out."""
 
 from abc import abstractmethod
 from typing import NamedTuple
@@ -13,22 +13,22 @@ from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsam
 
 
 class SegmenterOutput(NamedTuple):
-    """Logits "b n H W" at the image's size, and what training supervises beside them."""
+    """Logits "b n H W" at the image's size, and auxiliary logits for the training loss, if any."""
 
     logits: Tensor
     auxiliary: Tensor | None = None
 
 
 class Segmenter(nn.Module):
-    """A pyramid, what a subclass makes of it on the finest grid, and the step to the image.
+    """A pyramid, a decoder to the finest grid, and an upsampler to the image's size.
 
-    A subclass writes `coarse` alone.
+    A subclass implements `decode` only.
 
     Args:
-        pyramid: features of the image; the finest stride decides the grid of the logits.
+        pyramid: features of the image. `decode` predicts logits at its finest stride.
         classes: number n of classes.
         last_upsampler: makes the operator from the finest grid to the image, called as
-            `factory(classes, scale=stride)`, see `build_upsampler`; the image is its guide.
+            `factory(classes, scale=stride)`, see `build_upsampler`. The image is its guide.
     """
 
     def __init__(self, pyramid: Pyramid, classes: int, last_upsampler: UpsamplerFactory):
@@ -37,13 +37,13 @@ class Segmenter(nn.Module):
         self.last = build_upsampler(last_upsampler, classes, pyramid.strides[0], guide_channels=3)
 
     @abstractmethod
-    def coarse(
+    def decode(
         self, features: dict[int, Tensor], image: Float[Tensor, "b 3 H W"]
     ) -> tuple[Float[Tensor, "b n h w"], Float[Tensor, "b n h w"] | None]:
         """Logits on the finest grid, and auxiliary logits there or None.
 
         Args:
-            features: of the padded image, by stride.
+            features: features of the padded image, by stride.
             image: RGB in [0, 1], padded; for upsamplers that need it.
         """
 
@@ -53,23 +53,23 @@ class Segmenter(nn.Module):
         Args:
             image: RGB in [0, 1], of any size.
         """
-        return self.predictions(image, auxiliary=False).logits
+        return self.forward_with_auxiliary(image, with_auxiliary=False).logits
 
-    def predictions(
-        self, image: Float[Tensor, "b 3 H W"], *, auxiliary: bool = True
+    def forward_with_auxiliary(
+        self, image: Float[Tensor, "b 3 H W"], *, with_auxiliary: bool = True
     ) -> SegmenterOutput:
-        """Logits of each pixel, and auxiliary ones of networks that have them, bilinear.
+        """Logits of each pixel, and auxiliary logits, upsampled bilinearly, if the network has any.
 
         Args:
             image: RGB in [0, 1], of any size.
-            auxiliary: enlarge these too.
+            with_auxiliary: whether to upsample and return auxiliary logits.
         """
         height, width = image.shape[2:]
         size = self.pyramid.padded_size((height, width))
         image = pad_image(image, size)
-        logits, rough = self.coarse(self.pyramid(image), image)
+        logits, auxiliary = self.decode(self.pyramid(image), image)
         logits = upsample_guided(logits, self.last, size, image=image)[:, :, :height, :width]
-        if rough is None or not auxiliary:
+        if auxiliary is None or not with_auxiliary:
             return SegmenterOutput(logits)
-        rough = interpolate(rough, size, mode="bilinear")[:, :, :height, :width]
-        return SegmenterOutput(logits, rough)
+        auxiliary = interpolate(auxiliary, size, mode="bilinear")[:, :, :height, :width]
+        return SegmenterOutput(logits, auxiliary)

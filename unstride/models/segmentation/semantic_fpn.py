@@ -1,4 +1,4 @@
-"""Semantic FPN: a feature pyramid network and the semantic branch of Panoptic FPN.
+"""Semantic FPN: a feature pyramid network with the semantic branch of Panoptic FPN.
 
 Kirillov et al., "Panoptic Feature Pyramid Networks", CVPR 2019, arXiv:1901.02446, section 3.1.
 """
@@ -14,16 +14,16 @@ from unstride.upsamplers.factory import UpsamplerFactory
 
 
 class SemanticFPN(Segmenter):
-    """Logits of each pixel; a factory makes the operators of each of three places.
+    """Semantic FPN, with upsamplers in three places.
 
     Args:
         pyramid: features of the image.
         classes: number n of classes.
         width: channels of the feature pyramid network.
         branch_width: channels of the semantic branch.
-        branch_upsampler: of the branch, from each stride to the next finer.
-        fpn_upsampler: of the feature pyramid network's top-down path.
-        last_upsampler: of the logits, from the finest stride to the image.
+        branch_upsampler: upsampler of the branch, from each stride to the next finer one.
+        fpn_upsampler: upsampler of the feature pyramid network's top-down path.
+        last_upsampler: upsampler of the logits, from the finest stride to the image.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class SemanticFPN(Segmenter):
         )
         self.predict = nn.Conv2d(branch_width, classes, 1)
 
-    def coarse(self, features, image):
-        """No auxiliary logits."""
+    def decode(self, features, image):
+        """Logits of the semantic branch; no auxiliary logits."""
         levels = self.fpn(features, image)
         return self.predict(self.branch(levels, image)), None

@@ -1,9 +1,9 @@
-"""UPerNet, and the three places where CARAFE's authors put their operator into it.
+"""UPerNet, with upsamplers in the three places where CARAFE's authors put their operator.
 
 Xiao et al., "Unified Perceptual Parsing for Scene Understanding", ECCV 2018, arXiv:1807.10221,
-section 3, with the head for objects alone; Wang et al., "CARAFE", ICCV 2019, arXiv:1905.02188,
-section 4.2 and table 6. The feature pyramid network is that of Lin et al. with batch
-normalisation; the pooled level passes through it like the others.
+section 3, with the head for objects only; Wang et al., "CARAFE", ICCV 2019, arXiv:1905.02188,
+section 4.2 and table 6. The feature pyramid network is that of Lin et al. with batch norm. The
+pooled level passes through it like the others.
 """
 
 from torch import nn
@@ -19,18 +19,18 @@ from unstride.upsamplers.factory import UpsamplerFactory
 
 
 class UPerNet(Segmenter):
-    """Logits of each pixel; a factory makes the operators of each of four places.
+    """UPerNet, with upsamplers in four places.
 
     Args:
         pyramid: features of the image.
         classes: number n of classes.
         width: channels of every level.
-        pooling_upsampler: of the pooled maps, from half the coarsest grid to all of it (PPM).
-            By default they are enlarged in one step, bilinear.
-        fpn_upsampler: of the feature pyramid network's top-down path (FPN).
-        fusion_upsampler: of the levels, from each to the next finer (FUSE). By default all are
-            enlarged to the finest in one step, bilinear.
-        last_upsampler: of the logits, from the finest stride to the image.
+        pooling_upsampler: upsampler of the pooled maps, from half the coarsest grid to the full
+            grid (PPM in CARAFE's table). Default: one bilinear step.
+        fpn_upsampler: upsampler of the feature pyramid network's top-down path (FPN).
+        fusion_upsampler: upsampler of the levels, from each to the next finer one (FUSE). Default:
+            one bilinear step to the finest grid for each level.
+        last_upsampler: upsampler of the logits, from the finest stride to the image.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class UPerNet(Segmenter):
         coarsest = pyramid.strides[-1]
         channels = pyramid.channels | {coarsest: width}
         self.pooling = PyramidPooling(pyramid.channels[coarsest], width, pooling_upsampler)
-        self.fpn = FPN(channels, width, fpn_upsampler, norm=nn.BatchNorm2d)
+        self.fpn = FPN(channels, width, fpn_upsampler, norm_layer=nn.BatchNorm2d)
         self.fusion = LevelFusion(dict.fromkeys(pyramid.strides, width), fusion_upsampler)
-        self.mix = conv_norm_relu(self.fusion.width, width, 3)
+        self.mix = conv_norm_relu(self.fusion.out_channels, width, 3)
         self.predict = nn.Conv2d(width, classes, 1)
 
-    def coarse(self, features, image):
-        """No auxiliary logits."""
+    def decode(self, features, image):
+        """Logits of the fused levels; no auxiliary logits."""
         coarsest = self.pyramid.strides[-1]
         pooled = self.pooling(features[coarsest], image)
         levels = self.fpn(features | {coarsest: pooled}, image)

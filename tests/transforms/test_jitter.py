@@ -2,10 +2,7 @@
 
 import torch
 
-from unstride.transforms.jitter import (
-    apply_jitters,
-    random_jitters,
-)
+from unstride.transforms.jitter import apply_jitters, random_jitters
 
 FRAME, SIZE = (48, 72), (30, 20)
 
@@ -65,13 +62,13 @@ def test_a_view_larger_than_the_padded_image_is_centred():
 def test_a_ramp_of_coordinates_says_where_a_view_looks_whatever_the_comb():
     some = views(12)
     image = ramps()
-    for step, corner in ((1, (0, 0)), (4, (0, 0)), (4, (1, 3)), (4, (1.5, 1.5))):
+    for stride, corner in ((1, (0, 0)), (4, (0, 0)), (4, (1, 3)), (4, (1.5, 1.5))):
         if corner == (1.5, 1.5):  # averages: their centres lie between pixels
             comb = torch.nn.functional.avg_pool2d(image, 4)
         else:
-            comb = image[:, :, corner[0] :: step, corner[1] :: step]
+            comb = image[:, :, corner[0] :: stride, corner[1] :: stride]
         first = float(corner[0]), float(corner[1])
-        seen = apply_jitters(some, comb, SIZE, frame=FRAME, step=step, corner=first)
+        seen = apply_jitters(some, comb, SIZE, image_size=FRAME, stride=stride, origin=first)
         for axis, (edge, samples, view) in enumerate(((72, SIZE[1], 0), (48, SIZE[0], 1))):
             steps = (torch.arange(samples) + 0.5) / samples
             for i, (start, extent) in enumerate(some[:, view].tolist()):

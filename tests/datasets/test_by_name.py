@@ -11,9 +11,9 @@ from unstride.datasets.by_name import (
     DEPTH_DATASETS,
     REGION_DATASETS,
     SEGMENTATION_DATASETS,
-    UNLABELLED,
     create_dataset,
 )
+from unstride.formats.labels import UNLABELLED
 
 MADE_UP = {
     "camvid": (layouts.camvid, "camvid", "train", ["a", "b"]),
@@ -40,7 +40,7 @@ VALUES = {
     "coco_stuff27": [9, 8, 17, 24, 255],
     "voc": [0, 20, 255],
 }
-NUMBER = {
+NUM_CLASSES = {
     "camvid": 11,
     "cityscapes": 19,
     "ade20k": 150,
@@ -50,7 +50,7 @@ NUMBER = {
 }
 
 
-def made_up(kind, root):
+def create_made_up(kind, root):
     make, name, split, _ = MADE_UP[kind]
     make(root)
     return create_dataset(name, root, split)
@@ -58,7 +58,7 @@ def made_up(kind, root):
 
 @pytest.mark.parametrize("kind", MADE_UP)
 def test_items_are_found_in_order_with_their_shapes(kind, tmp_path):
-    dataset = made_up(kind, tmp_path)
+    dataset = create_made_up(kind, tmp_path)
     assert dataset.names == MADE_UP[kind][3]
     assert len(dataset) == len(dataset.names)
     for image, labels in dataset:
@@ -69,7 +69,7 @@ def test_items_are_found_in_order_with_their_shapes(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", VALUES)
 def test_numbers_become_classes(kind, tmp_path):
-    _, labels = made_up(kind, tmp_path)[0]
+    _, labels = create_made_up(kind, tmp_path)[0]
     assert labels.dtype == torch.int64
     assert labels.flatten()[: len(VALUES[kind])].tolist() == VALUES[kind]
 
@@ -77,9 +77,9 @@ def test_numbers_become_classes(kind, tmp_path):
 @pytest.mark.parametrize("name", SEGMENTATION_DATASETS)
 def test_the_table_reaches_every_class_and_no_other(name):
     cls = SEGMENTATION_DATASETS[name]
-    assert len(cls.classes) == len(set(cls.classes)) == NUMBER[name]
-    reached = set(cls.table.tolist())
-    assert reached == {*range(NUMBER[name]), UNLABELLED, -1}
+    assert len(cls.classes) == len(set(cls.classes)) == NUM_CLASSES[name]
+    reached = set(cls.label_table.tolist())
+    assert reached == {*range(NUM_CLASSES[name]), UNLABELLED, -1}
 
 
 def test_names_of_well_known_classes():
@@ -88,18 +88,17 @@ def test_names_of_well_known_classes():
     assert (names["cityscapes"][13], names["cityscapes"][18]) == ("car", "bicycle")
     assert (names["ade20k"][12], names["ade20k"][149]) == ("person", "flag")
     assert (names["voc"][15], names["voc"][20]) == ("person", "tvmonitor")
-    coco = SEGMENTATION_DATASETS[
-        "coco_stuff"
-    ]  # ids of the authors' list, counted from 0 as in the files
+    # Ids of the authors' list, counted from 0 as in the files.
+    coco = SEGMENTATION_DATASETS["coco_stuff"]
     for number, name in ((0, "person"), (17, "dog"), (91, "banner"), (168, "tree"), (181, "wood")):
-        assert coco.classes[coco.table[number]] == name
+        assert coco.classes[coco.label_table[number]] == name
     coarse = SEGMENTATION_DATASETS["coco_stuff27"]
     for number, name in ((0, "person"), (17, "animal"), (148, "ground"), (156, "sky")):
-        assert coarse.classes[coarse.table[number]] == name
+        assert coarse.classes[coarse.label_table[number]] == name
 
 
 def test_both_kinds_of_cityscapes_files_agree(tmp_path):
-    dataset = made_up("cityscapes", tmp_path)
+    dataset = create_made_up("cityscapes", tmp_path)
     by_ids = dataset[0][1].flatten()[:34]
     assert by_ids[by_ids != UNLABELLED].tolist() == list(range(19))
     assert by_ids[[7, 8, 9, 26, 33]].tolist() == [0, 1, 255, 13, 18]
@@ -115,7 +114,7 @@ def test_both_kinds_of_cityscapes_files_agree(tmp_path):
     ],
 )
 def test_depth_is_in_metres(kind, metres, tmp_path):
-    _, depth = made_up(kind, tmp_path)[0]
+    _, depth = create_made_up(kind, tmp_path)[0]
     assert depth.dtype == torch.float32
     torch.testing.assert_close(depth.flatten()[: len(metres)], torch.tensor(metres))
 
@@ -144,14 +143,14 @@ def test_one_scene_is_a_root_too(tmp_path):
 
 
 def test_regions_count_from_zero_and_annotators_are_in_order(tmp_path):
-    _, segments = made_up("bsds", tmp_path)[0]
+    _, segments = create_made_up("bsds", tmp_path)[0]
     assert segments.shape == (11, layouts.HEIGHT, layouts.WIDTH)
     assert segments[:, 0, 0].eq(0).all()
     assert segments[:, 0, 1].tolist() == list(range(11))
 
 
 def test_panoptic_colours_are_segments_and_black_is_none(tmp_path):
-    _, segments = made_up("coco_panoptic", tmp_path)[0]
+    _, segments = create_made_up("coco_panoptic", tmp_path)[0]
     assert segments.shape == (1, layouts.HEIGHT, layouts.WIDTH)
     assert segments[0, 0, 0] == -1
     assert sorted(segments.unique().tolist()) == [-1, 0, 1]
@@ -159,15 +158,15 @@ def test_panoptic_colours_are_segments_and_black_is_none(tmp_path):
 
 
 def test_a_panoptic_png_is_rgb(tmp_path):
-    dataset = made_up("coco_panoptic", tmp_path)
-    write_labels(dataset.labels[0][0], [1])
-    with pytest.raises(ValueError, match="a panoptic PNG is RGB") as error:
+    dataset = create_made_up("coco_panoptic", tmp_path)
+    write_labels(dataset.label_paths[0][0], [1])
+    with pytest.raises(ValueError, match="expected an RGB image") as error:
         dataset[0]
-    refused(error, dataset.labels[0][0])
+    assert_message(error, dataset.label_paths[0][0])
 
 
-def refused(error, *words):
-    """One sentence that has all these words."""
+def assert_message(error, *words):
+    """The error message is one line that has all these words."""
     assert "\n" not in str(error.value)
     for word in words:
         assert str(word) in str(error.value)
@@ -176,59 +175,59 @@ def refused(error, *words):
 def test_unknown_name_split_and_root(tmp_path):
     with pytest.raises(ValueError, match="camvib") as error:
         create_dataset("camvib", tmp_path, "train")
-    refused(error, *SEGMENTATION_DATASETS, *DEPTH_DATASETS, *REGION_DATASETS)
+    assert_message(error, *SEGMENTATION_DATASETS, *DEPTH_DATASETS, *REGION_DATASETS)
     with pytest.raises(ValueError, match="'training'") as error:
         create_dataset("ade20k", tmp_path, "training")
-    refused(error, "train, val")
+    assert_message(error, "train, val")
     for name in (*SEGMENTATION_DATASETS, *DEPTH_DATASETS, *REGION_DATASETS):
         with pytest.raises(FileNotFoundError) as error:
             create_dataset(name, tmp_path / "nowhere", "train")
-        refused(error, tmp_path / "nowhere", "expected is")
+        assert_message(error, tmp_path / "nowhere", "expected layout")
         with pytest.raises(FileNotFoundError) as error:
             create_dataset(name, tmp_path, "train")
-        refused(error, tmp_path, "expected is")
+        assert_message(error, tmp_path, "expected layout")
 
 
 @pytest.mark.parametrize("kind", sorted(MADE_UP.keys() - {"kitti_depth"}))  # few frames have one
 def test_a_missing_label_is_named_at_once(kind, tmp_path):
-    dataset = made_up(kind, tmp_path)
-    for path in dataset.labels[0]:
+    dataset = create_made_up(kind, tmp_path)
+    for path in dataset.label_paths[0]:
         path.unlink()
     if kind == "cityscapes":
-        dataset.labels[1][0].unlink()
+        dataset.label_paths[1][0].unlink()
         (tmp_path / "gtFine/train/ulm/ulm_000001_gtFine_labelIds.png").unlink()
     with pytest.raises(FileNotFoundError) as error:
         create_dataset(MADE_UP[kind][1], tmp_path, MADE_UP[kind][2])
-    refused(error, dataset.labels[0][0], "missing")
+    assert_message(error, dataset.label_paths[0][0], "missing")
 
 
 @pytest.mark.parametrize("kind", MADE_UP)
 @pytest.mark.parametrize("which", ["image", "label"])
 def test_a_broken_file_is_named(kind, which, tmp_path):
-    dataset = made_up(kind, tmp_path)
-    path = dataset.images[0] if which == "image" else dataset.labels[0][0]
+    dataset = create_made_up(kind, tmp_path)
+    path = dataset.image_paths[0] if which == "image" else dataset.label_paths[0][0]
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ValueError, match=r"damaged|not an image") as error:
         dataset[0]
-    refused(error, path)
+    assert_message(error, path)
 
 
 @pytest.mark.parametrize("kind", MADE_UP)
 def test_a_label_of_another_size_is_refused_with_both_sizes(kind, tmp_path):
-    dataset = made_up(kind, tmp_path)
-    layouts.write_photo(dataset.images[0], (9, 7))
+    dataset = create_made_up(kind, tmp_path)
+    layouts.write_photo(dataset.image_paths[0], (9, 7))
     with pytest.raises(ValueError, match="9 x 7") as error:
         dataset[0]
-    refused(error, dataset.labels[0][0], "8 x 6")
+    assert_message(error, dataset.label_paths[0][0], "8 x 6")
 
 
 @pytest.mark.parametrize("kind", sorted(MADE_UP.keys() - {"coco_panoptic"}))  # its labels are
 def test_a_colour_image_is_no_label(kind, tmp_path):
-    dataset = made_up(kind, tmp_path)
-    layouts.write_photo(dataset.labels[0][0])
-    with pytest.raises(ValueError, match="mode is RGB") as error:
+    dataset = create_made_up(kind, tmp_path)
+    layouts.write_photo(dataset.label_paths[0][0])
+    with pytest.raises(ValueError, match="got mode RGB") as error:
         dataset[0]
-    refused(error, dataset.labels[0][0])
+    assert_message(error, dataset.label_paths[0][0])
 
 
 @pytest.mark.parametrize(("kind", "number"), [
@@ -236,26 +235,28 @@ def test_a_colour_image_is_no_label(kind, tmp_path):
     ("coco_stuff27", 25), ("voc", 21), ("voc", 256),
 ])  # fmt: skip
 def test_a_number_that_is_no_class_is_refused(kind, number, tmp_path):
-    dataset = made_up(kind, tmp_path)
-    layouts.write_labels(dataset.labels[0][0], [number], np.uint16 if number > 255 else np.uint8)
-    with pytest.raises(ValueError, match=f": {number} is no class") as error:
+    dataset = create_made_up(kind, tmp_path)
+    layouts.write_labels(
+        dataset.label_paths[0][0], [number], np.uint16 if number > 255 else np.uint8
+    )
+    with pytest.raises(ValueError, match=f": {number} is not a class") as error:
         dataset[0]
-    refused(error, dataset.labels[0][0])
+    assert_message(error, dataset.label_paths[0][0])
 
 
 def test_eight_bits_are_no_depth(tmp_path):
-    dataset = made_up("nyuv2", tmp_path)
-    layouts.write_labels(dataset.labels[0][0], [0, 25])
+    dataset = create_made_up("nyuv2", tmp_path)
+    layouts.write_labels(dataset.label_paths[0][0], [0, 25])
     with pytest.raises(ValueError, match="16 bits"):
         dataset[0]
 
 
 def test_region_zero_is_refused(tmp_path):
-    dataset = made_up("bsds", tmp_path)
-    layouts.write_labels(dataset.labels[0][3], [0, 1])
+    dataset = create_made_up("bsds", tmp_path)
+    layouts.write_labels(dataset.label_paths[0][3], [0, 1])
     with pytest.raises(ValueError, match="count from 1") as error:
         dataset[0]
-    refused(error, dataset.labels[0][3])
+    assert_message(error, dataset.label_paths[0][3])
 
 
 BROKEN_SCENES = {
@@ -273,7 +274,7 @@ def test_broken_cameras_are_named(kind, tmp_path):
     (tmp_path / "kitchen" / file).write_text(text)
     with pytest.raises(ValueError, match=message) as error:
         create_dataset("posed_rgbd", tmp_path, "train")
-    refused(error, tmp_path / "kitchen" / file)
+    assert_message(error, tmp_path / "kitchen" / file)
 
 
 def test_no_cameras(tmp_path):
@@ -331,14 +332,14 @@ def test_real_kitchen_and_shelf():
 def test_real_bsds(split, number):
     dataset = create_dataset("bsds", layouts.shared_data("bsds"), split)
     assert len(dataset) == number
-    assert sum(map(len, dataset.labels)) >= 4 * number
+    assert sum(map(len, dataset.label_paths)) >= 4 * number
     _, segments = dataset[0]
     for regions in segments:
         assert regions.unique().tolist() == list(range(int(regions.max()) + 1))
 
 
 def test_palette_images_give_their_indices_not_their_colours(tmp_path):
-    dataset = made_up("voc", tmp_path)
-    with Image.open(dataset.labels[0][0]) as image:
+    dataset = create_made_up("voc", tmp_path)
+    with Image.open(dataset.label_paths[0][0]) as image:
         assert image.mode == "P"
     assert dataset[0][1].unique().tolist() == [0, 20, 255]

@@ -6,14 +6,8 @@ import torch
 from torchvision import tv_tensors
 
 from unstride.datasets.instances import collate_instances
-from unstride.transforms.augment import (
-    PADDING_GREY,
-    DetectionAugmentation,
-)
-from unstride.transforms.detection_target import (
-    detection_target,
-    refit_boxes,
-)
+from unstride.transforms.augment import PADDING_GREY, DetectionAugmentation
+from unstride.transforms.detection_target import detection_target, refit_boxes
 from unstride.transforms.pure_tensors import to_pure_tensors
 
 
@@ -32,7 +26,7 @@ def target(size=(40, 60)):
     masks = torch.zeros(2, *size, dtype=torch.bool)
     masks[0, 5:15, 10:20] = True
     masks[1, size[0] - 10 :, size[1] - 20 :] = True
-    return detection_target(masks, [3, 4], crowds=[False, True], image_id=7)
+    return detection_target(masks, [3, 4], is_crowd=[False, True], image_id=7)
 
 
 def test_nothing_to_do_leaves_all_as_it_is():

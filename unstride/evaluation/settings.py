@@ -1,0 +1,107 @@
+"""The settings of an evaluation, and the backbone and data sets that they describe."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unstride.backbones.classifier import create_classifier
+from unstride.backbones.timm_backbone import Backbone, create_backbone
+from unstride.datasets.by_name import (
+    DEPTH_DATASETS,
+    REGION_DATASETS,
+    SEGMENTATION_DATASETS,
+    create_dataset,
+)
+from unstride.datasets.classification import ClassificationDataset
+from unstride.evaluation.benchmark import Benchmark, DataSplit
+from unstride.evaluation.linear_probe import SCHEDULES
+from unstride.evaluation.progress import ProgressCallback
+
+CAM_DATASET = "imagenet_samples"  # photographs with one class each, for class-activation maps
+LABEL_KINDS = (
+    dict.fromkeys(SEGMENTATION_DATASETS, "semantic") | dict.fromkeys(DEPTH_DATASETS, "depth")
+    | dict.fromkeys(REGION_DATASETS, "segments") | {CAM_DATASET: "classes"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What is the same for every candidate of a table: options of `unstride eval features`."""
+
+    data: Path | None = None
+    backbone: str | Backbone = "tf_efficientnet_lite0"
+    stride: int | None = None
+    backbone_weights: Path | None = None
+    probe_schedule: str = "short"
+    probe_stride: int = 4
+    seeds: int = 3
+    split: str = "val"
+    train_split: str = "train"
+    eval_data: Path | None = None
+    limit: int | None = None
+    train_limit: int | None = None
+    cache: bool = False
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.probe_schedule not in SCHEDULES:
+            raise ValueError(f"probe_schedule must be short or long, got {self.probe_schedule!r}")
+        for name in ("probe_stride", "seeds", "limit", "train_limit"):
+            if (number := getattr(self, name)) is not None and number < 1:
+                raise ValueError(f"{name} must be at least 1, got {number}")
+
+    def build_backbone(self) -> Backbone:
+        """Build the backbone, on the device where it will run."""
+        device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        if isinstance(self.backbone, str):
+            backbone = create_backbone(
+                self.backbone, stride=self.stride, weights=self.backbone_weights
+            )
+            return backbone.to(device)
+        return self.backbone.to(device)
+
+    def build_benchmark(
+        self, dataset: str, backbone: Backbone, out: Path, progress: ProgressCallback
+    ) -> Benchmark:
+        """Build the benchmark of a data set.
+
+        Args:
+            dataset: "NAME" or "NAME=FOLDER".
+            backbone: from `build_backbone`.
+            out: output folder; features are cached in OUT/cache if `cache` is set.
+            progress: `progress(items, description)` yields the items and shows a progress bar.
+        """
+        name, _, folder = dataset.partition("=")
+        if name not in LABEL_KINDS:
+            raise ValueError(f"dataset must be one of {', '.join(LABEL_KINDS)}, got {name!r}")
+        root = Path(folder) if folder else self._dataset_folder(name)
+        train = create_data_split(name, root, self.train_split)
+        scored = create_data_split(name, self.eval_data or root, self.split)
+        return Benchmark(
+            backbone,
+            dataset_name=name,
+            label_kind=LABEL_KINDS[name],
+            train_data=DataSplit(train, self.train_split, self.train_limit),
+            eval_data=DataSplit(scored, self.split, self.limit),
+            schedule=SCHEDULES[self.probe_schedule],
+            probe_stride=self.probe_stride,
+            cache=out / "cache" if self.cache else None,
+            make_classifier=partial(
+                create_classifier, backbone.name, weights=self.backbone_weights
+            ),
+            progress=progress,
+        )
+
+    def _dataset_folder(self, name: str) -> Path:
+        """Return DATA/NAME, or DATA itself if there is no such folder."""
+        if self.data is None:
+            raise ValueError(f"data must be the folder of {name}, or --dataset {name}=FOLDER given")
+        return self.data / name if (self.data / name).is_dir() else self.data
+
+
+def create_data_split(name: str, root: Path, split: str) -> Any:
+    """Create a split of a data set; photographs with classes have only one split."""
+    return ClassificationDataset(root) if name == CAM_DATASET else create_dataset(name, root, split)

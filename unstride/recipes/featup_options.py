@@ -1,0 +1,77 @@
+"""Options of the FeatUp recipe."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import nn
+
+from unstride.training.options import RunOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(RunOptions):
+    """Train an upsampler for a backbone, on images without labels.
+
+    Output:
+
+    - OUT/upsampler.safetensors: the upsampler's weights in float16.
+    - OUT/upsampler: the upsampler as a folder for `from_pretrained`.
+    - OUT/card.json: options, commit, loss curve, and the error on the validation images before and
+      after training, with that of bilinear upsampling.
+    - OUT/last.ckpt: checkpoint. A stopped run resumes from it, to the same loss curve.
+    - TensorBoard logs: losses, and pictures of the features of validation images.
+
+    Args:
+        images: Image files, folders or globs to train on.
+        val_images: Image files, folders or globs to validate on. Default: no validation.
+        backbone: Name of a timm model.
+        backbone_weights: Backbone weights to load instead of the pretrained ones: a safetensors
+            file in timm's layout.
+        stride: Stride of the backbone features, in pixels. Default: that of the last layer.
+        upsampler: Upsampler from `unstride list` whose guide is the image or nothing. In Python
+            also a callable that creates one, called like an upsampler's class.
+        upsampler_options: Options of the upsampler, for example {variant: paper} for the published
+            featup_jbu.
+        downsampler: Downsampler that brings upsampled features back to the backbone's grid.
+        views_per_image: Number of views of each image in a step.
+        crop_size: Size of the image crops in pixels: one number for a square, or HEIGHTxWIDTH. Must
+            be multiples of the backbone's stride.
+        zoom_range: Minimum and maximum magnification of a view.
+        max_pad: How far a view may reach beyond the crop, as a fraction of its sides. Image and
+            features are mirrored there.
+        projection: Projection of the features. random: onto random directions, new in each step.
+            pca: onto principal components. none: upsamplers whose weights depend on the channels
+            need it.
+        projection_dim: Number of dimensions of the projection.
+        crf_weight: Weight of the CRF term. The released code uses 0.001.
+        learning_rate: Initial learning rate of NAdam. It decays to zero with a cosine.
+        sigma_lr_factor: Learning rate of the Gaussians' widths as a fraction of the learning rate.
+        val_every: Steps between two validations.
+        cache: Folder in which the backbone features are kept for further runs with the same images,
+            crops and seed. A step needs about 100 kB per view.
+    """
+
+    images: list[str] | str
+    val_images: Sequence[str] | str = ()
+    out: Path = Path("runs/featup")
+    backbone: str = "tf_efficientnet_lite0"
+    backbone_weights: Path | None = None
+    stride: int | None = None
+    upsampler: str | Callable[..., nn.Module] = "featup_jbu"
+    upsampler_options: dict[str, Any] | None = None
+    downsampler: Literal["blur", "attention_pool"] = "blur"
+    steps: int = 400
+    batch_size: int = 6
+    views_per_image: int = 2
+    crop_size: str = "384"
+    zoom_range: tuple[float, float] = (1.0, 2.0)
+    max_pad: float = 0.09
+    projection: Literal["random", "pca", "none"] = "random"
+    projection_dim: int = 48
+    crf_weight: float = 0.0
+    learning_rate: float = 3e-3
+    sigma_lr_factor: float = 0.0
+    val_every: int = 100
+    cache: Path | None = None

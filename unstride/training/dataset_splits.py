@@ -1,0 +1,41 @@
+"""Data set splits by name, for the task recipes."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+D = TypeVar("D")
+
+
+def load_dataset(
+    datasets: Mapping[str, Callable[[Path, str], D]], name: str, root: Path, split: str
+) -> D:
+    """Loads a split of a data set.
+
+    Args:
+        datasets: The data sets of a recipe by name.
+        name: Name of the data set.
+        root: Folder of the data set.
+        split: Name of the split.
+
+    Raises:
+        ValueError: If the recipe has no data set of this name, or the data set has no such split.
+    """
+    if name not in datasets:
+        raise ValueError(f"dataset must be one of {', '.join(datasets)}, got {name!r}")
+    return datasets[name](root, split)
+
+
+def check_classes(root: Path, split: str, classes: Any, expected: Any) -> None:
+    """Checks that a split has the classes that a network was trained for.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    if classes != expected:
+        raise ValueError(f"{root}: the classes of {split} differ from those of the training")
+
+
+def scored_split(dataset: str, split: str) -> str:
+    """The split to score on: `test` for `val` of nyuv2, which has no val."""
+    return "test" if (dataset, split) == ("nyuv2", "val") else split
