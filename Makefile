@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks clean
+.PHONY: help demo test lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks architecture test-portable clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -82,6 +82,10 @@ tasks: $(VENV)/.dev
 # make overfit DATA=...  every task network learns eight photographs by heart: docs/tasks.md
 overfit: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.overfit --data $(DATA)
+
+# make architecture  redraw the map in docs/architecture.md; sizes of files, circles of imports
+architecture: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.architecture --write
 
 clean:
 	rm -rf $(VENV)

@@ -1,19 +1,19 @@
-"""Entry points of torch.hub: `torch.hub.load("unstride/unstride", "upsampler", "carafe", 256)`.
+"""Entry points for torch.hub: `torch.hub.load("unstride/unstride", "upsampler", "carafe", 256)`.
 
-A folder with a copy of the repository works too: `torch.hub.load(folder, ..., source="local")`.
+A local copy of the repository works too: `torch.hub.load(folder, ..., source="local")`.
 """
 
 dependencies = ["torch", "timm", "numba", "jaxtyping", "safetensors"]
 
 
 def upsampler(name: str, channels: int, scale: int = 2, **options):
-    """An upsampler by its name, called as `up(features, guide=None, size=None)`.
+    """Create an upsampler by name, called as `up(features, guide=None, size=None)`.
 
     Args:
         name: one of `unstride.list_upsamplers()`, such as "carafe", "sapa", "joint_bilateral".
         channels: of the features.
-        scale: output pixels per input pixel, along each axis, where no size is given.
-        options: guide_channels, stages, and those of that upsampler.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        options: guide_channels, stages, and keyword arguments of that upsampler.
     """
     from unstride.upsamplers.by_name import create_upsampler
 
@@ -25,9 +25,9 @@ def featup_jbu(channels: int, scale: int = 16, *, pretrained: bool = True, **opt
 
     Args:
         channels: of the features.
-        scale: output pixels per input pixel, along each axis, where no size is given.
-        pretrained: with the weights that come with the repository.
-        options: variant ("default" or "paper"), and those of that variant.
+        scale: output pixels per input pixel, along each axis, unless a size is given.
+        pretrained: whether to load the weights that come with the repository.
+        options: variant ("default" or "paper"), and keyword arguments of that variant.
     """
     from unstride.upsamplers import featup_jbu
 
@@ -42,14 +42,14 @@ def dense_features(
     pretrained: bool = True,
     **options,
 ):
-    """Image in, features at every pixel out, in evaluation mode.
+    """A model from images to features at every pixel, in evaluation mode.
 
     Args:
-        backbone: a timm model.
-        upsampler: one of `unstride.list_upsamplers()`; it may look at the image.
-        stride: of the backbone's features in pixels; by default that of its last layer.
-        pretrained: with the backbone's trained weights; timm fetches most on first use.
-        options: of the upsampler.
+        backbone: name of a timm model.
+        upsampler: one of `unstride.list_upsamplers()`; its guide is the image, if it takes one.
+        stride: of the backbone's features, in pixels. Default: that of its last layer.
+        pretrained: whether the backbone has trained weights; timm downloads most on first use.
+        options: keyword arguments of the upsampler.
     """
     from unstride.backbones.timm_backbone import create_backbone
     from unstride.features.dense_features import DenseFeatures
@@ -61,11 +61,11 @@ def dense_features(
 
 
 def from_pretrained(where: str, **options):
-    """What `save_pretrained` wrote, in evaluation mode.
+    """Load what `save_pretrained` wrote, in evaluation mode.
 
     Args:
         where: a folder, or a repository USER/NAME of the Hugging Face Hub.
-        options: as of `unstride.from_pretrained`.
+        options: keyword arguments of `unstride.from_pretrained`.
     """
     from unstride.features.pretrained import from_pretrained
 

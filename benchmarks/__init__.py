@@ -1,1 +1,1 @@
-"""Time, memory and quality, against what people use today."""
+"""Benchmarks: time, memory and quality, compared with what people use today."""

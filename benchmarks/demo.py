@@ -1,4 +1,4 @@
-"""`make demo`: photographs that scikit-image ships, at every pixel, and one picture of them."""
+"""`make demo`: upsamples photographs from scikit-image to every pixel and draws one picture."""
 
 import time
 from pathlib import Path
@@ -14,7 +14,7 @@ PHOTOS = {"chelsea": "chelsea", "astronaut": "astronaut", "coffee": "coffee"}
 
 
 def main() -> None:
-    """Upsample each photograph; name the picture."""
+    """Upsample each photograph, and print where the picture is."""
     import skimage.data
 
     console, start = Console(highlight=False), time.perf_counter()
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def comparison_picture(photo, coarse, fine, backbone):
-    """Photo, what the backbone says, and what the upsampler makes of it, in one colour space."""
+    """Draw the photo, the backbone's features and the upsampled features in one colour space."""
     colours = PCAColours(coarse)
     h, w = photo.shape[2:]
     padded = backbone.padded_size((h, w))

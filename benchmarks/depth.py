@@ -1,8 +1,9 @@
-"""`make depth DATA=...`: what a network learned of depth, beside what needs no learning.
+"""`make depth DATA=...`: compares a trained depth network with baselines that need no training.
 
-Trains a config of the recipe `depth`, if it was not yet, and scores on frames that did not teach:
-the network, its own untrained start, and a constant, the median depth of the frames that teach; as
-they are, and after each photograph's median was aligned (then every constant is the same).
+Trains a config of the recipe `depth`, unless it is trained already, and scores on frames that it
+was not trained on: the network, the same network untrained, and a constant, the median depth of the
+training frames. The scores are without alignment, and after the median of each photograph was
+aligned (then every constant is the same).
 
     python -m benchmarks.depth --data KITCHEN --config kitchen_monodepth_small --seeds 0 1 2
 """
@@ -28,19 +29,23 @@ METRICS = ("abs_rel", "rmse", "delta1")
 
 
 class ConstantDepth(nn.Module):
-    """The same depth everywhere."""
+    """Predicts the same depth everywhere.
 
-    def __init__(self, metres: float):
+    Args:
+        depth: in metres.
+    """
+
+    def __init__(self, depth: float):
         super().__init__()
-        self.metres = metres
+        self.depth = depth
 
     def forward(self, image: Tensor) -> Tensor:
-        """Of each pixel."""
-        return torch.full((len(image), *image.shape[2:]), self.metres)
+        """Return the depth of each pixel."""
+        return torch.full((len(image), *image.shape[2:]), self.depth)
 
 
 def main() -> None:
-    """Train what is missing, then print the table."""
+    """Train the networks that are missing, then print the table."""
     parser = argparse.ArgumentParser(
         prog="make depth",
         description=__doc__,
@@ -51,52 +56,52 @@ def main() -> None:
     parser.add_argument("--upsampler", default="bilinear")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs/depth"))
-    given = parser.parse_args()
-    heads = [f"{name}{kind}" for kind in ("", ", aligned") for name in METRICS]
-    table = Table("", *heads, title=given.config)
-    for seed in given.seeds:
-        out = given.out / given.config / f"{given.upsampler}-{seed}"
-        words = {"config": given.config, "data": given.data, "out": out, "seed": seed}
-        words |= {"upsampler": given.upsampler, "device": "cpu"}
-        options = parse_recipe_options(
-            "fit", "depth", [f"--{key}={value}" for key, value in words.items()]
+    arguments = parser.parse_args()
+    headings = [f"{name}{kind}" for kind in ("", ", aligned") for name in METRICS]
+    table = Table("", *headings, title=arguments.config)
+    for seed in arguments.seeds:
+        out = arguments.out / arguments.config / f"{arguments.upsampler}-{seed}"
+        values = {"config": arguments.config, "data": arguments.data, "out": out, "seed": seed}
+        values |= {"upsampler": arguments.upsampler, "device": "cpu"}
+        parsed = parse_recipe_options(
+            "fit", "depth", [f"--{key}={value}" for key, value in values.items()]
         )
-        chosen = options["options"]
+        options = parsed["options"]
         if not (out / "model").is_dir():
-            depth.fit(chosen)
-        scored = depth.val_dataset(chosen, "val")
-        network, described = read_task(out / "model")
+            depth.fit(options)
+        dataset = depth.val_dataset(options, "val")
+        network, config = read_task(out / "model")
         torch.manual_seed(seed)
-        rows = {"untrained": create_task_network(described, pretrained=True), "trained": network}
-        if seed == given.seeds[0]:
-            middle = median_depth(create_dataset(chosen.dataset, given.data, "train"))
-            rows = {f"constant, {middle:.2f} m": ConstantDepth(middle), **rows}
+        rows = {"untrained": create_task_network(config, pretrained=True), "trained": network}
+        if seed == arguments.seeds[0]:
+            constant = median_depth(create_dataset(options.dataset, arguments.data, "train"))
+            rows = {f"constant, {constant:.2f} m": ConstantDepth(constant), **rows}
         for name, model in rows.items():
             name = name if isinstance(model, ConstantDepth) else f"{name}, seed {seed}"
-            found = depth_scores(model, scored, chosen)
-            table.add_row(name, *(f"{value:.3f}" for value in found))
+            scores = depth_scores(model, dataset, options)
+            table.add_row(name, *(f"{value:.3f}" for value in scores))
     Console(width=120).print(table)
 
 
-def median_depth(labelled: Dataset) -> float:
-    """Of every tenth photograph's known depths, in metres."""
-    some = [labelled[i][1].flatten() for i in range(0, len(labelled), 10)]  # type: ignore[arg-type]
-    depths = torch.cat(some)
+def median_depth(dataset: Dataset) -> float:
+    """The median of the known depths of every tenth photograph, in metres."""
+    indices = range(0, len(dataset), 10)  # type: ignore[arg-type]
+    depths = torch.cat([dataset[i][1].flatten() for i in indices])
     return depths[depths > 0].median().item()
 
 
 @torch.no_grad()
-def depth_scores(model: nn.Module, scored: Dataset, options: Options) -> list[float]:
-    """MEASURES, in metres as they are and after median alignment."""
+def depth_scores(model: nn.Module, dataset: Dataset, options: Options) -> list[float]:
+    """The METRICS without alignment, then after median alignment."""
     metrics = [
         DepthErrors(options.caps, alignment, crop=options.score_crop)
         for alignment in ("none", "median")
     ]
     model.eval()
-    for image, truth in (scored[i] for i in range(len(scored))):  # type: ignore[arg-type]
-        found = resize_bilinear(model(image[None])[:, None], truth.shape)[:, 0]
+    for image, labels in (dataset[i] for i in range(len(dataset))):  # type: ignore[arg-type]
+        predicted = resize_bilinear(model(image[None])[:, None], labels.shape)[:, 0]
         for metric in metrics:
-            metric.update(found, truth[None])
+            metric.update(predicted, labels[None])
     return [metric.compute()[name].item() for metric in metrics for name in METRICS]
 
 

@@ -1,13 +1,14 @@
-"""`make featup-choices DATA=...`: what the choices of FeatUp's published stack are worth.
+"""`make featup-choices DATA=...`: an ablation of the choices in FeatUp's published stack.
 
 Paper and released code differ, and the released CUDA kernel computes the gradient of 7 of the 49
-taps of each filter, {0, 1, 4, 9, 16, 25, 36}, and leaves the other 42 at zero, the centre
-among them. Here the stack is trained with each choice by itself, for each seed from the same
-images, views and steps; "released" is what the others differ from in one thing (its views are
-not: they zoom 1.2 to 3.2 times and stay inside the picture).
+taps of each filter, {0, 1, 4, 9, 16, 25, 36}. It leaves the other 42 at zero, including the
+centre. Here the stack is trained with each choice by itself, for each seed with the same images,
+views and steps. All variants differ from "released" in one thing. Its views are not the released
+ones: they zoom 1.2 to 3.2 times and stay inside the picture.
 
-Writes OUT/CHOICE-SEED/ as `unstride fit featup` does and OUT/curves.png, of the seven taps; what is
-there already is not trained again. Prints the rows to give to `unstride eval features`.
+Writes OUT/VARIANT-SEED/ as `unstride fit featup` does, and OUT/curves.png with the curves of the
+seven taps. Variants that have a card already are not trained again. Prints the rows to give to
+`unstride eval features`.
 """
 
 import argparse
@@ -20,19 +21,12 @@ from unstride.recipes.featup import fit
 from unstride.upsamplers import FeatUpStack
 from unstride.upsamplers.featup import FeatUpStage
 
-TAPS_WITH_GRADIENT = [
-    0,
-    1,
-    4,
-    9,
-    16,
-    25,
-    36,
-]  # f = z * z where z + 1 blocks of one thread were meant
+# The kernel computes f = z * z where z + 1 blocks of one thread were meant.
+TAPS_WITH_GRADIENT = [0, 1, 4, 9, 16, 25, 36]
 
 
 class SevenTapStack(FeatUpStack):
-    """Weights are not convex; those of 42 of 49 taps get no gradient."""
+    """Weights are not convex; 42 of the 49 taps get no gradient."""
 
     def __init__(self, channels: int, scale: int = 16, **options):
         super().__init__(channels, scale, **options)
@@ -41,10 +35,10 @@ class SevenTapStack(FeatUpStack):
 
 
 class SevenTapStage(FeatUpStage):
-    """The published stage, its filter's gradient as the public kernel computes it."""
+    """The published stage, with the gradient that the public kernel computes for its filter."""
 
     def guide_weights(self, guide):
-        """The same weights; on the way back only seven taps are heard."""
+        """Return the same weights; only seven taps pass a gradient back."""
         weights = super().guide_weights(guide)
         if weights.requires_grad:
             weights.register_hook(mask_gradient)
@@ -52,10 +46,10 @@ class SevenTapStage(FeatUpStage):
 
 
 def mask_gradient(gradient: Tensor) -> Tensor:
-    """Zero but for the taps that the kernel writes."""
-    kept = gradient.new_zeros(gradient.shape[2] * gradient.shape[3])
-    kept[TAPS_WITH_GRADIENT] = 1
-    return gradient * kept.view(*gradient.shape[2:4], 1, 1)
+    """Set the gradient to zero except for the taps that the kernel writes."""
+    mask = gradient.new_zeros(gradient.shape[2] * gradient.shape[3])
+    mask[TAPS_WITH_GRADIENT] = 1
+    return gradient * mask.view(*gradient.shape[2:4], 1, 1)
 
 
 ALL_CHANNELS = {"projection": "none"}
@@ -79,7 +73,7 @@ VARIANTS: dict[str, dict] = {
 
 
 def main() -> None:
-    """Train what is asked for, draw the curves, print the rows."""
+    """Train the variants, draw the curves, and print the rows."""
     parser = argparse.ArgumentParser(
         prog="make featup-choices",
         description=__doc__,
@@ -88,12 +82,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with camvid/, bsds/, ...")
     parser.add_argument("--out", type=Path, default=Path("runs/featup_choices"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     options = parser.parse_args()
     photos = ["camvid/train/images", "bsds/train/images", "coco/train2017/images"]
     photos = [str(options.data / folder) for folder in [*photos, "imagenet_samples/images"]]
     for seed in options.seeds:
-        for name in options.only:
+        for name in options.variants:
             out = options.out / f"{name}-{seed}"
             if not (out / "card.json").exists():
                 train_variant(VARIANTS[name], photos, options.data, out, seed)
@@ -101,26 +95,26 @@ def main() -> None:
     plot_curves(options.out, options.seeds)
 
 
-def train_variant(choice: dict, photos: list[str], data: Path, out: Path, seed: int) -> None:
-    """One stack, of which one thing is chosen otherwise."""
-    given = {"upsampler": FeatUpStack, "steps": 240, "pad": 0.0, "zoom": (1.2, 3.2)} | choice
-    stack = {"mix": False} | given.pop("upsampler_options", {})
+def train_variant(variant: dict, photos: list[str], data: Path, out: Path, seed: int) -> None:
+    """Train one stack that differs in one choice."""
+    settings = {"upsampler": FeatUpStack, "steps": 240, "pad": 0.0, "zoom": (1.2, 3.2)} | variant
+    stack_options = {"mix": False} | settings.pop("upsampler_options", {})
     fit(
-        photos, out, upsampler_options=stack, batch_size=4, crop="320", learning_rate=1e-3,
-        seed=seed, cache=out.parent / f"cache-{seed}", check_every=10 * given["steps"],
-        validation=[str(data / "bsds/val/images/1*0*.jpg")], device="cpu", **given,
+        photos, out, upsampler_options=stack_options, batch_size=4, crop="320", learning_rate=1e-3,
+        seed=seed, cache=out.parent / f"cache-{seed}", check_every=10 * settings["steps"],
+        validation=[str(data / "bsds/val/images/1*0*.jpg")], device="cpu", **settings,
     )  # fmt: skip
 
 
 def evaluation_spec(name: str, out: Path) -> str:
-    """For `unstride eval features --upsamplers`; the seven taps are the published class."""
+    """The argument for `unstride eval features --upsamplers`; seven_taps uses the published class."""
     if name == "seven_taps":
         return f"featup_jbu:variant=paper,weights={out}/upsampler.safetensors,label={out.name}"
     return f"featup_jbu:weights={out}/upsampler,label={out.name}"
 
 
 def plot_curves(out: Path, seeds: list[int]) -> None:
-    """The curves of the whole gradient and of the seven taps, and how far they are apart."""
+    """Plot the loss with the whole gradient and with the seven taps, and their difference."""
     import matplotlib
 
     matplotlib.use("agg")

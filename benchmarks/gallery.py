@@ -1,9 +1,11 @@
-"""`make gallery`: a photograph, several backbones, every upsampler: docs/featup_rows.jpg.
+"""`make gallery`: draws a photograph through every upsampler behind several backbones.
+
+Writes docs/featup_rows.jpg.
 
     python -m benchmarks.gallery --backbones vit_small_patch14_dinov2 --backbone_weights FILE \\
         --upsamplers bilinear "featup_jbu:weights=runs/featup/upsampler"
 
-Each backbone has one colour space, so colours may be compared along a line.
+Each backbone has one colour space, so colours can be compared along a row.
 """
 
 import argparse
@@ -30,7 +32,7 @@ UPSAMPLERS = [
 
 
 def main() -> None:
-    """Draw a line for each backbone."""
+    """Draw a row for each backbone."""
     import skimage.data
 
     parser = argparse.ArgumentParser(
@@ -38,7 +40,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--photo", default="coffee", help="of scikit-image, or a file")
+    parser.add_argument("--photo", default="coffee", help="name of a scikit-image photograph, or a file")
     parser.add_argument("--backbones", nargs="+", default=BACKBONES, help="NAME or NAME/STRIDE")
     parser.add_argument("--backbone_weights", type=Path)
     parser.add_argument("--upsamplers", nargs="+", default=UPSAMPLERS)
@@ -49,41 +51,41 @@ def main() -> None:
         photo = pixels.permute(2, 0, 1)[None] / 255
     else:
         photo = load_image(options.photo)
-    lines = []
+    rows = []
     for name in options.backbones:
         name, _, stride = name.partition("/")
         backbone = create_backbone(
             name, stride=int(stride) if stride else None, weights=options.backbone_weights
         )
-        known = options.backbone_weights.stem if options.backbone_weights else name
-        title = f"{known}, stride {backbone.stride}"
-        lines.append((title, backbone_row(photo, backbone, options.upsamplers)))
-    save_jpeg(stack_with_captions(lines), options.out)
+        weights_name = options.backbone_weights.stem if options.backbone_weights else name
+        title = f"{weights_name}, stride {backbone.stride}"
+        rows.append((title, backbone_row(photo, backbone, options.upsamplers)))
+    save_jpeg(stack_with_captions(rows), options.out)
     print(f"The picture is {options.out}")
 
 
-def backbone_row(photo, backbone, words: list[str]):
-    """The photograph, the backbone's cells, and each upsampler's features."""
+def backbone_row(photo, backbone, upsampler_specs: list[str]):
+    """Draw the photograph, the backbone's cells, and each upsampler's features."""
     with torch.no_grad():
         coarse, (h, w) = backbone(photo), photo.shape[2:]
     colours = PCAColours(coarse)
     blocks = interpolate(colours(coarse), backbone.padded_size((h, w)), mode="nearest-exact")
-    shown = [("photo", photo), ("cells", blocks[..., :h, :w])]
+    pictures = [("photo", photo), ("cells", blocks[..., :h, :w])]
     pretrained = f"{backbone.name}_stride{backbone.stride}"
-    for word in words:
-        word, _, label = word.partition(",label=")
-        row = create_candidate(
-            word.format(pretrained=pretrained), backbone.channels, backbone.stride
+    for spec in upsampler_specs:
+        spec, _, label = spec.partition(",label=")
+        candidate = create_candidate(
+            spec.format(pretrained=pretrained), backbone.channels, backbone.stride
         )
-        upsampler = row.upsampler(backbone, photo, coarse)
+        upsampler = candidate.upsampler_for(backbone, photo, coarse)
         with torch.no_grad():
             fine = DenseFeatures(backbone, upsampler).eval().upsample(coarse, photo)
-        shown.append((label or word.partition(":")[0], colours(fine)))
-    return captioned_row(shown, height=210)
+        pictures.append((label or spec.partition(":")[0], colours(fine)))
+    return captioned_row(pictures, height=210)
 
 
 def save_jpeg(picture: Tensor, path: Path) -> None:
-    """Write RGB in [0, 1], "3 h w"."""
+    """Write an RGB picture in [0, 1], "3 h w"."""
     to_pil_image(picture).save(path, quality=85, optimize=True)
 
 

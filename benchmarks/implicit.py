@@ -1,8 +1,8 @@
-"""`make implicit`: featup_implicit on photographs that scikit-image ships: docs/featup_implicit.md.
+"""`make implicit`: fits featup_implicit to photographs from scikit-image.
 
-Prints, for each photograph, the error on views that the fit did not see beside bilinear's, and
-the time; draws the photograph, the backbone's cells, bilinear, featup_jbu and the network in one
-colour space.
+Prints for each photograph the time and the error on views that the fit did not see, next to
+bilinear's. Draws the photograph, the backbone's cells, bilinear, featup_jbu and the network in one
+colour space. The results are in docs/featup_implicit.md.
 """
 
 import argparse
@@ -18,12 +18,12 @@ from unstride import DenseFeatures, create_backbone, create_upsampler, fit_impli
 from unstride.inference.progress import fit_progress_bar
 from unstride.viz import PCAColours, captioned_row
 
-PHOTOS = {"astronaut": (0, 40), "chelsea": (0, 110)}  # top and left of what is shown
+PHOTOS = {"astronaut": (0, 40), "chelsea": (0, 110)}  # top and left of the crop that is shown
 CROP_SIZE = 288, 320
 
 
 def main() -> None:
-    """Fit each photograph, print its row, draw its row."""
+    """Fit each photograph, print its line, and draw its row."""
     import skimage.data
 
     parser = argparse.ArgumentParser(prog="make implicit", description=__doc__)
@@ -46,15 +46,15 @@ def main() -> None:
             f"{seconds:.0f} s, {cpu:.0f} s of one core"
         )
         rows.append(picture_row(photo, backbone, fitted))
-    width = max(one.shape[2] for one in rows)
-    drawn = [torch.nn.functional.pad(one, (0, width - one.shape[2]), value=1) for one in rows]
+    width = max(row.shape[2] for row in rows)
+    drawn = [torch.nn.functional.pad(row, (0, width - row.shape[2]), value=1) for row in rows]
     save_jpeg(torch.cat(drawn, 1), options.out)
     console.print(f"The picture is {options.out}")
 
 
 @torch.inference_mode()
 def picture_row(photo, backbone, fitted):
-    """The photograph and the maps of its features, in the colours of the backbone's."""
+    """Draw the photograph and maps of its features, in the colours of the backbone's features."""
     coarse, (h, w) = backbone(photo), photo.shape[2:]
     colours = PCAColours(coarse)
     cells = torch.nn.functional.interpolate(

@@ -1,8 +1,8 @@
-"""`make implicit-choices DATA=...`: what the defaults of featup_implicit were chosen by.
+"""`make implicit-choices DATA=...`: the ablation that chose the defaults of featup_implicit.
 
-DATA holds camvid/. Fits crops of CamVid's validation images in several ways; prints for each the
-error on views held out, relative to bilinear's, and the accuracy near boundaries of a linear layer
-that was fitted to bilinear features of training images.
+DATA holds camvid/. Fits crops of CamVid's validation images with several variants. Prints for each
+the error on held-out views, relative to bilinear's, and the accuracy near boundaries of a linear
+layer that was fitted to bilinear features of training images.
 """
 
 import argparse
@@ -34,10 +34,10 @@ VARIANTS: dict[str, dict] = {
 
 
 def main() -> None:
-    """A row for each upsampler, and for each way of fitting."""
+    """Print a line for each upsampler, and for each variant."""
     parser = argparse.ArgumentParser(prog="make implicit-choices", description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--only", default="", help="ways whose name has this in it")
+    parser.add_argument("--filter", default="", help="run the variants whose name contains this")
     options, console = parser.parse_args(), Console(highlight=False, width=120)
     backbone = create_backbone()
     probe = fit_probe(backbone, sorted(options.data.glob("camvid/train/images/*.jpg"))[::4])
@@ -47,27 +47,29 @@ def main() -> None:
     ]
     for name in ("bilinear", "joint_bilateral", "featup_jbu"):
         model = DenseFeatures(backbone, create_upsampler(name, backbone.channels, 32).eval())
-        found = [boundary_accuracy(model, probe, *crop) for crop in crops]
-        console.print(f"{name}: accuracy near boundaries {sum(found) / len(found):.4f}")
-    for name, way in VARIANTS.items():
-        if options.only not in name:
+        accuracies = [boundary_accuracy(model, probe, *crop) for crop in crops]
+        mean = sum(accuracies) / len(accuracies)
+        console.print(f"{name}: accuracy near boundaries {mean:.4f}")
+    for name, variant in VARIANTS.items():
+        if options.filter not in name:
             continue
-        start, found, errors = time.process_time(), [], []
-        for image, truth in crops:
-            fitted = fit_implicit(backbone, image, **FAST_OPTIONS | way)
+        start, accuracies, errors = time.process_time(), [], []
+        for image, labels in crops:
+            fitted = fit_implicit(backbone, image, **FAST_OPTIONS | variant)
             record = fitted.fit_records[0]
             errors.append(record.best_error / record.bilinear_error)
-            found.append(boundary_accuracy(DenseFeatures(backbone, fitted), probe, image, truth))
+            model = DenseFeatures(backbone, fitted)
+            accuracies.append(boundary_accuracy(model, probe, image, labels))
         seconds = (time.process_time() - start) / len(crops)
         console.print(
             f"{name}: error {' '.join(f'{error:.3f}' for error in errors)} of bilinear's, accuracy "
-            f"near boundaries {' '.join(f'{one:.3f}' for one in found)}, mean "
-            f"{sum(found) / len(found):.4f}; {seconds:.0f} s of one core each"
+            f"near boundaries {' '.join(f'{one:.3f}' for one in accuracies)}, mean "
+            f"{sum(accuracies) / len(accuracies):.4f}; {seconds:.0f} s of one core each"
         )
 
 
 def load_labels(path: Path) -> torch.Tensor:
-    """CamVid's class of each pixel of an image; 11 where there is none."""
+    """Load CamVid's class of each pixel of an image; 11 means none."""
     import numpy as np
     from PIL import Image
 
@@ -77,32 +79,32 @@ def load_labels(path: Path) -> torch.Tensor:
 
 @torch.inference_mode()
 def fit_probe(backbone, paths) -> torch.Tensor:
-    """Least squares from bilinear features at stride 4, and one, to the class."""
+    """Fit the class by least squares to bilinear features at stride 4, and a constant one."""
     model = DenseFeatures(backbone, create_upsampler("bilinear", backbone.channels))
-    within: torch.Tensor | float = 0.0
-    across: torch.Tensor | float = 0.0
+    gram: torch.Tensor | float = 0.0
+    cross: torch.Tensor | float = 0.0
     for path in paths:
-        truth = load_labels(path)[2::4, 2::4]
-        features = model(load_image(path), tuple(truth.shape))[0].flatten(1).T.double()
+        labels = load_labels(path)[2::4, 2::4]
+        features = model(load_image(path), tuple(labels.shape))[0].flatten(1).T.double()
         features = torch.cat([features, torch.ones(len(features), 1)], 1)[
-            truth.flatten() < NUM_CLASSES
+            labels.flatten() < NUM_CLASSES
         ]
-        within = within + features.T @ features
-        classes = one_hot(truth[truth < NUM_CLASSES], NUM_CLASSES).double()
-        across = across + features.T @ classes
-    damped = within + 1e-3 * within.diagonal().mean() * torch.eye(len(within))
-    return torch.linalg.solve(damped, across).float()
+        gram = gram + features.T @ features
+        classes = one_hot(labels[labels < NUM_CLASSES], NUM_CLASSES).double()
+        cross = cross + features.T @ classes
+    damped = gram + 1e-3 * gram.diagonal().mean() * torch.eye(len(gram))
+    return torch.linalg.solve(damped, cross).float()
 
 
 @torch.inference_mode()
-def boundary_accuracy(model, probe, image, truth) -> float:
-    """Share of right pixels within four pixels of a boundary between classes."""
+def boundary_accuracy(model, probe, image, labels) -> float:
+    """The share of correct pixels within four pixels of a boundary between classes."""
     scores = torch.einsum("chw, ck -> khw", model(image)[0], probe[:-1]) + probe[-1][:, None, None]
-    guess = interpolate(scores[None], truth.shape, mode="bilinear")[0].argmax(0)
-    marks = truth.float()[None, None]
-    near = max_pool2d(marks, 9, 1, 4) != -max_pool2d(-marks, 9, 1, 4)
-    counted = near[0, 0] & (truth < NUM_CLASSES)
-    return (guess == truth)[counted].float().mean().item()
+    predicted = interpolate(scores[None], labels.shape, mode="bilinear")[0].argmax(0)
+    values = labels.float()[None, None]
+    near = max_pool2d(values, 9, 1, 4) != -max_pool2d(-values, 9, 1, 4)
+    counted = near[0, 0] & (labels < NUM_CLASSES)
+    return (predicted == labels)[counted].float().mean().item()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""`make large`: a photograph of 2048 x 1536 pixels at full size, in bounded memory.
+"""`make large`: upsamples a photograph of 2048 x 1536 pixels at full size in bounded memory.
 
     python -m benchmarks.large_image --backbone vit_small_patch14_dinov2 [--backbone_weights FILE]
 
-Runs `unstride upsample` on it for each operator, within each memory that is asked for, and once
-within so much that nothing need be cut. Prints wall time, the peak of the process's memory, and
-how far the tiled features are from the whole ones, as a share of the largest.
+Runs `unstride upsample` on it for each operator and each memory limit, and once with so much memory
+that no tiles are needed. Prints the wall time, the peak memory of the process, and the largest
+difference between tiled and untiled features, relative to the largest feature.
 """
 
 import argparse
@@ -27,7 +27,7 @@ IMAGE_SIZE = 1536, 2048
 
 
 def main() -> None:
-    """Print a line for each operator and memory."""
+    """Print a line for each operator and memory limit."""
     parser = argparse.ArgumentParser(
         prog="make large",
         description=__doc__,
@@ -37,32 +37,35 @@ def main() -> None:
     parser.add_argument("--backbone_weights", type=Path)
     parser.add_argument("--upsamplers", nargs="+", default=UPSAMPLERS)
     parser.add_argument("--memory", nargs="+", default=["8GB", "default"])
-    parser.add_argument("--whole", help="memory in which nothing need be cut, such as 22GB")
+    parser.add_argument("--untiled_memory", help="memory limit that needs no tiles, such as 22GB")
     parser.add_argument("--out", type=Path, default=Path("runs/large"))
     options = parser.parse_args()
     photo = create_photo(options.out)
-    given = ["--backbone", options.backbone]
+    backbone = ["--backbone", options.backbone]
     if options.backbone_weights:
-        given += ["--backbone_weights", str(options.backbone_weights.resolve())]
+        backbone += ["--backbone_weights", str(options.backbone_weights.resolve())]
     console = Console(highlight=False, soft_wrap=True)
     console.print("| operator | memory | wall, s | peak, GB | tiled and whole differ by |")
     console.print("|---|---|---|---|---|")
     for upsampler in options.upsamplers:
-        whole = None
-        for memory in ([options.whole] if options.whole else []) + options.memory:
+        untiled = None
+        limits = [options.untiled_memory] if options.untiled_memory else []
+        for memory in limits + options.memory:
             out = options.out / f"{memory}"
-            seconds, peak = run_upsample(photo, out, [*given, "--upsampler", upsampler], memory)
+            arguments = [*backbone, "--upsampler", upsampler]
+            seconds, peak = run_upsample(photo, out, arguments, memory)
             file = out / f"{photo.stem}.safetensors"
-            apart = (
-                f"{run_in_subprocess(max_relative_difference, whole, file):.1e}" if whole else ""
-            )
-            whole = whole or (file if options.whole else None)
-            cells = f"{upsampler} | {memory} | {seconds:.0f} | {peak / 1e9:.2f} | {apart}"
+            difference = ""
+            if untiled is not None:
+                difference = f"{run_in_subprocess(max_relative_difference, untiled, file):.1e}"
+            elif options.untiled_memory:
+                untiled = file
+            cells = f"{upsampler} | {memory} | {seconds:.0f} | {peak / 1e9:.2f} | {difference}"
             console.print(f"| {cells} |")
 
 
 def create_photo(out: Path) -> Path:
-    """A photograph that scikit-image ships, resized to the size of a camera's."""
+    """Write a photograph from scikit-image, resized to the size of a camera's photographs."""
     import skimage.data
     from PIL import Image
 
@@ -74,41 +77,41 @@ def create_photo(out: Path) -> Path:
     return path
 
 
-def run_upsample(photo: Path, out: Path, given: list[str], memory: str) -> tuple[float, int]:
-    """Wall time in seconds and peak in bytes of a command of its own."""
+def run_upsample(photo: Path, out: Path, arguments: list[str], memory: str) -> tuple[float, int]:
+    """Run `unstride upsample`; return its wall time in seconds and its peak memory in bytes."""
     (out / f"{photo.stem}.safetensors").unlink(missing_ok=True)
     command = [sys.executable, "-m", "unstride.cli.main", "upsample", str(photo), "--out", str(out)]
-    command += ["--dtype", "float32", "--picture", "false", *given]
+    command += ["--dtype", "float32", "--picture", "false", *arguments]
     command += [] if memory == "default" else ["--memory", memory]
     start = time.perf_counter()
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None
-    said = child.stderr.read()
-    _, status, used = os.wait4(child.pid, 0)
+    errors = child.stderr.read()
+    _, status, usage = os.wait4(child.pid, 0)
     if status:
-        raise SystemExit(f"{' '.join(command)}\n{said}")
-    return time.perf_counter() - start, used.ru_maxrss * 1024
+        raise SystemExit(f"{' '.join(command)}\n{errors}")
+    return time.perf_counter() - start, usage.ru_maxrss * 1024
 
 
 def run_in_subprocess(function: Callable, *arguments: Any) -> Any:
-    """What a function returns, called in a process of its own.
+    """Call a function in a process of its own, and return its result.
 
-    The peak of a process counts what its parent held when it was started.
+    It keeps this process small: the peak of a child counts what its parent held at the start.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
 
-def max_relative_difference(one: Path, other: Path) -> float:
-    """The largest difference of two files' features, as a share of the largest feature."""
-    apart, largest = 0.0, 0.0
-    with safe_open(one, "pt") as a, safe_open(other, "pt") as b:
-        first, second = a.get_slice("features"), b.get_slice("features")
-        for channel in range(first.get_shape()[0]):
-            whole, tiled = first[channel], second[channel]
-            apart = max(apart, (whole - tiled).abs().max().item())
-            largest = max(largest, whole.abs().max().item())
-    return apart / largest
+def max_relative_difference(untiled_file: Path, tiled_file: Path) -> float:
+    """The largest difference of two files' features, relative to the largest feature."""
+    difference, largest = 0.0, 0.0
+    with safe_open(untiled_file, "pt") as a, safe_open(tiled_file, "pt") as b:
+        all_untiled, all_tiled = a.get_slice("features"), b.get_slice("features")
+        for channel in range(all_untiled.get_shape()[0]):
+            untiled, tiled = all_untiled[channel], all_tiled[channel]
+            difference = max(difference, (untiled - tiled).abs().max().item())
+            largest = max(largest, untiled.abs().max().item())
+    return difference / largest
 
 
 if __name__ == "__main__":

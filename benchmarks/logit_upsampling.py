@@ -1,9 +1,9 @@
-"""`python -m benchmarks.logit_upsampling --data DATA`: who brings logits to full size best?
+"""Compares upsamplers on logits: `python -m benchmarks.logit_upsampling --data DATA`.
 
 The logits are as good as a stride allows: the share of each class in each cell of the true
-labels. What an upsampler makes of them, guided by the image, is scored by mIoU against the
-labels; with the guide in [0, 1], and normalised as ImageNet's models take it. DATA has
-camvid/val/{images,labels}; every fifth image is taken.
+labels. They are upsampled with the image as the guide, and scored by mIoU against the labels; with
+the guide in [0, 1], and normalised as ImageNet models expect it. DATA has
+camvid/val/{images,labels}; every fifth image is used.
 """
 
 import argparse
@@ -19,10 +19,7 @@ from torch.nn.functional import avg_pool2d, one_hot
 from torchvision.transforms.functional import normalize
 
 from unstride import create_upsampler, load_image
-from unstride.transforms.imagenet import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-)
+from unstride.transforms.imagenet import IMAGENET_MEAN, IMAGENET_STD
 
 NUM_CLASSES, STRIDES, IMAGE_STEP = 11, (8, 16, 32), 5
 UPSAMPLERS = "nearest", "bilinear", "joint_bilateral", "guided_filter", "featup_jbu"
@@ -38,40 +35,47 @@ def main() -> None:
     images = sorted((root / "images").iterdir())[::IMAGE_STEP]
     console = Console()
     table = Table("upsampler", "guide", *(f"stride {stride}" for stride in STRIDES))
-    ups = {s: {n: create_upsampler(n, NUM_CLASSES, s).eval() for n in UPSAMPLERS} for s in STRIDES}
-    counts: dict = {}
+    upsamplers = {
+        stride: {name: create_upsampler(name, NUM_CLASSES, stride).eval() for name in UPSAMPLERS}
+        for stride in STRIDES
+    }
+    confusion: dict = {}
     for path in track(images, "images", console=console):
         labels = torch.from_numpy(np.array(Image.open(root / "labels" / f"{path.stem}.png"))).long()
-        for stride, by_name in ups.items():
-            add_confusion(labels, load_image(path), stride, by_name, counts)
+        for stride, by_name in upsamplers.items():
+            add_confusion(labels, load_image(path), stride, by_name, confusion)
     for name in UPSAMPLERS:
         for guide in ("[0, 1]", "normalised"):
-            scores = [f"{mean_iou_percent(counts[name, guide, stride]):.1f}" for stride in STRIDES]
+            scores = [
+                f"{mean_iou_percent(confusion[name, guide, stride]):.1f}" for stride in STRIDES
+            ]
             table.add_row(name, guide, *scores)
     console.print(table)
 
 
 @torch.inference_mode()
-def add_confusion(labels, image, stride, ups, counts) -> None:
-    """Add one image's confusion matrices; it is cropped to whole cells."""
+def add_confusion(labels, image, stride, upsamplers, confusion) -> None:
+    """Add the confusion matrices of one image, cropped to whole cells."""
     h, w = (n // stride * stride for n in labels.shape)
     labels, image = labels[:h, :w], image[..., :h, :w]
-    known = labels < NUM_CLASSES
+    labelled = labels < NUM_CLASSES
     shares = one_hot(labels.clamp(max=NUM_CLASSES), NUM_CLASSES + 1)[..., :NUM_CLASSES]
     coarse = avg_pool2d(shares.permute(2, 0, 1)[None].float(), stride)
     guides = {"[0, 1]": image, "normalised": normalize(image, IMAGENET_MEAN, IMAGENET_STD)}
-    for name, up in ups.items():
+    for name, upsampler in upsamplers.items():
         for guide, pixels in guides.items():
-            predicted = up(coarse, pixels, (h, w)).argmax(1)[0]
-            pairs = labels[known] * NUM_CLASSES + predicted[known]
+            predicted = upsampler(coarse, pixels, (h, w)).argmax(1)[0]
+            pairs = labels[labelled] * NUM_CLASSES + predicted[labelled]
             matrix = torch.bincount(pairs, minlength=NUM_CLASSES**2).view(NUM_CLASSES, NUM_CLASSES)
-            counts[name, guide, stride] = counts.get((name, guide, stride), 0) + matrix
+            key = name, guide, stride
+            confusion[key] = confusion.get(key, 0) + matrix
 
 
-def mean_iou_percent(matrix) -> float:
+def mean_iou_percent(confusion) -> float:
     """Mean intersection over union of the classes that occur, in percent."""
-    hit, union = matrix.diag(), matrix.sum(0) + matrix.sum(1) - matrix.diag()
-    return 100 * (hit / union)[matrix.sum(1) > 0].mean().item()
+    intersection = confusion.diag()
+    union = confusion.sum(0) + confusion.sum(1) - intersection
+    return 100 * (intersection / union)[confusion.sum(1) > 0].mean().item()
 
 
 if __name__ == "__main__":

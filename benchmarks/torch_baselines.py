@@ -1,4 +1,4 @@
-"""The usual ways to write reassembly and FeatUp's stack in plain torch: what users have today."""
+"""Baselines in plain torch: the usual ways to write reassembly and FeatUp's stack."""
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ def unfold_einsum(features: Tensor, weights: Tensor) -> Tensor:
 
 
 def tap_loop(features: Tensor, weights: Tensor) -> Tensor:
-    """Nearest upsampling once, then one `addcmul_` for each tap: the best that plain torch has."""
+    """Nearest upsampling once, then one `addcmul_` per tap: the fastest in plain torch."""
     k, H, W = weights.shape[2], *weights.shape[4:]
     scale = H // features.shape[2]
     margin = k // 2 * scale
@@ -39,10 +39,10 @@ def tap_loop(features: Tensor, weights: Tensor) -> Tensor:
 
 
 class PublishedStack(nn.Module):
-    """FeatUp's stack as released, its CUDA kernel replaced by a loop over taps.
+    """FeatUp's stack as released, with a loop over taps in place of its CUDA kernel.
 
     Args:
-        stack: a `FeatUpStack`, of which it takes the parameters.
+        stack: the `FeatUpStack` whose parameters are used.
     """
 
     def __init__(self, stack: nn.Module):
@@ -50,15 +50,15 @@ class PublishedStack(nn.Module):
         self.stack = stack
 
     def forward(self, features: Tensor, guide: Tensor) -> Tensor:
-        """Features at 2^stages times the grid."""
+        """Upsample features to 2^stages times the size of their grid."""
         guide = (guide - self.stack.mean) / self.stack.std
         for stage in self.stack.stages:
             h, w = features.shape[2] * 2, features.shape[3] * 2
-            features = self.doubled(stage, features, adaptive_avg_pool2d(guide, (h, w)))
+            features = self.run_stage(stage, features, adaptive_avg_pool2d(guide, (h, w)))
         return features + 0.1 * self.stack.mix(features)
 
-    def doubled(self, stage: nn.Module, features: Tensor, guide: Tensor) -> Tensor:
-        """One stage, with the order of the released code and its unfolded range kernel."""
+    def run_stage(self, stage: nn.Module, features: Tensor, guide: Tensor) -> Tensor:
+        """Run one stage in the order of the released code, with its unfolded range kernel."""
         (b, _, h, w), side, r = guide.shape, stage.kernel_size, stage.kernel_size // 2
         keys = stage.key(guide)
         windows = unfold(pad(keys, (r,) * 4, mode="reflect"), side).view(b, -1, side**2, h, w)

@@ -1,4 +1,4 @@
-"""Every test starts from one seed and as many threads; fresh memory is NaN until it is written."""
+"""Starts every test with the same seed and number of threads; uninitialised memory is NaN."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 if not torch.cuda.is_available():
-    os.environ.setdefault("TRITON_INTERPRET", "1")  # before triton is imported: runs on the CPU
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # set before triton is imported: runs on the CPU
 
 
 @pytest.fixture(autouse=True)
@@ -15,5 +15,5 @@ def _same_start_for_every_test():
     torch.manual_seed(0)
     torch.use_deterministic_algorithms(True)  # fills torch.empty with NaN
     yield
-    torch.set_num_threads(threads)  # sums depend on how many share them
+    torch.set_num_threads(threads)  # the rounding of sums depends on it
     torch.use_deterministic_algorithms(False)

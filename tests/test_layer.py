@@ -1,4 +1,4 @@
-"""An upsampler within somebody else's model: it trains, keeps its state and exports with it."""
+"""An upsampler inside the models of other libraries trains, is saved and is exported with them."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ STRIDE = 32
 
 
 class Normalise(nn.Module):
-    """As in docs/layer.md; torchvision's own looks at values, which an export cannot."""
+    """As in docs/layer.md. torchvision's Normalize looks at values, which an export cannot do."""
 
     def __init__(self):
         super().__init__()
@@ -31,7 +31,7 @@ class Normalise(nn.Module):
 
 
 class Pyramid(nn.Module):
-    """timm's two maps at the finer one's stride."""
+    """Two maps of a timm backbone, at the stride of the finer one."""
 
     def __init__(self, name="featup_jbu", **options):
         super().__init__()
@@ -54,7 +54,7 @@ class Pyramid(nn.Module):
 
 
 class Segmenter(nn.Module):
-    """torchvision's model, with its last resize swapped."""
+    """A model of torchvision whose last resize is swapped."""
 
     def __init__(self, name="featup_jbu", **options):
         super().__init__()
@@ -71,7 +71,7 @@ class Segmenter(nn.Module):
 
 
 class Tokens(nn.Module):
-    """transformers' DINOv2: tokens to a map, a map to pixels."""
+    """DINOv2 of transformers: tokens become a map, the map is upsampled to pixels."""
 
     def __init__(self, name="featup_jbu", registers=0, **options):
         transformers = pytest.importorskip("transformers", reason="the extra 'models'")
@@ -106,19 +106,19 @@ MODELS = {
     "transformers": (Tokens, {}),
     "transformers registers": (Tokens, {"registers": 4}),
 }
-every = pytest.mark.parametrize("name", MODELS)
+every_model = pytest.mark.parametrize("name", MODELS)
 
 
-def made(name):
+def build_model(name):
     torch.manual_seed(1)
-    kind, options = MODELS[name]
-    return kind(**options).eval()
+    cls, options = MODELS[name]
+    return cls(**options).eval()
 
 
-@every
+@every_model
 @pytest.mark.parametrize("size", [(64, 96), (97, 70), (33, 45)], ids=str)
 def test_any_image_and_the_same_answer_twice(name, size):
-    model, image = made(name), torch.rand(2, 3, *size)
+    model, image = build_model(name), torch.rand(2, 3, *size)
     out = model(image)
     if name.startswith("timm"):  # stride 4 of the padded image
         size = tuple(-(-n // STRIDE) * STRIDE // 4 for n in size)
@@ -127,10 +127,10 @@ def test_any_image_and_the_same_answer_twice(name, size):
     assert torch.equal(model(image), out)
 
 
-@every
+@every_model
 def test_it_trains_end_to_end(name):
     """To look like the image: possible at an edge only if the upsampler follows it."""
-    model = made(name)
+    model = build_model(name)
     image = nn.functional.interpolate(torch.rand(1, 3, 4, 6), (32, 48))  # flat patches
     before = {n: p.detach().clone() for n, p in model.named_parameters()}
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
@@ -143,28 +143,28 @@ def test_it_trains_end_to_end(name):
         losses[-1].backward()
         optimizer.step()
     assert losses[-1] < 0.9 * losses[0]
-    moved = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
     own = {n for n in before if n.split(".")[0] == "up"} or {n for n in before if "unstride" in n}
     if "transformers" not in name:  # at scale 8 the stack needs no last stage
         own = {n for n in own if ".fine." not in n}
     assert own
-    assert own <= moved
-    assert len(moved) > len(own)  # the rest of the model learns through it
+    assert own <= changed
+    assert len(changed) > len(own)  # the rest of the model learns through it
 
 
-@every
+@every_model
 def test_its_state_makes_the_round_trip(name, tmp_path):
-    model, image = made(name), torch.rand(1, 3, 50, 70)
+    model, image = build_model(name), torch.rand(1, 3, 50, 70)
     for p in model.parameters():
         nn.init.normal_(p, std=0.1)
     torch.save(model.state_dict(), tmp_path / "state.pt")
-    other = made(name)
+    other = build_model(name)
     other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     assert torch.equal(other(image), model(image))
 
 
 def test_trained_weights_are_loaded_and_fresh_ones_are_not():
-    trained, fresh = made("torchvision").up[0], Segmenter(pretrained=False).up[0]
+    trained, fresh = build_model("torchvision").up[0], Segmenter(pretrained=False).up[0]
     again = unstride.create_upsampler("featup_jbu", 5, 8)
     for (name, p), q in zip(trained.named_parameters(), again.parameters(), strict=True):
         assert torch.equal(p, q), name
@@ -175,7 +175,7 @@ def test_trained_weights_are_loaded_and_fresh_ones_are_not():
 
 def test_a_cell_is_where_its_token_was():
     """One bright patch changes its own token most: rows and columns are not exchanged."""
-    model = made("transformers")
+    model = build_model("transformers")
     for name, p in model.named_parameters():  # without attention a token sees its patch alone
         if "layer_scale1" in name:
             nn.init.zeros_(p)
@@ -189,7 +189,7 @@ def test_a_cell_is_where_its_token_was():
 
 
 def test_swapped_and_by_hand_are_the_same():
-    model, image = made("torchvision").model, torch.rand(1, 3, 64, 96)
+    model, image = build_model("torchvision").model, torch.rand(1, 3, 64, 96)
     plain = model.classifier(model.backbone(image))
     by_hand = unstride.create_upsampler("featup_jbu", 5, 8)(plain, image, (64, 96))
     assert torch.equal(model(image)["out"], by_hand)
@@ -205,13 +205,13 @@ def test_onnx_gives_the_same_numbers(name, tmp_path):
     Two orders of summation err alike; the factor is for the luck of the largest of many.
     """
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
-    model, image = made(name), torch.rand(1, 3, 50, 70)
+    model, image = build_model(name), torch.rand(1, 3, 50, 70)
     unstride.export_onnx(model, (image,), tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(
         tmp_path / "model.onnx", providers=["CPUExecutionProvider"]
     )
-    (given,), (asked,) = session.get_inputs(), session.get_outputs()
-    (actual,) = session.run([asked.name], {given.name: image.numpy()})
+    (source,), (target,) = session.get_inputs(), session.get_outputs()
+    (actual,) = session.run([target.name], {source.name: image.numpy()})
     with torch.no_grad():
         expected, exact = model(image).numpy(), model.double()(image.double()).numpy()
     own_error = np.abs(expected - exact).max()

@@ -1,6 +1,6 @@
 """unstride undoes a backbone's stride: dense features at pixel resolution.
 
-Names are loaded with their first use, so that `unstride --help` need not wait for torch.
+Names are imported when they are first used, so that `unstride --help` does not wait for torch.
 """
 
 from importlib import import_module
@@ -37,45 +37,45 @@ if TYPE_CHECKING:
     from unstride.upsamplers.by_name import list_downsamplers as list_downsamplers
     from unstride.upsamplers.by_name import list_upsamplers as list_upsamplers
 
-HOMES = {
+MODULE_BY_NAME = {
+    "footprint": "unstride.analysis.footprint",
+    "create_pyramid": "unstride.backbones.pyramid",
     "create_backbone": "unstride.backbones.timm_backbone",
-    "load_image": "unstride.formats.images",
     "export_onnx": "unstride.export.onnx",
     "DenseFeatures": "unstride.features.dense_features",
-    "HRNetOCR": "unstride.models.segmentation.hrnet_ocr",
     "ImplicitFeatures": "unstride.features.implicit",
     "fit_implicit": "unstride.features.implicit",
+    "from_pretrained": "unstride.features.pretrained",
+    "load_image": "unstride.formats.images",
     "Monodepth": "unstride.models.depth.monodepth",
     "MultiTask": "unstride.models.multitask.multi_task",
-    "from_pretrained": "unstride.features.pretrained",
-    "read_task": "unstride.models.task_network",
+    "HRNetOCR": "unstride.models.segmentation.hrnet_ocr",
     "SemanticFPN": "unstride.models.segmentation.semantic_fpn",
     "UPerNet": "unstride.models.segmentation.upernet",
+    "read_task": "unstride.models.task_network",
     "correlate": "unstride.ops",
     "fold_border": "unstride.ops",
     "reassemble": "unstride.ops",
     "scatter": "unstride.ops",
     "spread_border": "unstride.ops",
-    "create_pyramid": "unstride.backbones.pyramid",
     "find_places": "unstride.swapping",
     "swap": "unstride.swapping",
     "unswap": "unstride.swapping",
-    "create_downsampler": "unstride.upsamplers",
-    "create_pair": "unstride.upsamplers",
-    "create_upsampler": "unstride.upsamplers",
-    "footprint": "unstride.analysis.footprint",
-    "list_downsamplers": "unstride.upsamplers",
-    "list_upsamplers": "unstride.upsamplers",
     "load_published": "unstride.upsamplers",
+    "create_downsampler": "unstride.upsamplers.by_name",
+    "create_pair": "unstride.upsamplers.by_name",
+    "create_upsampler": "unstride.upsamplers.by_name",
+    "list_downsamplers": "unstride.upsamplers.by_name",
+    "list_upsamplers": "unstride.upsamplers.by_name",
 }
-__all__ = list(HOMES)
+__all__ = list(MODULE_BY_NAME)
 
 
 def __getattr__(name: str):
-    if name in HOMES:
-        return getattr(import_module(HOMES[name]), name)
+    if name in MODULE_BY_NAME:
+        return getattr(import_module(MODULE_BY_NAME[name]), name)
     raise AttributeError(f"module 'unstride' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *HOMES])
+    return sorted([*globals(), *MODULE_BY_NAME])

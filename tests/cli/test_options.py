@@ -71,6 +71,11 @@ def test_a_pair_is_typed_as_people_type_it(parser, words):
     assert parsed(parser, f"--crop-size={words[0]}", *words[1:])["crop_size"] == (96, 128)
 
 
+@pytest.mark.parametrize("flag", ["--model-options.a_b", "--model_options.a_b"])
+def test_an_entry_of_a_dictionary_is_set_by_itself(parser, flag):
+    assert parsed(parser, flag, "3", f"{flag[:-3]}c=4")["model_options"] == {"a_b": 3, "c": 4}
+
+
 def test_ranges_lists_and_null(parser):
     assert parsed(parser, "--scale-range", "0.8,1.25")["scale_range"] == (0.8, 1.25)
     assert parsed(parser, "--milestones", "0.1,0.5,0.9")["milestones"] == (0.1, 0.5, 0.9)

@@ -149,7 +149,10 @@ def test_from_the_shell_each_image_alone_resumed_and_shown(photos, tmp_path, cap
 def test_steps_are_of_a_fit(photos, tmp_path, capsys):
     arguments = [str(photos / "0.png"), "--out", str(tmp_path / "out"), "--steps", "3"]
     assert main(["upsample", *arguments, "--upsampler", "bilinear"]) == 1
-    assert "steps are of featup_implicit" in capsys.readouterr().err
+    assert (
+        "steps must not be given for bilinear: only featup_implicit is fitted"
+        in capsys.readouterr().err
+    )
     assert upsample([str(photos / "0.png")], tmp_path / "out", "--steps", "0") == 1
     assert "steps must be at least 1, got 0" in capsys.readouterr().err
     explain = ["explain", str(photos / "0.png"), "--at", "3,4", "--upsampler", "featup_implicit"]

@@ -13,7 +13,8 @@ from tests.features.test_dense_features import Coordinates
 from tests.saving.test_folder import Own
 from unstride.backbones.timm_backbone import Backbone
 from unstride.cli.main import main
-from unstride.inference import from_names as chosen
+from unstride.inference.from_names import build_model
+from unstride.saving.fingerprint import weights_fingerprint
 from unstride.upsamplers import Bilinear, CarafeUpsample, Cascade, Upsampler
 
 
@@ -105,15 +106,15 @@ def trained(tmp_path):
      ("featup_jbu", "featup/model.safetensors")],
 )  # fmt: skip
 def test_the_main_command_builds_with_a_folder_or_a_file(upsampler, held, trained):
-    model, said = chosen.build_model(
-        "tf_efficientnet_lite0", upsampler, None, weights=trained / held
+    model, metadata = build_model(
+        "tf_efficientnet_lite0", upsampler, None, upsampler_weights=trained / held
     )
     expected = Upsampler.from_pretrained(trained / held.split("/")[0]).state_dict()
     for name, value in model.upsampler.state_dict().items():
         assert torch.equal(value, expected[name])
-    assert said["upsampler_weights"] == chosen.weights_fingerprint(model.upsampler)
+    assert metadata["upsampler_weights"] == weights_fingerprint(model.upsampler)
     # Options are not in the tensors: another of them must be computed again.
-    assert ("upsampler_made_with" in said) is not held.endswith(".safetensors")
+    assert ("upsampler_made_with" in metadata) is not held.endswith(".safetensors")
 
 
 def test_upsample_takes_weights(trained, photo, capsys):

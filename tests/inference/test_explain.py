@@ -9,12 +9,13 @@ from unstride.backbones.padding import pad_image
 from unstride.cli.main import main
 from unstride.features.dense_features import DenseFeatures
 from unstride.formats import features as feature_file
-from unstride.inference import explain
+from unstride.inference.explain import image_footprints
+from unstride.inference.footprint_picture import PICTURE_HEIGHT
 from unstride.upsamplers.by_name import create_upsampler
 
 
-class BackboneWithFPN(torch.nn.Module):
-    """Cells of four pixels; features are what an average says. Stands in for a backbone."""
+class AveragePoolBackbone(torch.nn.Module):
+    """A backbone whose features are averages over cells of four pixels."""
 
     stride, channels = 4, 3
 
@@ -28,7 +29,7 @@ class BackboneWithFPN(torch.nn.Module):
 
 
 def model(name, **options):
-    return DenseFeatures(BackboneWithFPN(), create_upsampler(name, 3, 4, **options)).eval()
+    return DenseFeatures(AveragePoolBackbone(), create_upsampler(name, 3, 4, **options)).eval()
 
 
 @pytest.mark.parametrize("size", [None, (15, 21), (60, 84), (19, 33)], ids=str)
@@ -37,23 +38,21 @@ def test_the_weights_make_up_the_pixel_at_any_size(name, size):
     """Sizes that go by way of the image's own resolution too: 19 x 33 of 30 x 42."""
     image, up = torch.rand(1, 3, 30, 42), model(name)
     points = [(0, 0), (41, 29), (17, 8)]
-    found = explain.image_footprints(up, image, points, size)
+    traced = image_footprints(up, image, points, size)
     features, out = up.backbone(image)[0], up(image, size)[0].detach()
     height, width = out.shape[1:]
-    for (x, y), one in zip(points, found, strict=True):
+    for (x, y), footprint in zip(points, traced, strict=True):
         pixel = out[:, int((y + 0.5) * height / 30), int((x + 0.5) * width / 42)]
-        torch.testing.assert_close((one.weights * features).sum((1, 2)), pixel)
-        assert "after upsampler" not in one.stages
+        torch.testing.assert_close((footprint.weights * features).sum((1, 2)), pixel)
+        assert "after upsampler" not in footprint.stages
 
 
 def test_at_an_edge_the_weights_stay_on_their_side():
     image = torch.zeros(1, 3, 64, 64)
     image[..., 26:] = 1  # inside a cell
-    left, right = (
-        explain.image_footprints(model("featup_jbu"), image, [(x, 32)])[0] for x in (23, 28)
-    )
-    for one in (left, right):
-        assert one.stages
+    left, right = (image_footprints(model("featup_jbu"), image, [(x, 32)])[0] for x in (23, 28))
+    for footprint in (left, right):
+        assert footprint.stages
     columns = left.stages["after coarse"].weights.sum(0)
     middle = round(26 / 64 * len(columns))
     assert columns[:middle].sum() > 0.95
@@ -63,7 +62,7 @@ def test_at_an_edge_the_weights_stay_on_their_side():
 @pytest.mark.parametrize("point", [(42, 0), (0, 30), (-1, 0)])
 def test_points_outside_the_image_are_refused(point):
     with pytest.raises(ValueError, match=rf"inside the image of 42x30, got {point[0]},{point[1]}"):
-        explain.image_footprints(model("bilinear"), torch.rand(1, 3, 30, 42), [point])
+        image_footprints(model("bilinear"), torch.rand(1, 3, 30, 42), [point])
 
 
 @pytest.fixture
@@ -80,9 +79,9 @@ def run(photo, *options):
 def test_the_command_writes_both_files(photo, capsys):
     points = ("--at", "40,20", "--at=69,49")
     assert run(photo, *points, "--upsampler", "bilinear", "--stages", "5") == 0
-    said = capsys.readouterr()
-    assert "pixel 40,20: weights sum to 1; strongest cells (" in said.out
-    assert "is untrained" not in said.out
+    captured = capsys.readouterr()
+    assert "pixel 40,20: weights sum to 1; strongest cells (" in captured.out
+    assert "is untrained" not in captured.out
     folder = photo.parent / "new"
     assert sorted(p.name for p in folder.iterdir()) == ["it.png", "it.safetensors"]
     with safe_open(folder / "it.safetensors", framework="pt") as file:
@@ -97,10 +96,9 @@ def test_the_command_writes_both_files(photo, capsys):
     for weights in tensors.values():
         assert abs(weights.sum() - 1) < 1e-5
     with Image.open(folder / "it.png") as picture:
-        assert (
-            picture.width > 6 * explain.PICTURE_HEIGHT
-        )  # the photograph, a closer view, four grids
-        assert picture.height > 2 * explain.PICTURE_HEIGHT
+        # the photograph, a closer view, four grids
+        assert picture.width > 6 * PICTURE_HEIGHT
+        assert picture.height > 2 * PICTURE_HEIGHT
 
 
 def test_untrained_operators_are_called_so_unless_weights_are_given(photo, capsys):
@@ -113,8 +111,8 @@ def test_untrained_operators_are_called_so_unless_weights_are_given(photo, capsy
     assert run(photo, "--at", "40,20", "--upsampler", "carafe", "--weights", weights) == 0
     assert "is untrained" not in capsys.readouterr().out
     with safe_open(photo.parent / "new" / "it.safetensors", framework="pt") as file:
-        found = file.get_tensor("40,20/features")
-    assert found.max() > 2 * found.min()  # no box
+        weights = file.get_tensor("40,20/features")
+    assert weights.max() > 2 * weights.min()  # no box
 
 
 @pytest.mark.parametrize(
@@ -138,8 +136,8 @@ def test_untrained_operators_are_called_so_unless_weights_are_given(photo, capsy
 )
 def test_mistakes_get_one_sentence_and_no_file(options, message, photo, capsys):
     feature_file.save_tensors({"some": torch.zeros(2)}, photo.parent / "other", {})
-    given = [o.format(photo=photo, folder=photo.parent) for o in options]
-    assert run(photo, *given) == 1
+    arguments = [o.format(photo=photo, folder=photo.parent) for o in options]
+    assert run(photo, *arguments) == 1
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""A picture of pieces: the same colours, whatever they come in, and no copy of the features."""
+"""A picture of tiles: the same colours however the features are cut, and no copy of them."""
 
 import re
 from pathlib import Path
@@ -11,18 +11,18 @@ from unstride.tiling.tiles import Tile
 from unstride.viz import PCAColours
 
 
-def piece_of(features, rows, columns):
+def tile_of(features, rows, columns):
     return Tile(rows, columns, (rows, columns), features[:, :, rows, columns])
 
 
-def test_pieces_have_the_colours_of_the_whole():
+def test_tiles_have_the_colours_of_the_whole():
     coarse, fine = torch.randn(1, 6, 5, 7), torch.randn(1, 6, 90, 70)
     picture = FeaturePicture(coarse, (90, 70))
     for rows in (slice(0, 40), slice(40, 90)):
         for columns in (slice(0, 9), slice(9, 70)):
-            picture.add(piece_of(fine, rows, columns))
-    torch.testing.assert_close(picture.fine, PCAColours(coarse)(fine))
-    row = picture.beside(torch.rand(1, 3, 90, 70), (100, 140), "coarse", "fine")
+            picture.add_tile(tile_of(fine, rows, columns))
+    torch.testing.assert_close(picture.fine_colours, PCAColours(coarse)(fine))
+    row = picture.compose(torch.rand(1, 3, 90, 70), (100, 140), "coarse", "fine")
     assert row.shape[0] == 3
     assert row.shape[2] > 3 * 0.7 * row.shape[1]
 
@@ -34,9 +34,9 @@ def test_colours_are_found_without_a_copy_of_the_features():
     def resident(what):
         return 1024 * int(re.search(rf"{what}:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
-    space, features = PCAColours(torch.randn(1, 64, 9, 9)), torch.zeros(1, 64, 800, 1000)
-    space(features[:, :, :20])
-    before = resident("VmRSS")
+    to_colours, features = PCAColours(torch.randn(1, 64, 9, 9)), torch.zeros(1, 64, 800, 1000)
+    to_colours(features[:, :, :20])
+    used_before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    space(features)
-    assert resident("VmHWM") - before < features.nbytes / 4
+    to_colours(features)
+    assert resident("VmHWM") - used_before < features.nbytes / 4

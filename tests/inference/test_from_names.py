@@ -1,4 +1,4 @@
-"""What a user wrote becomes the model that was meant."""
+"""Command-line arguments become the model that they name."""
 
 import pytest
 import torch
@@ -25,10 +25,10 @@ def test_chosen_options_are_numbers_booleans_and_words():
 
 
 def test_chosen_options_and_stages_reach_the_upsampler_and_the_file():
-    model, said = build_model(
+    model, metadata = build_model(
         "tf_efficientnet_lite0", "featup_jbu:variant=paper,radius=1,pretrained=false", None
     )
-    assert "radius" in said["upsampler"]
+    assert "radius" in metadata["upsampler"]
     assert model.upsampler.stages[0].kernel_size == 3
     with pytest.raises(ValueError, match="options of bilinear: "):
         build_model("tf_efficientnet_lite0", "bilinear:radius=1", None)
@@ -40,10 +40,11 @@ def test_chosen_backbone_weights_are_read(tmp_path):
     torch.manual_seed(0)
     other = create_backbone("tf_efficientnet_lite0", pretrained=False)
     save_file(other.model.state_dict(), path := tmp_path / "other.safetensors")
-    model, said = build_model("tf_efficientnet_lite0", "bilinear", None, backbone_weights=path)
+    model, metadata = build_model("tf_efficientnet_lite0", "bilinear", None, backbone_weights=path)
     image = torch.rand(1, 3, 64, 64)
     assert torch.equal(model.backbone(image), other(image))
-    assert said["weights"] != build_model("tf_efficientnet_lite0", "bilinear", None)[1]["weights"]
+    _, usual = build_model("tf_efficientnet_lite0", "bilinear", None)
+    assert metadata["weights"] != usual["weights"]
 
 
 def test_chosen_weights_are_read_from_a_file_or_a_folder_that_says_all(tmp_path):

@@ -12,6 +12,7 @@ from unstride.backbones.padding import pad_image
 from unstride.cli.main import main
 from unstride.formats.coco_masks import decode_mask
 from unstride.formats.coco_panoptic import (
+    coco_image_ids,
     read_panoptic_json,
     read_segment_ids,
 )
@@ -19,12 +20,8 @@ from unstride.formats.coco_results import write_detections
 from unstride.formats.images import load_image
 from unstride.formats.labels import load_depth, load_labels
 from unstride.formats.segments import Segment
-from unstride.inference import batch_job as each_image
-from unstride.inference import memory_check as need
-from unstride.inference import outputs as answer_files
-from unstride.inference import predict
-from unstride.inference import predictors as answers
-from unstride.inference.coco_documents import coco_image_ids
+from unstride.inference import memory_check, outputs, predict, predictors
+from unstride.inference.batch_job import EXIT_INTERRUPTED
 from unstride.models.multitask.multi_task import MultiTask
 from unstride.models.multitask.single_task import SingleTask
 from unstride.models.multitask.task import (
@@ -171,8 +168,8 @@ def test_objects(photos, tmp_path, using):
 
 def test_objects_below_the_score_are_in_the_file_and_not_in_the_picture(photos, tmp_path, using):
     using("detection")
-    run(photos, low := tmp_path / "low", "--score", "0.1")
-    run(photos, high := tmp_path / "high", "--score", "0.95")
+    run(photos, low := tmp_path / "low", "--min-score", "0.1")
+    run(photos, high := tmp_path / "high", "--min-score", "0.95")
     assert (low / "detections.json").read_bytes() == (high / "detections.json").read_bytes()
     shown = [load_image(out / "pictures/7.png")[0] for out in (low, high)]
     image = load_image(photos / "7.png")[0]
@@ -311,7 +308,7 @@ def test_a_write_that_fails_leaves_none_of_the_image_s_files(photos, tmp_path, u
         path.write_bytes(b"half a file")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(answer_files, "save_png", full)
+    monkeypatch.setattr(outputs, "save_png", full)
     assert run(photos, tmp_path / "out") == 1
     assert written(tmp_path / "out") == {}
 
@@ -328,10 +325,10 @@ def test_a_batch_that_was_stopped_goes_on(photos, tmp_path, using, monkeypatch, 
 
     monkeypatch.setattr(predict, "predict_image", stopped)
     out = tmp_path / "out"
-    assert run(photos, out) == each_image.EXIT_INTERRUPTED
-    told = capsys.readouterr().err
-    assert "1 of 2 images are in" in told
-    assert "stopped; the same command goes on" in told
+    assert run(photos, out) == EXIT_INTERRUPTED
+    message = capsys.readouterr().err
+    assert "1 of 2 images are in" in message
+    assert "interrupted; run the same command again to continue" in message
     first = written(out)
     assert len(first) == 3
     assert run(photos, out) == 0
@@ -343,39 +340,41 @@ def test_the_score_is_asked_for_by_objects_alone(photos, tmp_path, using):
     using("segmentation")
     run(photos, out := tmp_path / "out")
     first = written(out)
-    run(photos, out, "--score", "0.9")
+    run(photos, out, "--min-score", "0.9")
     assert written(out) == first
 
 
 def test_an_image_for_which_there_is_no_memory_is_refused(photos, tmp_path, using, monkeypatch):
     """Judged by two smaller ones: a slope of so many bytes a pixel, and what is there anyway."""
     using("segmentation")
-    monkeypatch.setattr(need, "UNCHECKED_PIXELS", 70 * 50)
-    monkeypatch.setattr(need, "TRIAL_PIXELS", (300, 1200))
-    monkeypatch.setattr(need, "free_memory", lambda device: 100_000)
+    monkeypatch.setattr(memory_check, "UNCHECKED_PIXELS", 70 * 50)
+    monkeypatch.setattr(memory_check, "TRIAL_PIXELS", (300, 1200))
+    monkeypatch.setattr(memory_check, "free_memory", lambda device: 100_000)
     out = tmp_path / "out"
     assert run(photos, out) == 1
     assert {path for path in written(out) if "pictures" in path} == {"pictures/7.png"}
 
 
 def test_memory_that_is_needed_is_a_line(monkeypatch):
-    def act(image):
+    def function(image):
         kept = torch.zeros(1000)
         grown = image.repeat(1, 2, 1, 1)
         return kept.sum() + grown.sum()
 
-    checked = need.MemoryCheck(act)
-    constant, slope = checked._tried(torch.rand(1, 3, 400, 600))
+    checked = memory_check.MemoryCheck(function)
+    constant, slope = checked._measure_fit(torch.rand(1, 3, 400, 600))
     assert slope == pytest.approx(2 * 3 * 4, rel=0.01)
     assert constant == pytest.approx(4000, rel=0.02)
     image, cpu = torch.rand(1, 3, 1500, 2000), torch.device("cpu")
     whole = constant + slope * 1500 * 2000
-    monkeypatch.setattr(need, "free_memory", lambda device: whole * 1.01)
+    monkeypatch.setattr(memory_check, "free_memory", lambda device: whole * 1.01)
     checked.check(image, cpu)
-    monkeypatch.setattr(need, "free_memory", lambda device: whole * 0.99)
-    with pytest.raises(ValueError, match=r"2000 x 1500 pixels take some 0\.1 GB .* --size"):
+    monkeypatch.setattr(memory_check, "free_memory", lambda device: whole * 0.99)
+    with pytest.raises(ValueError, match=r"2000 x 1500 pixels need about 0\.1 GB .* --size"):
         checked.check(image, cpu)
-    need.MemoryCheck(act).check(torch.rand(1, 3, 1, 2_100_000), cpu)  # which no smaller one is like
+    memory_check.MemoryCheck(function).check(
+        torch.rand(1, 3, 1, 2_100_000), cpu
+    )  # which no smaller one is like
 
 
 def test_a_folder_that_fit_leaves_predicts(photos, tmp_path):
@@ -402,7 +401,7 @@ def test_names_that_are_numbers_are_their_images_numbers_unless_two_are_the_same
 def test_depth_from_video_has_no_metres_on_its_scale(monkeypatch):
     units = []
     monkeypatch.setattr(
-        answer_files,
+        outputs,
         "depth_picture",
         lambda d, unit: units.append(unit) or torch.zeros(3, *d.shape),
     )
@@ -410,8 +409,8 @@ def test_depth_from_video_has_no_metres_on_its_scale(monkeypatch):
     notes = []
     for name, known in (("monodepth", False), ("monodepth", True), ("supervised", False)):
         described = {"task": "depth", "model": name, "known_motion": known}
-        model = answers.TaskModel(network, described)
-        notes.append(answers.predict_depth(model, torch.rand(1, 3, 32, 48)).note)
+        model = predictors.TaskModel(network, described)
+        notes.append(predictors.predict_depth(model, torch.rand(1, 3, 32, 48)).note)
     assert units == ["", "m", "m"]
     assert notes == ["depth has no unit; it is written as if it were metres", "", ""]
 
@@ -419,7 +418,7 @@ def test_depth_from_video_has_no_metres_on_its_scale(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--score", "1.5"), "score must be from 0 to 1, got 1.5"),
+        (("--min-score", "1.5"), "score must be from 0 to 1, got 1.5"),
         (("--size", "0"), "size must be HEIGHTxWIDTH"),
     ],
 )
@@ -440,4 +439,7 @@ def test_a_folder_without_a_network_is_one_sentence(photos, tmp_path, capsys):
 def test_a_task_without_files_is_refused(photos, tmp_path, using, capsys):
     using("matting", NETWORKS["depth"]())
     assert run(photos, tmp_path / "out") == 1
-    assert "task 'matting'; there are segmentation, detection" in capsys.readouterr().err
+    assert (
+        "task must be one of segmentation, detection, panoptic, depth, multitask, got 'matting'"
+        in capsys.readouterr().err
+    )

@@ -13,8 +13,8 @@ from unstride.formats.coco_results import write_detections
 from unstride.metrics import average_precision
 
 
-def moved(target):
-    """The truth, moved, partly of another class, with a box of nothing."""
+def perturbed_detections(target):
+    """The truth, perturbed_detections, partly of another class, with a box of nothing."""
     n = len(target["labels"])
     boxes = torch.as_tensor(target["boxes"]) + torch.randn(n, 4) * 2
     masks = torch.as_tensor(target["masks"]).roll((1, 2), (1, 2))
@@ -38,7 +38,7 @@ def test_cocos_evaluation_of_the_written_file_agrees(of, kind, where, tmp_path):
     metric, results = average_precision(of), []
     for index in sorted({*range(24 if where == "coco" else 8), *crowds}):
         _, target = dataset[index]
-        found = moved(target)
+        found = perturbed_detections(target)
         if of == "masks":  # whose areas the evaluation takes from the boxes
             found["boxes"] = torch.as_tensor(target["boxes"])
         results.append((target["image_id"], found))

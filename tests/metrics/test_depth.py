@@ -44,7 +44,7 @@ def naive_errors(terms):
     return means[:2] + [math.sqrt(m) for m in means[2:4]] + means[4:]
 
 
-def close(errors, expected):
+def assert_errors_equal(errors, expected):
     assert list(errors) == list(ERROR_NAMES)
     found = torch.stack(list(errors.values()))
     # sums of some hundred doubles; the medians and the fit add a few roundings more
@@ -58,7 +58,7 @@ def test_one_image_by_hand(alignment):
     prediction, target = scene()
     for image, truth in zip(prediction, target, strict=True):
         errors = depth_errors(image, truth, caps=CAPS, alignment=alignment)
-        close(errors, naive_errors(naive_terms(image, truth, CAPS, alignment)))
+        assert_errors_equal(errors, naive_errors(naive_terms(image, truth, CAPS, alignment)))
 
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
@@ -78,18 +78,18 @@ def test_the_set_by_hand(average, alignment):
     metric = DepthErrors(CAPS, alignment, average)
     metric.update(prediction[:1], target[:1])
     metric.update(prediction[1:], target[1:])
-    close(metric.compute(), expected)
+    assert_errors_equal(metric.compute(), expected)
 
 
-SHARES = {  # of the height and of the width, as published
+CROP_SHARES = {  # of the height and of the width, as published
     "garg": ("0.40810811", "0.99189189", "0.03594771", "0.96405229"),
     "eigen": ("0.3324324", "0.91351351", "0.0359477", "0.96405229"),
 }
 
 
-def blanked(target, crop):
+def mask_outside_crop(target, crop):
     """A target in which nothing beyond a crop is known, pixel by pixel, by exact arithmetic."""
-    top, bottom, left, right = map(Decimal, SHARES[crop])
+    top, bottom, left, right = map(Decimal, CROP_SHARES[crop])
     height, width = target.shape[-2:]
     target = target.clone()
     for y in range(height):
@@ -100,11 +100,11 @@ def blanked(target, crop):
     return target
 
 
-@pytest.mark.parametrize("crop", SHARES)
+@pytest.mark.parametrize("crop", CROP_SHARES)
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
 def test_beyond_the_crop_nothing_is_known(alignment, crop):
     prediction, target = scene(2, (23, 61))
-    inside = blanked(target, crop)
+    inside = mask_outside_crop(target, crop)
     assert 0 < (inside > 0).sum() < (target > 0).sum()
     errors = [
         depth_errors(image, truth, caps=CAPS, alignment=alignment, crop=crop)
@@ -115,10 +115,12 @@ def test_beyond_the_crop_nothing_is_known(alignment, crop):
         for image, truth in zip(prediction, inside, strict=True)
     ]
     for found, wanted in zip(errors, expected, strict=True):
-        close(found, wanted)
+        assert_errors_equal(found, wanted)
     metric = DepthErrors(CAPS, alignment, crop=crop)
     metric.update(prediction, target)
-    close(metric.compute(), [statistics.fmean(column) for column in zip(*expected, strict=True)])
+    assert_errors_equal(
+        metric.compute(), [statistics.fmean(column) for column in zip(*expected, strict=True)]
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from unstride.metrics.panoptic_quality import COUNT_STATES
 THINGS, STUFF = (1, 2), (7, 9)
 
 
-def by_the_words(images, classes):
+def naive_quality(images, classes):
     """TP, FP, FN and IoU of each class: sets of pixels, one pair of segments after the other."""
     iou, tp, fp, fn = (defaultdict(float) for _ in range(4))
     for prediction, found, target, true in images:
@@ -66,7 +66,7 @@ def means(counts, classes):
     )
 
 
-def drawn(generator, size=(24, 30), crowds=False):
+def random_map(generator, size=(24, 30), crowds=False):
     """Overlapping rectangles of all classes on a void."""
     ids = torch.zeros(size, dtype=torch.int64)
     for number in range(1, 9):
@@ -97,12 +97,12 @@ def perturbed(ids, segments, generator):
     return ids, [*moved, Segment(new, categories[0])]
 
 
-def both(images, things, stuff):
-    """Ours, and the words'."""
+def measured_and_naive(images, things, stuff):
+    """The metric's scores, and those of `naive_quality`."""
     metric = PanopticQuality(things, stuff)
     for image in images:
         metric.update(*image)
-    counts = by_the_words(images, (*things, *stuff))
+    counts = naive_quality(images, (*things, *stuff))
     parts = {"": (*things, *stuff), "_things": things, "_stuff": stuff}
     expected = {
         name + part: value
@@ -117,9 +117,9 @@ def test_drawn_segments_score_as_the_paper_says(seed):
     generator = torch.Generator().manual_seed(seed)
     images = []
     for _ in range(6):
-        truth = drawn(generator, crowds=True)
+        truth = random_map(generator, crowds=True)
         images.append((*perturbed(*truth, generator), *truth))
-    ours, expected = both(images, THINGS, STUFF)
+    ours, expected = measured_and_naive(images, THINGS, STUFF)
     assert ours == pytest.approx(expected, abs=1e-12)
     assert 0 < ours["pq"] < 1
 
@@ -211,7 +211,7 @@ def test_coco_files_score_as_the_paper_says():
     for coarse, _, segments in maps.values():
         truth = small(coarse, segments)
         images.append((*perturbed(*truth, generator), *truth))
-    ours, expected = both(images, things, stuff)
+    ours, expected = measured_and_naive(images, things, stuff)
     assert any(s.is_crowd for image in images for s in image[3])
     assert ours == pytest.approx(expected, abs=1e-12)
     assert 0.1 < ours["pq"] < 0.95

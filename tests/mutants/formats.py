@@ -57,7 +57,7 @@ MUTANTS = [
         ("file: any disk will do", "< size:", "< 0:"),
     ),
     *mutants_of(
-        "unstride/formats/json.py", ( "tests/training/test_run_card.py", "tests/recipes/test_featup.py", "-k", "test_card or folder or json or word or halved or else", ),
+        "unstride/formats/json.py", ("tests/formats/test_json.py",),
         ("NaN", "not isfinite(content) else content", "False else content"),
         ("an address", 'if callable(value) and hasattr(value, "__qualname__"):', "if False:"),
         ("a partial's address", "type(value).__qualname__ if callable(value) else str(value)", "str(value)"),

@@ -157,7 +157,7 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/models/segmentation/segmenter.py", ("tests/models/segmentation/test_by_name.py", "-k", "not operator_at_any"),
-        ("not padded", "image = pad_image(image, size)\n", ""),
+        ("not padded", "image = pad_image(image, size)", "pass"),
         ("not cropped", "size, image=image)[:, :, :height, :width]", "size, image=image)"),
         ("cropped at the other end", "size, image=image)[:, :, :height, :width]", "size, image=image)[:, :, -height:, -width:]"),
         ("no auxiliary logits", "if auxiliary is None or not with_auxiliary:", "if True:"),

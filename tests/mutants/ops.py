@@ -3,6 +3,10 @@
 from tests.mutants.mutant import mutants_of
 
 NUMBA = "tests/ops/test_backends.py", "-k", "numba or nan or batch or layout or channels or wider"
+CPU_JOBS = (
+    "tests/ops/test_backends.py", "tests/ops/test_processes.py",
+    "-k", "numba or wider or processes or threads or forked",
+)  # fmt: skip
 TRITON = "tests/ops/test_backends.py", "-k", "triton or nan"
 LAWS = "tests/ops/test_laws.py", "tests/ops/test_border.py", "tests/ops/test_gradients.py"
 
@@ -20,33 +24,39 @@ MUTANTS = [
     *mutants_of(
         "unstride/ops/cpu.py", NUMBA,
         ("a lane takes its neighbour's tap", 'f"w{j}_{t} * f{s + t}"', 'f"w{j}_{t} * f{max(s + t - 1, 0)}"'),
-        ("first row not summed", "for r in range(row0[y], end):\n                    if adjoint", "for r in range(row0[y] + 1, end):\n                    if adjoint"),
+        ("first row not summed", "for r in range(row_first[y], stop):\n                    if is_adjoint", "for r in range(row_first[y] + 1, stop):\n                    if is_adjoint"),
         ("line not cleared", "line[:] = 0\n", "line[:1] = 0\n"),
         ("ring row not cleared", "    row[:] = 0\n    if y < 0", "    if y < 0"),
-        ("ring one row short", "depth, widest, staged = rows[ya:yb].max(),", "depth, widest, staged = max(rows[ya:yb].max() - 1, 1),"),
-        ("left border read from the right", "low, n, eights = max(x, 0)", "low, n, eights = abs(x)"),
+        ("ring one row short", "depth, widest = row_count[y_start:y_stop].max(),", "depth, widest = max(row_count[y_start:y_stop].max() - 1, 1),"),
+        ("left border read from the right", "x_first, n, eights = max(x, 0)", "x_first, n, eights = abs(x)"),
         ("channels past eights lost", "    for i in range(eights, n):\n        for j in range(pixels):\n            row[", "    for i in range(eights, eights):\n        for j in range(pixels):\n            row["),
         ("last channels not written", "    for i in range(eights, n):\n        for j in range(pixels):\n            memory[", "    for i in range(eights, eights):\n        for j in range(pixels):\n            memory["),
-        ("weights transposed", "found[x - xa, p, q] = weights[p, q, y, x]", "found[x - xa, p, q] = weights[q, p, y, x]"),
+        ("weights transposed", "gathered[x - x_start, p, q] = weights[p, q, y, x]", "gathered[x - x_start, p, q] = weights[q, p, y, x]"),
         ("adjoint: weights transposed", "plane = weights[y - row_start[r], :, r]", "plane = weights[:, y - row_start[r], r]"),
         ("adjoint: right border", "if 0 <= s < w else 0", "if 0 <= s < w - 1 else 0"),
-        ("lanes where they do not fit", "together = fits[x] and x + lanes <= xb\n                whole", "together = x + lanes <= xb\n                whole"),
-        ("taps behind the pieces lost", "for t in range(whole, cols[x]):", "for t in range(whole, whole + cols[x] * (1 - together)):"),
+        ("lanes where they do not fit", "together = fits_lanes[x] and x + lanes <= x_stop\n                whole", "together = x + lanes <= x_stop\n                whole"),
+        ("taps after the passes lost", "for t in range(whole, col_count[x]):", "for t in range(whole, whole + col_count[x] * (1 - together)):"),
         ("dots: a tap missed", "for p in range(k):\n                    at =", "for p in range(k - (k > 2)):\n                    at ="),
-        ("dots: queries one pixel off", "_load_row(queries, plan, y, xa, xb - xa, line)", "_load_row(queries, plan, y, xa + 1, xb - xa, line)"),
+        ("dots: queries one pixel off", "_load_row(queries, query_layout, y, x_start, x_stop - x_start, line)", "_load_row(queries, query_layout, y, x_start + 1, x_stop - x_start, line)"),
     ),
     *mutants_of(
-        "unstride/ops/cpu_jobs.py", ( "tests/ops/test_backends.py", "tests/ops/test_processes.py", "-k", "numba or wider or processes or threads or forked", ),
+        "unstride/ops/cpu_jobs.py", CPU_JOBS,
         ("second image takes the first's", "first = image * step_b + channels", "first = channels"),
         ("a group takes the next one's channels", "for channels in _channel_blocks(j * c, (j + 1) * c)", "for channels in _channel_blocks((g - 1 - j) * c, (g - j) * c)"),
+        ("last rows left out", "tile_height = -(-H // bands)\n", "tile_height = -(-H // bands)\n    H -= H % tile_height\n"),
+        ("last columns left out", "for x in range(0, W, tile_width)", "for x in range(0, W - tile_width + 1 if W > tile_width else 1, tile_width)"),
+    ),
+    *mutants_of(
+        "unstride/ops/cpu_threads.py", CPU_JOBS,
         ("a job is skipped", "while (ticket := next(tickets)) < len(jobs):", "while (ticket := next(tickets)) < len(jobs) - (len(jobs) > 1):"),
         ("helpers not awaited", "            if not helper.cancel():\n                helper.result()", "            helper.cancel()"),
-        ("a team in a forked child", "if process != IMPORT_PID or multiprocessing.parent_process() is not None:", "if False:"),
-        ("a failure in a team is lost", "    if failed:\n        raise failed[0]\n", ""),
-        ("last rows left out", "band = -(-H // bands)\n", "band = -(-H // bands)\n    H -= H % band\n"),
-        ("last columns left out", "for x in range(0, W, strip)", "for x in range(0, W - strip + 1 if W > strip else 1, strip)"),
+        ("a team in a forked child", "if pid != IMPORT_PID or multiprocessing.parent_process() is not None:", "if False:"),
+        ("a failure in a team is lost", "    if errors:\n        raise errors[0]\n", ""),
         ("a child uses its parent's pool", "_thread_pool(os.getpid(), threads - 1)", "_thread_pool(0, threads - 1)"),
-        ("lanes of unlike windows", "alike.all(1) & (self.count[lanes] == self.span).all(1)", "alike.all(1)"),
+    ),
+    *mutants_of(
+        "unstride/ops/source_ranges.py", CPU_JOBS,
+        ("lanes of unlike windows", "alike.all(1) & (self.count[lanes] == common_count).all(1)", "alike.all(1)"),
     ),
     *mutants_of(
         "unstride/ops/registration.py", LAWS,
@@ -58,16 +68,21 @@ MUTANTS = [
         ("scatter: second derivative cut", "reassemble(grad, weights) if", "reassemble(grad.detach(), weights) if"),
     ),
     *mutants_of(
+        "unstride/ops/functional.py", ("tests/ops/test_torch_contract.py", "-k", "autocast"),
+        ("autocast is ignored", "or not torch.is_autocast_enabled(device)", "or torch.is_autocast_enabled(device)"),
+        ("autocast casts float64", "t if t.dtype == torch.float64 else t.to(dtype)", "t.to(dtype)"),
+    ),
+    *mutants_of(
         "unstride/ops/gpu.py", TRITON,
-        ("weights transposed", "at = weights + b * wb + g * wg + p * wp + q * wq + y * wy + x * wx\n        weight = tl.load(at, some_pixel", "at = weights + b * wb + g * wg + q * wp + p * wq + y * wy + x * wx\n        weight = tl.load(at, some_pixel"),
+        ("weights transposed", "at = weights + b * wb + g * wg + p * wp + q * wq + y * wy + x * wx\n        weight = tl.load(at, is_pixel", "at = weights + b * wb + g * wg + q * wp + p * wq + y * wy + x * wx\n        weight = tl.load(at, is_pixel"),
         ("last tap forgotten", "for tap in range(k * k):", "for tap in range(k * k - 1):"),
-        ("no bottom border", "inside = some_pixel & (r >= 0) & (r < h) & (s >= 0) & (s < w)\n        at", "inside = some_pixel & (r >= 0) & (r <= h) & (s >= 0) & (s < w)\n        at"),
-        ("left border wraps", "    inside = some_pixel & (r >= 0) & (r < h) & (s >= 0) & (s < w)\n    total", "    inside = some_pixel & (r >= 0) & (r < h) & (s >= -1) & (s < w)\n    total"),
-        ("groups share their weights", "at = weights + b * wb + g * wg + p * wp + q * wq + y * wy + x * wx\n        weight = tl.load(at, some_pixel", "at = weights + b * wb + p * wp + q * wq + y * wy + x * wx\n        weight = tl.load(at, some_pixel"),
-        ("scatter: a row of holders missed", "holds = some_pixel & (dy < ny)", "holds = some_pixel & (dy < ny - 1)"),
-        ("scatter: taps transposed", "at = weights + b * wb + g * wg + p * wp + q * wq + y * wy + x * wx\n        weight = tl.load(at, holds", "at = weights + b * wb + g * wg + q * wp + p * wq + y * wy + x * wx\n        weight = tl.load(at, holds"),
+        ("no bottom border", "inside = is_pixel & (r >= 0) & (r < h) & (s >= 0) & (s < w)\n        at", "inside = is_pixel & (r >= 0) & (r <= h) & (s >= 0) & (s < w)\n        at"),
+        ("left border wraps", "    inside = is_pixel & (r >= 0) & (r < h) & (s >= 0) & (s < w)\n    total", "    inside = is_pixel & (r >= 0) & (r < h) & (s >= -1) & (s < w)\n    total"),
+        ("groups share their weights", "at = weights + b * wb + g * wg + p * wp + q * wq + y * wy + x * wx\n        weight = tl.load(at, is_pixel", "at = weights + b * wb + p * wp + q * wq + y * wy + x * wx\n        weight = tl.load(at, is_pixel"),
+        ("scatter: a row of outputs missed", "is_output = is_pixel & (dy < ny)", "is_output = is_pixel & (dy < ny - 1)"),
+        ("scatter: taps transposed", "at = weights + b * wb + g * wg + p * wp + q * wq + y * wy + x * wx\n        weight = tl.load(at, is_output", "at = weights + b * wb + g * wg + q * wp + p * wq + y * wy + x * wx\n        weight = tl.load(at, is_output"),
         ("scatter: off the map", "& (y >= 0) & (y < H) & (x >= 0) & (x < W)", "& (y >= 0) & (y < H - 1) & (x >= 0) & (x < W)"),
-        ("correlate: channels past a tile lost", "for first in range(0, c, CHANNELS):", "for first in range(0, c - c % CHANNELS, CHANNELS):"),
+        ("correlate: channels past a tile lost", "for first in range(0, c, BLOCK_CHANNELS):", "for first in range(0, c - c % BLOCK_CHANNELS, BLOCK_CHANNELS):"),
         ("correlate: second group takes the first", "queries + b * qb + (g * c + channel)[:, None] * qc", "queries + b * qb + channel[:, None] * qc"),
         ("sums in half precision", "else tl.float32", "else tl.float16"),
         ("second image takes the first's", "source = features + b * fb +", "source = features +"),
@@ -108,7 +123,7 @@ MUTANTS = [
         ("same size treated as up", "if output_size > input_size:", "if output_size >= input_size + 2:"),
         ("down: rounds up", "// span - kernel_size", "// span - kernel_size + 1"),
         ("down: window off by half", "kernel_size * output_size) // span", "kernel_size * output_size - output_size) // span"),
-        ("holders: first one missed", "inputs - kernel_size + 1)", "inputs - kernel_size + 2)"),
-        ("holders: margin too small", "(kernel_size + 1) * output_size // max(input_size, 1) + 2", "0"),
+        ("adjoint windows: first output missed", "inputs - kernel_size + 1)", "inputs - kernel_size + 2)"),
+        ("adjoint windows: margin too small", "(kernel_size + 1) * output_size // max(input_size, 1) + 2", "0"),
     ),
 ]  # fmt: skip

@@ -20,6 +20,11 @@ MUTANTS = [
         ("unnamed arguments are dropped", "(Parameter.VAR_POSITIONAL, Parameter.POSITIONAL_ONLY)", "()"),
     ),
     *mutants_of(
+        "unstride/saving/configuration.py", ("tests/saving/test_saved_before_move.py", "-k", "not network"),
+        ("old folders: their options are not read", 'config.get("options") or {}', 'config.get("arguments") or {}'),
+        ("old folders: their channels are not read", '("channels", "scale") if size in config', '("width", "scale") if size in config'),
+    ),
+    *mutants_of(
         "unstride/saving/folder.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
         ("the card is written again", "    if not (folder / CARD_NAME).exists():\n", "    if True:\n"),
         ("tensors share memory", ".contiguous().clone()", ".contiguous()"),

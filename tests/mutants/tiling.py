@@ -36,7 +36,7 @@ MUTANTS = [
         ("peak: what is left, not the peak", "return mode.peak_bytes", "return mode.current_bytes"),
     ),
     *mutants_of(
-        "unstride/tiling/tile_axis.py", ("tests/tiling/test_tiles.py", "-k", "whole or tile_count or limit"),
+        "unstride/tiling/tile_axis.py", ("tests/tiling/test_tiles.py", "-k", "whole or tile_count or memory_limit"),
         ("axis: the guide's pixels may be cut", "for n in (self.pixels, self.guide_pixels)", "for n in (self.pixels,)"),
         ("axis: the result's pixels may be cut", "for n in (self.pixels, self.guide_pixels)", "for n in (self.guide_pixels,)"),
         ("axis: a tile without its halo", "max(start - halo, 0), min(stop + halo, self.cells)", "start, stop"),

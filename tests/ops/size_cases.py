@@ -1,4 +1,4 @@
-"""Shapes that are awkward on purpose, and the rounding error that they allow."""
+"""Shapes that are awkward on purpose, and bounds for the rounding error."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ SIZE_CASES = [
     pytest.param((7, 9), (16, 5), 3, 2, id="rows up, columns down"),
     pytest.param((9, 8), (4, 3), 1, 1, id="window smaller than the step"),
     pytest.param((1, 2), (9, 7), 5, 1, id="window larger than the map"),
-    pytest.param((3, 21), (3, 21), 17, 1, id="a row of taps in pieces of no whole number"),
+    pytest.param((3, 21), (3, 21), 17, 1, id="a row of taps in passes of no whole number"),
 ]
 CHANNELS = 6
 
@@ -37,12 +37,12 @@ def random_inputs(input_size, output_size, k, g, dtype=torch.float32, batch=2):
     return features, weights, values
 
 
-def rounding_bound(name, given, size, g, eps):
+def rounding_bound(name, inputs, size, g, eps):
     """A sum of n rounded products errs by at most n eps sum|product|, its result by eps more.
 
-    The reference tells n, applied to ones, and sum|product|, applied to absolute values.
+    The reference gives n when applied to ones, and sum|product| when applied to absolute values.
     """
     reference = REFERENCES[name]
-    terms = reference(*(t.double() ** 0 for t in given), size, g)
-    magnitude = reference(*(t.double().abs() for t in given), size, g)
+    terms = reference(*(t.double() ** 0 for t in inputs), size, g)
+    magnitude = reference(*(t.double().abs() for t in inputs), size, g)
     return (terms + 1) * eps * magnitude

@@ -1,11 +1,10 @@
-"""Every backend computes what the reference defines; nothing but rounding parts them."""
+"""Every backend computes what the reference defines, up to rounding."""
 
 import pytest
 import torch
 
 from tests.ops.size_cases import REFERENCES, SIZE_CASES, random_inputs, rounding_bound
-from unstride.ops import cpu_jobs as jobs
-from unstride.ops import gpu
+from unstride.ops import cpu_jobs, gpu
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
@@ -47,11 +46,11 @@ def test_triton_agrees_with_the_reference(name, input_size, output_size, k, g):
 
 
 def assert_close_to_reference(backend, name, dtype, input_size, output_size, k, g):
-    given = random_inputs(input_size, output_size, k, g, dtype)
-    exact = REFERENCES[name](*(t.double() for t in given), input_size, g)
-    actual = backend(name, *given, input_size, g)
+    inputs = random_inputs(input_size, output_size, k, g, dtype)
+    exact = REFERENCES[name](*(t.double() for t in inputs), input_size, g)
+    actual = backend(name, *inputs, input_size, g)
     assert actual.dtype == dtype
-    bound = rounding_bound(name, given, input_size, g, torch.finfo(dtype).eps)
+    bound = rounding_bound(name, inputs, input_size, g, torch.finfo(dtype).eps)
     assert ((actual.double() - exact).abs() <= bound).all()
 
 
@@ -60,11 +59,11 @@ def assert_close_to_reference(backend, name, dtype, input_size, output_size, k, 
 @pytest.mark.parametrize("backend", [numba_backend, triton_backend, None])
 def test_half_types_are_summed_in_float32(backend, name, dtype):
     """One rounding to half at the end, however many the terms: 49 ones and a small one."""
-    given = random_inputs((9, 11), (9, 11), 7, 1, dtype)
-    exact = REFERENCES[name](*(t.double() for t in given), (9, 11), 1)
+    inputs = random_inputs((9, 11), (9, 11), 7, 1, dtype)
+    exact = REFERENCES[name](*(t.double() for t in inputs), (9, 11), 1)
     run = backend or (lambda name, *args: REFERENCES[name](*args))
-    actual = run(name, *given, (9, 11), 1).double()
-    in_float32 = rounding_bound(name, given, (9, 11), 1, torch.finfo(torch.float32).eps)
+    actual = run(name, *inputs, (9, 11), 1).double()
+    in_float32 = rounding_bound(name, inputs, (9, 11), 1, torch.finfo(torch.float32).eps)
     assert ((actual - exact).abs() <= in_float32 + exact.abs() * torch.finfo(dtype).eps).all()
 
 
@@ -107,7 +106,7 @@ def test_empty_inputs_give_empty_or_zero_results(name, shape):
 
 
 def test_more_channels_than_a_job_holds():
-    channels = jobs.MAX_JOB_CHANNELS + 5
+    channels = cpu_jobs.MAX_JOB_CHANNELS + 5
     f, w = torch.randn(1, channels, 6, 5), torch.randn(1, 1, 3, 3, 12, 10)
     q = torch.randn(1, channels, 12, 10)
     for name, reference in REFERENCES.items():

@@ -1,4 +1,4 @@
-"""Borders folded into the weights do what padding the image would."""
+"""Folding a border into the weights gives the same result as padding the image."""
 
 import pytest
 import torch
@@ -71,6 +71,8 @@ def test_excluded_taps_get_no_weight_and_the_others_all():
 
 def test_borders_are_differentiable_twice():
     weights = torch.randn(1, 1, 3, 3, 4, 6, dtype=torch.float64, requires_grad=True)
-    for change in (fold_border, spread_border):
-        assert torch.autograd.gradcheck(lambda w, f=change: f(w, (2, 3), "reflect"), weights)
-        assert torch.autograd.gradgradcheck(lambda w, f=change: f(w, (2, 3), "replicate"), weights)
+    for function in (fold_border, spread_border):
+        assert torch.autograd.gradcheck(lambda w, f=function: f(w, (2, 3), "reflect"), weights)
+        assert torch.autograd.gradgradcheck(
+            lambda w, f=function: f(w, (2, 3), "replicate"), weights
+        )

@@ -1,4 +1,4 @@
-"""What cannot be computed is refused, in a sentence with the argument and its shape."""
+"""Arguments that do not fit are refused, with a message of one line that names them."""
 
 import pytest
 import torch

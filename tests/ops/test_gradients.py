@@ -21,12 +21,12 @@ COTANGENT = {"reassemble": 2, "correlate": 1, "scatter": 0}  # shaped like the r
 EPS = torch.finfo(torch.float64).eps
 
 
-def derivatives(operation, name, given, size, g):
+def derivatives(operation, name, inputs, size, g):
     """The value, its gradients, and the gradients of a function of those."""
-    leaves = [t.detach().requires_grad_() for t in given]
+    leaves = [t.detach().requires_grad_() for t in inputs]
     active = [leaves[i] for i in ARGUMENTS[name]]
     value = operation(*leaves, size, g)
-    first = torch.autograd.grad(value, active, given[COTANGENT[name]], create_graph=True)
+    first = torch.autograd.grad(value, active, inputs[COTANGENT[name]], create_graph=True)
     curvature = sum((gradient * gradient.detach().cos()).sum() for gradient in first)
     return value, first, torch.autograd.grad(curvature, active)
 
@@ -34,9 +34,9 @@ def derivatives(operation, name, given, size, g):
 @pytest.mark.parametrize(("input_size", "output_size", "k", "g"), SIZE_CASES)
 @pytest.mark.parametrize("name", PUBLIC)
 def test_first_and_second_derivatives_are_autograds(name, input_size, output_size, k, g):
-    given = random_inputs(input_size, output_size, k, g, torch.float64)
-    _, first, second = derivatives(PUBLIC[name], name, given, input_size, g)
-    _, first_exact, second_exact = derivatives(REFERENCES[name], name, given, input_size, g)
+    inputs = random_inputs(input_size, output_size, k, g, torch.float64)
+    _, first, second = derivatives(PUBLIC[name], name, inputs, input_size, g)
+    _, first_exact, second_exact = derivatives(REFERENCES[name], name, inputs, input_size, g)
     terms = max(k * k, output_size[0] * output_size[1], 6)  # no sum here has more
     for actual, exact in zip(first + second, first_exact + second_exact, strict=True):
         scale = exact.abs().max().clamp(min=1) * terms
@@ -45,15 +45,15 @@ def test_first_and_second_derivatives_are_autograds(name, input_size, output_siz
 
 @pytest.mark.parametrize(("input_size", "output_size", "k", "g"), SIZE_CASES)
 def test_each_gradient_is_the_operation_that_the_algebra_names(input_size, output_size, k, g):
-    given = random_inputs(input_size, output_size, k, g)
+    inputs = random_inputs(input_size, output_size, k, g)
     _, (to_features, to_weights), _ = derivatives(
-        PUBLIC["reassemble"], "reassemble", given, input_size, g
+        PUBLIC["reassemble"], "reassemble", inputs, input_size, g
     )
     eps = torch.finfo(torch.float32).eps
     for actual, name in ((to_features, "scatter"), (to_weights, "correlate")):
-        exact = REFERENCES[name](*(t.double() for t in given), input_size, g)
+        exact = REFERENCES[name](*(t.double() for t in inputs), input_size, g)
         assert (
-            (actual.double() - exact).abs() <= rounding_bound(name, given, input_size, g, eps)
+            (actual.double() - exact).abs() <= rounding_bound(name, inputs, input_size, g, eps)
         ).all()
 
 

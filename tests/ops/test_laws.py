@@ -1,4 +1,4 @@
-"""What must hold whatever the implementation: windows, constants, shifts, known special cases."""
+"""Laws that hold for every implementation: windows, constants, shifts, known special cases."""
 
 import math
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""What exporters get in place of the operations computes the same."""
+"""The operations in standard operators compute the same as the references."""
 
 import pytest
 import torch
@@ -15,12 +15,12 @@ def test_a_row_at_a_time_is_the_definition(input_size, output_size, k, g):
     features = torch.randn(2, 6, *input_size, dtype=torch.float64)
     queries = torch.randn(2, 6, *output_size, dtype=torch.float64)
     weights = torch.randn(2, g, k, k, *output_size, dtype=torch.float64)
-    written_out = decompositions()
+    portable = decompositions()
     torch.testing.assert_close(
-        written_out[ops.reassemble.default](features, weights),
+        portable[ops.reassemble.default](features, weights),
         reassemble_reference(features, weights),
     )
     torch.testing.assert_close(
-        written_out[ops.correlate.default](queries, features, k, g),
+        portable[ops.correlate.default](queries, features, k, g),
         correlate_reference(queries, features, k, g),
     )

@@ -1,4 +1,4 @@
-"""Forks, threads and read-only places: where compiled extensions and JITs usually break."""
+"""Forks, threads and read-only folders, where compiled extensions and JITs usually break."""
 
 import os
 import subprocess
@@ -10,8 +10,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from unstride.ops import correlate, cpu, reassemble
-from unstride.ops import cpu_jobs as jobs
+from unstride.ops import correlate, cpu, cpu_threads, reassemble
 
 
 class Upsampled(Dataset):
@@ -36,7 +35,7 @@ def test_forked_workers_reassemble_after_the_parent_has():
 @pytest.mark.parametrize("team", [True, False], ids=["torch's threads", "our own"])
 def test_a_failure_in_any_thread_is_raised(team, monkeypatch):
     if not team:
-        monkeypatch.setattr(jobs, "_openmp_parallel", lambda process: None)
+        monkeypatch.setattr(cpu_threads, "_openmp_parallel", lambda pid: None)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     done = []
 
@@ -46,16 +45,20 @@ def test_a_failure_in_any_thread_is_raised(team, monkeypatch):
         done.append(i)
 
     with pytest.raises(MemoryError, match="ring"):
-        jobs.run_jobs([(kernel, i) for i in range(64)], work=jobs.MIN_PARALLEL_WORK + 1)
+        cpu_threads.run_jobs(
+            [(kernel, i) for i in range(64)], multiply_adds=cpu_threads.MIN_PARALLEL_WORK + 1
+        )
     done.clear()
-    jobs.run_jobs([(kernel, i) for i in range(6, 64)], work=jobs.MIN_PARALLEL_WORK + 1)
+    cpu_threads.run_jobs(
+        [(kernel, i) for i in range(6, 64)], multiply_adds=cpu_threads.MIN_PARALLEL_WORK + 1
+    )
     assert sorted(done) == list(range(6, 64))
 
 
 def test_without_torchs_threads_our_own_do_the_same(monkeypatch):
     f, w = torch.randn(1, 64, 24, 24), torch.randn(1, 1, 5, 5, 48, 48)
     expected = reassemble(f, w)
-    monkeypatch.setattr(jobs, "_openmp_parallel", lambda process: None)
+    monkeypatch.setattr(cpu_threads, "_openmp_parallel", lambda pid: None)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert torch.equal(reassemble(f, w), expected)
 
@@ -103,7 +106,7 @@ def test_where_a_cache_can_be_written_it_is(tmp_path):
 def test_no_two_kernels_share_a_name():
     """A cache finds compiled code by name; two processes' kernels of one name become one."""
     windows = [(1, (0,)), (3, (0,)), (3, (0, 1)), (3, (0, 0, 1, 1)), (5, (0,))]
-    made = [
+    kernels = [
         *(
             cpu.weighted_sum_kernel(*w, adjoint, torch.float32)
             for w in windows
@@ -113,5 +116,5 @@ def test_no_two_kernels_share_a_name():
         *(cpu._row_sum_kernel(*w) for w in windows),
         *(cpu._row_dot_kernel(*w) for w in windows),
     ]
-    names = [getattr(kernel, "py_func", kernel).__qualname__ for kernel in made]
+    names = [getattr(kernel, "py_func", kernel).__qualname__ for kernel in kernels]
     assert len(set(names)) == len(names)

@@ -1,4 +1,4 @@
-"""The operations are citizens of torch: opcheck, compile, export, vmap, autocast, ONNX."""
+"""The operations work with torch: opcheck, compile, export, vmap, autocast, ONNX."""
 
 import numpy as np
 import pytest

@@ -1,37 +1,27 @@
-"""Affinity: pairs are what people drew, the likelihood is its formula, and it learns."""
+"""Affinity: pairs are what people drew, the likelihood is its formula, and training works."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
-from PIL import Image
 
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from unstride.datasets.by_name import create_dataset
-from unstride.recipes import affinity
+from tests.recipes.tiny_bsds import write_bsds
+from unstride.recipes import affinity, affinity_learner
 from unstride.training import run
 
 
 @pytest.fixture
 def bsds(tmp_path):
-    for split in ("train", "val"):
-        for folder in ("images", "segments"):
-            (tmp_path / split / folder).mkdir(parents=True)
-        for i in range(3):
-            photo = Image.effect_noise((80, 72), 40).convert("RGB")
-            photo.paste((200, 30, 30), (30 + i, 0, 80, 72))
-            photo.save(tmp_path / split / "images" / f"{i}.jpg")
-            regions = Image.new("L", (80, 72), 1)
-            regions.paste(2, (30 + i, 0, 80, 72))
-            regions.save(tmp_path / split / "segments" / f"{i}_0.png")
-    return tmp_path
+    return write_bsds(tmp_path)
 
 
 def test_who_is_together_and_who_is_apart():
     segments = torch.tensor([[[[0, 0, 1], [0, 1, -1]], [[5, 5, 5], [5, 5, 5]]]])
-    within, across = affinity.pair_affinities(segments, 3)
+    within, across = affinity_learner.pair_affinities(segments, 3)
     assert within[0, 1, 2].tolist() == [[1.0, 0.5, 0.0], [0.5, 0.5, 0.0]]  # the right neighbour
     assert across[0, 1, 2].tolist() == [[0.0, 0.5, 0.0], [0.5, 0.0, 0.0]]
     assert within[0, 1, 1].sum() == across[0, 1, 1].sum() == 0  # oneself
@@ -40,20 +30,20 @@ def test_who_is_together_and_who_is_apart():
 
 def test_distances_are_those_of_all_pairs_in_the_window():
     seen = torch.randn(2, 5, 4, 6).double()
-    found = affinity.window_squared_distances(seen, 3)
+    found = affinity_learner.window_squared_distances(seen, 3)
     for y, x, p, q in [(1, 2, 0, 0), (2, 3, 1, 2), (0, 0, 2, 2), (3, 5, 0, 1)]:
         truth = (seen[:, :, y, x] - seen[:, :, y + p - 1, x + q - 1]).square().sum(1)
         torch.testing.assert_close(found[:, p, q, y, x], truth)
 
 
 def test_the_loss_is_the_likelihood_of_what_people_drew():
-    module = affinity.AffinityLearner(steps=1)
+    module = affinity_learner.AffinityLearner(steps=1)
     images = torch.rand(1, 3, 32, 32)
     segments = torch.randint(0, 2, (1, 2, 8, 8))
-    within, across = module.likelihoods(images, segments)
+    within, across = module.negative_log_likelihoods(images, segments)
     stage = module.upsampler.smooth
     small = torch.nn.functional.adaptive_avg_pool2d(images, 8)
-    seen = stage.described(small, module.keys(images))[0]
+    seen = stage.pixel_descriptors(small, module.keys(images))[0]
     sums, counts, r = [0.0, 0.0], [0, 0], stage.kernel_size // 2
     for a in range(64):
         for b in range(64):
@@ -69,48 +59,38 @@ def test_the_loss_is_the_likelihood_of_what_people_drew():
     assert across.item() == pytest.approx(sums[1] / counts[1], rel=1e-3)
 
 
-def test_crops_show_segments_where_the_picture_shows_them(bsds):
-    source = create_dataset("bsds", bsds, "train")
-    crops = affinity.SegmentCrops([source], 64, length=6, seed=1)
-    for i in range(6):
-        image, segments = crops[i]
-        assert image.shape == (3, 64, 64)
-        assert segments.shape == (affinity.ANNOTATORS_PER_IMAGE, 16, 16)
-        red = image[0, 2::4, 2::4] - image[1, 2::4, 2::4] > 0.3
-        assert (red == (segments[0] == 1)).float().mean() > 0.9
-    assert torch.equal(crops[5][0], affinity.SegmentCrops([source], 64, length=9, seed=1)[5][0])
-    assert not torch.equal(crops[5][0], affinity.SegmentCrops([source], 64, length=9, seed=2)[5][0])
-
-
 def test_it_learns_and_a_stopped_run_goes_on_to_the_same_curve(bsds, tmp_path, monkeypatch):
-    options = {"batch_size": 2, "crop": 64, "device": "cpu"}
-    affinity.fit(bsds, tmp_path / "whole", steps=12, **options)
+    whole = affinity.Options(
+        bsds=bsds, out=tmp_path / "whole", steps=12, batch_size=2, crop_size=64, device="cpu"
+    )
+    affinity.fit(whole)
     card = json.loads((tmp_path / "whole" / "card.json").read_text())
     losses = [loss for _, loss in card["curve"]]
     assert sum(losses[-3:]) < sum(losses[:3])
     assert card["after"]["val_across"] > 0
 
-    real = affinity.AffinityLearner.training_step
+    real = affinity_learner.AffinityLearner.training_step
 
     def killed(self, batch, index):
         if self.global_step == 5:
             raise KeyboardInterrupt("killed")
         return real(self, batch, index)
 
+    stopped = replace(whole, out=tmp_path / "stopped")
     monkeypatch.setattr(run, "DEFAULT_SAVE_EVERY", 1)
-    monkeypatch.setattr(affinity.AffinityLearner, "training_step", killed)
+    monkeypatch.setattr(affinity_learner.AffinityLearner, "training_step", killed)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        affinity.fit(bsds, tmp_path / "stopped", steps=12, **options)
-    monkeypatch.setattr(affinity.AffinityLearner, "training_step", real)
-    affinity.fit(bsds, tmp_path / "stopped", steps=12, **options)
+        affinity.fit(stopped)
+    monkeypatch.setattr(affinity_learner.AffinityLearner, "training_step", real)
+    affinity.fit(stopped)
     again = json.loads((tmp_path / "stopped" / "card.json").read_text())
     assert again["curve"] == card["curve"]
 
 
 def test_the_encoder_stays_and_the_keys_move():
-    module = affinity.AffinityLearner(steps=1)
+    module = affinity_learner.AffinityLearner(steps=1)
     images, segments = torch.rand(1, 3, 32, 32), torch.randint(0, 2, (1, 3, 8, 8))
-    sum(module.likelihoods(images, segments)).backward()
+    sum(module.negative_log_likelihoods(images, segments)).backward()
     learned = {n for n, p in module.keys.named_parameters() if p.grad is not None}
     assert learned
     assert not any(n.startswith("encoder.") for n in learned)

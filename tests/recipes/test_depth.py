@@ -30,9 +30,9 @@ from unstride.transforms.augment import colour_jitter
 from unstride.transforms.frame_triplets import add_augmented_frames
 
 LEARNING = {
-    "supervised": {"model": "supervised", "crop": (20, 28)},
+    "supervised": {"model": "supervised", "crop_size": (20, 28)},
     "video": {"model": "monodepth", "strides": (2, 4, 8)},
-    "known motion": {"model": "monodepth", "strides": (2, 4, 8), "known_motion": True},
+    "known motion": {"model": "monodepth", "strides": (2, 4, 8), "known_poses": True},
 }
 
 
@@ -59,9 +59,9 @@ def test_two_steps_move_every_parameter_and_leave_a_folder_that_scores_the_same(
     assert list(scores) == ["abs_rel", "sq_rel", "rmse", "rmse_log", "delta1", "delta2", "delta3"]
     assert [step for step, _ in curve(options.out)] == [0, 1]
 
-    network, described = read_task(options.out / "model")
+    network, config = read_task(options.out / "model")
     torch.manual_seed(options.seed)
-    start = create_task_network(described).state_dict()
+    start = create_task_network(config).state_dict()
     unused = "pose." if kind == "known motion" else "none"
     still = [n for n, p in network.named_parameters() if torch.equal(p, start[n])]
     assert [n for n in still if not n.startswith(unused)] == []
@@ -71,31 +71,31 @@ def test_two_steps_move_every_parameter_and_leave_a_folder_that_scores_the_same(
 
 
 def test_the_folder_gives_the_outputs_that_were_trained(room, tmp_path, monkeypatch):
-    kept = []
+    networks = []
 
-    class Kept(depth.SupervisedDepth):
+    class Recorded(depth.SupervisedDepth):
         def __init__(self, network, options):
-            kept.append(network)
+            networks.append(network)
             super().__init__(network, options)
 
-    monkeypatch.setattr(depth, "learner_class", lambda options: Kept)
+    monkeypatch.setattr(depth, "learner_class", lambda options: Recorded)
     options = options_of(
         "supervised", room, tmp_path / "out", upsampler="dysample", near=0.5, far=7
     )
     depth.fit(options)
-    network, described = read_task(options.out / "model")
-    assert described["options"] == {"near": 0.5, "far": 7, "width": 8}
-    assert described["upsampler"] == "dysample"
+    network, config = read_task(options.out / "model")
+    assert config["options"] == {"near": 0.5, "far": 7, "width": 8}
+    assert config["upsampler"] == "dysample"
     image = torch.rand(1, 3, H, W)
     with torch.no_grad():
         found = network(image)
-        assert torch.equal(found, kept[0].eval()(image))
+        assert torch.equal(found, networks[0].eval()(image))
     assert ((found > 0.5) & (found < 7)).all()
 
 
 @pytest.mark.parametrize("kind", LEARNING)
 def test_a_run_that_was_killed_goes_on_to_the_same_curve(kind, room, tmp_path, monkeypatch):
-    whole = options_of(kind, room, tmp_path / "whole", steps=3, check_every=3)
+    whole = options_of(kind, room, tmp_path / "whole", steps=3, val_every=3)
     depth.fit(whole)
     killed = replace(whole, out=tmp_path / "killed")
     step = depth.SupervisedDepth.training_step
@@ -142,13 +142,13 @@ def test_nyuv2_is_scored_on_its_test_split(tmp_path):
 def test_kitti_with_depth_is_scored_by_it_on_the_split_that_is_asked_for(kind, tmp_path):
     options = options_of(
         kind, write_kitti_depth(tmp_path / "kitti"), tmp_path / "out", dataset="kitti_depth",
-        caps=(0.001, 80.0), score_crop="garg",
+        eval_depth_range=(0.001, 80.0), eval_crop="garg",
     )  # fmt: skip
     scores = depth.fit(options)
     assert all(torch.isfinite(torch.tensor(value)) for value in scores.values())
     assert depth.validate(options) == pytest.approx(scores, abs=1e-6)
     assert depth.validate(options, "test") != pytest.approx(scores, abs=1e-6)
-    assert depth.validate(replace(options, score_crop=None)) != pytest.approx(scores, abs=1e-6)
+    assert depth.validate(replace(options, eval_crop=None)) != pytest.approx(scores, abs=1e-6)
     drive, taught = "2011_09_26_drive_000{}_sync", depth.train_dataset(options).names
     assert {name.split("/")[0] for name in taught} == {drive.format(1)}
     assert len(taught) == 3
@@ -161,9 +161,10 @@ def test_kitti_with_depth_is_scored_by_it_on_the_split_that_is_asked_for(kind, t
 def test_the_scale_is_aligned_only_where_nobody_knows_it(room, tmp_path):
     for kind, expected in (("supervised", "none"), ("video", "median"), ("known motion", "none")):
         options = options_of(kind, room, tmp_path, freeze_norms=False)
-        assert depth.learner_class(options)(torch.nn.Module(), options).errors.alignment == expected
-    options = replace(options, alignment="median", caps=(0.1, 5.0))
-    errors = depth.SupervisedDepth(torch.nn.Module(), options).errors
+        learner = depth.learner_class(options)(torch.nn.Module(), options)
+        assert learner.depth_errors.alignment == expected
+    options = replace(options, alignment="median", eval_depth_range=(0.1, 5.0))
+    errors = depth.SupervisedDepth(torch.nn.Module(), options).depth_errors
     assert (errors.alignment, errors.caps) == ("median", (0.1, 5.0))
 
 
@@ -173,27 +174,28 @@ def test_scores_are_taken_at_the_size_of_the_labels(room, tmp_path):
     assert image.shape == (3, 12, 16)
     assert truth.shape == (H, W)
 
-    class Told(torch.nn.Module):
+    class TwoMetres(torch.nn.Module):
         def forward(self, images):
             return torch.full((1, *images.shape[2:]), 2.0)
 
-    learner = depth.SupervisedDepth(Told(), options)
+    learner = depth.SupervisedDepth(TwoMetres(), options)
     learner.validation_step((image[None], truth[None]), 0)
     known = truth > 0
     expected = ((2 - truth[known]).abs() / truth[known]).mean()
-    assert learner.errors.compute()["abs_rel"].item() == pytest.approx(expected.item(), rel=1e-5)
+    abs_rel = learner.depth_errors.compute()["abs_rel"]
+    assert abs_rel.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_a_batch_without_depth_teaches_nothing(room, tmp_path):
     options = options_of("supervised", room, tmp_path)
-    learner = depth.SupervisedDepth(create_task_network(described(options)), options)
+    learner = depth.SupervisedDepth(create_task_network(network_config(options)), options)
     loss = learner.losses((torch.rand(2, 3, H, W), torch.zeros(2, H, W)))["depth"]
     loss.backward()
     assert loss == 0
     assert all(p.grad is None or (p.grad == 0).all() for p in learner.parameters())
 
 
-def described(options):
+def network_config(options):
     return {
         "task": "depth", "model": options.model, "backbone": "resnet18", "strides": [4, 8],
         "classes": [], "upsampler": None, "options": {"near": 0.3, "far": 10.0, "width": 8},
@@ -201,21 +203,21 @@ def described(options):
 
 
 def test_what_teaches_is_mirrored_with_its_camera(room, tmp_path):
-    options = options_of("known motion", room, tmp_path, colour=0.0)
+    options = options_of("known motion", room, tmp_path, colour_jitter=0.0)
     sample = FrameTriplets(PosedRGBD(room, "train"), 1, (H, W))[0]
     assert "depth" in sample
     assert "depth" not in depth.train_dataset(options)[0]  # which would be read for nothing
     seen = set()
     for seed in range(6):
         torch.manual_seed(seed)
-        moved = depth.VideoTransform(options)(sample)
+        moved = depth.create_transform(options)(sample)
         flipped = not torch.equal(moved["image"], sample["image"])
         seen.add(flipped)
         centre = moved["intrinsics"][0, 2]
         assert centre == (W - sample["intrinsics"][0, 2] if flipped else sample["intrinsics"][0, 2])
         assert moved["poses"][0, 0, 3] == (-1 if flipped else 1) * sample["poses"][0, 0, 3]
     assert seen == {True, False}
-    still = depth.VideoTransform(replace(options, flip=False))
+    still = depth.create_transform(replace(options, horizontal_flip=False))
     assert all(torch.equal(still(sample)["image"], sample["image"]) for _ in range(6))
 
 
@@ -234,25 +236,28 @@ def test_networks_see_other_colours_than_those_that_are_compared(room):
 
 @pytest.mark.parametrize("model", ["supervised", "monodepth"])
 def test_colours_change_as_the_options_say(model, room, tmp_path):
-    options = options_of("supervised", room, tmp_path, model=model, crop=None, colour=0.0, hue=0.1)
+    options = options_of(
+        "supervised", room, tmp_path, model=model, crop_size=None, colour_jitter=0.0, hue_jitter=0.1
+    )
     for share in (0.0, 1.0):
-        some = replace(options, colour_share=share, flip=False)
+        changes = {"colour_jitter_probability": share, "horizontal_flip": False}
+        transform = depth.create_transform(replace(options, **changes))
         if model == "monodepth":
             sample = FrameTriplets(PosedRGBD(room, "train"), 1, (H, W))[0]
-            image, moved = sample["image"], depth.VideoTransform(some)(sample)["augmented_frames"][1]
+            image, moved = sample["image"], transform(sample)["augmented_frames"][1]
         else:
             image = torch.rand(3, H, W)
-            moved = depth.DepthTransform(some)(image, torch.ones(H, W))[0]
+            moved = transform(image, torch.ones(H, W))[0]
         assert torch.allclose(moved, image, atol=1e-3) == (share == 0)
 
 
 def test_depth_is_mirrored_and_cropped_with_its_photograph(room, tmp_path):
-    options = options_of("supervised", room, tmp_path, crop=(20, 28), colour=0.0)
+    options = options_of("supervised", room, tmp_path, crop_size=(20, 28), colour_jitter=0.0)
     ramp = torch.arange(H * W).float().view(H, W) + 1
     image = (ramp / ramp.max()).expand(3, H, W)
     for seed in range(6):
         torch.manual_seed(seed)
-        moved, found = depth.DepthTransform(options)(image, ramp)
+        moved, found = depth.create_transform(options)(image, ramp)
         assert moved.shape == (3, 20, 28)
         torch.testing.assert_close(moved[0] * ramp.max(), found)
 
@@ -260,17 +265,18 @@ def test_depth_is_mirrored_and_cropped_with_its_photograph(room, tmp_path):
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        (["--dataset", "voc"], "dataset 'voc': for model supervised there are posed_rgbd, nyuv2, "
-         "kitti_depth"),
-        (["--model", "magic"], "model 'magic': there are supervised, monodepth"),
-        (["--model", "monodepth", "--dataset", "nyuv2"], "for model monodepth there are"),
-        (["--model", "monodepth", "--crop", "[8, 8]"], "monodepth takes whole frames"),
-        (["--crop", "[8, 999]"], "crop (8, 999): at most size (240, 320)"),
-        (["--model", "monodepth", "--dataset", "kitti_depth", "--known_motion", "true"],
-         "known_motion true: dataset kitti_depth has no poses"),
-        (["--score_crop", "nyu"], "crop 'nyu': there are garg, eigen"),
-        (["--hue", "0.7"], "hue 0.7: 0 to 0.5 is possible"),
-        (["--colour_share", "2"], "colour_share 2.0: 0 to 1 is possible"),
+        (["--dataset", "voc"], "dataset must be one of posed_rgbd, nyuv2, kitti_depth for model "
+         "supervised, got 'voc'"),
+        (["--model", "magic"], "model must be supervised or monodepth, got 'magic'"),
+        (["--model", "monodepth", "--dataset", "nyuv2"], "for model monodepth, got 'nyuv2'"),
+        (["--model", "monodepth", "--crop_size", "[8, 8]"], "which takes whole frames"),
+        (["--crop_size", "[8, 999]"], "crop_size must be at most size (240, 320), got (8, 999)"),
+        (["--model", "monodepth", "--dataset", "kitti_depth", "--known_poses", "true"],
+         "known_poses must be false for dataset kitti_depth, which has no poses"),
+        (["--eval_crop", "nyu"], "crop 'nyu': there are garg, eigen"),
+        (["--hue_jitter", "0.7"], "hue_jitter must be between 0 and 0.5, got 0.7"),
+        (["--colour_jitter_probability", "2"],
+         "colour_jitter_probability must be between 0 and 1, got 2.0"),
         (["--near", "5", "--far", "2"], "0 < near < far in metres"),
         (["--upsampler", "magic"], "magic"),
     ],
@@ -293,8 +299,8 @@ def test_every_config_of_depth_and_of_several_tasks_is_understood(tmp_path):
             found[name] = parse_recipe_options("fit", recipes[kind], words)["options"]
             assert str(found[name].out) == f"runs/{name}"
     assert len(found) == 8
-    assert found["kitti_depth"].score_crop == "garg"
-    assert found["kitti_eigen_monodepth"].caps == (0.001, 80.0)
+    assert found["kitti_depth"].eval_crop == "garg"
+    assert found["kitti_eigen_monodepth"].eval_depth_range == (0.001, 80.0)
     assert found["kitti_monodepth"].size == (192, 640)
-    assert found["kitchen_monodepth_small"].known_motion
+    assert found["redkitchen_monodepth_small"].known_poses
     assert found["nyuv2_multitask"].tasks == ("segmentation", "depth", "normals")

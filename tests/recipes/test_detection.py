@@ -32,16 +32,16 @@ def options(data, out, model="mask_rcnn", **changes):
         "data": data, "out": out, "model": model, "backbone": "resnet10t", "pretrained": False,
         "model_options": TINY if "rcnn" in model else {}, "min_size": (64,), "max_size": 80,
         "strides": (4, 8, 16), "steps": 2, "batch_size": 2, "learning_rate": 1e-3,
-        "backbone_rate": 1.0, "weight_decay": 0.0, "clip": 0.0, "save_every": 1, "limit": 1,
-        "device": "cpu",
+        "backbone_lr_factor": 1.0, "weight_decay": 0.0, "max_grad_norm": 0.0, "save_every": 1,
+        "val_limit": 1, "device": "cpu",
     }  # fmt: skip
     return detection.Options(**(chosen | changes))
 
 
-def fresh(described):
+def untrained_network(config):
     """The network before its first step, with seed 0."""
     torch.manual_seed(0)
-    return create_task_network(described)
+    return create_task_network(config)
 
 
 def curve(out):
@@ -58,11 +58,11 @@ def curve(out):
 def test_two_steps_move_every_parameter_and_no_statistics(model, backbone, data, tmp_path):
     strides = (4, 8, 16) if "rcnn" in model or backbone == "test_vit" else (8, 16)
     chosen = options(
-        data, tmp_path / "run", model, backbone=backbone, strides=strides, scales=(0.8, 1.2)
+        data, tmp_path / "run", model, backbone=backbone, strides=strides, scale_range=(0.8, 1.2)
     )
     scores = detection.fit(chosen)
-    after, described = read_task(tmp_path / "run/model")
-    before = fresh(described).state_dict()
+    after, config = read_task(tmp_path / "run/model")
+    before = untrained_network(config).state_dict()
     moved = {n for n, value in after.state_dict().items() if not torch.equal(value, before[n])}
     learned = {n for n, p in after.named_parameters() if p.requires_grad}
     assert moved == learned
@@ -74,7 +74,7 @@ def test_two_steps_move_every_parameter_and_no_statistics(model, backbone, data,
 
 
 def test_same_seed_same_curve_and_a_killed_run_goes_on_to_it(data, tmp_path, monkeypatch):
-    chosen = options(data, tmp_path / "whole", "faster_rcnn", steps=3, scales=(0.8, 1.2))
+    chosen = options(data, tmp_path / "whole", "faster_rcnn", steps=3, scale_range=(0.8, 1.2))
     detection.fit(chosen)
     detection.fit(dataclasses.replace(chosen, out=tmp_path / "other", seed=1, steps=1))
     real = detection.DetectionLearner.training_step
@@ -105,14 +105,14 @@ def test_the_run_leaves_a_network_with_the_same_outputs_and_scores(data, tmp_pat
     monkeypatch.setattr(task, "write_task", lambda *given: (trained.append(given[2]), real(*given)))
     chosen = options(data, tmp_path / "run", upsampler="carafe", steps=1)
     scores = detection.fit(chosen)
-    network, described = read_task(tmp_path / "run/model")
+    network, config = read_task(tmp_path / "run/model")
     image = PennFudan(data, "test")[0][0].as_subclass(torch.Tensor)
     with torch.no_grad():
         (expected,), (found,) = trained[0].eval()([image]), network([image])
     assert len(expected["boxes"])
     assert all(torch.equal(expected[name], found[name]) for name in expected)
-    assert described["classes"] == ["pedestrian"]
-    assert described["categories"] == [1]
+    assert config["classes"] == ["pedestrian"]
+    assert config["categories"] == [1]
     assert detection.validate(chosen) == scores
     assert json.loads((tmp_path / "run/val.json").read_text()) == scores
 
@@ -152,12 +152,13 @@ def test_scores_are_percents_of_what_was_found(data, known, expected):
 
 
 def test_the_backbone_has_its_own_rate(data, tmp_path):
-    chosen = options(data, tmp_path, "fcos", backbone_rate=0.1, learning_rate=0.02, warmup=0)
-    described = {
+    changes = {"backbone_lr_factor": 0.1, "learning_rate": 0.02, "warmup_steps": 0}
+    chosen = options(data, tmp_path, "fcos", **changes)
+    config = {
         "task": "detection", "model": "fcos", "backbone": "resnet10t", "strides": [8, 16],
         "classes": ["pedestrian"], "upsampler": None, "options": {},
     }  # fmt: skip
-    network = fresh(described)
+    network = untrained_network(config)
     (optimizer,), _ = detection.DetectionLearner(
         network, chosen, "fcos", ["a"]
     ).configure_optimizers()
@@ -169,7 +170,9 @@ def test_the_backbone_has_its_own_rate(data, tmp_path):
 
 def test_crowds_of_coco_are_not_learned_and_cut_objects_are_trimmed(tmp_path):
     data = scenes.write_coco(tmp_path / "data")
-    chosen = options(data, tmp_path / "run", dataset="coco", scales=(2.0, 2.0), flip=False)
+    chosen = options(
+        data, tmp_path / "run", dataset="coco", scale_range=(2.0, 2.0), horizontal_flip=False
+    )
     dataset = detection.load_split(chosen, "train")
     _, target = detection.DetectionTransform(chosen)(*dataset[0])
     assert target["labels"].tolist() in ([1], [])  # the crowd is the dog
@@ -177,27 +180,31 @@ def test_crowds_of_coco_are_not_learned_and_cut_objects_are_trimmed(tmp_path):
     for box, mask in zip(target["boxes"].tolist(), target["masks"], strict=True):
         rows, columns = mask.nonzero(as_tuple=True)
         assert box == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-    plain = options(data, tmp_path / "run", dataset="coco", flip=False)
+    plain = options(data, tmp_path / "run", dataset="coco", horizontal_flip=False)
     _, same = detection.DetectionTransform(plain)(*dataset[1])
     assert torch.equal(same["boxes"], dataset[1][1]["boxes"])
 
 
-@pytest.mark.parametrize("empty", [True, False])
-def test_photographs_without_objects_teach_only_if_they_should(empty, tmp_path, monkeypatch):
+@pytest.mark.parametrize("include_empty", [True, False])
+def test_photographs_without_objects_teach_only_if_they_should(
+    include_empty, tmp_path, monkeypatch
+):
     data = scenes.write_coco(tmp_path / "data")
     file = data / "train2017/instances.json"
     document = json.loads(file.read_text())
     document["annotations"] = [a for a in document["annotations"] if a["image_id"] == 2]
     file.write_text(json.dumps(document))
-    taught = []
+    trained_on = []
     monkeypatch.setattr(
-        detection, "training_samples", lambda options, some, transform: taught.append(some)
+        detection,
+        "training_samples",
+        lambda options, dataset, transform: trained_on.append(dataset),
     )
     monkeypatch.setattr(detection, "train_network", lambda *given, **how: {})
-    detection.fit(options(data, tmp_path / "run", dataset="coco", empty=empty))
-    [some] = taught
-    assert len(some) == (3 if empty else 1)
-    assert some[1 if empty else 0][1]["image_id"] == 2
+    detection.fit(options(data, tmp_path / "run", dataset="coco", include_empty=include_empty))
+    [dataset] = trained_on
+    assert len(dataset) == (3 if include_empty else 1)
+    assert dataset[1 if include_empty else 0][1]["image_id"] == 2
 
 
 def test_other_classes_are_refused(tmp_path):
@@ -205,14 +212,14 @@ def test_other_classes_are_refused(tmp_path):
     document = scenes.instances_json(1, scenes.CATEGORIES[:1])
     document["annotations"] = document["annotations"][:1]
     (data / "val2017/instances.json").write_text(json.dumps(document))
-    with pytest.raises(ValueError, match="other classes in val"):
+    with pytest.raises(ValueError, match="the classes of val differ"):
         detection.fit(options(data, tmp_path / "run", dataset="coco"))
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["--dataset", "voc"], "dataset 'voc': there are pennfudan, coco"),
+        (["--dataset", "voc"], "dataset must be one of pennfudan, coco, got 'voc'"),
         (["--model", "yolo"], "model 'yolo': there are faster_rcnn, mask_rcnn, fcos, retinanet"),
         (["--upsampler", "magic"], "magic"),
         (["--model_options", "{wdth: 3}"], "wdth: no option of mask_rcnn"),
@@ -233,8 +240,9 @@ def test_what_there_is_not_is_named_in_one_line(given, message, data, tmp_path, 
 def test_the_command_prints_what_validate_prints(data, tmp_path, capsys):
     words = [
         f"--data={data}", f"--out={tmp_path / 'run'}", "--config=pennfudan_mask_rcnn_small",
-        "--steps=1", "--batch_size=1", "--backbone=resnet10t", "--pretrained=false", "--limit=1",
-        "--min_size=[64]", "--max_size=80", f"--model_options={json.dumps(TINY)}", "--warmup=0",
+        "--steps=1", "--batch_size=1", "--backbone=resnet10t", "--pretrained=false",
+        "--val_limit=1", "--min_size=[64]", "--max_size=80",
+        f"--model_options={json.dumps(TINY)}", "--warmup_steps=0",
         "--model=faster_rcnn", "--device=cpu",
     ]  # fmt: skip
     lines = []

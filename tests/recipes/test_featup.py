@@ -15,7 +15,9 @@ pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not instal
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
 from unstride.backbones.timm_backbone import Backbone
+from unstride.datasets.random_crops import RandomCrops
 from unstride.recipes import featup
+from unstride.recipes.featup import FeatUpLearner, Options
 from unstride.training import run
 from unstride.transforms import views
 from unstride.upsamplers import Upsampler
@@ -34,8 +36,11 @@ def photos(tmp_path):
 
 
 def fit(photos, out, **options):
-    options = {"steps": 2, "batch_size": 2, "views": 1, "crop": "128", "dimensions": 8} | options
-    featup.fit([str(photos)], out, device="cpu", **options)
+    options = {
+        "images": [str(photos)], "out": out, "device": "cpu", "steps": 2, "batch_size": 2,
+        "views_per_image": 1, "crop_size": "128", "projection_dim": 8, **options,
+    }  # fmt: skip
+    featup.fit(Options(**options))
     return json.loads((out / "card.json").read_text())
 
 
@@ -60,10 +65,10 @@ def test_a_view_is_one_coordinate_map_for_any_resolution():
 @pytest.mark.parametrize("variant", ["default", "paper"])
 def test_two_steps_move_what_should_move_and_nothing_else(variant, photos, tmp_path, monkeypatch):
     modules = []
-    real = featup.FeatUpLearner.standardise
+    real = FeatUpLearner.set_statistics
     monkeypatch.setattr(
-        featup.FeatUpLearner,
-        "standardise",
+        FeatUpLearner,
+        "set_statistics",
         lambda self, loader: (
             modules.append((self, {k: v.clone() for k, v in self.state_dict().items()})),
             real(self, loader),
@@ -88,7 +93,7 @@ def test_same_seed_same_weights_and_a_stopped_run_goes_on_to_the_same_curve(
     again = fit(photos, tmp_path / "again", steps=4)
     assert whole["curve"] == again["curve"]
 
-    real = featup.FeatUpLearner.training_step
+    real = FeatUpLearner.training_step
 
     def killed(self, images, index):
         if self.global_step == 2:
@@ -96,7 +101,7 @@ def test_same_seed_same_weights_and_a_stopped_run_goes_on_to_the_same_curve(
         return real(self, images, index)
 
     monkeypatch.setattr(run, "DEFAULT_SAVE_EVERY", 1)
-    monkeypatch.setattr(featup.FeatUpLearner, "training_step", killed)
+    monkeypatch.setattr(FeatUpLearner, "training_step", killed)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         fit(photos, tmp_path / "stopped", steps=4)
     assert (tmp_path / "stopped" / "last.ckpt").exists()
@@ -106,7 +111,7 @@ def test_same_seed_same_weights_and_a_stopped_run_goes_on_to_the_same_curve(
         taken.append(self.global_step)
         return real(self, images, index)
 
-    monkeypatch.setattr(featup.FeatUpLearner, "training_step", counted)
+    monkeypatch.setattr(FeatUpLearner, "training_step", counted)
     stopped = fit(photos, tmp_path / "stopped", steps=4)
     assert taken == [2, 3]
     assert [step for step, _ in stopped["curve"]] == [0, 1, 2, 3]
@@ -128,66 +133,71 @@ def test_the_run_leaves_a_folder_that_loads(upsampler, projection, channels, pho
 
 
 def test_validation_compares_with_bilinear_on_the_same_views(photos, tmp_path):
-    card = fit(photos, tmp_path / "run", validation=[str(photos)])
+    card = fit(photos, tmp_path / "run", val_images=[str(photos)])
     assert card["error_before"]["error_bilinear"] > 0
     assert card["error_before"]["error"] != card["error_before"]["error_bilinear"]
 
 
 def test_crops_depend_on_the_seed_and_their_number_alone(photos):
     paths = sorted(photos.iterdir())
-    crops = views.Crops(paths, 64, length=8, seed=3)
-    assert torch.equal(crops[5], views.Crops(paths, 64, length=100, seed=3)[5])
-    assert not torch.equal(crops[5], views.Crops(paths, 64, length=8, seed=4)[5])
+    crops = RandomCrops(paths, 64, length=8, seed=3)
+    assert torch.equal(crops[5], RandomCrops(paths, 64, length=100, seed=3)[5])
+    assert not torch.equal(crops[5], RandomCrops(paths, 64, length=8, seed=4)[5])
     assert crops[0].shape == (3, 64, 64)
 
 
-def module(**options):
+def learner_of(upsampler="bilinear", **options):
     torch.manual_seed(0)
     backbone = featup.create_backbone("resnet18", pretrained=False, stride=16)
-    return featup.FeatUpLearner(backbone, "bilinear", steps=1, views=1, **options)
+    options = Options(images=[], upsampler=upsampler, steps=1, views_per_image=1, **options)
+    return FeatUpLearner(backbone, options)
 
 
-def compared(one, images):
+def view_predictions(learner, images):
     generator = torch.Generator().manual_seed(0)
-    fine, basis = one.upsampled(images, one.upsampler, generator)
-    return list(one.compare(images, fine, basis, generator))
+    upsampled, matrix = learner.upsampled_features(images, learner.upsampler, generator)
+    return list(learner.view_predictions(images, upsampled, matrix, generator))
 
 
 def test_crops_and_views_need_not_be_square():
-    for expected, actual, sigma in compared(module(pad=0.2), torch.rand(2, 3, 96, 128)):
-        assert expected.shape == actual.shape == (2, 48, 6, 8)
+    for prediction, target, sigma in view_predictions(
+        learner_of(max_pad=0.2), torch.rand(2, 3, 96, 128)
+    ):
+        assert prediction.shape == target.shape == (2, 48, 6, 8)
         assert sigma.shape == (2, 1, 6, 8)
 
 
 def test_attention_by_an_upsampled_channel_is_that_of_upsampled_features():
     """Saliency is linear, so that of the upsampled features is the upsampled saliency."""
-    one = module(downsampler="attention_pool", projection="none").eval()
-    for p in one.pool.parameters():
+    learner = learner_of(downsampler="attention_pool", projection="none").eval()
+    for p in learner.pool.parameters():
         p.data += 0.3 * torch.randn_like(p)
     images = torch.rand(2, 3, 96, 96)
     (expected, _, _), (plain, _, _) = (
-        compared(m, images)[0] for m in (one, module(projection="none").eval())
+        view_predictions(m, images)[0] for m in (learner, learner_of(projection="none").eval())
     )
     generator = torch.Generator().manual_seed(0)
-    fine = one.upsampler(one.standardised(one.backbone(images)), images, (24, 24))
-    view = views.random_views(2, one.zoom, generator, pad=one.pad)
-    seen = views.apply_views(view, fine, 4 * 6)
-    torch.testing.assert_close(expected, one.pool(seen), rtol=1e-4, atol=1e-4)
+    features = learner.standardised(learner.backbone(images))
+    upsampled = learner.upsampler(features, images, (24, 24))
+    options = learner.options
+    view = views.random_views(2, options.zoom_range, generator, pad=options.max_pad)
+    seen = views.apply_views(view, upsampled, 4 * 6)
+    torch.testing.assert_close(expected, learner.pool(seen), rtol=1e-4, atol=1e-4)
     assert (expected - plain).abs().max() > 1e-3
 
 
 def test_projections_are_principal_random_or_none():
     images = torch.rand(2, 3, 96, 96)
-    principal, none = module(projection="pca", dimensions=5), module(projection="none")
-    principal.standardise([images]), none.standardise([images])
+    principal, none = learner_of(projection="pca", projection_dim=5), learner_of(projection="none")
+    principal.set_statistics([images]), none.set_statistics([images])
     features = principal.standardised(principal.backbone(images)).movedim(1, -1).flatten(0, 2)
     values = torch.linalg.eigvalsh(features.T @ features)
     share = (features @ principal.components).square().sum() / values.sum()
     torch.testing.assert_close(share, values[-5:].sum() / values.sum(), rtol=1e-4, atol=0)
-    assert compared(none, images)[0][0].shape[1] == none.backbone.channels
+    assert view_predictions(none, images)[0][0].shape[1] == none.backbone.channels
     with pytest.raises(ValueError, match="projection must be none for carafe"):
-        featup.FeatUpLearner(none.backbone, "carafe", steps=1)
-    assert featup.FeatUpLearner(none.backbone, "carafe", steps=1, projection="none")
+        learner_of("carafe")
+    assert learner_of("carafe", projection="none")
 
 
 def test_a_crop_must_be_whole_strides():
@@ -217,24 +227,24 @@ def test_the_papers_stack_goes_on_to_the_same_curve_though_it_drops_out(
     options = {"steps": 3, "upsampler_options": {"variant": "paper"}}
     monkeypatch.setattr(run, "DEFAULT_SAVE_EVERY", 1)
     whole = fit(photos, tmp_path / "whole", **options)
-    real = featup.FeatUpLearner.training_step
+    real = FeatUpLearner.training_step
 
     def killed(self, images, index):
         if self.global_step == 2:
             raise KeyboardInterrupt("killed")
         return real(self, images, index)
 
-    monkeypatch.setattr(featup.FeatUpLearner, "training_step", killed)
+    monkeypatch.setattr(FeatUpLearner, "training_step", killed)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         fit(photos, tmp_path / "stopped", **options)
-    monkeypatch.setattr(featup.FeatUpLearner, "training_step", real)
+    monkeypatch.setattr(FeatUpLearner, "training_step", real)
     assert fit(photos, tmp_path / "stopped", **options)["curve"] == whole["curve"]
 
 
 def test_tensorboard_shows_loss_errors_and_features(photos, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    fit(photos, tmp_path / "run", validation=[str(photos)], check_every=1)
+    fit(photos, tmp_path / "run", val_images=[str(photos)], val_every=1)
     log = EventAccumulator(str(next((tmp_path / "run").rglob("events.*")).parent))
     log.Reload()
     assert {"error", "error_bilinear"} <= set(log.Tags()["scalars"])
@@ -248,7 +258,7 @@ def test_mixed_precision_trains(photos, tmp_path, precision):
 
 
 def test_the_crf_term_is_added_when_asked(photos, tmp_path):
-    plain, crf = (fit(photos, tmp_path / str(w), steps=1, crf=w) for w in (0.0, 10.0))
+    plain, crf = (fit(photos, tmp_path / str(w), steps=1, crf_weight=w) for w in (0.0, 10.0))
     assert crf["curve"][0][1] > plain["curve"][0][1]
 
 
@@ -256,18 +266,20 @@ SCRIPT = """
 import sys
 from pathlib import Path
 
-from unstride.recipes import consistency, featup
+from unstride.recipes import featup
+from unstride.recipes.featup_learner import FeatUpLearner
 
-real = consistency.FeatUp.training_step
+real = FeatUpLearner.training_step
 
-def told(self, images, index):
+def recorded(self, images, index):
     name = f"{self.global_step}-{self.trainer.global_rank}"
     (Path(sys.argv[2]) / name).write_text(" ".join(f"{image.mean():.8f}" for image in images))
     return real(self, images, index)
 
-consistency.FeatUp.training_step = told
-featup.fit([sys.argv[1]], Path(sys.argv[2]) / "run", steps=2, batch_size=2, views=1, crop="64",
-           dimensions=4, device="cpu", devices=2)
+FeatUpLearner.training_step = recorded
+featup.fit(featup.Options(
+    images=[sys.argv[1]], out=Path(sys.argv[2]) / "run", steps=2, batch_size=2, views_per_image=1,
+    crop_size="64", projection_dim=4, device="cpu", devices=2))
 """
 
 
@@ -279,7 +291,7 @@ def test_two_processes_share_the_steps(photos, tmp_path):
                           env=os.environ | {"PYTHONPATH": str(ROOT)})  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     told = [(tmp_path / f"{step}-{rank}").read_text() for step in (0, 1) for rank in (0, 1)]
-    crops = views.Crops(sorted(photos.iterdir()), 64, length=8, seed=0)
+    crops = RandomCrops(sorted(photos.iterdir()), 64, length=8, seed=0)
     expected = sorted(f"{crop.mean():.8f}" for crop in (crops[i] for i in range(8)))
     assert sorted(" ".join(told).split()) == expected
     assert len(json.loads((tmp_path / "run" / "card.json").read_text())["curve"]) == 2

@@ -51,7 +51,7 @@ def curve(out):
 
 @pytest.mark.parametrize("name", ROOMS)
 def test_two_steps_move_every_parameter_and_leave_a_folder_that_scores_the_same(name, tmp_path):
-    options = options_of(name, tmp_path, weight_decay=0.0, learning_rate=0.01, crop=(16, 24))
+    options = options_of(name, tmp_path, weight_decay=0.0, learning_rate=0.01, crop_size=(16, 24))
     scores = multitask.fit(options)
     expected = {
         "segmentation": {"miou"},
@@ -61,34 +61,34 @@ def test_two_steps_move_every_parameter_and_leave_a_folder_that_scores_the_same(
     assert set(scores) == set().union(*(expected[task] for task in options.tasks))
     assert all(torch.isfinite(torch.tensor(value)) for value in scores.values())
 
-    network, described = read_task(options.out / "model")
-    assert list(network.tasks) == described["options"]["tasks"] == list(options.tasks)
+    network, config = read_task(options.out / "model")
+    assert list(network.tasks) == config["options"]["tasks"] == list(options.tasks)
     torch.manual_seed(options.seed)
-    start = create_task_network(described).state_dict()
+    start = create_task_network(config).state_dict()
     assert [n for n, p in network.named_parameters() if torch.equal(p, start[n])] == []
     assert multitask.validate(options) == pytest.approx(scores, abs=1e-5)
 
 
 def test_the_folder_gives_the_outputs_that_were_trained(tmp_path, monkeypatch):
-    kept = []
+    networks = []
 
-    class Kept(multitask.MultiTaskLearner):
+    class Recorded(multitask.MultiTaskLearner):
         def __init__(self, network, *rest):
-            kept.append(network)
+            networks.append(network)
             super().__init__(network, *rest)
 
-    monkeypatch.setattr(multitask, "MultiTaskLearner", Kept)
+    monkeypatch.setattr(multitask, "MultiTaskLearner", Recorded)
     options = options_of("nyuv2_tasks", tmp_path, upsampler="dysample")
     multitask.fit(options)
-    network, described = read_task(options.out / "model")
-    assert len(described["classes"]) == 13
+    network, config = read_task(options.out / "model")
+    assert len(config["classes"]) == 13
     image = torch.rand(1, 3, H, W)
     with torch.no_grad():
-        assert states_equal(network(image), kept[0].eval()(image))
+        assert states_equal(network(image), networks[0].eval()(image))
 
 
 def test_a_run_that_was_killed_goes_on_to_the_same_curve(tmp_path, monkeypatch):
-    whole = options_of("nyuv2_tasks", tmp_path, steps=3, check_every=3)
+    whole = options_of("nyuv2_tasks", tmp_path, steps=3, val_every=3)
     multitask.fit(whole)
     killed = replace(whole, out=tmp_path / "killed")
     step = multitask.MultiTaskLearner.training_step
@@ -110,16 +110,16 @@ def test_a_run_that_was_killed_goes_on_to_the_same_curve(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("tasks", "better"),
+    ("tasks", "monitor"),
     [
         (ALL, ("miou", "max")),
         (("depth",), ("abs_rel", "min")),
         (("normals",), ("angle_mean", "min")),
     ],
 )
-def test_the_first_task_says_which_weights_are_best(tasks, better, tmp_path):
+def test_the_first_task_says_which_weights_are_best(tasks, monitor, tmp_path):
     options = options_of("nyuv2_tasks", tmp_path, tasks=tasks, freeze_norms=False)
-    assert multitask.MultiTaskLearner(torch.nn.Module(), options, ["a", "b"]).better == better
+    assert multitask.MultiTaskLearner(torch.nn.Module(), options, ["a", "b"]).monitor == monitor
 
 
 def test_perfect_answers_have_perfect_scores(tmp_path):
@@ -153,14 +153,14 @@ def test_perfect_answers_have_perfect_scores(tmp_path):
 
 
 def test_a_flip_turns_normals_and_moves_the_rest(tmp_path):
-    options = options_of("posed_rgbd", tmp_path, colour=0.0)
+    options = options_of("posed_rgbd", tmp_path, colour_jitter=0.0)
     column = torch.arange(W).float().expand(H, -1)
     normals = torch.tensor([0.6, 0.0, -0.8])[:, None, None].expand(3, H, W)
     labels = {"depth": column + 1, "normals": normals, "segmentation": column.long()}
     seen = set()
     for seed in range(6):
         torch.manual_seed(seed)
-        image, moved = multitask.MultiTaskTransform(options)((column / W).expand(3, H, W), labels)
+        image, moved = multitask.create_transform(options)((column / W).expand(3, H, W), labels)
         flipped = bool(image[0, 0, 0] > 0.5)
         seen.add(flipped)
         torch.testing.assert_close(moved["depth"], image[0] * W + 1)
@@ -202,9 +202,15 @@ def test_the_camera_of_nyuv2_is_that_of_the_size(tmp_path):
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        (["--dataset", "camvid"], "dataset must be one of posed_rgbd, nyuv2, nyuv2_tasks, got 'camvid'"),
-        (["--tasks", "[depth, segmentation]"], "dataset posed_rgbd must be among depth, normals, got 'segmentation'"),
-        (["--tasks", "[]"], "tasks: at least one"),
+        (
+            ["--dataset", "camvid"],
+            "dataset must be one of posed_rgbd, nyuv2, nyuv2_tasks, got 'camvid'",
+        ),
+        (
+            ["--tasks", "[depth, segmentation]"],
+            "dataset posed_rgbd must be among depth, normals, got 'segmentation'",
+        ),
+        (["--tasks", "[]"], "tasks must be at least one of"),
         (["--model_options", "{length: 8}"], "length"),
     ],
 )

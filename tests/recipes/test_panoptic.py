@@ -40,10 +40,10 @@ def data(tmp_path):
 def options(data, out, model, **changes):
     chosen = {
         "data": data, "out": out, "model": model, "backbone": "resnet10t", "pretrained": False,
-        "model_options": TINY[model], "min_size": (64,), "max_size": 80, "crop": (48, 64),
+        "model_options": TINY[model], "min_size": (64,), "max_size": 80, "crop_size": (48, 64),
         "strides": (4, 8, 16), "steps": 2, "batch_size": 2, "learning_rate": 1e-3,
-        "backbone_rate": 1.0, "weight_decay": 0.0, "clip": 0.0, "save_every": 1, "limit": 1,
-        "device": "cpu",
+        "backbone_lr_factor": 1.0, "weight_decay": 0.0, "max_grad_norm": 0.0, "save_every": 1,
+        "val_limit": 1, "device": "cpu",
     }  # fmt: skip
     return panoptic.Options(**(chosen | changes))
 
@@ -58,21 +58,21 @@ def test_two_steps_move_every_parameter_and_the_folder_has_the_network(
 ):
     trained, real = [], task.write_task
     monkeypatch.setattr(task, "write_task", lambda *given: (trained.append(given[2]), real(*given)))
-    chosen = options(data, tmp_path / "run", model, scales=(0.8, 1.2), upsampler="sapa")
+    chosen = options(data, tmp_path / "run", model, scale_range=(0.8, 1.2), upsampler="sapa")
     scores = panoptic.fit(chosen)
-    after, described = read_task(tmp_path / "run/model")
+    after, config = read_task(tmp_path / "run/model")
     torch.manual_seed(0)
-    before = create_task_network(described).state_dict()
+    before = create_task_network(config).state_dict()
     moved = {n for n, value in after.state_dict().items() if not torch.equal(value, before[n])}
     assert moved == {n for n, p in after.named_parameters() if p.requires_grad}
     assert all(0 < loss < 1e3 for _, loss in curve(tmp_path / "run"))
     assert scores.keys() == NAMES
-    assert described["classes"] == ["person", "dog", "grass"]
+    assert config["classes"] == ["person", "dog", "grass"]
     image = torch.rand(3, 64, 80)
     kind = panoptic_learner.learner_class(model)
     with torch.no_grad():
-        (expected,) = kind(trained[0], chosen, described["classes"]).eval().segments([image])
-        (found,) = kind(after, chosen, described["classes"]).eval().segments([image])
+        (expected,) = kind(trained[0], chosen, config["classes"]).eval().segments([image])
+        (found,) = kind(after, chosen, config["classes"]).eval().segments([image])
     assert torch.equal(expected[0], found[0])
     assert expected[1] == found[1]
     assert json.dumps(panoptic.validate(chosen)) == json.dumps(scores)  # NaN is not NaN
@@ -81,7 +81,7 @@ def test_two_steps_move_every_parameter_and_the_folder_has_the_network(
 
 @both
 def test_same_seed_same_curve_and_a_killed_run_goes_on_to_it(model, data, tmp_path, monkeypatch):
-    chosen = options(data, tmp_path / "whole", model, steps=3, scales=(0.8, 1.2))
+    chosen = options(data, tmp_path / "whole", model, steps=3, scale_range=(0.8, 1.2))
     panoptic.fit(chosen)
     learner = panoptic_learner.learner_class(model)
     real = learner.training_step
@@ -143,14 +143,12 @@ def test_scores_are_percents_of_things_and_stuff(model, data):
 
 @both
 def test_the_backbone_has_its_own_rate(model, data, tmp_path):
-    chosen = options(data, tmp_path, model, backbone_rate=0.1, learning_rate=0.02)
-    described = {
+    chosen = options(data, tmp_path, model, backbone_lr_factor=0.1, learning_rate=0.02)
+    config = {
         "task": "panoptic", "model": model, "backbone": "resnet10t", "strides": [4, 8, 16],
         "classes": ["a", "b"], "upsampler": None, "options": {"things": [1], "stuff": [2]},
     }  # fmt: skip
-    learner = panoptic_learner.learner_class(model)(
-        create_task_network(described), chosen, ["a", "b"]
-    )
+    learner = panoptic_learner.learner_class(model)(create_task_network(config), chosen, ["a", "b"])
     (optimizer,), _ = learner.configure_optimizers()
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     inner = {
@@ -166,7 +164,8 @@ def test_void_that_a_crop_adds_is_not_learned(data, tmp_path):
     dataset = COCOPanoptic(data, "train")
     classes = panoptic.PanopticClasses.from_categories(dataset.categories)
     for model, kind in panoptic_learner.LEARNERS.items():
-        chosen = options(data, tmp_path, model, scales=(0.5, 0.5), crop=(64, 80), flip=False)
+        changes = {"scale_range": (0.5, 0.5), "crop_size": (64, 80), "horizontal_flip": False}
+        chosen = options(data, tmp_path, model, **changes)
         image, target = panoptic.PanopticTransform(chosen, classes, kind)(*dataset[0])
         blank = (torch.as_tensor(image) == PADDING_GREY).all(0)
         assert blank.any()
@@ -181,15 +180,15 @@ def test_other_classes_are_refused(data, tmp_path):
         (tmp_path / "more/val2017/panoptic.json").read_text()
     )
     (data / "val2017/images/2.png").unlink(), (data / "val2017/images/3.png").unlink()
-    with pytest.raises(ValueError, match="other classes in val"):
+    with pytest.raises(ValueError, match="the classes of val differ"):
         panoptic.fit(options(data, tmp_path / "run", "panoptic_fpn"))
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["--dataset", "voc"], "dataset 'voc': there are coco_panoptic"),
-        (["--model", "upsnet"], "model 'upsnet': there are panoptic_fpn, panoptic_deeplab"),
+        (["--dataset", "voc"], "dataset must be one of coco_panoptic, got 'voc'"),
+        (["--model", "upsnet"], "model must be panoptic_fpn or panoptic_deeplab, got 'upsnet'"),
         (["--model", "panoptic_deeplab", "--model_options", "{wdth: 3}"], "wdth"),
         (["--model_options", "{wdth: 3}"], "wdth: no option of mask_rcnn"),
     ],

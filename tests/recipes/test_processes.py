@@ -50,13 +50,13 @@ def of_segmentation(folder: Path) -> Any:
 
 def of_objects(folder: Path) -> Any:
     data = scenes.write_pennfudan(folder / "data", count=12)  # of which three are val
-    return test_detection.options(data, folder / "out", "mask_rcnn", limit=None)
+    return test_detection.options(data, folder / "out", "mask_rcnn", val_limit=None)
 
 
 def of_segments(model: str) -> Callable[[Path], Any]:
     def made(folder: Path) -> Any:
         data = scenes.write_coco(folder / "data")
-        return test_panoptic.options(data, folder / "out", model, limit=None)
+        return test_panoptic.options(data, folder / "out", model, val_limit=None)
 
     return made
 

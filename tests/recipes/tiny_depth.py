@@ -13,7 +13,7 @@ TINY_OPTIONS = {
     "model_options": {"width": 8},
     "batch_size": 2,
     "steps": 2,
-    "check_every": 2,
+    "val_every": 2,
     "save_every": 1,
     "size": (H, W),
     "device": "cpu",

@@ -1,4 +1,4 @@
-"""A Hub of its own on loopback: what huggingface_hub asks for, answered from memory."""
+"""A server on loopback that answers the requests of huggingface_hub from memory."""
 
 import base64
 import hashlib
@@ -10,13 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class FakeHub(ThreadingHTTPServer):
-    """Repositories by name, each a dict of files; and what was asked, in order."""
+    """Holds repositories by name, each a dict of files, and the requests in order."""
 
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), FakeHubHandler)
-        self.repositories, self.asked, self.messages = {}, [], []
+        self.repositories, self.requests, self.messages = {}, [], []
         self.created, self.uploaded = {}, []
 
     @property
@@ -25,7 +25,7 @@ class FakeHub(ThreadingHTTPServer):
 
 
 class FakeHubHandler(BaseHTTPRequestHandler):
-    """Create, preupload, commit; the list of files, and each of them."""
+    """Answers create, preupload, commit, the list of files, and each file."""
 
     server: FakeHub
 
@@ -35,13 +35,13 @@ class FakeHubHandler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         hub, path = self.server, self.path.split("?")[0]
-        hub.asked.append(("POST", path))
+        hub.requests.append(("POST", path))
         if path == "/api/repos/create":
-            given = json.loads(body)
-            name = "/".join(filter(None, [given.get("organization"), given["name"]]))
+            request = json.loads(body)
+            name = "/".join(filter(None, [request.get("organization"), request["name"]]))
             if name in hub.repositories:
                 return self.answer({"url": f"{hub.address}/{name}"}, 409)
-            hub.repositories[name], hub.created[name] = {}, given
+            hub.repositories[name], hub.created[name] = {}, request
             return self.answer({"url": f"{hub.address}/{name}", "name": name, "id": name})
         if path == "/api/validate-yaml":
             return self.answer({"errors": [], "warnings": []})
@@ -64,18 +64,18 @@ class FakeHubHandler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         hub, path = self.server, self.path.split("?")[0]
-        hub.asked.append((self.command, path))
-        if listed := re.match(r"/api/models/([^/]+/[^/]+)", path):
-            files = hub.repositories.get(listed[1])
+        hub.requests.append((self.command, path))
+        if model := re.match(r"/api/models/([^/]+/[^/]+)", path):
+            files = hub.repositories.get(model[1])
             if files is None:
                 return self.answer({"error": "Repository not found"}, 404, "RepoNotFound")
             names = [{"rfilename": name, "path": name, "type": "file", "size": len(files[name]),
                       "oid": "0"} for name in files]  # fmt: skip
             if "/tree/" in path:
                 return self.answer(names)
-            return self.answer({"id": listed[1], "sha": "a" * 40, "siblings": names})
-        found = re.match(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path)
-        data = hub.repositories.get(found[1], {}).get(found[2]) if found else None
+            return self.answer({"id": model[1], "sha": "a" * 40, "siblings": names})
+        file = re.match(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path)
+        data = hub.repositories.get(file[1], {}).get(file[2]) if file else None
         if data is None:
             return self.answer({"error": "Entry not found"}, 404, "EntryNotFound")
         return self.send(data)

@@ -1,4 +1,4 @@
-"""An upsampler in a folder: all that it was made with comes back, and nothing runs on the way."""
+"""An upsampler saved to a folder loads with all its options and weights; no code is run."""
 
 import copy
 import inspect
@@ -35,7 +35,7 @@ UNUSUAL = {
 
 
 class Own(Upsampler):
-    """Not convex: somebody's own, with a parameter and options of its own."""
+    """Not convex: a user-defined class with a parameter and options."""
 
     def __init__(self, channels, scale=2, *, amounts=None, **more):
         super().__init__(channels, scale)

@@ -1,4 +1,4 @@
-"""The Hub's own client, against a server on loopback: what is pushed, and what comes back."""
+"""huggingface_hub against a server on loopback: what is uploaded, and what loads back."""
 
 import json
 import os
@@ -72,7 +72,7 @@ def test_what_cannot_be_fetched_gets_one_sentence(tmp_path):
     with running_hub() as server:
         server.repositories["me/other"] = {"pytorch_model.bin": b"pickled", CONFIG_NAME: b"{}"}
         done = run(code, server.address, tmp_path)
-        fetched = [path for _, path in server.asked if "pytorch_model" in path]
+        fetched = [path for _, path in server.requests if "pytorch_model" in path]
     assert done.returncode == 0, done.stderr
     missing, other, pushed = done.stdout.splitlines()
     assert missing.startswith("OSError: me/nothing is not a local folder, and cannot be downloaded")

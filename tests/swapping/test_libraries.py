@@ -23,7 +23,7 @@ class Case(NamedTuple):
     model: Callable[[], nn.Module]
     example: tuple
     swapped: list[str]
-    left_alone: dict[str, str]
+    skip_reasons: dict[str, str]
 
 
 LOGITS, ONE_PIXEL = "no parameter comes after it", "one pixel has no details"
@@ -269,14 +269,14 @@ def tensors(out):
 @every
 def test_its_places_are_found(case):
     places = find_places(case.model(), example=case.example)
-    left = {}
+    skipped = {}
     for place in places:
-        if place.left_alone:
-            many = place.left_alone == "it has one channel" and not place.path
-            left["self" if many else place.name] = place.left_alone
-    assert [p.name for p in places if not p.left_alone] == case.swapped
-    assert left.keys() == case.left_alone.keys()
-    assert all(why.startswith(case.left_alone[name]) for name, why in left.items())
+        if place.skip_reason:
+            many = place.skip_reason == "it has one channel" and not place.module_path
+            skipped["self" if many else place.name] = place.skip_reason
+    assert [p.name for p in places if not p.skip_reason] == case.swapped
+    assert skipped.keys() == case.skip_reasons.keys()
+    assert all(why.startswith(case.skip_reasons[name]) for name, why in skipped.items())
 
 
 @every
@@ -286,7 +286,7 @@ def test_swapped_it_trains_and_unswapped_it_is_as_before(case):
     with torch.no_grad():
         before = tensors(model(*case.example))
     swap(model, CustomUpsampler, example=case.example)
-    assert [p.name for p in find_places(model) if p.upsampler] == case.swapped
+    assert [p.name for p in find_places(model) if p.upsampler_name] == case.swapped
     model.load_state_dict(state)
     held = {n: p for n, p in model.named_parameters() if "unstride_up." in n}
     one_step(model, case.example)
@@ -327,7 +327,7 @@ def one_step(model, example):
 def test_a_guided_upsampler_takes_the_model_s_own_maps(case):
     model = case.model().eval()
     swap(model, CustomGuidedUpsampler, example=case.example)
-    places = {p.name: p for p in find_places(model) if p.upsampler}
+    places = {p.name: p for p in find_places(model) if p.upsampler_name}
     unguided = {"roi_heads.mask_predictor.conv5_mask", "head.head.1", *LEVELS}
     unguided |= {*SMP_LEVELS, SMP_LAST}
     assert set(places) == set(case.swapped) - unguided
@@ -357,7 +357,7 @@ def test_what_deeplab_upsamples_is_logits_unless_named():
     model = deeplab()
     with pytest.raises(ValueError, match=r"it has none; classifier\.0\.convs\.4: one pixel"):
         swap(model, CustomUpsampler, example=IMAGES)
-    places = {p.name: p.left_alone for p in find_places(model, example=IMAGES)}
+    places = {p.name: p.skip_reason for p in find_places(model, example=IMAGES)}
     assert places.keys() == {"classifier.0.convs.4", "self:0", "self:1"}
     swap(model, CustomUpsampler, example=IMAGES, only="self:0")
     assert model.eval()(*IMAGES)["out"].shape == (2, 5, 128, 128)
@@ -368,7 +368,7 @@ def test_position_embeddings_are_no_places():
     hf = transformers()
     config = hf.DPTConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=32)
     (place,) = find_places(hf.DPTModel(config), example=(SMALL[0],))
-    assert place.left_alone == "it does not depend on the model's input"
+    assert place.skip_reason == "it does not depend on the model's input"
 
 
 def test_a_swapped_unet_compiles_whole_and_exports():

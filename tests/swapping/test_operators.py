@@ -27,7 +27,7 @@ def test_into_a_pyramid(name):
         return
     before = {k: v.clone() for k, v in neck(maps).items()}
     swap(neck, name, example=(maps,), **OPTIONS.get(name, {}))
-    assert [place.upsampler != "" for place in find_places(neck)] == [True, True]
+    assert [place.upsampler_name != "" for place in find_places(neck)] == [True, True]
     after = neck(maps)
     assert {k: v.shape for k, v in after.items()} == {k: v.shape for k, v in before.items()}
     sum(v.square().sum() for v in after.values()).backward()

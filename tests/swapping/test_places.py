@@ -18,7 +18,10 @@ def fingerprint(model):
 
 def test_each_place_is_listed_with_its_sizes():
     places = find_places(ToyNet(), example=torch.randn(2, 3, 16, 24))
-    assert {p.name: (p.kind, p.features.shape[1], p.channels, p.size, p.scale) for p in places} == {
+    assert {
+        p.name: (p.kind, p.input_meta.shape[1], p.out_channels, p.output_size, p.scale)
+        for p in places
+    } == {
         "place": ("bilinear", 8, 8, (4, 6), 2),
         "block": ("nearest", 8, 8, (8, 12), 2),
         "deconv": ("deconvolution", 8, 6, (16, 24), 2),
@@ -31,11 +34,11 @@ def test_each_place_is_listed_with_its_sizes():
 
 def test_each_place_that_is_left_alone_says_why():
     places = find_places(ToyNet(), example=torch.randn(2, 3, 16, 24))
-    assert {p.name: p.left_alone for p in places if p.left_alone} == {
+    assert {p.name: p.skip_reason for p in places if p.skip_reason} == {
         "place": "it does not depend on the model's input",
         "self:2": "no parameter comes after it, as after logits",
     }
-    assert [p.name for p in places if not p.left_alone] == PLACE_NAMES
+    assert [p.name for p in places if not p.skip_reason] == PLACE_NAMES
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,7 @@ def test_what_is_no_feature_map_is_left_alone(first, why):
             return self.after(first(x).float().expand(-1, 3, -1, -1))
 
     (place,) = find_places(Odd(), example=torch.randn(2, 3, 8, 8))
-    assert why in place.left_alone
+    assert why in place.skip_reason
 
 
 def test_what_does_not_enlarge_or_is_no_map_is_no_place():
@@ -74,7 +77,7 @@ def test_what_does_not_enlarge_or_is_no_map_is_no_place():
 
 def test_the_guide_is_the_nearest_tensor_of_the_output_size():
     places = find_places(ToyNet(), example=torch.randn(2, 3, 16, 24))
-    guides = {p.name: str(p.guides[0]) for p in places if not p.left_alone}
+    guides = {p.name: str(p.guide_candidates[0]) for p in places if not p.skip_reason}
     assert guides == {
         "block": "argument skip of block",
         "deconv": "argument 0 of self",
@@ -82,7 +85,7 @@ def test_the_guide_is_the_nearest_tensor_of_the_output_size():
         "self:0": "argument 0 of self",
         "self:1": "argument 0 of self",
     }
-    assert str(places[2].guides[1]) == "output of stem"
+    assert str(places[2].guide_candidates[1]) == "output of stem"
 
 
 def test_a_scale_is_rounded_along_the_axis_that_grows_more():
@@ -108,7 +111,7 @@ def test_a_module_that_runs_twice_is_one_place_for_each_number_of_channels():
             return self.second(self.up(self.second(x[:, :4])))
 
     places = find_places(Shared(), example=torch.randn(1, 3, 4, 4))
-    assert [(p.name, p.channels) for p in places] == [("up", 4)]
+    assert [(p.name, p.out_channels) for p in places] == [("up", 4)]
 
 
 @pytest.mark.parametrize("breaks", [False, True])

@@ -27,7 +27,7 @@ def swapped(x, upsampler=CustomUpsampler, **options):
 
 
 def became(model):
-    return {p.name: p.upsampler for p in find_places(model) if p.upsampler}
+    return {p.name: p.upsampler_name for p in find_places(model) if p.upsampler_name}
 
 
 def new(model):
@@ -38,8 +38,8 @@ def test_every_place_gets_an_upsampler_of_its_own(x):
     model = ToyNet()
     assert swap(model, CustomUpsampler, example=x) is model
     assert became(model) == {
-        **dict.fromkeys(PLACE_NAMES, "Own"),
-        "deconv": "Own and a 1 x 1 convolution",
+        **dict.fromkeys(PLACE_NAMES, "CustomUpsampler"),
+        "deconv": "CustomUpsampler and a 1 x 1 convolution",
     }
     held = [m for m in model.modules() if isinstance(m, CustomUpsampler)]
     assert len(held) == 5
@@ -78,13 +78,13 @@ def test_the_model_s_own_interpolation_put_in_its_place_changes_nothing(size, x)
 
 
 def test_one_training_step_reaches_every_new_parameter(x):
-    model = swapped(x).train()
-    optimizer = torch.optim.SGD(model.parameters(), 0.1)
-    before = {n: p.detach().clone() for n, p in model.named_parameters()}
-    model(x)["logits"].square().mean().backward()
-    optimizer.step()
-    still = {n for n, p in model.named_parameters() if torch.equal(p, before[n])}
-    assert still == {"deconv.weight", "deconv.bias"}
+    model = swapped(x).double().train()
+    model(x.double())["logits"].square().mean().backward()
+    gradients = {n: 0 if p.grad is None else p.grad.abs().max() for n, p in model.named_parameters()}
+    # In double precision rounding stays below 1e-12: sums of at most 1e4 products of order one.
+    # A norm takes away what a bias before it adds: the true gradient of that bias is zero.
+    unreached = {n for n, gradient in gradients.items() if gradient < 1e-12}
+    assert unreached == {"deconv.weight", "deconv.bias", "block.conv.bias"}
 
 
 def test_other_sizes_and_batches_just_work(x):
@@ -244,14 +244,14 @@ def test_a_place_without_a_fitting_guide_is_left_alone(x):
 
     model = swapped(x, make)
     assert set(became(model)) == {"block"}
-    reasons = {p.name: p.left_alone for p in find_places(model)}
+    reasons = {p.name: p.skip_reason for p in find_places(model)}
     assert reasons["self:0"] == "no guide fits: guide_channels must be as many as channels"
     with pytest.raises(ValueError, match="only must name what can be swapped, self:0 cannot"):
         swapped(x, make, only="self:0")
 
 
 def test_threads_do_not_meet(x):
-    """Each forward has its own frames: two at once get their own guides and their own places."""
+    """Each forward has its own scopes: two at once get their own guides and their own places."""
     model = swapped(x, CustomGuidedUpsampler).eval()
     images = [torch.randn(2, 3, 16, 16) for _ in range(4)]
     exact = [model(image)["logits"] for image in images]
@@ -273,7 +273,7 @@ def test_threads_do_not_meet(x):
     assert wrong == []
 
 
-def test_an_exception_in_a_forward_leaves_no_frame(x):
+def test_an_exception_in_a_forward_leaves_no_scope(x):
     model = swapped(x).eval()
     exact = model(x)["logits"]
     hook = model.block.norm.register_forward_hook(lambda m, i, o: 1 / 0)
@@ -288,7 +288,7 @@ def test_names_and_patterns_choose_the_places(x):
     assert set(became(swapped(x, only="self:*"))) == {"self:0", "self:1"}
     assert set(became(swapped(x, skip=["self:*", "deconv"]))) == {"block", "refine.0"}
     assert set(became(swapped(x, only=["block", "self:?"], skip="self:0"))) == {"block", "self:1"}
-    reasons = {p.name: p.left_alone for p in find_places(swapped(x, only="block"))}
+    reasons = {p.name: p.skip_reason for p in find_places(swapped(x, only="block"))}
     assert reasons["deconv"] == "not asked for"
     with pytest.raises(ValueError, match=r"skip must name places out of block, .*; got 'blocks'"):
         swapped(x, skip="blocks")
@@ -396,7 +396,7 @@ def test_a_module_that_runs_several_times_shares_its_upsampler():
 
 def test_the_class_keeps_its_name_and_the_forward_its_signature(x):
     model = swapped(x)
-    assert type(model).__name__ == "Net"
+    assert type(model).__name__ == "ToyNet"
     assert list(inspect.signature(model.forward).parameters) == ["image"]
     assert list(inspect.signature(model.block.forward).parameters) == ["x", "skip"]
 

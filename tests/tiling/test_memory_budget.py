@@ -1,4 +1,4 @@
-"""A budget's words, and what the machine and its groups have left."""
+"""Memory sizes as text, and the free memory of the machine and its control groups."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A photograph's features in pieces: whatever its size and theirs, the same as at once."""
+"""Tiles of a photograph's features give the same result as the whole, at any size."""
 
 import pytest
 import torch

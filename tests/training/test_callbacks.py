@@ -1,4 +1,4 @@
-"""What happens beside the steps: the best weights, an early end, statistics of all devices."""
+"""The best weights, early stopping, and batch norm over all devices."""
 
 from math import nan
 from types import SimpleNamespace
@@ -18,8 +18,8 @@ from unstride.training.callbacks import BatchNormSync, BestCheckpoint
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
 
-class Trainer:
-    """What a callback sees of a trainer."""
+class FakeTrainer:
+    """What a callback uses of a trainer."""
 
     def __init__(self):
         self.state, self.should_stop = SimpleNamespace(fn="fit"), False
@@ -29,7 +29,7 @@ class Trainer:
         self.saved.append((path, weights_only))
 
 
-def measured(best, trainer, *scores):
+def validate(best, trainer, *scores):
     for score in scores:
         trainer.callback_metrics["score"] = torch.tensor(score)
         best.on_validation_end(trainer, None)
@@ -37,55 +37,60 @@ def measured(best, trainer, *scores):
 
 @pytest.mark.parametrize(("mode", "sign"), [("max", 1), ("min", -1)])
 def test_weights_are_kept_while_they_get_better(mode, sign):
-    best, trainer = BestCheckpoint("best.ckpt", "score", mode, 2), Trainer()
-    measured(best, trainer, *(sign * score for score in (-3.0, -1.0, -2.0, 0.5)))
+    best, trainer = BestCheckpoint("best.ckpt", "score", mode, 2), FakeTrainer()
+    validate(best, trainer, *(sign * score for score in (-3.0, -1.0, -2.0, 0.5)))
     assert trainer.saved == [("best.ckpt", True)] * 3
     assert not trainer.should_stop
-    measured(best, trainer, sign * 0.5, nan)
+    validate(best, trainer, sign * 0.5, nan)
     assert len(trainer.saved) == 3
     assert trainer.should_stop
 
 
 def test_a_measurement_after_training_counts_nothing():
-    best, trainer = BestCheckpoint("best.ckpt", "score", "max", 1), Trainer()
+    best, trainer = BestCheckpoint("best.ckpt", "score", "max", 1), FakeTrainer()
     trainer.state.fn = "validate"
-    measured(best, trainer, 1.0, 0.0, 0.0)
+    validate(best, trainer, 1.0, 0.0, 0.0)
     assert trainer.saved == []
     assert not trainer.should_stop
 
 
 def test_what_was_ended_stays_ended_and_the_best_is_remembered():
-    best, trainer = BestCheckpoint("best.ckpt", "score", "max", 1), Trainer()
-    measured(best, trainer, 2.0, 1.0)
-    again, later = BestCheckpoint("elsewhere/best.ckpt", "score", "max", 1), Trainer()
-    again.load_state_dict(best.state_dict())
-    again.on_train_start(later, None)
-    assert later.should_stop
-    measured(again, later, 1.5)
-    assert later.saved == []
+    best, trainer = BestCheckpoint("best.ckpt", "score", "max", 1), FakeTrainer()
+    validate(best, trainer, 2.0, 1.0)
+    resumed, resumed_trainer = (
+        BestCheckpoint("elsewhere/best.ckpt", "score", "max", 1),
+        FakeTrainer(),
+    )
+    resumed.load_state_dict(best.state_dict())
+    resumed.on_train_start(resumed_trainer, None)
+    assert resumed_trainer.should_stop
+    validate(resumed, resumed_trainer, 1.5)
+    assert resumed_trainer.saved == []
 
 
 def test_an_ended_run_that_is_started_again_trains_no_more(tmp_path, monkeypatch):
-    data, made = write_camvid(tmp_path / "data"), {"steps": 8, "check_every": 2, "patience": 1}
+    data, changes = write_camvid(tmp_path / "data"), {"steps": 8, "val_every": 2, "patience": 1}
     scores = iter([0.5, 0.4, 0.9, 0.9])
 
-    def falling(self):
+    def log_falling_scores(self):
         score = 100 * next(scores) if self.trainer.state.fn == "fit" else 1.0
         self.log("miou", score)
         self.log("boundary_miou", score)
 
-    monkeypatch.setattr(segmentation.SegmentationLearner, "on_validation_epoch_end", falling)
+    monkeypatch.setattr(
+        segmentation.SegmentationLearner, "on_validation_epoch_end", log_falling_scores
+    )
     for _ in range(2):
-        segmentation.fit(options(data, tmp_path / "run", **made))
+        segmentation.fit(options(data, tmp_path / "run", **changes))
         assert len(card(tmp_path / "run")["curve"]) == 4
 
 
 def test_statistics_of_all_devices_keep_the_activations():
     """Lightning's own conversion makes plain norms of timm's, whose ReLU6 is then gone."""
-    whole = create_backbone("tf_efficientnet_lite0", pretrained=False).eval()
+    backbone = create_backbone("tf_efficientnet_lite0", pretrained=False).eval()
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        before = whole(image)
-        synced = BatchNormSync().apply(whole)
+        expected = backbone(image)
+        synced = BatchNormSync().apply(backbone)
         assert any(isinstance(module, nn.SyncBatchNorm) for module in synced.modules())
-        assert torch.equal(synced(image), before)
+        assert torch.equal(synced(image), expected)

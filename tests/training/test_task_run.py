@@ -1,4 +1,4 @@
-"""What all recipes of tasks share: rates, groups of parameters, configs by name."""
+"""What the task recipes share: learning rates, parameter groups, options, configs by name."""
 
 from dataclasses import replace
 from functools import partial
@@ -14,7 +14,7 @@ pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not instal
 
 from tests.models.tiny_pyramid import TinyPyramid
 from unstride.backbones.pyramid import create_pyramid
-from unstride.cli import fit as command
+from unstride.cli import fit as cli_fit
 from unstride.cli.main import RECIPES_BY_COMMAND, main
 from unstride.models.segmentation.semantic_fpn import SemanticFPN
 from unstride.recipes import detection, segmentation
@@ -27,20 +27,24 @@ BASE = TaskOptions(data=Path(), steps=100)
 
 
 @pytest.mark.parametrize(
-    ("schedule", "step", "expected"),
+    ("lr_schedule", "step", "expected"),
     [
         ("poly", 0, 1.0), ("poly", 50, 0.5**0.9), ("poly", 100, 0.0), ("cosine", 0, 1.0),
-        ("cosine", 50, 0.5), ("cosine", 100, 0.0), ("steps", 66, 1.0), ("steps", 67, 0.1),
-        ("steps", 89, 0.01), ("constant", 99, 1.0),
+        ("cosine", 50, 0.5), ("cosine", 100, 0.0), ("multistep", 66, 1.0),
+        ("multistep", 67, 0.1), ("multistep", 89, 0.01), ("constant", 99, 1.0),
     ],
 )  # fmt: skip
-def test_the_rate_falls_as_its_schedule_says(schedule, step, expected):
-    assert lr_factor(step, replace(BASE, schedule=schedule)) == pytest.approx(expected, abs=1e-6)
+def test_the_rate_falls_as_its_schedule_says(lr_schedule, step, expected):
+    assert lr_factor(step, replace(BASE, lr_schedule=lr_schedule)) == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 def test_the_rate_rises_first():
-    warm = replace(BASE, schedule="constant", warmup=10)
-    assert [lr_factor(step, warm) for step in (0, 5, 10, 50)] == pytest.approx([0.001, 0.501, 1, 1])
+    options = replace(BASE, lr_schedule="constant", warmup_steps=10)
+    assert [lr_factor(step, options) for step in (0, 5, 10, 50)] == pytest.approx(
+        [0.001, 0.501, 1, 1]
+    )
 
 
 def test_what_is_put_on_a_plain_transformer_learns_as_the_rest():
@@ -48,8 +52,8 @@ def test_what_is_put_on_a_plain_transformer_learns_as_the_rest():
     pyramid = create_pyramid("test_vit", pretrained=False, upsampler=index)
     network = SemanticFPN(pyramid, 3, width=8, branch_width=8)
     learner = TaskLearner(network, replace(BASE, learning_rate=0.5, freeze=("blocks.0",)))
-    [made], _ = learner.configure_optimizers()
-    slow = {id(p) for group in made.param_groups if group["lr"] < 0.4 for p in group["params"]}
+    [created], _ = learner.configure_optimizers()
+    slow = {id(p) for group in created.param_groups if group["lr"] < 0.4 for p in group["params"]}
     assert slow == {id(p) for p in pyramid.model.parameters() if p.requires_grad}
     norms = [part for part in pyramid.neck.modules() if isinstance(part, nn.BatchNorm2d)]
     assert norms
@@ -62,24 +66,24 @@ def test_what_is_put_on_a_plain_transformer_learns_as_the_rest():
 def test_the_backbone_has_a_rate_of_its_own_and_vectors_do_not_decay(optimizer, kind):
     options = replace(BASE, optimizer=optimizer, learning_rate=0.5, weight_decay=0.25)
     network = SemanticFPN(TinyPyramid(), 3, width=8, branch_width=8)
-    [made], [schedule] = TaskLearner(network, options).configure_optimizers()
-    assert type(made).__name__ == kind
+    [created], [schedule] = TaskLearner(network, options).configure_optimizers()
+    assert type(created).__name__ == kind
     assert schedule["interval"] == "step"
-    of = {id(p): name for name, p in network.named_parameters()}
-    seen = set()
-    for group in made.param_groups:
+    names = {id(p): name for name, p in network.named_parameters()}
+    trained = set()
+    for group in created.param_groups:
         for parameter in group["params"]:
-            name = of[id(parameter)]
-            seen.add(name)
-            inner = name.startswith("pyramid.")
-            assert group["initial_lr"] == pytest.approx(0.05 if inner else 0.5)
+            name = names[id(parameter)]
+            trained.add(name)
+            in_backbone = name.startswith("pyramid.")
+            assert group["initial_lr"] == pytest.approx(0.05 if in_backbone else 0.5)
             assert group["weight_decay"] == (0.25 if parameter.ndim > 1 else 0.0)
-    assert seen == set(of.values())
-    assert all(group.get("momentum", 0.9) == 0.9 for group in made.param_groups)
+    assert trained == set(names.values())
+    assert all(group.get("momentum", 0.9) == 0.9 for group in created.param_groups)
 
 
-class Deep(nn.Module):
-    """A trunk whose parts have the names of a ResNet's."""
+class ResNetLike(nn.Module):
+    """A backbone whose layers have the names of a ResNet's."""
 
     def __init__(self):
         super().__init__()
@@ -92,7 +96,7 @@ class Deep(nn.Module):
 
 @pytest.mark.parametrize("norms", [True, False])
 def test_frozen_parts_have_no_gradient_and_keep_their_statistics(norms):
-    network = Deep()
+    network = ResNetLike()
     learner = TaskLearner(network, replace(BASE, freeze=("conv1", "bn1"), freeze_norms=norms))
     learning = [n for n, p in network.named_parameters() if p.requires_grad]
     inner = "pyramid.model.layer1.0"
@@ -103,17 +107,20 @@ def test_frozen_parts_have_no_gradient_and_keep_their_statistics(norms):
         n for n, m in network.named_modules() if isinstance(m, nn.BatchNorm2d) and m.training
     }
     assert training == (set() if norms else {f"{inner}.bn1"})
-    [made], _ = learner.configure_optimizers()
-    assert sum(len(group["params"]) for group in made.param_groups) == 4
+    [created], _ = learner.configure_optimizers()
+    assert sum(len(group["params"]) for group in created.param_groups) == 4
 
 
 def test_a_part_that_the_backbone_lacks_is_named_with_those_it_has():
-    with pytest.raises(ValueError, match=r"freeze 'stem': the backbone has conv1, bn1, layer1"):
-        TaskLearner(Deep(), replace(BASE, freeze=("stem",)))
+    with pytest.raises(
+        ValueError,
+        match=r"freeze must name layers of the backbone \(conv1, bn1, layer1\), got 'stem'",
+    ):
+        TaskLearner(ResNetLike(), replace(BASE, freeze=("stem",)))
 
 
 def test_a_part_may_lie_deeper():
-    network = Deep()
+    network = ResNetLike()
     TaskLearner(network, replace(BASE, freeze=("layer1.0",)))
     frozen = {n.rpartition(".")[0] for n, p in network.named_parameters() if not p.requires_grad}
     assert frozen == {f"pyramid.model.layer1.0.{n}" for n in ("conv1", "bn1")}
@@ -121,39 +128,46 @@ def test_a_part_may_lie_deeper():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("steps", 0), ("batch_size", -1), ("limit", 0), ("patience", 0), ("seed", -1), ("devices", 0)],
+    [
+        ("steps", 0),
+        ("batch_size", -1),
+        ("val_limit", 0),
+        ("patience", 0),
+        ("seed", -1),
+        ("devices", 0),
+    ],
 )
 def test_what_no_run_could_be_made_with_is_refused(name, value):
-    with pytest.raises(ValueError, match=f"{name} {value}: at least"):
+    with pytest.raises(ValueError, match=rf"{name} must be at least \d, got {value}"):
         replace(BASE, **{name: value})
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("crop", (0, 32), "numbers of pixels"),
-        ("base", (32, -1), "numbers of pixels"),
-        ("scales", (2.0, 1.0), "the least, then the greatest"),
-        ("scales", (0.0, 1.0), "the least, then the greatest"),
-        ("colour", -0.1, "0 to 1 is possible"),
-        ("colour", 1.5, "0 to 1 is possible"),
+        ("crop_size", (0, 32), "sizes of at least 1 pixel"),
+        ("base_size", (32, -1), "sizes of at least 1 pixel"),
+        ("scale_range", (2.0, 1.0), "minimum and maximum, above 0"),
+        ("scale_range", (0.0, 1.0), "minimum and maximum, above 0"),
+        ("colour_jitter", -0.1, "between 0 and 1"),
+        ("colour_jitter", 1.5, "between 0 and 1"),
     ],
 )
-def test_sides_and_ranges_that_are_none_are_refused(name, value, message):
-    with pytest.raises(ValueError, match=rf"{name} .*: {message}"):
+def test_impossible_sizes_ranges_and_fractions_are_refused(name, value, message):
+    with pytest.raises(ValueError, match=rf"{name} must be {message}, got"):
         segmentation.Options(data=Path("x"), **{name: value})
 
 
 def test_no_sizes_are_refused():
-    with pytest.raises(ValueError, match=r"min_size \[\]: numbers of pixels"):
+    with pytest.raises(ValueError, match=r"min_size must be sizes of at least 1 pixel, got \[\]"):
         detection.Options(data=Path("x"), min_size=())
 
 
 def test_what_a_loaders_process_met_is_one_sentence():
     with pytest.raises(ValueError, match="Caught") as met:
         next(iter(DataLoader([0], collate_fn=refuse, num_workers=1)))
-    assert command.error_message(met.value) == "a.png: damaged (it ends too early)"
-    assert command.error_message(OSError("a.png: no such file")) == "a.png: no such file"
+    assert cli_fit.error_message(met.value) == "a.png: damaged (it ends too early)"
+    assert cli_fit.error_message(OSError("a.png: no such file")) == "a.png: no such file"
 
 
 def refuse(items):
@@ -161,19 +175,19 @@ def refuse(items):
 
 
 def test_every_config_is_one_of_a_recipe():
-    for name in command.config_names():
-        text = (command.CONFIG_FOLDER / f"{name}.yaml").read_text()
+    for name in cli_fit.config_names():
+        text = (cli_fit.CONFIG_FOLDER / f"{name}.yaml").read_text()
         recipe = text.splitlines()[0].partition("unstride fit ")[2].split()[0]
         assert recipe in RECIPES_BY_COMMAND["fit"], name
-        chosen = command.parse_recipe_options("fit", recipe, ["--config", name, *required(recipe)])
-        assert chosen, name
+        words = ["--config", name, *required(recipe)]
+        assert cli_fit.parse_recipe_options("fit", recipe, words), name
 
 
 def test_the_first_line_of_a_config_is_a_command():
-    for name in command.config_names():
-        line = (command.CONFIG_FOLDER / f"{name}.yaml").read_text().splitlines()[0]
+    for name in cli_fit.config_names():
+        line = (cli_fit.CONFIG_FOLDER / f"{name}.yaml").read_text().splitlines()[0]
         _, _, _, recipe, *words = line.split()
-        assert command.parse_recipe_options("fit", recipe, words), line
+        assert cli_fit.parse_recipe_options("fit", recipe, words), line
 
 
 def required(recipe):
@@ -227,17 +241,17 @@ def test_help_tells_of_every_option(capsys):
         assert name in told
 
 
-class Drawn(TaskLearner):
-    """Two losses, one of which is drawn."""
+class RandomLoss(TaskLearner):
+    """Two losses: the batch itself, and a random number."""
 
     def losses(self, batch):
-        """The batch, and what chance says."""
-        return {"given": batch, "drawn": torch.rand(())}
+        """The batch and a random number."""
+        return {"batch": batch, "random": torch.rand(())}
 
 
 def test_what_is_minimised_is_the_sum_of_all_losses_drawn_anew_in_each_step(monkeypatch):
     pyramid = TinyPyramid()
-    learner = Drawn(SemanticFPN(pyramid, 2, width=8, branch_width=8), BASE)
+    learner = RandomLoss(SemanticFPN(pyramid, 2, width=8, branch_width=8), BASE)
     monkeypatch.setattr(learner, "log", lambda *_, **__: None)
     monkeypatch.setattr(learner, "log_dict", lambda *_: None)
     drawn = {}

@@ -7,11 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unstride.backbones.timm_backbone import (
-    DEFAULT_BACKBONE,
-    create_timm_model,
-    register_normalization,
-)
+from unstride.backbones.timm_backbone import DEFAULT_BACKBONE, register_normalization
+from unstride.backbones.timm_model import create_timm_model
 
 
 class Classifier(nn.Module):

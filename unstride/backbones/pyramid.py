@@ -12,11 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.backbones.padding import pad_image
-from unstride.backbones.timm_backbone import (
-    DEFAULT_BACKBONE,
-    TimmFeatureExtractor,
-    create_timm_model,
-)
+from unstride.backbones.timm_backbone import DEFAULT_BACKBONE, TimmFeatureExtractor
+from unstride.backbones.timm_model import create_timm_model
 from unstride.necks.simple_pyramid import SimpleFeaturePyramid
 from unstride.upsamplers import Deconvolution
 from unstride.upsamplers.factory import UpsamplerFactory

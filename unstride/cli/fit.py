@@ -51,7 +51,7 @@ def error_message(error: Exception) -> str:
 
 def _option_error_message(error: ArgumentError, recipe: str) -> str:
     """What is wrong with an option, in one line."""
-    said = " ".join(str(error).split())
+    said = re.sub(r"(--[\w-]+)/--\w+", r"\1", " ".join(str(error).split()))
     unknown = re.fullmatch("Option '(.+)' is not accepted", said)  # only of files
     said = f"config: {unknown[1]} is no option of {recipe}" if unknown else said
     return f"{said} (--help has all options)"

@@ -7,6 +7,7 @@ dashes; underscores work as well. `--help` groups them by subject.
 import re
 from argparse import SUPPRESS, RawDescriptionHelpFormatter
 from collections.abc import Callable, Collection, Sequence
+from copy import copy
 from dataclasses import MISSING, fields, is_dataclass
 from inspect import Parameter, getdoc, signature
 from pathlib import Path
@@ -61,6 +62,11 @@ class HelpFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
             return text
         return f"{text} (default: {as_typed(action.default)})"
 
+    def _format_action_invocation(self, action) -> str:
+        shown = copy(action)
+        shown.option_strings = [flag for flag in action.option_strings if "_" not in flag]
+        return super()._format_action_invocation(shown)
+
 
 class OptionParser(ArgumentParser):
     """A parser whose options come from the parameters of functions and dataclasses."""
@@ -98,8 +104,7 @@ class OptionParser(ArgumentParser):
         if (shown := metavar_of(option.name, option.kind)) is not None:
             settings.setdefault("metavar", shown)
         settings.setdefault("type", option.kind)
-        action = self._group_of(option.name).add_argument(*flags, help=option.text, **settings)
-        action.option_strings = [flag]  # help shows the dashed form alone
+        self._group_of(option.name).add_argument(*flags, help=option.text, **settings)
 
     def parse_words(self, words: Sequence[str]) -> dict[str, Any]:
         """Parse a command line; pairs may be typed as 96x128, 0.5,2 or as two words.

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
+from unstride.datasets.label_table import remap_labels
 from unstride.formats.images import IMAGE_SUFFIXES, load_image
-from unstride.formats.labels import UNLABELLED, load_depth, load_labels
+from unstride.formats.labels import load_depth, load_labels
 
 
 class ItemFiles(NamedTuple):
@@ -154,30 +154,3 @@ def image_files(folder: Path, pattern: str = "*") -> list[Path]:
     """Lists the image files in a folder, but not in its subfolders, in sorted order."""
     paths = folder.glob(pattern)
     return sorted(p for p in paths if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-
-
-def lookup_table(
-    class_of_id: dict[int, int], unlabelled_ids: tuple[int, ...]
-) -> Int64[Tensor, "256"]:
-    """Maps each of the 256 possible ids in a label file to a class, UNLABELLED, or -1 (invalid)."""
-    table = torch.full((256,), -1)
-    for file_id, label in class_of_id.items():
-        table[file_id] = label
-    table[list(unlabelled_ids)] = UNLABELLED
-    return table
-
-
-def remap_labels(
-    ids: Int64[Tensor, "h w"], table: Int64[Tensor, " n"], path: Path
-) -> Int64[Tensor, "h w"]:
-    """Maps the ids in a label file to classes.
-
-    Raises:
-        ValueError: If an id has no class; names the file and the id.
-    """
-    in_range = ids.clamp(0, len(table) - 1)
-    labels = table[in_range]
-    is_invalid = (labels < 0) | (in_range != ids)
-    if is_invalid.any():
-        raise ValueError(f"{path}: {int(ids[is_invalid][0])} is not a class of this data set")
-    return labels

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from unstride.datasets.base import ItemFiles, SegmentationDataset, image_files, lookup_table
+from unstride.datasets.base import ItemFiles, SegmentationDataset, image_files
+from unstride.datasets.label_table import lookup_table
 
 CLASSES: tuple[str, ...] = (
     "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian",

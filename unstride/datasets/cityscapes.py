@@ -6,13 +6,8 @@ from pathlib import Path
 from jaxtyping import Int64
 from torch import Tensor
 
-from unstride.datasets.base import (
-    ItemFiles,
-    SegmentationDataset,
-    image_files,
-    lookup_table,
-    remap_labels,
-)
+from unstride.datasets.base import ItemFiles, SegmentationDataset, image_files
+from unstride.datasets.label_table import lookup_table, remap_labels
 from unstride.formats.labels import load_labels
 
 CLASS_NAMES = {

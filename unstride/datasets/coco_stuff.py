@@ -7,7 +7,8 @@ Ji et al. (IIC, ICCV 2019), Cho et al. (PiCIE, CVPR 2021) and FeatUp's probes.
 
 from collections.abc import Iterator
 
-from unstride.datasets.base import ItemFiles, SegmentationDataset, image_files, lookup_table
+from unstride.datasets.base import ItemFiles, SegmentationDataset, image_files
+from unstride.datasets.label_table import lookup_table
 
 LABEL_FOLDERS = "stuffthingmaps", "stuffthingmaps_trainval2017", "annotations"
 UNUSED_IDS = (11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90)

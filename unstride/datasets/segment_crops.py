@@ -3,10 +3,11 @@
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
 
 from unstride.datasets.base import LabelledDataset
+from unstride.datasets.shuffled import SEED_STRIDE
+from unstride.transforms.resize import resize_bilinear
 
 STRIDE = 4  # stride of the segments, in image pixels
 ANNOTATORS_PER_IMAGE = 3  # segmentations per crop; repeated if an image has fewer
@@ -34,7 +35,7 @@ class SegmentCrops(Dataset):
         return self.length
 
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 s s"], Int64[Tensor, "n h w"]]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
+        generator = torch.Generator().manual_seed(self.seed * SEED_STRIDE + index)
         dataset, i = self.items[int(torch.randint(len(self.items), (), generator=generator))]
         image, segments = dataset[i]
         order = torch.randperm(len(segments), generator=generator)
@@ -44,7 +45,7 @@ class SegmentCrops(Dataset):
         zoom = ZOOM_RANGE[0] + (ZOOM_RANGE[1] - ZOOM_RANGE[0]) * zoom
         zoom = max(zoom, (side + 1) / min(image.shape[1:]))
         size = [max(round(n * zoom), side) for n in image.shape[1:]]
-        image = interpolate(image[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
+        image = resize_bilinear(image[None], (size[0], size[1]))[0].clamp(0, 1)
         top, left = (int(t * (n - side + 1)) for t, n in zip((down, across), size, strict=True))
         image = image[:, top : top + side, left : left + side]
         rows, columns = (

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from unstride.datasets.base import ItemFiles, SegmentationDataset, lookup_table
+from unstride.datasets.base import ItemFiles, SegmentationDataset
+from unstride.datasets.label_table import lookup_table
 
 CLASSES: tuple[str, ...] = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair",

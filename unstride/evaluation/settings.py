@@ -5,8 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from unstride.backbones.classifier import create_classifier
 from unstride.backbones.timm_backbone import Backbone, create_backbone
 from unstride.datasets.by_name import (
@@ -16,6 +14,7 @@ from unstride.datasets.by_name import (
     create_dataset,
 )
 from unstride.datasets.classification import ClassificationDataset
+from unstride.device import default_device
 from unstride.evaluation.benchmark import Benchmark, DataSplit
 from unstride.evaluation.linear_probe import SCHEDULES
 from unstride.evaluation.progress import ProgressCallback
@@ -55,7 +54,7 @@ class EvaluationSettings:
 
     def build_backbone(self) -> Backbone:
         """Build the backbone, on the device where it will run."""
-        device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = default_device(self.device)
         if isinstance(self.backbone, str):
             backbone = create_backbone(
                 self.backbone, stride=self.stride, weights=self.backbone_weights

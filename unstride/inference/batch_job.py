@@ -105,9 +105,7 @@ def run_batch(
     return 1 if result.failures else 0
 
 
-def _run_all(
-    job: ImageJob, pairs: Iterable[tuple[Path, Path]], progress: Progress
-) -> BatchResult:
+def _run_all(job: ImageJob, pairs: Iterable[tuple[Path, Path]], progress: Progress) -> BatchResult:
     """Run the job on pairs of an image path and an output stem, until the end or Ctrl-C."""
     result = BatchResult()
     for path, output_stem in pairs:

@@ -1,4 +1,4 @@
-"""Builds models from command-line arguments: backbone and upsampler names, options, weight files."""
+"""Builds models from command-line arguments: names, options and weight files."""
 
 import json
 from importlib.metadata import version

@@ -54,7 +54,7 @@ def _unrolled_function(name: str, arguments: str, lines: list[str]) -> Callable:
 
 @lru_cache
 def _row_sum_kernel(taps: int, lane_offsets: tuple[int, ...]) -> Callable:
-    """Build a function: sums[lane] += weighted sum over one row of the window, all lanes at once."""
+    """Build the function sums[lane] += weighted sum over a row of the window, for all lanes."""
     lanes, pixels = range(len(lane_offsets)), range(max(lane_offsets) + taps)
     return _unrolled_function(
         _kernel_name("row_sums", taps, lane_offsets),
@@ -79,7 +79,7 @@ def _row_sum_kernel(taps: int, lane_offsets: tuple[int, ...]) -> Callable:
 
 @lru_cache
 def _row_dot_kernel(taps: int, lane_offsets: tuple[int, ...]) -> Callable:
-    """Build a function: scores[tap, lane] = query[lane] . source, one row of the window, all lanes."""
+    """Build the function scores[tap, lane] = query[lane] . source over a row of the window."""
     lanes, pixels = range(len(lane_offsets)), range(max(lane_offsets) + taps)
     pairs = [(j, t) for j in lanes for t in range(taps)]
     return _unrolled_function(
@@ -215,11 +215,11 @@ def weighted_sum_kernel(
         flat, lane_step = gathered.reshape(-1), np.uintp(depth * widest)
         loaded = row_first[y_start]  # source rows before it are in the ring buffer
         for y in range(y_start, y_stop):
-            last = row_first[y] + row_count[y]
-            for r in range(max(loaded, row_first[y]), last):
+            stop = row_first[y] + row_count[y]
+            for r in range(max(loaded, row_first[y]), stop):
                 slot = r % depth * width * c
                 _load_row(source, layout, r, left, width, ring[slot : slot + width * c])
-            loaded = max(loaded, last)
+            loaded = max(loaded, stop)
             gather(
                 gathered, weights, y, x_start, x_stop,
                 row_first, row_count, row_start, col_first, col_count, col_start,
@@ -230,7 +230,7 @@ def weighted_sum_kernel(
                 to = np.uintp((x - x_start) * c)
                 together = fits_lanes[x] and x + lanes <= x_stop
                 whole = col_count[x] - col_count[x] % step if together else 0
-                for r in range(row_first[y], last):
+                for r in range(row_first[y], stop):
                     if is_adjoint and (r < 0 or r >= h):
                         continue
                     at = np.uintp((r % depth * width + col_first[x] - left) * c)

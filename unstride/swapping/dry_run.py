@@ -1,4 +1,4 @@
-"""Where a model upsamples, seen in one dry forward, whatever library the model is from."""
+"""Finds the places where a model of any library upsamples, in one dry run of its forward."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -28,163 +28,175 @@ from unstride.swapping.places import (
 
 
 def find_places(model: nn.Module, *, example: Any = None) -> PlaceList:
-    """Where a model upsamples; nothing in it is changed.
+    """Find the places where a model upsamples; nothing in the model changes.
 
-    One forward in evaluation mode, after which training flags, buffers and random numbers are
-    what they were.
+    Runs one forward in evaluation mode, and restores training flags, buffers and random numbers
+    afterwards.
 
     Args:
-        model: of any library. If it has been swapped, the answer is what became of its places.
-        example: what the model is called with: one argument, or a tuple of them.
+        model: a model of any library. For a swapped model, the places say what became of them.
+        example: what the model is called with: one argument, or a tuple of arguments.
 
     Returns:
-        Empty if it upsamples nowhere.
+        The places; empty if the model upsamples nowhere.
     """
-    if (known := getattr(model, "unstride_places", None)) is not None:
-        return known
+    if (swapped_places := getattr(model, "unstride_places", None)) is not None:
+        return swapped_places
     if example is None:
         raise ValueError("example must be what the model is called with, got None")
     arguments = example if isinstance(example, tuple) else (example,)
     with torch.no_grad(), _temporary_eval_mode(model):
-        descent = OriginTracker(model, arguments)
-        observer = _PlaceRecorder(descent)
-        with observer.watching(model), descent, observer:
+        tracker = OriginTracker(model, arguments)
+        recorder = _PlaceRecorder(tracker)
+        with recorder.wrapped_forwards(model), tracker, recorder:
             model(*arguments)
     places = (
-        _skip_if_last(place, key in descent.weighed) for key, place in observer.places.items()
+        _skip_if_last(place, reaches_weights=key in tracker.reaching_weights)
+        for key, place in recorder.places.items()
     )
-    return PlaceList(_with_numbers(list(places)))
+    return PlaceList(_with_indices(list(places)))
 
 
-def _skip_if_last(place: Place, is_weighed: bool) -> Place:
-    if is_weighed or place.left_alone:
+def _skip_if_last(place: Place, *, reaches_weights: bool) -> Place:
+    if reaches_weights or place.skip_reason:
         return place
-    return replace(place, left_alone="no parameter comes after it, as after logits")
+    return replace(place, skip_reason="no parameter comes after it, as after logits")
 
 
-def _with_numbers(places: list[Place]) -> Iterator[Place]:
-    total, seen = Counter(place.path for place in places), Counter[str]()
+def _with_indices(places: list[Place]) -> Iterator[Place]:
+    totals, counts = Counter(place.module_path for place in places), Counter[str]()
     for place in places:
-        yield replace(place, number=seen[place.path]) if total[place.path] > 1 else place
-        seen[place.path] += 1
+        path = place.module_path
+        yield replace(place, index_in_module=counts[path]) if totals[path] > 1 else place
+        counts[path] += 1
 
 
 @dataclass
 class _ModuleCall:
     """One run of one module's forward."""
 
-    path: str
+    module_path: str
     inputs: tuple
-    outputs: dict[str, Any] = field(default_factory=dict)  # of modules called in it, by path
-    calls: Counter[InterpolateSignature] = field(default_factory=Counter)
+    child_outputs: dict[str, Any] = field(default_factory=dict)  # of modules called in it, by path
+    call_counts: Counter[InterpolateSignature] = field(default_factory=Counter)
 
 
 class _PlaceRecorder(TorchFunctionMode):
-    """Notes the places, while it knows in which module's forward it is."""
+    """Records the places, and knows in which module's forward each of them is."""
 
-    def __init__(self, descent: OriginTracker):
+    def __init__(self, tracker: OriginTracker):
         super().__init__()
-        self.descent = descent
-        self.visits: list[_ModuleCall] = []
+        self.tracker = tracker
+        self.call_stack: list[_ModuleCall] = []
         self.places: dict[tuple, Place] = {}
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
         if func is interpolate and (call := parse_interpolate(*args, **(kwargs or {}))):
             features, _, signature = call
-            visit = self.visits[-1]
-            self.note(features, out, signature, visit.calls[signature])
-            visit.calls[signature] += 1
+            module_call = self.call_stack[-1]
+            self.record(features, out, signature, module_call.call_counts[signature])
+            module_call.call_counts[signature] += 1
         return out
 
-    def note(
-        self, features: Tensor, out: Tensor, signature: InterpolateSignature | None, call: int
+    def record(
+        self, features: Tensor, out: Tensor, signature: InterpolateSignature | None, call_index: int
     ) -> None:
-        """One upsampling; a module's second run can only take guides away."""
-        grid, size = tuple(features.shape[2:]), (out.shape[2], out.shape[3])
-        if size[0] <= grid[0] and size[1] <= grid[1]:
+        """Record one upsampling; a second run of a module can only take guides away."""
+        input_size, output_size = tuple(features.shape[2:]), (out.shape[2], out.shape[3])
+        if output_size[0] <= input_size[0] and output_size[1] <= input_size[1]:
             return
-        path = self.visits[-1].path
-        key = path, signature, call
-        guides = tuple(self.guides(features, size))
+        path = self.call_stack[-1].module_path
+        key = path, signature, call_index
+        guides = tuple(self.guide_candidates(features, output_size))
         if key in self.places:
-            guides = tuple(guide for guide in self.places[key].guides if guide in guides)
-            self.places[key] = replace(self.places[key], guides=guides)
+            guides = tuple(g for g in self.places[key].guide_candidates if g in guides)
+            self.places[key] = replace(self.places[key], guide_candidates=guides)
         else:
-            why = self.why_leave_alone(features, size)
-            empty = torch.empty_like(features[:0])
             self.places[key] = Place(
-                path, signature, call, empty, out.shape[1], size, guides=guides, left_alone=why
+                path,
+                signature,
+                call_index,
+                input_meta=torch.empty_like(features[:0]),
+                out_channels=out.shape[1],
+                output_size=output_size,
+                guide_candidates=guides,
+                skip_reason=self.skip_reason(features, output_size),
             )
-        self.descent.mark(out, key)
+        self.tracker.add_origins(out, key)
 
-    def why_leave_alone(self, features: Tensor, size: tuple[int, int]) -> str:
-        """The first reason there is, or none."""
-        marks, grid = self.descent.of(features), tuple(features.shape[2:])
+    def skip_reason(self, features: Tensor, output_size: tuple[int, int]) -> str:
+        """Return the first reason to leave the place alone, or an empty string."""
+        origins, input_size = self.tracker.origins_of(features), tuple(features.shape[2:])
         reasons = {
-            "it does not depend on the model's input": FROM_INPUT not in marks,
-            "it resizes the model's input": FROM_INPUT_AND_WEIGHTS not in marks,
+            "it does not depend on the model's input": FROM_INPUT not in origins,
+            "it resizes the model's input": FROM_INPUT_AND_WEIGHTS not in origins,
             "its values are no floating point numbers": not features.is_floating_point(),
             "it has one channel": features.shape[1] == 1,
-            "one pixel has no details": grid == (1, 1),
-            "it enlarges by less than 1.5": rounded_scale(grid, size) < 2,
+            "one pixel has no details": input_size == (1, 1),
+            "it enlarges by less than 1.5": rounded_scale(input_size, output_size) < 2,
         }
-        return next((why for why, holds in reasons.items() if holds), "")
+        return next((reason for reason, applies in reasons.items() if applies), "")
 
-    def guides(self, features: Tensor, size: tuple[int, int]) -> Iterator[Guide]:
-        """From the innermost forward outwards: its arguments, then what was computed last in it."""
-        for visit in reversed(self.visits):
-            found: list[tuple[str | None, tuple]]
-            found = [(None, leaf) for leaf in tensor_leaves(visit.inputs)]
-            for path, out in reversed(visit.outputs.items()):
-                found += [(path, leaf) for leaf in tensor_leaves(out)]
-            for child, (keys, tensor) in found:
+    def guide_candidates(self, features: Tensor, size: tuple[int, int]) -> Iterator[Guide]:
+        """Yield possible guides, from the innermost forward outwards.
+
+        Within a forward, its arguments come first, then the outputs of its children, the latest
+        first.
+        """
+        for call in reversed(self.call_stack):
+            leaves: list[tuple[str | None, tuple]]
+            leaves = [(None, leaf) for leaf in tensor_leaves(call.inputs)]
+            for path, out in reversed(call.child_outputs.items()):
+                leaves += [(path, leaf) for leaf in tensor_leaves(out)]
+            for producer_path, (key_path, tensor) in leaves:
                 fits = tensor.ndim == 4 and tuple(tensor.shape[2:]) == size
                 if fits and len(tensor) == len(features) and tensor.is_floating_point():
-                    yield Guide(visit.path, child, keys, tensor.shape[1])
+                    yield Guide(call.module_path, producer_path, key_path, tensor.shape[1])
 
     @contextmanager
-    def watching(self, model: nn.Module) -> Iterator[None]:
-        """Inside, each module's forward is a visit."""
+    def wrapped_forwards(self, model: nn.Module) -> Iterator[None]:
+        """Wrap each module's forward while the context lasts, so that its runs are recorded."""
         modules = {
             path: module
             for path, module in model.named_modules()
             if not isinstance(module, torch.jit.ScriptModule)
         }
-        before = {path: vars(module).get("forward") for path, module in modules.items()}
+        originals = {path: vars(module).get("forward") for path, module in modules.items()}
         try:
             for path, module in modules.items():
-                module.__dict__["forward"] = self.visited(path, module)
+                module.__dict__["forward"] = self.wrap_forward(path, module)
             yield
         finally:
             for path, module in modules.items():
                 module.__dict__.pop("forward", None)
-                if before[path] is not None:
-                    module.__dict__["forward"] = before[path]
+                if originals[path] is not None:
+                    module.__dict__["forward"] = originals[path]
 
-    def visited(self, path: str, module: nn.Module):
-        """A module's forward that says when it begins and what it returns."""
+    def wrap_forward(self, path: str, module: nn.Module):
+        """Return a forward that also records when it runs and what it returns."""
         forward = module.forward
 
-        def visit(*args, **kwargs):
-            self.visits.append(_ModuleCall(path, (args, kwargs)))
+        def wrapped(*args, **kwargs):
+            self.call_stack.append(_ModuleCall(path, (args, kwargs)))
             try:
                 out = forward(*args, **kwargs)
                 if isinstance(module, nn.ConvTranspose2d) and max(module.stride) >= 2:
-                    self.note(args[0] if args else kwargs["input"], out, None, 0)
+                    self.record(args[0] if args else kwargs["input"], out, None, 0)
             finally:
-                self.visits.pop()
-            if self.visits:
-                self.visits[-1].outputs.pop(path, None)  # so that the latest is the last
-                self.visits[-1].outputs[path] = out
+                self.call_stack.pop()
+            if self.call_stack:
+                caller = self.call_stack[-1]
+                caller.child_outputs.pop(path, None)  # so that the latest output is the last
+                caller.child_outputs[path] = out
             return out
 
-        return visit
+        return wrapped
 
 
 @contextmanager
 def _temporary_eval_mode(model: nn.Module) -> Iterator[None]:
-    """Inside, the model is in evaluation mode; afterwards all is as before, random numbers too."""
+    """Put the model in evaluation mode, then restore its flags, buffers and random numbers."""
     training = {module: module.training for module in model.modules()}
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     devices = {p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"}
@@ -196,6 +208,6 @@ def _temporary_eval_mode(model: nn.Module) -> Iterator[None]:
         finally:
             for module, flag in training.items():
                 module.training = flag
-            for buffer, before in buffers:
-                if not torch.equal(buffer, before):
-                    buffer.copy_(before)
+            for buffer, original in buffers:
+                if not torch.equal(buffer, original):
+                    buffer.copy_(original)

@@ -1,7 +1,7 @@
-"""Where a tensor comes from: the model's input, its parameters, or some place on the way.
+"""Tracks where each tensor comes from: the model's input, its parameters, or a place in between.
 
-Marks travel from the tensors that an operation is given to those that it returns. They belong to
-memory, not to tensors, so that views and operations in place need no care of their own.
+Origins travel from the inputs of an operation to its outputs. They belong to memory, not to
+tensors, so views and in-place operations need no special treatment.
 """
 
 from collections.abc import Hashable, Iterator, Mapping
@@ -20,75 +20,76 @@ NO_ORIGINS: frozenset[Hashable] = frozenset()
 
 
 class OriginTracker(TorchDispatchMode):
-    """Inside, each tensor carries the marks of those it was computed from.
+    """While active, gives each tensor the origins of the tensors that it was computed from.
 
-    An operation with a weight (a parameter, or what comes from parameters alone) ends all marks,
-    which are `weighed` then, and leaves `INPUT` and `FROM_INPUT_AND_WEIGHTS`.
+    An operation with a weight (a parameter, or a tensor that comes from parameters alone) ends all
+    origins of its inputs: they join `reaching_weights`, and the result has `FROM_INPUT` and
+    `FROM_INPUT_AND_WEIGHTS` instead.
 
     Args:
-        model: whose parameters are marked `FROM_WEIGHTS`.
-        example: whose tensors are marked `INPUT`.
+        model: its parameters get the origin `FROM_WEIGHTS`.
+        example: its tensors get the origin `FROM_INPUT`.
     """
 
     def __init__(self, model: nn.Module, example: Any):
         super().__init__()
-        self.weighed: set[Hashable] = set()
-        self._marks: dict[int, tuple[StorageWeakRef, frozenset[Hashable]]] = {}
+        self.reaching_weights: set[Hashable] = set()
+        self._origins: dict[int, tuple[StorageWeakRef, frozenset[Hashable]]] = {}
         for parameter in model.parameters():
-            self.mark(parameter, FROM_WEIGHTS)
+            self.add_origins(parameter, FROM_WEIGHTS)
         for _, tensor in tensor_leaves(example):
-            self.mark(tensor, FROM_INPUT)
+            self.add_origins(tensor, FROM_INPUT)
 
-    def mark(self, tensor: Tensor, *marks: Hashable) -> None:
-        """Add marks to those that a tensor carries."""
-        self._set(tensor, self.of(tensor).union(marks))
+    def add_origins(self, tensor: Tensor, *origins: Hashable) -> None:
+        """Add origins to those that a tensor has."""
+        self._set_origins(tensor, self.origins_of(tensor).union(origins))
 
-    def of(self, tensor: Tensor) -> frozenset[Hashable]:
-        """The marks that a tensor carries."""
-        known = self._marks.get(_storage_id(tensor))
-        return known[1] if known else NO_ORIGINS
+    def origins_of(self, tensor: Tensor) -> frozenset[Hashable]:
+        """Return the origins of a tensor."""
+        entry = self._origins.get(_storage_id(tensor))
+        return entry[1] if entry else NO_ORIGINS
 
-    def _set(self, tensor: Tensor, marks: frozenset[Hashable]) -> None:
-        # The weak reference keeps the address from being given to other memory.
-        if (memory := _storage_id(tensor)) >= 0:
-            self._marks[memory] = StorageWeakRef(tensor.untyped_storage()), marks
+    def _set_origins(self, tensor: Tensor, origins: frozenset[Hashable]) -> None:
+        # The weak reference keeps the address from being reused for other memory.
+        if (storage_id := _storage_id(tensor)) >= 0:
+            self._origins[storage_id] = StorageWeakRef(tensor.untyped_storage()), origins
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        given = [self.of(tensor) for _, tensor in tensor_leaves((args, kwargs or {}))]
-        marks = NO_ORIGINS.union(*given)
-        if FROM_INPUT in marks and any(FROM_WEIGHTS in each for each in given):
-            self.weighed |= marks
-            marks = frozenset({FROM_INPUT, FROM_INPUT_AND_WEIGHTS})
+        input_origins = [self.origins_of(t) for _, t in tensor_leaves((args, kwargs or {}))]
+        origins = NO_ORIGINS.union(*input_origins)
+        if FROM_INPUT in origins and any(FROM_WEIGHTS in of_input for of_input in input_origins):
+            self.reaching_weights |= origins
+            origins = frozenset({FROM_INPUT, FROM_INPUT_AND_WEIGHTS})
         out = func(*args, **(kwargs or {}))
         for _, tensor in tensor_leaves(out):
-            self._set(tensor, marks)
+            self._set_origins(tensor, origins)
         return out
 
 
-def tensor_leaves(nest: Any, keys: tuple = ()) -> Iterator[tuple[tuple, Tensor]]:
-    """The tensors in nested lists, tuples, mappings and dataclasses, each with the way to it."""
-    if isinstance(nest, Tensor):
-        yield keys, nest
-    elif isinstance(nest, Mapping):
-        for key in nest:
-            yield from tensor_leaves(nest[key], (*keys, key))
-    elif isinstance(nest, (list, tuple)):
-        for i, item in enumerate(nest):
-            yield from tensor_leaves(item, (*keys, i))
-    elif is_dataclass(nest) and not isinstance(nest, type):
-        for name, item in vars(nest).items():
-            yield from tensor_leaves(item, (*keys, name))
+def tensor_leaves(tree: Any, key_path: tuple = ()) -> Iterator[tuple[tuple, Tensor]]:
+    """Yield the tensors in nested lists, tuples, mappings and dataclasses, with their key paths."""
+    if isinstance(tree, Tensor):
+        yield key_path, tree
+    elif isinstance(tree, Mapping):
+        for key in tree:
+            yield from tensor_leaves(tree[key], (*key_path, key))
+    elif isinstance(tree, (list, tuple)):
+        for i, item in enumerate(tree):
+            yield from tensor_leaves(item, (*key_path, i))
+    elif is_dataclass(tree) and not isinstance(tree, type):
+        for name, item in vars(tree).items():
+            yield from tensor_leaves(item, (*key_path, name))
 
 
-def leaf_at(nest: Any, keys: tuple) -> Any:
-    """What lies where `leaves` said."""
-    for key in keys:
-        nest = nest[key] if isinstance(nest, (Mapping, list, tuple)) else getattr(nest, key)
-    return nest
+def leaf_at(tree: Any, key_path: tuple) -> Any:
+    """Return the leaf at a key path from `tensor_leaves`."""
+    for key in key_path:
+        tree = tree[key] if isinstance(tree, (Mapping, list, tuple)) else getattr(tree, key)
+    return tree
 
 
 def _storage_id(tensor: Tensor) -> int:
-    """The address of what describes a tensor's memory, or -1 where it has none of its own."""
+    """Return the address of the tensor's storage object, or -1 if it has no storage of its own."""
     if tensor.layout is not torch.strided:
         return -1
     return tensor.untyped_storage()._cdata

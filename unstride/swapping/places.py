@@ -1,8 +1,8 @@
-"""What a place is: where a model upsamples.
+"""The places where a model upsamples, and their table.
 
-That is `F.interpolate` on maps (`nn.Upsample` calls it) and `nn.ConvTranspose2d` of stride 2
-and more. A place is such a call in the forward of one module; a module that runs several times
-is one place, not several.
+A place is a call of `F.interpolate` on maps (`nn.Upsample` calls it), or an `nn.ConvTranspose2d` of
+stride 2 or more, in the forward of one module. A module that runs several times is one place, not
+several.
 """
 
 import math
@@ -17,73 +17,74 @@ DECONVOLUTION = "deconvolution"
 
 @dataclass(frozen=True)
 class Guide:
-    """A tensor that the model has at hand, at a place's output size.
+    """A tensor of a place's output size that the model has available there.
 
     Args:
-        frame: path of the module in whose forward it is at hand.
-        child: path of the module that returned it there; None if it is an argument.
-        keys: the way to it in what was returned, or in (arguments, keyword arguments).
-        channels: of it.
+        module_path: path of the module whose forward has the tensor.
+        producer_path: path of the module that returned it there. None if it is an argument.
+        key_path: path to the tensor in the returned value, or in (arguments, keyword arguments).
+        channels: number of channels.
     """
 
-    frame: str
-    child: str | None
-    keys: tuple
+    module_path: str
+    producer_path: str | None
+    key_path: tuple
     channels: int
 
     def __str__(self):
-        if self.child is not None:
-            return f"output of {self.child or 'self'}"
-        return f"argument {'.'.join(map(str, self.keys[1:]))} of {self.frame or 'self'}"
+        if self.producer_path is not None:
+            return f"output of {self.producer_path or 'self'}"
+        return f"argument {'.'.join(map(str, self.key_path[1:]))} of {self.module_path or 'self'}"
 
 
 @dataclass(frozen=True)
 class InterpolateSignature:
-    """What tells one call of `F.interpolate` in a forward from another.
+    """What distinguishes one call of `F.interpolate` in a forward from another.
 
-    Sizes are no part of it, since they differ from image to image.
+    Sizes are not part of it, since they differ from image to image.
     """
 
     channels: int
     mode: str
     align_corners: bool
-    by: str  # "size" or "scale_factor"
+    size_argument: str  # "size" or "scale_factor"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a model upsamples, and what becomes of it.
+    """A place where a model upsamples, and what becomes of it.
 
     Args:
-        path: of the module in whose forward it happens; empty for the model itself.
-        signature: of the call; None for a transposed convolution.
-        call: how many calls of the same signature come before it in that forward.
-        features: what is upsampled in the dry forward, as a tensor without values.
-        channels: of the result.
-        size: of the result in the dry forward, (height, width).
-        guides: tensors of that size that the model has at hand, the nearest first.
-        left_alone: why it keeps what it has; empty if it is swapped.
-        number: among the places of the same module; None if it is the only one.
-        upsampler: what has been put there, if anything.
-        guide: the one it is given.
+        module_path: path of the module whose forward upsamples. Empty for the model itself.
+        signature: signature of the call. None for a transposed convolution.
+        call_index: number of earlier calls with the same signature in that forward.
+        input_meta: the input in the dry run, as a tensor without values (batch size 0).
+        out_channels: number of channels of the result.
+        output_size: size of the result in the dry run, (height, width).
+        guide_candidates: tensors of that size that the model has available, the nearest first.
+        skip_reason: why the place is left alone. Empty if it is swapped.
+        index_in_module: index among the places of the same module. None if it is the only one.
+        upsampler_name: the upsampler that was put there, if any.
+        guide: the guide that the upsampler gets.
     """
 
-    path: str
+    module_path: str
     signature: InterpolateSignature | None
-    call: int
-    features: Tensor = field(repr=False, compare=False)
-    channels: int
-    size: tuple[int, int]
-    guides: tuple[Guide, ...] = ()
-    left_alone: str = ""
-    number: int | None = None
-    upsampler: str = ""
+    call_index: int
+    input_meta: Tensor = field(repr=False, compare=False)
+    out_channels: int
+    output_size: tuple[int, int]
+    guide_candidates: tuple[Guide, ...] = ()
+    skip_reason: str = ""
+    index_in_module: int | None = None
+    upsampler_name: str = ""
     guide: Guide | None = None
 
     @property
     def name(self) -> str:
-        """The module's path, and a number if it upsamples in several places."""
-        return (self.path or "self") + ("" if self.number is None else f":{self.number}")
+        """The module's path, and an index if the module upsamples in several places."""
+        index = "" if self.index_in_module is None else f":{self.index_in_module}"
+        return (self.module_path or "self") + index
 
     @property
     def kind(self) -> str:
@@ -92,22 +93,22 @@ class Place:
 
     @property
     def scale(self) -> int:
-        """Output pixels per input pixel, rounded; along the axis where there are more."""
-        return rounded_scale(self.features.shape[2:], self.size)
+        """Output pixels per input pixel, rounded, along the axis that grows more."""
+        return rounded_scale(self.input_meta.shape[2:], self.output_size)
 
 
 class PlaceList(list[Place]):
-    """Places in the order in which the model comes to them; printed as a table."""
+    """Places in the order in which the model reaches them; prints as a table."""
 
     def __str__(self):
         rows = [("place", "now", "channels", "size", "becomes")]
-        for _, alike in groupby(self, _table_key):
-            place, *others = alike
-            h, w = place.features.shape[2:]
-            c = place.features.shape[1]
-            name = place.name + (f" to {others[-1].number}" if others else "")
-            channels = f"{c}" if c == place.channels else f"{c} -> {place.channels}"
-            sizes = f"{h} x {w} -> {place.size[0]} x {place.size[1]}"
+        for _, group in groupby(self, _table_key):
+            place, *others = group
+            h, w = place.input_meta.shape[2:]
+            c = place.input_meta.shape[1]
+            name = place.name + (f" to {others[-1].index_in_module}" if others else "")
+            channels = f"{c}" if c == place.out_channels else f"{c} -> {place.out_channels}"
+            sizes = f"{h} x {w} -> {place.output_size[0]} x {place.output_size[1]}"
             rows.append((name, place.kind, channels, sizes, _outcome_text(place)))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
@@ -115,36 +116,36 @@ class PlaceList(list[Place]):
 
 
 def _table_key(place: Place) -> tuple:
-    """What places have in common that share a row of the table: being left alone alike."""
-    if place.left_alone:
-        return place.path, place.signature, place.left_alone
+    """Return a key that is equal for places that share a row: skipped for the same reason."""
+    if place.skip_reason:
+        return place.module_path, place.signature, place.skip_reason
     return (place.name,)
 
 
 def _outcome_text(place: Place) -> str:
-    if place.left_alone:
-        return f"left alone: {place.left_alone}"
-    if place.upsampler:
-        return place.upsampler + (f", guide: {place.guide}" if place.guide else "")
-    return f"scale {place.scale}" + (f", guide: {place.guides[0]}" if place.guides else "")
+    if place.skip_reason:
+        return f"left alone: {place.skip_reason}"
+    if place.upsampler_name:
+        return place.upsampler_name + (f", guide: {place.guide}" if place.guide else "")
+    nearest = f", guide: {place.guide_candidates[0]}" if place.guide_candidates else ""
+    return f"scale {place.scale}{nearest}"
 
 
-def rounded_scale(grid: tuple[int, ...], size: tuple[int, int]) -> int:
-    """Output pixels per input pixel, rounded; along the axis where there are more."""
-    return max(round(n_out / n_in) for n_in, n_out in zip(grid, size, strict=True))
+def rounded_scale(input_size: tuple[int, ...], output_size: tuple[int, int]) -> int:
+    """Return output pixels per input pixel, rounded, along the axis that grows more."""
+    return max(round(n_out / n_in) for n_in, n_out in zip(input_size, output_size, strict=True))
 
 
 def parse_interpolate(
     input, size=None, scale_factor=None, mode="nearest", align_corners=None, *_, **__
 ) -> tuple[Tensor, tuple[int, int], InterpolateSignature] | None:
-    """What a call of `F.interpolate` upsamples, to which size; None if it is no map."""
+    """Return the input, output size and signature of an `F.interpolate` call on maps, else None."""
     if input.ndim != 4:
         return None
-    signature = InterpolateSignature(
-        int(input.shape[1]), mode, bool(align_corners), "scale_factor" if size is None else "size"
-    )
-    asked = scale_factor if size is None else size
-    h, w = asked if isinstance(asked, (tuple, list, torch.Size)) else (asked, asked)
+    size_argument = "scale_factor" if size is None else "size"
+    signature = InterpolateSignature(int(input.shape[1]), mode, bool(align_corners), size_argument)
+    value = scale_factor if size is None else size
+    h, w = value if isinstance(value, (tuple, list, torch.Size)) else (value, value)
     if size is None:
         h, w = _scaled_length(input.shape[2], h), _scaled_length(input.shape[3], w)
     return input, (h, w), signature

@@ -1,9 +1,10 @@
-"""Another upsampler in any model: `swap` puts one at each place, `unswap` takes them out again.
+"""Swaps the upsampling of any model: `swap` puts upsamplers in, `unswap` takes them out again.
 
-Modules keep their parameters, their names and their code; `frames.py` says how they run.
+Modules keep their parameters, names and code. `swapped_module.py` says how they run.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
@@ -28,6 +29,7 @@ from unstride.upsamplers import Upsampler
 from unstride.upsamplers.by_name import create_upsampler
 
 NamePatterns = str | Iterable[str] | None
+UpsamplersByPlace = dict[str, nn.ModuleList]  # by name: an upsampler, perhaps a convolution
 
 
 def swap(
@@ -39,179 +41,206 @@ def swap(
     skip: NamePatterns = None,
     **options,
 ) -> nn.Module:
-    """Put one upsampler at each place where a model upsamples; the model itself is changed.
+    """Put an upsampler at each place where a model upsamples; the model is changed in place.
 
     Do it before the model goes to an optimizer, `DistributedDataParallel` or `torch.compile`.
 
     Args:
-        model: of any library. Its old checkpoints keep loading: the new parameters keep their
-            values where a checkpoint has none of them.
-        upsampler: one of `list_upsamplers()`, or what is called as `make(channels, scale)` and
-            returns an `Upsampler`; with `guide_channels=` too if it has that parameter.
-        example: what the model is called with: one argument, or a tuple of them.
-        only: names of places, or patterns like "decoder.*"; by default all. A place that is
-            left alone otherwise is swapped if its very name is given.
-        skip: likewise, of places that keep what they have.
-        options: of the upsampler.
+        model: a model of any library. Its old checkpoints still load: new parameters keep their
+            values if a checkpoint has none of them.
+        upsampler: a name from `list_upsamplers()`, or a callable `make(channels, scale)` that
+            returns an `Upsampler`. `guide_channels=` is passed too if it has that parameter.
+        example: what the model is called with: one argument, or a tuple of arguments.
+        only: names of places, or patterns like "decoder.*". Default: all. A place that would be
+            left alone is swapped if it is given by its exact name.
+        skip: names or patterns of places that are not swapped. Default: none.
+        options: options of the upsampler.
 
     Returns:
-        The same model. `print(find_places(model))` tells what became of each place.
+        The same model. `print(find_places(model))` shows what became of each place.
 
     Raises:
-        ValueError: if nothing can be swapped, a name meets no place, or an upsampler cannot be
-            built. The model is then as it was.
+        ValueError: if nothing can be swapped, a name matches no place, or an upsampler cannot be
+            built. The model is unchanged then.
     """
     if any(isinstance(module, SwappedModule) for module in model.modules()):
         raise ValueError("model must not be swapped already, call unswap(model) first")
     found = find_places(model, example=example)
-    named = {only} if isinstance(only, str) else set(only or ())
-    wanted = _matching_names(found, only, "only") - (
-        _matching_names(found, skip, "skip") if skip else set()
-    )
+    selected = _matching_names(found, only, "only")
+    if skip:
+        selected -= _matching_names(found, skip, "skip")
+    exact_names = {only} if isinstance(only, str) else set(only or ())
     if isinstance(upsampler, str):
-        make = partial(create_upsampler, upsampler, **options)
+        factory = partial(create_upsampler, upsampler, **options)
     else:
-        make = partial(upsampler, **options)
-    built: dict[str, nn.ModuleList] = {}
-    places = PlaceList()
-    for place in found:
-        if place.name not in wanted:
-            place = replace(place, left_alone=place.left_alone or "not asked for")
-        elif not place.left_alone or place.name in named:
-            place = _with_upsampler(place, make, built)
-            if place.left_alone and place.name in named:
-                raise ValueError(
-                    f"only must name what can be swapped, {place.name} cannot: {place.left_alone}"
-                )
-        places.append(place)
-    if not built:
-        reasons = "".join(f"; {place.name}: {place.left_alone}" for place in places)
+        factory = partial(upsampler, **options)
+    places, upsamplers = _build_upsamplers(found, factory, selected, exact_names)
+    if not upsamplers:
+        reasons = "".join(f"; {place.name}: {place.skip_reason}" for place in places)
         raise ValueError(f"model must have a place to swap, it has none{reasons}")
-    _install_upsamplers(model, places, built)
+    _install_upsamplers(model, places, upsamplers)
     return model
 
 
 def unswap(model: nn.Module) -> nn.Module:
-    """Take out what `swap` put in; the model, which is returned, is as it was, bit for bit."""
+    """Undo `swap` and return the model, which is then as it was before, bit for bit."""
     swapped = [module for module in model.modules() if isinstance(module, SwappedModule)]
     if getattr(model, "unstride_places", None) is None:
         raise ValueError("model must be one that was swapped, as a whole")
     for module in swapped:
         module._modules.pop(UPSAMPLERS_ATTRIBUTE, None)
-        for name in module._unstride.frozen:
+        for name in module._unstride.frozen_parameters:
             module.get_parameter(name).requires_grad_()
         del module.__dict__["_unstride"]
         module.__class__ = original_class(module)
     return model
 
 
-def _matching_names(places: PlaceList, names: NamePatterns, argument: str) -> set[str]:
-    """The names of the places that are meant."""
-    if names is None:
+def _matching_names(places: PlaceList, patterns: NamePatterns, argument: str) -> set[str]:
+    """Return the names of the places that match the patterns; all if there are no patterns."""
+    if patterns is None:
         return {place.name for place in places}
-    met = set()
-    for pattern in [names] if isinstance(names, str) else names:
-        meant = {place.name for place in places if fnmatchcase(place.name, pattern)}
-        if not meant:
-            known = ", ".join(place.name for place in places)
-            raise ValueError(f"{argument} must name places out of {known}; got {pattern!r}")
-        met |= meant
-    return met
+    matching = set()
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        names = {place.name for place in places if fnmatchcase(place.name, pattern)}
+        if not names:
+            all_names = ", ".join(place.name for place in places)
+            raise ValueError(f"{argument} must name places out of {all_names}; got {pattern!r}")
+        matching |= names
+    return matching
 
 
-def _with_upsampler(place: Place, make: Callable, built: dict[str, nn.ModuleList]) -> Place:
-    """The place with its upsampler, which joins those built; or with what is missing."""
-    up, guide, why = _create_upsampler(place, make)
-    if up is None:
-        return replace(place, left_alone=why)
-    parts, what = [up], type(up).__name__
-    if place.features.shape[1] != place.channels:
-        parts.append(nn.Conv2d(place.features.shape[1], place.channels, 1))
-        what += " and a 1 x 1 convolution"
-    built[place.name] = nn.ModuleList(parts).to(place.features.device, place.features.dtype)
-    return replace(place, left_alone="", upsampler=what, guide=guide)
+def _build_upsamplers(
+    found: PlaceList, factory: Callable, selected: set[str], exact_names: set[str]
+) -> tuple[PlaceList, UpsamplersByPlace]:
+    """Build the upsamplers of the selected places; return what becomes of all places, and them.
+
+    Args:
+        found: the places of the model.
+        factory: called as `factory(channels, scale)`.
+        selected: names of the places to swap.
+        exact_names: names that the user gave; these are swapped even if they would be left alone.
+    """
+    places, upsamplers = PlaceList(), {}
+    for place in found:
+        if place.name not in selected:
+            place = replace(place, skip_reason=place.skip_reason or "not asked for")
+        elif not place.skip_reason or place.name in exact_names:
+            place, modules = _fill_place(place, factory)
+            if modules is not None:
+                upsamplers[place.name] = modules
+            elif place.name in exact_names:
+                raise ValueError(
+                    f"only must name what can be swapped, {place.name} cannot: {place.skip_reason}"
+                )
+        places.append(place)
+    return places, upsamplers
 
 
-def _create_upsampler(place: Place, make: Callable) -> tuple[nn.Module | None, Guide | None, str]:
-    """An upsampler and its guide, the nearest that it takes; or what is missing."""
-    channels, scale = place.features.shape[1], max(place.scale, 1)
-    why = f"no guide of {place.size[0]} x {place.size[1]} is at hand"
-    for option in _guide_options(place, make):
+def _fill_place(place: Place, factory: Callable) -> tuple[Place, nn.ModuleList | None]:
+    """Build the upsampler of a place; if it cannot be built, the place says what is missing."""
+    upsampler, guide, reason = _create_upsampler(place, factory)
+    if upsampler is None:
+        return replace(place, skip_reason=reason), None
+    modules, name = [upsampler], type(upsampler).__name__
+    if place.input_meta.shape[1] != place.out_channels:
+        modules.append(nn.Conv2d(place.input_meta.shape[1], place.out_channels, 1))
+        name += " and a 1 x 1 convolution"
+    filled = replace(place, skip_reason="", upsampler_name=name, guide=guide)
+    return filled, nn.ModuleList(modules).to(place.input_meta.device, place.input_meta.dtype)
+
+
+def _create_upsampler(
+    place: Place, factory: Callable
+) -> tuple[nn.Module | None, Guide | None, str]:
+    """Return an upsampler and the nearest guide that it takes, or None and what is missing."""
+    channels, scale = place.input_meta.shape[1], max(place.scale, 1)
+    reason = f"no guide of {place.output_size[0]} x {place.output_size[1]} is at hand"
+    for option in _guide_options(place, factory):
         try:
-            up = make(channels, scale, **option)
+            upsampler = factory(channels, scale, **option)
         except ValueError as error:
             if not option:
                 raise ValueError(f"upsampler must fit {place.name}: {error}") from error
-            why = f"no guide fits: {error}"
+            reason = f"no guide fits: {error}"
             continue
-        needed = getattr(up, "guide_channels", None)
-        if needed is None:
-            return up, None, ""
-        for guide in place.guides:
-            if guide.channels == needed:
-                return up, guide, ""
-        why = f"no guide of {needed} channels is at hand"
-    return None, None, why
+        guide_channels = getattr(upsampler, "guide_channels", None)
+        if guide_channels is None:
+            return upsampler, None, ""
+        for guide in place.guide_candidates:
+            if guide.channels == guide_channels:
+                return upsampler, guide, ""
+        reason = f"no guide of {guide_channels} channels is at hand"
+    return None, None, reason
 
 
-def _guide_options(place: Place, make: Callable) -> list[dict[str, int]]:
-    """What to tell an upsampler about its guide: each number of channels that is at hand."""
-    parameter = parameters_of(make).parameters.get("guide_channels")
-    if parameter is None or "guide_channels" in getattr(make, "keywords", {}):
+def _guide_options(place: Place, factory: Callable) -> list[dict[str, int]]:
+    """Return the values of `guide_channels` to try: each number of channels of a candidate."""
+    parameter = parameters_of(factory).parameters.get("guide_channels")
+    if parameter is None or "guide_channels" in getattr(factory, "keywords", {}):
         return [{}]
-    at_hand = dict.fromkeys(guide.channels for guide in place.guides)
+    candidates = dict.fromkeys(guide.channels for guide in place.guide_candidates)
     unguided: list[dict[str, int]] = [] if parameter.default is Parameter.empty else [{}]
-    return [{"guide_channels": channels} for channels in at_hand] or unguided
+    return [{"guide_channels": channels} for channels in candidates] or unguided
 
 
-def _install_upsamplers(
-    model: nn.Module, places: PlaceList, built: dict[str, nn.ModuleList]
-) -> None:
-    """Give the upsamplers to the modules, and each module its role."""
-    paths = {module: path for path, module in model.named_modules()}
-    modules = {path: module for module, path in paths.items()}
-    roles = {"": SwapState("", places=places)}
-
-    def role(path: str) -> SwapState:
-        return roles.setdefault(path, SwapState(path))
-
-    held: dict[str, nn.ModuleList] = {}
-    for place in places:
-        slot = None
-        if place.name in built:
-            mine = held.setdefault(place.path, nn.ModuleList())
-            slot = UpsamplerSlot(len(mine), place.guide)
-            mine.extend(built[place.name])
-            role(place.path).has_frame |= place.signature is not None
-        if place.signature is not None:
-            role(place.path).calls[place.signature, place.call] = slot
-        elif slot is not None:
-            role(place.path).deconvolution = slot
-            weights = modules[place.path].named_parameters()
-            role(place.path).frozen = tuple(name for name, p in weights if p.requires_grad)
-        if slot is not None and slot.guide is not None:
-            role(slot.guide.frame).has_frame = True
-            if slot.guide.child is not None:
-                role(slot.guide.child).is_guide = True
-    for path in [path for path in roles if roles[path].has_frame]:
-        for module in _own_code_children(modules[path]):
-            role(paths[module])
-    for path in roles:
+def _install_upsamplers(model: nn.Module, places: PlaceList, upsamplers: UpsamplersByPlace) -> None:
+    """Put the upsamplers into the modules, and make each module that takes part a swapped one."""
+    modules = dict(model.named_modules())
+    states = _swap_states(modules, places, upsamplers)
+    for path in states:
         if "forward" in vars(modules[path]):
             raise ValueError(f"model must have no forward set by hand, {path or 'self'} has one")
-    for path, each in roles.items():
+    held: dict[str, nn.ModuleList] = {}
+    for place in places:
+        if place.name in upsamplers:
+            held.setdefault(place.module_path, nn.ModuleList()).extend(upsamplers[place.name])
+    for path, state in states.items():
         module = modules[path]
-        for name in each.frozen:
+        for name in state.frozen_parameters:
             module.get_parameter(name).requires_grad_(False)
         if path in held:
             module.add_module(UPSAMPLERS_ATTRIBUTE, held[path].train(module.training))
-        module.__dict__["_unstride"] = each
+        module.__dict__["_unstride"] = state
         base: Any = type(module)
         module.__class__ = swapped_class(base)
 
 
+def _swap_states(
+    modules: Mapping[str, nn.Module], places: PlaceList, upsamplers: UpsamplersByPlace
+) -> dict[str, SwapState]:
+    """Return the state of each module that takes part in a swap, by path; changes nothing."""
+    states = {"": SwapState("", places=places)}
+    num_held: Counter[str] = Counter()  # upsamplers and convolutions of a module so far
+
+    def state_of(path: str) -> SwapState:
+        return states.setdefault(path, SwapState(path))
+
+    for place in places:
+        path, slot = place.module_path, None
+        if place.name in upsamplers:
+            slot = UpsamplerSlot(num_held[path], place.guide)
+            num_held[path] += len(upsamplers[place.name])
+            state_of(path).needs_scope |= place.signature is not None
+        if place.signature is not None:
+            state_of(path).interpolate_slots[place.signature, place.call_index] = slot
+        elif slot is not None:
+            parameters = modules[path].named_parameters()
+            state_of(path).deconvolution_slot = slot
+            state_of(path).frozen_parameters = tuple(n for n, p in parameters if p.requires_grad)
+        if slot is not None and slot.guide is not None:
+            state_of(slot.guide.module_path).needs_scope = True
+            if slot.guide.producer_path is not None:
+                state_of(slot.guide.producer_path).provides_guide = True
+    paths = {module: path for path, module in modules.items()}
+    for path in [path for path, state in states.items() if state.needs_scope]:
+        for module in _own_code_children(modules[path]):
+            state_of(paths[module])
+    return states
+
+
 def _own_code_children(module: nn.Module) -> Iterator[nn.Module]:
-    """The modules that its forward may call and that may interpolate: not torch's own layers."""
+    """Yield the modules that a forward may call and that may interpolate: not torch's layers."""
     for child in module.children():
         if isinstance(child, torch.jit.ScriptModule):
             continue

@@ -8,7 +8,7 @@ from pytorch_lightning.callbacks import Checkpoint, RichProgressBar
 from pytorch_lightning.plugins import LayerSync
 from torch import nn
 
-from unstride.backbones.timm_backbone import convert_to_sync_batchnorm
+from unstride.backbones.timm_model import convert_to_sync_batchnorm
 
 MonitorMode = Literal["max", "min"]
 

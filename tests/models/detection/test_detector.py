@@ -21,13 +21,13 @@ from unstride.models.detection.torchvision_weights import (
 )
 from unstride.upsamplers.by_name import create_upsampler
 
-BUILT = {
+TORCHVISION = {
     "faster_rcnn": theirs.fasterrcnn_resnet50_fpn,
     "mask_rcnn": theirs.maskrcnn_resnet50_fpn,
     "fcos": theirs.fcos_resnet50_fpn,
     "retinanet": theirs.retinanet_resnet50_fpn,
 }
-SECOND = {
+TORCHVISION_V2 = {
     "faster_rcnn": theirs.fasterrcnn_resnet50_fpn_v2,
     "mask_rcnn": theirs.maskrcnn_resnet50_fpn_v2,
     "retinanet": theirs.retinanet_resnet50_fpn_v2,
@@ -39,7 +39,7 @@ def resnet(name="resnet50", **options):
     return Pyramid(timm.create_model(name, num_classes=0), name=name, **options)
 
 
-def varied(model):
+def randomise_statistics(model):
     """Statistics and biases away from their start, so that every part shows in the result."""
     generator = torch.Generator().manual_seed(1)
     for name, value in model.state_dict().items():
@@ -59,7 +59,7 @@ def test_torchvision_checkpoints_load_and_give_its_numbers(architecture, size):
     threshold = "box_score_thresh" if "rcnn" in architecture else "score_thresh"
     options[threshold] = 0.0
     number = {"num_classes": 6, "weights": None, "weights_backbone": None}
-    model = varied(BUILT[architecture](**number, **options)).eval()
+    model = randomise_statistics(TORCHVISION[architecture](**number, **options)).eval()
     convert_to_frozen_batchnorm(model.backbone.body)
     ours = create_detector(architecture, convert_to_frozen_batchnorm(resnet()), 5, **options).eval()
     load_torchvision_weights(ours, model.state_dict())
@@ -75,16 +75,16 @@ def test_torchvision_checkpoints_load_and_give_its_numbers(architecture, size):
             if size == 90:
                 assert torch.equal(a[name], e[name]), name
             else:
-                clear = apart(e["scores"])
+                clear = is_clear_rank(e["scores"])
                 torch.testing.assert_close(a[name][clear], e[name][clear], rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("architecture", SECOND)
+@pytest.mark.parametrize("architecture", TORCHVISION_V2)
 def test_checkpoints_of_version_2_load_and_give_torchvisions_numbers_and_losses(architecture):
     options = {"min_size": 64, "max_size": 100}
     options["box_score_thresh" if "rcnn" in architecture else "score_thresh"] = 0.0
     number = {"num_classes": 6, "weights": None, "weights_backbone": None}
-    model = varied(SECOND[architecture](**number, **options)).eval()
+    model = randomise_statistics(TORCHVISION_V2[architecture](**number, **options)).eval()
     ours = create_detector(architecture, resnet(), 5, version=2, **options).eval()
     load_torchvision_weights(ours, model.state_dict())
     images = [torch.rand(3, 64, 96)]
@@ -107,7 +107,7 @@ def test_checkpoints_of_version_2_load_and_give_torchvisions_numbers_and_losses(
     assert losses == expected_losses
 
 
-def apart(scores):
+def is_clear_rank(scores):
     """Places, of falling scores, that rounding does not exchange."""
     gap = (scores[:-1] - scores[1:]) > 1e-5
     end = torch.ones(1, dtype=torch.bool)
@@ -118,7 +118,7 @@ def apart(scores):
     ("architecture", "version"),
     [
         *((architecture, 1) for architecture in DETECTORS),
-        *((architecture, 2) for architecture in SECOND),
+        *((architecture, 2) for architecture in TORCHVISION_V2),
     ],
 )
 def test_losses_reach_every_parameter(architecture, version):
@@ -285,7 +285,7 @@ def test_a_batch_is_padded_with_the_mean_colour():
 
 
 def test_norms_frozen_and_not_give_the_same_in_evaluation():
-    pyramid = varied(resnet("resnet10t")).eval()
+    pyramid = randomise_statistics(resnet("resnet10t")).eval()
     same, image = deepcopy(pyramid), torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         before, after = pyramid(image), convert_to_frozen_batchnorm(pyramid)(image)

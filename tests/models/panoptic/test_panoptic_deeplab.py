@@ -28,7 +28,7 @@ from unstride.upsamplers.by_name import create_upsampler
 CLASSES = PanopticClasses(things=(1, 18), stuff=(100, 200))
 
 
-class Tiny(nn.Module):
+class TwoLevelPyramid(nn.Module):
     """A pyramid of two convolutions."""
 
     channels, size_divisor = {4: 12, 8: 16}, 8
@@ -64,7 +64,7 @@ def scene():
 @pytest.mark.parametrize("name", ["bilinear", "carafe", "joint_bilateral"])
 def test_outputs_have_the_images_size_with_any_operator(name):
     model = PanopticDeepLab(
-        Tiny(), CLASSES, upsampler=partial(create_upsampler, name), width=16
+        TwoLevelPyramid(), CLASSES, upsampler=partial(create_upsampler, name), width=16
     ).eval()
     image, _, _ = scene()
     outputs = model(image)
@@ -76,7 +76,7 @@ def test_outputs_have_the_images_size_with_any_operator(name):
 
 
 def test_offsets_are_said_in_cells_of_the_coarsest_grid():
-    model = PanopticDeepLab(Tiny(), CLASSES, width=16).eval()
+    model = PanopticDeepLab(TwoLevelPyramid(), CLASSES, width=16).eval()
     last = model.offset_head[-1]
     nn.init.zeros_(last.weight)
     last.bias.data = torch.tensor([1.0, -0.5])
@@ -99,7 +99,7 @@ def test_channels_are_those_of_the_paper():
     assert inside == [[64, 32], [32, 16]]
     mixed = [[fuse[1][0].in_channels for fuse in decoder.fuse] for decoder in decoders]
     assert mixed == [[256 + 64, 256 + 32], [256 + 32, 128 + 16]]
-    model = PanopticDeepLab(Tiny(), CLASSES)
+    model = PanopticDeepLab(TwoLevelPyramid(), CLASSES)
     parts = model.semantic_head, model.heat_head, model.offset_head
     heads = [(head[0][0][0].in_channels, head[1].in_channels) for head in parts]
     assert heads == [(256, 256), (128, 32), (128, 32)]
@@ -107,27 +107,27 @@ def test_channels_are_those_of_the_paper():
 
 
 def test_a_pyramid_of_one_stride_is_refused():
-    pyramid = Tiny()
+    pyramid = TwoLevelPyramid()
     pyramid.channels = {16: 12}
     with pytest.raises(ValueError, match=r"strides \[16\]: two are needed"):
         PanopticDeepLab(pyramid, CLASSES)
 
 
 def test_wide_convolutions_see_one_channel_at_a_time():
-    model = PanopticDeepLab(Tiny(), CLASSES, width=16)
+    model = PanopticDeepLab(TwoLevelPyramid(), CLASSES, width=16)
     wide = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (5, 5)]
     assert [m.groups for m in wide] == [m.in_channels for m in wide] == [18, 17, 16, 8, 8]
 
 
 def test_half_types_inside_leave_the_outputs_whole():
-    model = PanopticDeepLab(Tiny(), CLASSES, width=16).eval()
+    model = PanopticDeepLab(TwoLevelPyramid(), CLASSES, width=16).eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         outputs = model(scene()[0])
     assert {field.dtype for field in outputs} == {torch.float32}
 
 
 def test_every_parameter_learns():
-    model = PanopticDeepLab(Tiny(), CLASSES, width=16)
+    model = PanopticDeepLab(TwoLevelPyramid(), CLASSES, width=16)
     image, ids, segments = scene()
     semantic = semantic_map(ids, segments, CLASSES)[None]
     losses = panoptic_loss(model(image), semantic, [centre_targets(ids, segments, CLASSES)])
@@ -136,7 +136,7 @@ def test_every_parameter_learns():
 
 
 def test_an_image_is_learned():
-    model = PanopticDeepLab(Tiny(), CLASSES, width=32)
+    model = PanopticDeepLab(TwoLevelPyramid(), CLASSES, width=32)
     image, ids, segments = scene()
     semantic, truth = (
         semantic_map(ids, segments, CLASSES)[None],
@@ -154,13 +154,13 @@ def test_an_image_is_learned():
     assert float(metric.compute()["pq"]) > 0.8
 
 
-def made_outputs():
+def constant_output():
     semantic = torch.zeros(1, 4, 2, 5)
     semantic[0, 1] = 2.0
     return PanopticOutput(semantic, torch.full((1, 2, 5), 0.5), torch.ones(1, 2, 2, 5))
 
 
-def made_truth(known=True, objects=True):
+def constant_targets(known=True, objects=True):
     return CentreTargets(
         torch.zeros(2, 5), torch.zeros(2, 2, 5), torch.full((2, 5), known),
         torch.full((2, 5), objects),
@@ -170,7 +170,7 @@ def made_truth(known=True, objects=True):
 def test_losses_of_a_hand_made_case():
     semantic = torch.ones(1, 2, 5, dtype=torch.int64)
     semantic[0, 0, 0] = 3  # the hardest, and the next hardest of ten are two
-    losses = panoptic_loss(made_outputs(), semantic, [made_truth()])
+    losses = panoptic_loss(constant_output(), semantic, [constant_targets()])
     total = torch.tensor([0.0, 2, 0, 0]).logsumexp(0)
     assert float(losses["semantic"]) == pytest.approx(float(total + total - 2) / 2)
     assert float(losses["heat"]) == pytest.approx(200 * 0.25)
@@ -179,7 +179,7 @@ def test_losses_of_a_hand_made_case():
 
 def test_what_is_not_known_costs_nothing():
     nothing = torch.full((1, 2, 5), UNLABELLED)
-    losses = panoptic_loss(made_outputs(), nothing, [made_truth(known=False)])
+    losses = panoptic_loss(constant_output(), nothing, [constant_targets(known=False)])
     assert [float(v) for v in losses.values()] == [0, 0, 0]
-    losses = panoptic_loss(made_outputs(), nothing, [made_truth(objects=False)])
+    losses = panoptic_loss(constant_output(), nothing, [constant_targets(objects=False)])
     assert [float(v) for v in losses.values()] == [0, 50, 0]

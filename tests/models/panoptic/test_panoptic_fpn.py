@@ -21,7 +21,7 @@ from unstride.upsamplers.by_name import create_upsampler
 CLASSES = PanopticClasses(things=(1, 18), stuff=(100, 200))
 
 
-def small(**options):
+def small_network(**options):
     pyramid = Pyramid(timm.create_model("resnet10t", num_classes=0), name="resnet10t")
     options = {"branch_width": 32, "min_size": 64, "max_size": 96} | options
     return PanopticFPN(convert_to_frozen_batchnorm(pyramid), CLASSES, **options)
@@ -37,7 +37,7 @@ def target(crowd=False):
 @pytest.mark.parametrize("name", ["bilinear", "carafe"])
 def test_losses_reach_every_parameter(name):
     up = partial(create_upsampler, name)
-    model = small(fpn_upsampler=up, mask_upsampler=up, branch_upsampler=up).train()
+    model = small_network(fpn_upsampler=up, mask_upsampler=up, branch_upsampler=up).train()
     losses = model([torch.rand(3, 64, 72)], [target()])
     assert losses.keys() >= {"loss_mask", "loss_classifier", "loss_semantic", "loss_objectness"}
     sum(losses.values()).backward()
@@ -45,7 +45,7 @@ def test_losses_reach_every_parameter(name):
 
 
 def test_crowds_are_no_objects_to_learn():
-    model, image = small().train(), torch.rand(3, 64, 72)
+    model, image = small_network().train(), torch.rand(3, 64, 72)
     without = target(crowd=True)
     for name in ("boxes", "masks", "labels", "iscrowd"):
         without[name] = without[name][:1]
@@ -63,7 +63,7 @@ def test_crowds_are_no_objects_to_learn():
 
 def test_segments_have_the_images_size_and_no_overlap():
     options = {"box_score_thresh": 0.0, "merging": {"min_score": 0.3, "min_area": 30}}
-    model = small(**options).eval()
+    model = small_network(**options).eval()
     images = [torch.rand(3, 64, 72), torch.rand(3, 50, 45)]
     with torch.no_grad():
         found = model(images)
@@ -75,7 +75,7 @@ def test_segments_have_the_images_size_and_no_overlap():
 
 
 def test_the_semantic_loss_sees_the_image_only_and_no_void():
-    model = small()
+    model = small_network()
     truth = target()
     semantic = torch.as_tensor(truth["semantic"])[0]
     sure = 100.0 * one_hot(semantic.clamp(max=2), 3).permute(2, 0, 1).float()
@@ -95,7 +95,7 @@ def test_the_semantic_loss_sees_the_image_only_and_no_void():
 
 
 def test_a_resized_image_is_compared_with_resized_classes():
-    model = small()
+    model = small_network()
     truth = target()
     large = torch.as_tensor(truth["semantic"])[0].repeat_interleave(2, 0).repeat_interleave(2, 1)
     logits = 100.0 * one_hot(large.clamp(max=2), 3).permute(2, 0, 1)[None].float()
@@ -115,7 +115,7 @@ def test_the_semantic_loss_has_its_weight():
     losses = []
     for weight in (1.0, 0.5):
         torch.manual_seed(0)
-        model = small(semantic_weight=weight).train()
+        model = small_network(semantic_weight=weight).train()
         torch.manual_seed(0)
         with torch.no_grad():
             losses.append(model([torch.rand(3, 64, 72)], [target()]))
@@ -125,7 +125,7 @@ def test_the_semantic_loss_has_its_weight():
 
 
 def test_half_a_mask_is_a_mask():
-    model, truth = small(merging={"min_area": 1}), target()
+    model, truth = small_network(merging={"min_area": 1}), target()
     masks = 0.4 * torch.ones_like(torch.as_tensor(truth["masks"])[:, None], dtype=torch.float32)
     masks[:, :, :4, :4] = 0.5
     found = {"masks": masks, "labels": truth["labels"], "scores": torch.tensor([0.9, 0.8])}
@@ -135,7 +135,7 @@ def test_half_a_mask_is_a_mask():
 
 def test_all_said_rightly_gives_the_truth():
     """Boxes, masks and classes of stuff as they are: the merge gives the map back."""
-    model, truth = small(merging={"min_area": 1}), target()
+    model, truth = small_network(merging={"min_area": 1}), target()
     semantic = torch.as_tensor(truth["semantic"])[0]
     logits = one_hot(semantic.clamp(max=2), 3).permute(2, 0, 1).float()
     found = {

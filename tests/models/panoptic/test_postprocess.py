@@ -25,7 +25,7 @@ def strip(*columns, width=10):
     return mask
 
 
-def merged(masks, labels, scores, semantic=None, **options):
+def merge(masks, labels, scores, semantic=None, **options):
     semantic = torch.zeros(1, 10, dtype=torch.int64) if semantic is None else semantic
     stacked = torch.stack(masks) if masks else torch.zeros(0, 1, 10, dtype=torch.bool)
     options = {"min_area": 1} | options
@@ -36,30 +36,30 @@ def merged(masks, labels, scores, semantic=None, **options):
 
 
 def test_the_better_object_lies_above():
-    ids, segments = merged([strip(0, 1, 2), strip(2, 3, 4)], [1, 2], [0.6, 0.9])
+    ids, segments = merge([strip(0, 1, 2), strip(2, 3, 4)], [1, 2], [0.6, 0.9])
     assert ids.tolist() == [[2, 2, 1, 1, 1, 0, 0, 0, 0, 0]]
     assert segments == [Segment(1, 18), Segment(2, 1)]
 
 
 def test_more_than_half_hidden_is_dropped_and_half_is_not():
-    ids, segments = merged([strip(0, 1, 2), strip(1, 2, 3)], [1, 1], [0.9, 0.8])
+    ids, segments = merge([strip(0, 1, 2), strip(1, 2, 3)], [1, 1], [0.9, 0.8])
     assert (len(segments), int(ids.max())) == (1, 1)
-    ids, segments = merged([strip(0, 1), strip(1, 2)], [1, 1], [0.9, 0.8])
+    ids, segments = merge([strip(0, 1), strip(1, 2)], [1, 1], [0.9, 0.8])
     assert ids.tolist()[0][:3] == [1, 1, 2]
-    assert len(merged([strip(0, 1), strip()], [1, 1], [0.9, 0.8])[1]) == 1  # no pixel at all
+    assert len(merge([strip(0, 1), strip()], [1, 1], [0.9, 0.8])[1]) == 1  # no pixel at all
 
 
 def test_low_scores_are_dropped():
-    assert len(merged([strip(0), strip(1)], [1, 1], [0.5, 0.49])[1]) == 1
-    assert len(merged([strip(0), strip(1)], [1, 1], [0.5, 0.49], min_score=0.1)[1]) == 2
+    assert len(merge([strip(0), strip(1)], [1, 1], [0.5, 0.49])[1]) == 1
+    assert len(merge([strip(0), strip(1)], [1, 1], [0.5, 0.49], min_score=0.1)[1]) == 2
 
 
 def test_stuff_lies_below_and_small_stuff_is_void():
     semantic = torch.tensor([[1, 1, 1, 1, 2, 2, 0, 0, 2, UNLABELLED]])
-    ids, segments = merged([strip(0, 1)], [2], [0.9], semantic, min_area=3)
+    ids, segments = merge([strip(0, 1)], [2], [0.9], semantic, min_area=3)
     assert ids.tolist() == [[1, 1, 0, 0, 2, 2, 0, 0, 2, 0]]
     assert segments == [Segment(1, 18), Segment(2, 200)]
-    ids, segments = merged([], [], [], semantic, min_area=4)
+    ids, segments = merge([], [], [], semantic, min_area=4)
     assert ids.tolist() == [[1, 1, 1, 1, 0, 0, 0, 0, 0, 0]]
     assert segments == [Segment(1, 100)]
 
@@ -138,7 +138,7 @@ def test_centres_that_no_pixel_goes_to_are_no_segment():
     assert len(group_pixels(semantic, heat, offsets, CLASSES, min_area=1)[1]) == 3
 
 
-def hand_made():
+def small_map():
     ids = torch.zeros(6, 8, dtype=torch.int64)
     ids[:4, :4], ids[:4, 4:], ids[4:, :6] = 7, 9, 5
     segments = [Segment(7, 18), Segment(9, 1, True), Segment(5, 200)]
@@ -146,7 +146,7 @@ def hand_made():
 
 
 def test_targets_of_a_map():
-    ids, segments = hand_made()
+    ids, segments = small_map()
     gone = Segment(3, 1)
     target = {"ids": ids[None], "segments": [*segments, gone], "image_id": 4}
     objects = panoptic_fpn_target(target, CLASSES)
@@ -160,8 +160,8 @@ def test_targets_of_a_map():
 
 
 def test_centres_of_a_map():
-    heat, offsets, is_known, is_object = centre_targets(*hand_made(), CLASSES)
-    assert is_object.tolist() == (hand_made()[0] == 7).tolist()
+    heat, offsets, is_known, is_object = centre_targets(*small_map(), CLASSES)
+    assert is_object.tolist() == (small_map()[0] == 7).tolist()
     assert is_known[0].tolist() == [True] * 4 + [False] * 4  # a crowd is not known
     assert is_known[5].tolist() == [True] * 6 + [False] * 2  # nor is void
     assert float(heat.max()) == float(heat[2, 2]) == 1
@@ -170,7 +170,7 @@ def test_centres_of_a_map():
     assert offsets[:, 5].eq(0).all()
 
 
-def real():
+def coco_targets():
     dataset = COCOPanoptic(shared_data("coco"), "val")
     classes = PanopticClasses.from_categories(dataset.categories)
     for index in range(12):
@@ -180,7 +180,7 @@ def real():
 
 def test_a_merged_truth_has_quality_one():
     metric = None
-    for classes, target, ids in real():
+    for classes, target, ids in coco_targets():
         metric = metric or PanopticQuality(*classes)
         objects = panoptic_fpn_target(target, classes)
         single = ~objects["iscrowd"]
@@ -195,7 +195,7 @@ def test_a_merged_truth_has_quality_one():
 def test_a_grouped_truth_has_nearly_quality_one():
     """Objects whose centres lie within the window become one; all others come back whole."""
     metric, whole = None, None
-    for classes, target, ids in real():
+    for classes, target, ids in coco_targets():
         metric = metric or PanopticQuality(*classes)
         whole = whole or PanopticQuality(*classes)
         segments = target["segments"]

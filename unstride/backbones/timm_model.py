@@ -1,0 +1,80 @@
+"""Creates timm models and loads their weights. The only module that imports timm."""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from unstride.backbones.packaged_weights import has_packaged_weights, load_packaged_weights
+
+
+def create_timm_model(
+    name: str,
+    pretrained: bool,
+    weights: str | Path | None,
+    num_classes: int | None,
+    **options: Any,
+) -> nn.Module:
+    """Create a timm model and load its weights.
+
+    Args:
+        name, pretrained, weights: see `unstride.create_backbone`.
+        num_classes: number of classes. None: all classes of the weights.
+        options: further arguments of `timm.create_model`.
+    """
+    import timm
+
+    if not timm.is_model(name):
+        similar = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5])
+        similar = similar or "see timm.list_models()"
+        raise ValueError(f"backbone must be a timm model, got {name!r}; such as: {similar}")
+    download = pretrained and weights is None and not has_packaged_weights(name)
+    if num_classes is not None:
+        options["num_classes"] = num_classes
+    model = _create_model(timm, name, download, options)
+    if weights is not None:
+        _load_weights(model, Path(weights))
+    elif pretrained and not download:
+        load_packaged_weights(model, name)
+    return model
+
+
+def convert_to_sync_batchnorm(network: nn.Module) -> nn.Module:
+    """Convert batch norms to use the statistics of all processes.
+
+    Uses timm's conversion, because torch's loses the activations of timm's norm layers.
+    """
+    from timm.layers import convert_sync_batchnorm
+
+    return convert_sync_batchnorm(network)
+
+
+def _create_model(
+    timm: ModuleType, name: str, download: bool, options: dict[str, Any]
+) -> nn.Module:
+    # only transformers accept dynamic_img_size, so try with it first
+    for extra_options in ({"dynamic_img_size": True}, {}):
+        try:
+            return timm.create_model(name, pretrained=download, **options, **extra_options)
+        except TypeError as error:
+            if "dynamic_img_size" not in str(error):
+                raise
+        except Exception as error:
+            if not download:
+                raise
+            raise OSError(
+                f"the weights of {name} could not be downloaded ({type(error).__name__}); "
+                "connect once, give a file (weights=, --backbone_weights) or use pretrained=False"
+            ) from error
+    raise AssertionError("unreachable")
+
+
+def _load_weights(model: nn.Module, path: Path) -> None:
+    from safetensors.torch import load_file
+
+    state = {key: value for key, value in load_file(path).items() if key in model.state_dict()}
+    missing = sorted(model.state_dict().keys() - state.keys())
+    if missing:
+        raise ValueError(f"{path} lacks {len(missing)} tensors of the model, such as {missing[0]}")
+    model.load_state_dict(state)
