@@ -15,17 +15,24 @@ demo: $(VENV)/.demo
 
 test: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q $(JOBS) $(SHAPES) $(TYPED) -k "not ($(TRACED))"
-	$(BIN)/python -m pytest -q $(JOBS) $(TYPED) -k "$(TRACED)"
-	$(BIN)/python -m pytest -q $(JOBS) $(TYPED:%=--ignore=%)
+	$(BIN)/python -m pytest -q $(JOBS) --part shapes $(SHAPES) $(PYTEST)
+	$(BIN)/python -m pytest -q $(JOBS) --part rest $(PYTEST)
 
 JOBS := -n 2 --dist worksteal  # two processes; each is given one thread
 
-# Shapes in the types, checked at run time in these tests; dynamo cannot see through the checker.
-TYPED := tests/upsamplers tests/analysis tests/tiling tests/saving tests/datasets tests/formats tests/transforms tests/viz
-TRACED := compiles or onnx
-CHECKED := unstride.ops.border,unstride.ops.reference,unstride.ops.window,unstride.ops.softmax,unstride.upsamplers,unstride.analysis,unstride.tiling,unstride.saving
-SHAPES := --jaxtyping-packages=$(CHECKED),unstride.viz,unstride.datasets,unstride.formats,unstride.transforms,beartype.beartype
+# Shapes in the types, checked at run time in the tests of these packages (tests/conftest.py).
+CHECKED := ops.border ops.reference ops.window ops.softmax upsamplers analysis tiling saving datasets
+CHECKED += formats transforms viz
+EMPTY :=
+SPACE := $(EMPTY) $(EMPTY)
+COMMA := ,
+SHAPES = --jaxtyping-packages=$(subst $(SPACE),$(COMMA),$(CHECKED:%=unstride.%)),beartype.beartype
+
+# make test-portable   every test, as on a CPU without wide vectors (longer)
+test-portable: export ATEN_CPU_CAPABILITY := default
+test-portable: export ONEDNN_MAX_CPU_ISA := AVX2
+test-portable: export NUMBA_CPU_NAME := generic
+test-portable: test
 
 # make lint   style, types, spelling, import directions
 lint: $(VENV)/.dev

@@ -5,7 +5,7 @@ was not trained on: the network, the same network untrained, and a constant, the
 training frames. The scores are without alignment, and after the median of each photograph was
 aligned (then every constant is the same).
 
-    python -m benchmarks.depth --data KITCHEN --config kitchen_monodepth_small --seeds 0 1 2
+    python -m benchmarks.depth --data KITCHEN --config redkitchen_monodepth_small --seeds 0 1 2
 """
 
 import argparse
@@ -52,7 +52,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--config", default="kitchen_monodepth_small")
+    parser.add_argument("--config", default="redkitchen_monodepth_small")
     parser.add_argument("--upsampler", default="bilinear")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs/depth"))
@@ -94,7 +94,7 @@ def median_depth(dataset: Dataset) -> float:
 def depth_scores(model: nn.Module, dataset: Dataset, options: Options) -> list[float]:
     """The METRICS without alignment, then after median alignment."""
     metrics = [
-        DepthErrors(options.caps, alignment, crop=options.score_crop)
+        DepthErrors(options.eval_depth_range, alignment, crop=options.eval_crop)
         for alignment in ("none", "median")
     ]
     model.eval()

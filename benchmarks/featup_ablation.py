@@ -17,7 +17,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from unstride.recipes.featup import fit
+from unstride.recipes.featup import Options, fit
 from unstride.upsamplers import FeatUpStack
 from unstride.upsamplers.featup import FeatUpStage
 
@@ -62,8 +62,8 @@ VARIANTS: dict[str, dict] = {
     "papers_sizes": {"upsampler_options": {"radius": 1, "key_channels": 30, "source": "bilinear"}},
     "renormalise": {"upsampler_options": {"renormalise": True}},
     "attention_pool": {"downsampler": "attention_pool"},
-    "released_views": {"pad": 20 / 224, "zoom": (1.0, 2.0)},
-    "crf": {"crf": 0.001},
+    "released_views": {"max_pad": 20 / 224, "zoom_range": (1.0, 2.0)},
+    "crf": {"crf_weight": 0.001},
     "pca": {"projection": "pca"},
     "all_channels": ALL_CHANNELS,
     "mix": ALL_CHANNELS | {"upsampler_options": {"mix": True}},
@@ -97,17 +97,20 @@ def main() -> None:
 
 def train_variant(variant: dict, photos: list[str], data: Path, out: Path, seed: int) -> None:
     """Train one stack that differs in one choice."""
-    settings = {"upsampler": FeatUpStack, "steps": 240, "pad": 0.0, "zoom": (1.2, 3.2)} | variant
+    settings = {
+        "upsampler": FeatUpStack, "steps": 240, "max_pad": 0.0, "zoom_range": (1.2, 3.2), **variant,
+    }  # fmt: skip
     stack_options = {"mix": False} | settings.pop("upsampler_options", {})
-    fit(
-        photos, out, upsampler_options=stack_options, batch_size=4, crop="320", learning_rate=1e-3,
-        seed=seed, cache=out.parent / f"cache-{seed}", check_every=10 * settings["steps"],
-        validation=[str(data / "bsds/val/images/1*0*.jpg")], device="cpu", **settings,
-    )  # fmt: skip
+    fit(Options(
+        images=photos, out=out, upsampler_options=stack_options, batch_size=4, crop_size="320",
+        learning_rate=1e-3, seed=seed, cache=out.parent / f"cache-{seed}",
+        val_every=10 * settings["steps"], val_images=[str(data / "bsds/val/images/1*0*.jpg")],
+        device="cpu", **settings,
+    ))  # fmt: skip
 
 
 def evaluation_spec(name: str, out: Path) -> str:
-    """The argument for `unstride eval features --upsamplers`; seven_taps uses the published class."""
+    """The row for `unstride eval features --upsamplers`; seven_taps uses the published class."""
     if name == "seven_taps":
         return f"featup_jbu:variant=paper,weights={out}/upsampler.safetensors,label={out.name}"
     return f"featup_jbu:weights={out}/upsampler,label={out.name}"

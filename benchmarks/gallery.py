@@ -2,7 +2,7 @@
 
 Writes docs/featup_rows.jpg.
 
-    python -m benchmarks.gallery --backbones vit_small_patch14_dinov2 --backbone_weights FILE \\
+    python -m benchmarks.gallery --backbones vit_small_patch14_dinov2 --backbone-weights FILE \\
         --upsamplers bilinear "featup_jbu:weights=runs/featup/upsampler"
 
 Each backbone has one colour space, so colours can be compared along a row.
@@ -40,9 +40,11 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--photo", default="coffee", help="name of a scikit-image photograph, or a file")
+    parser.add_argument(
+        "--photo", default="coffee", help="name of a scikit-image photograph, or a file"
+    )
     parser.add_argument("--backbones", nargs="+", default=BACKBONES, help="NAME or NAME/STRIDE")
-    parser.add_argument("--backbone_weights", type=Path)
+    parser.add_argument("--backbone-weights", type=Path)
     parser.add_argument("--upsamplers", nargs="+", default=UPSAMPLERS)
     parser.add_argument("--out", type=Path, default=Path("docs/featup_rows.jpg"))
     options = parser.parse_args()

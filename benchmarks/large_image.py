@@ -1,6 +1,6 @@
 """`make large`: upsamples a photograph of 2048 x 1536 pixels at full size in bounded memory.
 
-    python -m benchmarks.large_image --backbone vit_small_patch14_dinov2 [--backbone_weights FILE]
+    python -m benchmarks.large_image --backbone vit_small_patch14_dinov2 [--backbone-weights FILE]
 
 Runs `unstride upsample` on it for each operator and each memory limit, and once with so much memory
 that no tiles are needed. Prints the wall time, the peak memory of the process, and the largest
@@ -34,16 +34,16 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--backbone", default="vit_small_patch14_dinov2")
-    parser.add_argument("--backbone_weights", type=Path)
+    parser.add_argument("--backbone-weights", type=Path)
     parser.add_argument("--upsamplers", nargs="+", default=UPSAMPLERS)
     parser.add_argument("--memory", nargs="+", default=["8GB", "default"])
-    parser.add_argument("--untiled_memory", help="memory limit that needs no tiles, such as 22GB")
+    parser.add_argument("--untiled-memory", help="memory limit that needs no tiles, such as 22GB")
     parser.add_argument("--out", type=Path, default=Path("runs/large"))
     options = parser.parse_args()
     photo = create_photo(options.out)
     backbone = ["--backbone", options.backbone]
     if options.backbone_weights:
-        backbone += ["--backbone_weights", str(options.backbone_weights.resolve())]
+        backbone += ["--backbone-weights", str(options.backbone_weights.resolve())]
     console = Console(highlight=False, soft_wrap=True)
     console.print("| operator | memory | wall, s | peak, GB | tiled and whole differ by |")
     console.print("|---|---|---|---|---|")

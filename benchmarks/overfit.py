@@ -1,10 +1,10 @@
-"""`make overfit DATA=...`: can each network learn eight photographs by heart?
+"""`make overfit DATA=...`: checks that each network can overfit eight photographs.
 
-The recipes as they are on eight photographs of `train`, which are scored too: CamVid for classes,
-Penn-Fudan for objects, the middle of COCO's for both, the kitchen for depth and normals; without
-any augmentation but CamVid's mirroring. A network that cannot do this is broken; how well one
-generalises is not said. DATA has camvid/, pennfudan/, coco/ and depth/redkitchen/. Fails if a score
-is not GOOD.
+Runs the recipes as they are on eight photographs of `train`, and scores the same photographs:
+CamVid for classes, Penn-Fudan for objects, centre crops of COCO for both, the kitchen for depth and
+normals; without any augmentation except CamVid's mirroring. A network that fails is broken. The
+scores do not say how well a network generalises. DATA has camvid/, pennfudan/, coco/ and
+depth/redkitchen/. Fails if a score misses REQUIRED_SCORES.
 
     python -m benchmarks.overfit --data DATA --models mask_rcnn panoptic_fpn --upsampler carafe
 """
@@ -28,22 +28,24 @@ from unstride.viz import save_png
 
 NUM_IMAGES = 8
 SHARED_OPTIONS: dict[str, Any] = {
-    "learning_rate": 1e-3, "backbone_rate": 0.3, "weight_decay": 1e-4, "schedule": "cosine",
-    "batch_size": 4, "train_limit": NUM_IMAGES, "limit": NUM_IMAGES,
+    "learning_rate": 1e-3, "backbone_lr_factor": 0.3, "weight_decay": 1e-4, "lr_schedule": "cosine",
+    "batch_size": 4, "train_limit": NUM_IMAGES, "val_limit": NUM_IMAGES,
 }  # fmt: skip
 FEW_PROPOSALS = {
     "rpn_pre_nms_top_n_train": 400, "rpn_post_nms_top_n_train": 200,
     "rpn_pre_nms_top_n_test": 400, "rpn_post_nms_top_n_test": 100, "box_batch_size_per_image": 64,
 }  # fmt: skip
-SMALL_IMAGES: dict[str, Any] = {"min_size": (256,), "max_size": 400, "flip": False}
+SMALL_IMAGES: dict[str, Any] = {"min_size": (256,), "max_size": 400, "horizontal_flip": False}
 COARSE_STRIDES: dict[str, Any] = {"strides": (8, 16, 32)}
 CAMVID_OPTIONS: dict[str, Any] = {
-    "crop": (360, 480), "scales": (1.0, 1.0), "colour": 0.0, "batch_size": 2,
-    "learning_rate": 2e-3, "backbone_rate": 0.5,
+    "crop_size": (360, 480), "scale_range": (1.0, 1.0), "colour_jitter": 0.0, "batch_size": 2,
+    "learning_rate": 2e-3, "backbone_lr_factor": 0.5,
 }  # fmt: skip
-COCO_CROPS = "coco, middles"  # a copy of eight photographs, cut to SIDE x SIDE, in OUT
-CROP_SIZE = 256  # pixels: one size for all, so that learning pads nothing that scoring does not
-KITCHEN_OPTIONS: dict[str, Any] = {"size": (240, 320), "flip": False, "colour": 0.0}
+COCO_CROPS = "coco, middles"  # copies of eight photographs, cropped to CROP_SIZE, in OUT
+CROP_SIZE = 256  # pixels; one size for all, so that training and scoring pad alike
+KITCHEN_OPTIONS: dict[str, Any] = {
+    "size": (240, 320), "horizontal_flip": False, "colour_jitter": 0.0,
+}  # fmt: skip
 REQUIRED_SCORES = {
     "box_ap": 80.0, "mask_ap": 70.0, "miou": 90.0, "pq": 80.0, "delta1": 0.99, "angle_mean": 12.0,
 }  # fmt: skip
@@ -51,13 +53,13 @@ LOWER_IS_BETTER = ("angle_mean",)
 
 
 class OverfitCase(NamedTuple):
-    """How a network learns by heart: `options` of the recipe, `inside` of the network."""
+    """How a network is overfitted: its recipe, data, steps, and options of recipe and network."""
 
     recipe: ModuleType
     folder: str
     steps: int
-    options: dict[str, Any]
-    inside: dict[str, Any]
+    recipe_options: dict[str, Any]
+    model_options: dict[str, Any]
 
 
 OVERFIT_CASES = {
@@ -85,7 +87,7 @@ OVERFIT_CASES = {
         {"width": 64, "branch_width": 64, "merging": {"min_area": 64}, **FEW_PROPOSALS},
     ),
     "panoptic_deeplab": OverfitCase(
-        panoptic, COCO_CROPS, 2800, SMALL_IMAGES | {"crop": (CROP_SIZE, CROP_SIZE)},
+        panoptic, COCO_CROPS, 2800, SMALL_IMAGES | {"crop_size": (CROP_SIZE, CROP_SIZE)},
         {"width": 128, "merging": {"min_area": 64}},
     ),
     "supervised": OverfitCase(depth, "depth/redkitchen", 400, KITCHEN_OPTIONS, {"width": 64}),
@@ -94,7 +96,7 @@ OVERFIT_CASES = {
 
 
 def main() -> None:
-    """Train each network, then print the table; fail if one did not learn."""
+    """Train each network, then print the table; exit with an error if a score is too low."""
     parser = argparse.ArgumentParser(
         prog="make overfit",
         description=__doc__,
@@ -104,67 +106,71 @@ def main() -> None:
     parser.add_argument(
         "--models", nargs="+", default=list(OVERFIT_CASES), choices=list(OVERFIT_CASES)
     )
-    parser.add_argument("--upsampler", help="a word of `unstride list`; by default each its own")
-    parser.add_argument("--steps", type=int, help="by default each network's own")
+    parser.add_argument(
+        "--upsampler", help="name from `unstride list` (default: each network's own)"
+    )
+    parser.add_argument("--steps", type=int, help="training steps (default: each network's own)")
     parser.add_argument("--backbone", default="tf_efficientnet_lite0")
     parser.add_argument("--out", type=Path, default=Path("runs/overfit"))
-    given = parser.parse_args()
-    table = Table("model", "steps", "score", "value", "wanted")
-    failed = []
-    for model in given.models:
-        for name, value in overfit_scores(model, given).items():
-            good = REQUIRED_SCORES.get(name)
+    arguments = parser.parse_args()
+    table = Table("model", "steps", "score", "value", "required")
+    failures = []
+    for model in arguments.models:
+        for name, value in overfit_scores(model, arguments).items():
+            required = REQUIRED_SCORES.get(name)
             table.add_row(
-                model, str(given.steps or OVERFIT_CASES[model].steps), name, f"{value:.3g}",
-                "" if good is None else f"{good:g}",
+                model, str(arguments.steps or OVERFIT_CASES[model].steps), name, f"{value:.3g}",
+                "" if required is None else f"{required:g}",
             )  # fmt: skip
-            if good is not None and (value > good if name in LOWER_IS_BETTER else value < good):
-                failed.append(f"{model}: {name} is {value:.3g}, {good:g} is wanted")
+            if required is not None and (
+                value > required if name in LOWER_IS_BETTER else value < required
+            ):
+                failures.append(f"{model}: {name} is {value:.3g}, required is {required:g}")
     Console().print(table)
-    sys.exit("\n".join(failed) or 0)
+    sys.exit("\n".join(failures) or 0)
 
 
-def overfit_scores(model: str, given: argparse.Namespace) -> dict[str, float]:
-    """The scores on the photographs that were learned."""
-    recipe, folder, steps, own, inside = OVERFIT_CASES[model]
-    steps = given.steps or steps
+def overfit_scores(model: str, arguments: argparse.Namespace) -> dict[str, float]:
+    """Train a network, and return its scores on the training photographs."""
+    recipe, folder, steps, recipe_options, model_options = OVERFIT_CASES[model]
+    steps = arguments.steps or steps
     data = (
-        write_coco_crops(given.data / "coco", given.out)
+        write_coco_crops(arguments.data / "coco", arguments.out)
         if folder == COCO_CROPS
-        else given.data / folder
+        else arguments.data / folder
     )
-    name = model if given.upsampler is None else f"{model}-{given.upsampler}"
+    name = model if arguments.upsampler is None else f"{model}-{arguments.upsampler}"
     options = recipe.Options(
-        data=data, out=given.out / name, model_options=inside,
-        backbone=given.backbone, upsampler=given.upsampler, steps=steps, check_every=steps,
-        warmup=min(50, steps // 4), **({} if model == "multitask" else {"model": model}),
-        **SHARED_OPTIONS | own,
+        data=data, out=arguments.out / name, model_options=model_options,
+        backbone=arguments.backbone, upsampler=arguments.upsampler, steps=steps, val_every=steps,
+        warmup_steps=min(50, steps // 4), **({} if model == "multitask" else {"model": model}),
+        **SHARED_OPTIONS | recipe_options,
     )  # fmt: skip
     recipe.fit(options)
     return recipe.validate(options, "train")
 
 
 def write_coco_crops(coco: Path, out: Path) -> Path:
-    """The middles of eight photographs of COCO and their segments, as both splits.
+    """Write the centre crops of eight COCO photographs and their segments, as both splits.
 
-    Of the 133 classes those that are on them: logits of the others would take half the time.
+    Only the classes that occur are kept: logits of all 133 would take half the time.
     """
     source = COCOPanoptic(coco, "train")
     photographs = evenly_spaced_subset(source, NUM_IMAGES)
     root = out / "coco_middles"
-    for part in ("train2017", "val2017"):
-        (root / part / "images").mkdir(parents=True, exist_ok=True)
-        results, seen = {}, set[int]()
-        for place in range(NUM_IMAGES):
-            image, target = photographs[place]
+    for split in ("train2017", "val2017"):
+        (root / split / "images").mkdir(parents=True, exist_ok=True)
+        segmentations, category_ids = {}, set[int]()
+        for i in range(NUM_IMAGES):
+            image, target = photographs[i]
             top, left = ((side - CROP_SIZE) // 2 for side in image.shape[1:])
             window = (slice(None), slice(top, top + CROP_SIZE), slice(left, left + CROP_SIZE))
-            save_png(torch.as_tensor(image)[window], root / part / f"images/{place}.png")
+            save_png(torch.as_tensor(image)[window], root / split / f"images/{i}.png")
             target["ids"] = target["ids"][window]
-            results[str(place)] = target["ids"][0].long(), visible_segments(target)
-            seen |= {segment.category_id for segment in visible_segments(target)}
-        classes = [category for category in source.categories if category.id in seen]
-        write_panoptic(root / part / "panoptic", results, classes)
+            segmentations[str(i)] = target["ids"][0].long(), visible_segments(target)
+            category_ids |= {segment.category_id for segment in visible_segments(target)}
+        classes = [category for category in source.categories if category.id in category_ids]
+        write_panoptic(root / split / "panoptic", segmentations, classes)
     return root
 
 

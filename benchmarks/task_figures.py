@@ -1,4 +1,4 @@
-"""What networks with several operators see at the boundaries of a few photographs."""
+"""Draws the predictions of networks with several operators at boundaries in a few photographs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,44 +21,48 @@ WINDOW_SIZE = (120, 160)  # rows and columns of a photograph that are shown
 SHOWN_OPERATORS = ("nearest", "bilinear", "carafe", "sapa", "fade", "dysample")
 
 
-def save_boundary_figure(models: Mapping[str, Path], test: SegmentationDataset, path: Path) -> None:
-    """A picture: parts of photographs spread over the split, where their labels have most edges.
+def save_boundary_figure(
+    models: Mapping[str, Path], dataset: SegmentationDataset, path: Path
+) -> None:
+    """Draw windows of photographs spread over the split, where their labels have most edges.
 
-    The photographs themselves are not ours to show: each network's classes, black where wrong.
+    The photographs themselves are not ours to show. The picture shows each network's classes,
+    black where they are wrong.
 
     Args:
         models: folders of the networks, by operator.
-        test: labelled photographs.
-        path: of the JPEG.
+        dataset: labelled photographs.
+        path: path of the JPEG.
     """
     networks = {name: read_task(models[name])[0] for name in SHOWN_OPERATORS if name in models}
-    rows, seen = [], []
-    chosen = evenly_spaced_subset(test, NUM_IMAGES)
-    for image, labels in (chosen[i] for i in range(NUM_IMAGES)):
+    rows, shown_labels = [], []
+    subset = evenly_spaced_subset(dataset, NUM_IMAGES)
+    for image, labels in (subset[i] for i in range(NUM_IMAGES)):
         window = busiest_window(labels)
         with torch.no_grad():
-            maps = {name: net(image[None]).argmax(1)[0] for name, net in networks.items()}
-        seen += [found[window] for found in maps.values()]
-        shown = [
-            (name, class_picture(found[window], labels[window], test.classes)[None])
-            for name, found in maps.items()
+            predictions = {name: net(image[None]).argmax(1)[0] for name, net in networks.items()}
+        shown_labels += [predicted[window] for predicted in predictions.values()]
+        pictures = [
+            (name, class_picture(predicted[window], labels[window], dataset.classes)[None])
+            for name, predicted in predictions.items()
         ]
-        rows.append(captioned_row(shown, height=2 * WINDOW_SIZE[0]))
-    save_jpeg(with_legend(torch.cat(rows, 1), class_legend(seen, test.classes)), path)
+        rows.append(captioned_row(pictures, height=2 * WINDOW_SIZE[0]))
+    save_jpeg(with_legend(torch.cat(rows, 1), class_legend(shown_labels, dataset.classes)), path)
 
 
-def class_picture(found: Tensor, truth: Tensor, classes: Sequence[str]) -> Tensor:
-    """The colours of classes, black where they are wrong."""
-    picture = blend_labels(torch.ones(3, *found.shape), found, class_palette(classes), opacity=1.0)
-    wrong = (found != truth) & (truth != UNLABELLED)
+def class_picture(predicted: Tensor, labels: Tensor, classes: Sequence[str]) -> Tensor:
+    """Draw the predicted classes in their colours, black where they are wrong."""
+    white = torch.ones(3, *predicted.shape)
+    picture = blend_labels(white, predicted, class_palette(classes), opacity=1.0)
+    wrong = (predicted != labels) & (labels != UNLABELLED)
     return torch.where(wrong, 0.0, picture)
 
 
 def busiest_window(labels: Tensor) -> tuple[slice, slice]:
-    """The window in which the most pixels have another class beside them."""
+    """The window in which most pixels have a neighbour of another class."""
     h, w = WINDOW_SIZE
     count = label_boundaries(labels)[None].double().cumsum(1).cumsum(2)
     count = torch.nn.functional.pad(count, (1, 0, 1, 0))[0]
-    inside = count[h:, w:] - count[:-h, w:] - count[h:, :-w] + count[:-h, :-w]
-    top, left = divmod(int(inside.argmax()), inside.shape[1])
+    sums = count[h:, w:] - count[:-h, w:] - count[h:, :-w] + count[:-h, :-w]
+    top, left = divmod(int(sums.argmax()), sums.shape[1])
     return slice(top, top + h), slice(left, left + w)

@@ -9,6 +9,33 @@ if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # set before triton is imported: runs on the CPU
 
 
+# `make test` checks the shapes in the types of what these folders test, while they run. Compilers
+# and exporters cannot see through the checker: their tests run in the other part, without it.
+SHAPES_CHECKED = {
+    "upsamplers", "analysis", "tiling", "saving", "datasets", "formats", "transforms", "viz",
+}  # fmt: skip
+TRACED = "compiles", "onnx"
+SLOWEST = "onnx", "processes", "compil"  # go first, so that no worker is left with one at the end
+
+
+def pytest_addoption(parser):
+    parser.addoption("--part", choices=["shapes", "rest"], help="one of the two parts of make test")
+
+
+def pytest_collection_modifyitems(config, items):
+    part = config.getoption("--part")
+    if part is None:
+        return
+
+    def is_checked(item):
+        folder = item.path.relative_to(config.rootpath / "tests").parts[0]
+        return folder in SHAPES_CHECKED and not any(word in item.nodeid for word in TRACED)
+
+    kept = [item for item in items if is_checked(item) == (part == "shapes")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = sorted(kept, key=lambda item: not any(word in item.nodeid for word in SLOWEST))
+
+
 @pytest.fixture(autouse=True)
 def _same_start_for_every_test():
     threads = torch.get_num_threads()

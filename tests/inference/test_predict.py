@@ -197,7 +197,7 @@ def test_segments(photos, tmp_path, using):
 def test_panoptic_deeplab_is_asked_for_its_segments(photos, tmp_path, using):
     network, out = using("panoptic", deeplab()), tmp_path / "out"
     assert run(photos, out) == 0
-    ids, _ = network.segments(load_image(photos / "7.png"))[0]
+    ids, _ = network.predict_segments(load_image(photos / "7.png"))[0]
     assert torch.equal(read_segment_ids(out / "panoptic/7.png"), ids)
 
 

@@ -80,10 +80,12 @@ def test_the_model_s_own_interpolation_put_in_its_place_changes_nothing(size, x)
 def test_one_training_step_reaches_every_new_parameter(x):
     model = swapped(x).double().train()
     model(x.double())["logits"].square().mean().backward()
-    gradients = {n: 0 if p.grad is None else p.grad.abs().max() for n, p in model.named_parameters()}
+    gradients = {
+        name: 0 if p.grad is None else p.grad.abs().max() for name, p in model.named_parameters()
+    }
     # In double precision rounding stays below 1e-12: sums of at most 1e4 products of order one.
     # A norm takes away what a bias before it adds: the true gradient of that bias is zero.
-    unreached = {n for n, gradient in gradients.items() if gradient < 1e-12}
+    unreached = {n for n, size in gradients.items() if size < 1e-12}
     assert unreached == {"deconv.weight", "deconv.bias", "block.conv.bias"}
 
 

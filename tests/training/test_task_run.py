@@ -237,7 +237,7 @@ def test_help_tells_of_every_option(capsys):
         main(["fit", "segmentation", "--help"])
     told = capsys.readouterr().out
     assert "Train a network for semantic segmentation." in told
-    for name in ("--upsampler", "--crop", "--patience", "--config"):
+    for name in ("--upsampler", "--crop-size", "--patience", "--config"):
         assert name in told
 
 

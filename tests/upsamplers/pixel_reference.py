@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import conv2d, pad, silu
 
 
-def imagenet_normalised(image):
+def normalise_imagenet(image):
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     return (image - mean[:, None, None]) / std[:, None, None]
 
@@ -24,7 +24,7 @@ def group_norm_silu(maps, weight, bias):
     return silu(groups.reshape(maps.shape) * weight[:, None, None] + bias[:, None, None])
 
 
-def adaptive_pooled(maps, size):
+def adaptive_pool(maps, size):
     """The mean over what each output cell touches."""
     (h, w), (H, W) = maps.shape[2:], size
     rows = [
@@ -115,7 +115,7 @@ def source_coordinate(y, n_in, n_out):
     return (y + 0.5) * n_in / n_out - 0.5
 
 
-def bilinear_resized(maps, size):
+def resize_bilinear(maps, size):
     """A map "c h w" at another size, bilinearly."""
     grid = maps.shape[1:]
     return map_of_pixels(
@@ -148,8 +148,8 @@ def randomised(module):
     return module.eval()
 
 
-def assert_matches_reference(module, naive, *inputs, idle=(), **options):
-    """Values and gradients of module(*inputs) and naive(module, *inputs) agree in float64.
+def assert_matches_reference(module, reference, *inputs, idle=(), **options):
+    """Values and gradients of module(*inputs) and reference(module, *inputs) agree in float64.
 
     Gradients in every input and parameter, none of them zero but those named in `idle`.
     """
@@ -159,7 +159,7 @@ def assert_matches_reference(module, naive, *inputs, idle=(), **options):
     cotangent = torch.randn_like(module(*inputs, **options))
     actual, ours = value_and_gradients(lambda: module(*inputs, **options), wanted, cotangent)
     expected, theirs = value_and_gradients(
-        lambda: naive(module, *inputs, **options), wanted, cotangent
+        lambda: reference(module, *inputs, **options), wanted, cotangent
     )
     torch.testing.assert_close(actual, expected)
     names = *(f"input {i}" for i in range(len(inputs))), *names

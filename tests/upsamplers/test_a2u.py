@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tests.upsamplers.pixel_reference import (
-    adaptive_pooled,
+    adaptive_pool,
     assert_matches_reference,
     map_of_pixels,
     num_parameters,
@@ -35,15 +35,15 @@ def four_norm_groups(monkeypatch):
     monkeypatch.setattr(module, "NORM_GROUPS", 4)
 
 
-def predicted(layer, x, side):
+def predict(layer, x, side):
     """Numbers for this image, from its means over side x side areas; or learned ones."""
     if isinstance(layer, nn.Parameter):
         return layer[0]
-    means = adaptive_pooled(x[None], (side, side))[0]
+    means = adaptive_pool(x[None], (side, side))[0]
     return pointwise_conv(means, layer)
 
 
-def acted(maps, norm):
+def norm_and_activate(maps, norm):
     """A group norm over the image, then a leaky ReLU of slope 1/100."""
     groups = maps.reshape(norm.num_groups, -1)
     mean, var = groups.mean(1, keepdim=True), groups.var(1, keepdim=True, correction=0)
@@ -52,54 +52,54 @@ def acted(maps, norm):
     return torch.where(maps > 0, maps, maps / 100)
 
 
-def logits(part, x):
+def logits_reference(part, x):
     """sum_r p_r sum_c act(u_rc . x_c) act(v_rc . x_c) / sqrt(c), for each coarse pixel."""
     affinity, projection = part.affinity, part.projection
     side, r, stride = affinity.filter_size, affinity.rank, affinity.stride
     grid, share = tuple(n // stride for n in x.shape[1:]), len(x) // affinity.num_filters
     views = []
     for bank, norm in ((affinity.u, affinity.norm_u), (affinity.v, affinity.norm_v)):
-        filters = predicted(bank, x, side).reshape(affinity.num_filters, r, side, side)
-        seen = map_of_pixels(
+        filters = predict(bank, x, side).reshape(affinity.num_filters, r, side, side)
+        projected = map_of_pixels(
             lambda y, x_, f=filters: torch.stack([
                 (f[c // share, i] * window_at(x, y, x_, grid, side)[c]).sum()
                 for c in range(len(x)) for i in range(r)
             ]),
             grid,
         )  # fmt: skip
-        views.append(acted(seen, norm).reshape(len(x), r, *grid))
-    alike = (views[0] * views[1]).sum(0) / len(x) ** 0.5
-    p = predicted(projection.p, x, 1).reshape(-1, r)
-    return torch.einsum("nr, rhw -> nhw", p, alike)
+        views.append(norm_and_activate(projected, norm).reshape(len(x), r, *grid))
+    affinities = (views[0] * views[1]).sum(0) / len(x) ** 0.5
+    p = predict(projection.p, x, 1).reshape(-1, r)
+    return torch.einsum("nr, rhw -> nhw", p, affinities)
 
 
-def upsampled(up, features, guide=None, size=None):
+def upsample_reference(up, features, guide=None, size=None):
     s, k, (h, w) = up.scale, up.kernel_size, features.shape[2:]
 
-    def pixel(coarse, found, y, x):
+    def pixel(coarse, logits, y, x):
         (i, u), (j, v) = sub_pixel(y, h, size[0], s), sub_pixel(x, w, size[1], s)
-        own = found[u * s + v :: s * s, i, j]
+        taps = logits[u * s + v :: s * s, i, j]
         if up.normaliser == "sigmoid_softmax":
-            own = 1 / (1 + (-own).exp())
-        weights = (own.exp() / own.exp().sum()).reshape(1, k, k)
+            taps = 1 / (1 + (-taps).exp())
+        weights = (taps.exp() / taps.exp().sum()).reshape(1, k, k)
         return weighted_sum(window_at(coarse, y, x, size, k), weights)
 
     maps = []
     for b, coarse in enumerate(features):
-        found = logits(up, coarse if guide is None else guide[b])
-        maps.append(map_of_pixels(lambda y, x, f=coarse, n=found: pixel(f, n, y, x), size))
+        logits = logits_reference(up, coarse if guide is None else guide[b])
+        maps.append(map_of_pixels(lambda y, x, f=coarse, n=logits: pixel(f, n, y, x), size))
     return torch.stack(maps)
 
 
-def downsampled(down, features):
+def downsample_reference(down, features):
     k, grid = down.kernel_size, tuple(n // down.scale for n in features.shape[2:])
 
-    def pixel(fine, found, y, x):
-        weights = found[:, y, x].exp() / found[:, y, x].exp().sum()
+    def pixel(fine, logits, y, x):
+        weights = logits[:, y, x].exp() / logits[:, y, x].exp().sum()
         return weighted_sum(window_at(fine, y, x, grid, k), weights.reshape(1, k, k))
 
     return torch.stack([
-        map_of_pixels(lambda y, x, f=f, n=logits(down, f): pixel(f, n, y, x), grid)
+        map_of_pixels(lambda y, x, f=f, n=logits_reference(down, f): pixel(f, n, y, x), grid)
         for f in features
     ])  # fmt: skip
 
@@ -120,15 +120,19 @@ def test_it_is_the_literal_bilinear_form_in_every_variant(form):
     guided = A2UUpsample(3, guide_channels=C, **form)
     assert guided.affinity.num_filters == SHARINGS[form["sharing"]]
     assert guided.affinity.filter_size == 6  # of the released filters
-    assert_matches_reference(guided, upsampled, features, guide, size=(7, 9))
+    assert_matches_reference(guided, upsample_reference, features, guide, size=(7, 9))
     alone = A2UUpsample(C, normaliser="softmax", **form)
-    assert_matches_reference(alone, upsampled, torch.randn(2, C, 3, 5), size=(6, 10))
-    assert_matches_reference(A2UDownsample(C, **form), downsampled, torch.randn(2, C, 6, 10))
+    assert_matches_reference(alone, upsample_reference, torch.randn(2, C, 3, 5), size=(6, 10))
+    assert_matches_reference(
+        A2UDownsample(C, **form), downsample_reference, torch.randn(2, C, 6, 10)
+    )
 
 
 def test_a_pair_is_its_two_halves_on_one_affinity():
     def halves(pair, fine):
-        return upsampled(pair.up, downsampled(pair.down, fine), fine, fine.shape[2:])
+        return upsample_reference(
+            pair.up, downsample_reference(pair.down, fine), fine, fine.shape[2:]
+        )
 
     pair = create_pair("a2u_down", "a2u", C, rank=2, sharing="unshared")
     assert isinstance(pair, A2UPair)

@@ -8,9 +8,9 @@ import torch
 from torch.nn.functional import pad
 
 from tests.upsamplers.pixel_reference import (
-    adaptive_pooled,
+    adaptive_pool,
     group_norm_silu,
-    imagenet_normalised,
+    normalise_imagenet,
     padded_conv,
     random_state_dict,
     value_and_gradients,
@@ -53,18 +53,19 @@ def double():
     torch.set_default_dtype(torch.float32)
 
 
-def naive(state, features, image, size, released_order=True):
+def anyup_reference(state, features, image, size, released_order=True):
     """One output pixel after the other; `state` has the published names."""
     (c, h, w), (H, W) = features.shape[1:], size
-    image = encoded(state, "image_encoder", imagenet_normalised(image))
-    image = turned(image, state["rope.freqs"])
-    queries = adaptive_pooled(encoded(state, "query_encoder", image), size)
+    image = encode(state, "image_encoder", normalise_imagenet(image))
+    image = rotate(image, state["rope.freqs"])
+    queries = adaptive_pool(encode(state, "query_encoder", image), size)
     queries = padded_conv(queries, state["cross_decode.conv2d.weight"], mode="constant")[0]
     unit = features / features.square().sum(1, keepdim=True).sqrt()
-    answers = unified(unit[0], state["key_features_encoder.0.basis"], released_order)[None]
-    answers = blocks(state, "key_features_encoder", answers)
-    keys = adaptive_pooled(encoded(state, "key_encoder", image), (h, w))
-    keys = encoded(state, "aggregation", torch.cat([keys, answers], 1))[0]
+    basis = state["key_features_encoder.0.basis"]
+    responses = unify_reference(unit[0], basis, released_order)[None]
+    responses = blocks(state, "key_features_encoder", responses)
+    keys = adaptive_pool(encode(state, "key_encoder", image), (h, w))
+    keys = encode(state, "aggregation", torch.cat([keys, responses], 1))[0]
 
     attention = {key.split("cross_attn.")[1]: t for key, t in state.items() if "cross_attn" in key}
     weight, bias = attention["attention.in_proj_weight"], attention["attention.in_proj_bias"]
@@ -72,8 +73,9 @@ def naive(state, features, image, size, released_order=True):
     for y in range(H):
         for x in range(W):
             near = slice(*bounds(y, H, h)), slice(*bounds(x, W, w))
-            query = weight[:128] @ rms(queries[:, y, x], attention["norm_q.weight"]) + bias[:128]
-            cells = rms(keys[:, *near].flatten(1).T, attention["norm_k.weight"])
+            query = rms_norm(queries[:, y, x], attention["norm_q.weight"])
+            query = weight[:128] @ query + bias[:128]
+            cells = rms_norm(keys[:, *near].flatten(1).T, attention["norm_k.weight"])
             cells = cells @ weight[128:256].T + bias[128:256]
             scores = (cells * query).reshape(-1, 4, 32).sum(2)
             mixed = (scores / 32**0.5).softmax(0).mean(1)
@@ -89,12 +91,12 @@ def bounds(y, H, h):
     return math.floor(low * numpy.float32(h)), math.ceil(high * numpy.float32(h))
 
 
-def rms(vectors, weight):
+def rms_norm(vectors, weight):
     mean = vectors.square().mean(-1, keepdim=True)
     return vectors / (mean + torch.finfo(vectors.dtype).eps).sqrt() * weight
 
 
-def unified(features, basis, released_order):
+def unify_reference(features, basis, released_order):
     """Each filter's answer for each channel, then a softmax over filters, or what is released."""
     c, h, w = features.shape
     out = []
@@ -102,15 +104,15 @@ def unified(features, basis, released_order):
         for x in range(w):
             window = pad(features, (2,) * 4)[:, y : y + 5, x : x + 5]
             cells = pad(torch.ones(h, w), (2,) * 4)[y : y + 5, x : x + 5].sum()
-            answers = torch.einsum("cpq, fpq -> cf", window, basis[:, 0]) / cells
+            responses = torch.einsum("cpq, fpq -> cf", window, basis[:, 0]) / cells
             if released_order:  # written channel by channel, read as if filter by filter
-                out.append(answers.reshape(128, c).softmax(0).mean(1))
+                out.append(responses.reshape(128, c).softmax(0).mean(1))
             else:
-                out.append(answers.softmax(1).mean(0))
+                out.append(responses.softmax(1).mean(0))
     return torch.stack(out, 1).reshape(128, h, w)
 
 
-def encoded(state, name, maps):
+def encode(state, name, maps):
     return blocks(state, name, padded_conv(maps, state[f"{name}.0.weight"]))
 
 
@@ -124,7 +126,7 @@ def blocks(state, name, maps):
     return maps
 
 
-def turned(maps, frequencies):
+def rotate(maps, frequencies):
     h, w = maps.shape[2:]
     rows = []
     for y in range(h):
@@ -160,7 +162,9 @@ def test_it_is_the_published_model_and_so_are_its_gradients(
         lambda: up(features, image, size), [*given, *up.parameters()], cotangent
     )
     expected, gradients = value_and_gradients(
-        lambda: naive(state, features, image, size, released_order), [*given, *theirs], cotangent
+        lambda: anyup_reference(state, features, image, size, released_order),
+        [*given, *theirs],
+        cotangent,
     )
 
     renamed = anyup_from_published(dict(zip(state, gradients[2:], strict=True)))

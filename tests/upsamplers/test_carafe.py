@@ -21,7 +21,7 @@ from unstride.upsamplers import CarafeDownsample, CarafeUpsample
 from unstride.upsamplers.carafe import weights_from_logits
 
 
-def positive(logits, normaliser):
+def weights_reference(logits, normaliser):
     """Weights "g k k" from the logits of one pixel's window."""
     if normaliser == "softmax":
         return logits.exp() / logits.exp().sum((1, 2), keepdim=True)
@@ -29,19 +29,21 @@ def positive(logits, normaliser):
     return open_ if normaliser == "sigmoid" else open_ / open_.sum((1, 2), keepdim=True)
 
 
-def upsampled(up, features, size, dilation=1):
+def upsample_reference(up, features, size, dilation=1):
     """Channel ((g k + p) k + q) s^2 + u s + v is the logit of tap (p, q) at sub-pixel (u, v)."""
     s, k, g, encoder = up.scale, up.kernel_size, up.groups, up.content_encoder
 
-    def pixel(coarse, seen, y, x):
+    def pixel(coarse, compressed_map, y, x):
         i, u = sub_pixel(y, coarse.shape[1], size[0], s)
         j, v = sub_pixel(x, coarse.shape[2], size[1], s)
-        near = neighbourhood(seen, i, j, encoder.kernel_size[0], dilation)
+        near = neighbourhood(compressed_map, i, j, encoder.kernel_size[0], dilation)
         logits = torch.einsum("ocpq, cpq -> o", encoder.weight, near) + encoder.bias
         logits = torch.stack([
             logits[(tap * s + u) * s + v] for tap in range(g * k * k)
         ]).reshape(g, k, k)  # fmt: skip
-        return weighted_sum(neighbourhood(coarse, i, j, k), positive(logits, up.normaliser))
+        return weighted_sum(
+            neighbourhood(coarse, i, j, k), weights_reference(logits, up.normaliser)
+        )
 
     compressed = [pointwise_conv(f, up.channel_compressor) for f in features]
     return torch.stack([
@@ -62,18 +64,18 @@ def upsampled(up, features, size, dilation=1):
 )
 def test_carafe_is_the_papers_sum(options, size):
     up = CarafeUpsample(4, compressed_channels=3, **options)
-    naive = partial(upsampled, dilation=options.get("dilation", 1))
-    assert_matches_reference(up, naive, torch.randn(2, 4, 3, 5), size=size)
+    reference = partial(upsample_reference, dilation=options.get("dilation", 1))
+    assert_matches_reference(up, reference, torch.randn(2, 4, 3, 5), size=size)
 
 
-def downsampled(down, features, size):
+def downsample_reference(down, features, size):
     """Output pixel (y, x) is predicted around input pixel (s y, s x): a convolution's stride."""
     s, k, encoder = down.scale, down.kernel_size, down.content_encoder
 
-    def pixel(fine, seen, y, x):
-        near = neighbourhood(seen, s * y, s * x, encoder.kernel_size[0])
+    def pixel(fine, compressed_map, y, x):
+        near = neighbourhood(compressed_map, s * y, s * x, encoder.kernel_size[0])
         logits = torch.einsum("ocpq, cpq -> o", encoder.weight, near) + encoder.bias
-        weights = positive(logits.reshape(down.groups, k, k), down.normaliser)
+        weights = weights_reference(logits.reshape(down.groups, k, k), down.normaliser)
         return weighted_sum(window_at(fine, y, x, size, k), weights)
 
     return torch.stack([
@@ -96,7 +98,7 @@ def downsampled(down, features, size):
 )
 def test_its_twin_is_the_papers_sum(grid, size, options):
     down = CarafeDownsample(4, compressed_channels=3, **options)
-    assert_matches_reference(down, downsampled, torch.randn(2, 4, *grid), size=size)
+    assert_matches_reference(down, downsample_reference, torch.randn(2, 4, *grid), size=size)
 
 
 def test_without_content_it_is_a_box_darker_by_the_taps_beyond_the_border():

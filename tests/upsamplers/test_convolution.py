@@ -6,10 +6,10 @@ from torch.nn.functional import conv2d, interpolate, pixel_shuffle
 
 from tests.upsamplers.pixel_reference import (
     assert_matches_reference,
-    bilinear_resized,
     map_of_pixels,
     neighbourhood,
     num_parameters,
+    resize_bilinear,
     source_pixel,
     sub_pixel,
 )
@@ -27,7 +27,7 @@ def resize_and_convolve(up, features, size):
 
     def fine(coarse):
         if isinstance(up, BilinearConvolution):
-            return bilinear_resized(coarse, size)
+            return resize_bilinear(coarse, size)
         return map_of_pixels(
             lambda y, x: coarse[:, source_pixel(y, h, H), source_pixel(x, w, W)], size
         )
@@ -48,7 +48,7 @@ def test_resize_then_convolve_on_the_fine_grid(method, size):
     )
 
 
-def spread(up, features):
+def deconvolution_reference(up, features):
     """Every input pixel leaves its kernel around the middle of its own output pixels."""
     s, k = up.scale, up.conv.kernel_size[0]
     margin = (k - s + 1) // 2  # an odd one reaches further up and left
@@ -67,7 +67,7 @@ def spread(up, features):
 @pytest.mark.parametrize(("scale", "k"), [(2, None), (2, 2), (2, 4), (3, None), (3, 4)])
 def test_a_transposed_convolution_spreads_every_pixel(scale, k):
     up = Deconvolution(3, scale, kernel_size=k)
-    assert_matches_reference(up, spread, torch.randn(2, 3, 3, 4))
+    assert_matches_reference(up, deconvolution_reference, torch.randn(2, 3, 3, 4))
 
 
 def test_a_kernel_as_wide_as_the_scale_fills_the_pixel_and_no_other():

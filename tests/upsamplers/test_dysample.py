@@ -24,7 +24,7 @@ STYLES = [
 ]
 
 
-def sampled(up, features, size):
+def dysample_reference(up, features, size):
     """Channel (axis, group) of sub-pixel (u, v); the first axis is x, the second y."""
     s, g, (h, w) = up.scale, up.groups, features.shape[2:]
 
@@ -57,7 +57,7 @@ def sampled(up, features, size):
 @pytest.mark.parametrize("options", STYLES, ids=str)
 def test_every_pixel_is_sampled_where_the_paper_says(options, size):
     up = DySample(8, groups=2, **options)
-    assert_matches_reference(up, sampled, torch.randn(2, 8, 3, 5), size=size)
+    assert_matches_reference(up, dysample_reference, torch.randn(2, 8, 3, 5), size=size)
 
 
 @pytest.mark.parametrize("size", [(6, 10), (7, 9), (2, 3)], ids=str)

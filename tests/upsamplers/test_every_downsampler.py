@@ -25,7 +25,7 @@ class First(Downsampler):
         return weights
 
 
-def built(name):
+def build(name):
     if name == "first":
         return First(8, 2).eval()
     name, options = VARIANTS.get(name, (name, {}))
@@ -43,7 +43,7 @@ every = pytest.mark.parametrize("name", [*list_downsamplers(), *VARIANTS, "first
 @pytest.mark.parametrize("grid", [(10, 14), (9, 13)], ids=str)
 @pytest.mark.parametrize("size", [None, (4, 3), (3, 7)], ids=str)
 def test_any_size(name, grid, size):
-    down = built(name)
+    down = build(name)
     out = down(torch.randn(2, 8, *grid), size)
     assert out.shape == (2, 8, *(size or (5, 7)))
     assert out.isfinite().all()
@@ -52,7 +52,7 @@ def test_any_size(name, grid, size):
 @every
 def test_weights_are_convex(name):
     features = torch.rand(2, 8, 16, 20) - 0.5
-    down = built(name)
+    down = build(name)
     assert "convex" in (down.__doc__ or "").splitlines()[0]
     ones, out = down(torch.ones_like(features)), down(features)
     low, high = features.amin((2, 3), keepdim=True), features.amax((2, 3), keepdim=True)
@@ -66,7 +66,7 @@ def test_weights_are_convex(name):
 
 @every
 def test_images_of_a_batch_do_not_meet_and_evaluation_is_deterministic(name):
-    features, down = torch.randn(3, 8, 10, 14), built(name)
+    features, down = torch.randn(3, 8, 10, 14), build(name)
     out = down(features)
     torch.testing.assert_close(down(features[1:]), out[1:])
     assert torch.equal(down(features), out)
@@ -74,7 +74,7 @@ def test_images_of_a_batch_do_not_meet_and_evaluation_is_deterministic(name):
 
 @every
 def test_both_layouts_agree_and_gradients_reach_everything(name):
-    features, down = torch.randn(2, 8, 10, 14, requires_grad=True), built(name).train()
+    features, down = torch.randn(2, 8, 10, 14, requires_grad=True), build(name).train()
     for module in down.modules():
         if isinstance(module, torch.nn.Dropout):
             module.eval()
@@ -90,7 +90,7 @@ def test_both_layouts_agree_and_gradients_reach_everything(name):
 
 @every
 def test_autocast(name):
-    features, down = torch.randn(1, 8, 10, 14), built(name)
+    features, down = torch.randn(1, 8, 10, 14), build(name)
     with torch.autocast("cpu", torch.bfloat16):
         out = down(features)
     tolerance = 0.1 * features.abs().max() if name != "max_pool" else 0.02
@@ -99,7 +99,7 @@ def test_autocast(name):
 
 @every
 def test_compiles_whole(name):
-    features, down = torch.randn(1, 8, 10, 14), built(name)
+    features, down = torch.randn(1, 8, 10, 14), build(name)
     torch._dynamo.reset()
     compiled = torch.compile(down, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(features), down(features), rtol=1e-4, atol=1e-5)
@@ -111,7 +111,7 @@ def test_compiles_whole(name):
 )
 def test_onnx_gives_the_same_numbers(name, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
-    features, down = torch.randn(1, 8, 10, 14), built(name)
+    features, down = torch.randn(1, 8, 10, 14), build(name)
     export_onnx(down, (features,), tmp_path / "down.onnx")
     session = onnxruntime.InferenceSession(
         tmp_path / "down.onnx", providers=["CPUExecutionProvider"]
@@ -122,7 +122,7 @@ def test_onnx_gives_the_same_numbers(name, tmp_path):
 
 @every
 def test_state_dict_makes_the_round_trip(name):
-    features, down, other = torch.randn(1, 8, 10, 14), built(name), built(name)
+    features, down, other = torch.randn(1, 8, 10, 14), build(name), build(name)
     other.load_state_dict(down.state_dict())
     assert torch.equal(other(features), down(features))
 

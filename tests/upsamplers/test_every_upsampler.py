@@ -22,7 +22,8 @@ READS_FEATURES = {
     "anyup",
 }  # fmt: skip
 # A pixel depends on the whole map: a mean over it, a position in it, an offset without a bound.
-WHOLE = {"a2u", "dysample", "gum", "naf", "anyup", "box"}  # box: somebody's own, which says nothing
+# "box" is somebody's own class, which defines no halo.
+UNBOUNDED = {"a2u", "dysample", "gum", "naf", "anyup", "box"}
 VARIANTS = {
     "featup_jbu paper": ("featup_jbu", {"variant": "paper", "pretrained": False}),
     "carafe groups": ("carafe", {"groups": 4, "normaliser": "sigmoid_normalised"}),
@@ -60,7 +61,7 @@ class Box(Reassembly):
 CHANNELS = 8
 
 
-def built(name, channels=CHANNELS, **options):
+def build(name, channels=CHANNELS, **options):
     if name == "box":
         return Box(channels, 2).eval()
     name, more = VARIANTS.get(name, (name, {}))
@@ -68,7 +69,7 @@ def built(name, channels=CHANNELS, **options):
     return create_upsampler(name, channels, scale, **more, **options).eval()
 
 
-def lively(up):
+def randomise_weights(up):
     """Operators start almost uniform; random parameters show what they can do."""
     for p in up.parameters():
         if p.ndim > 1:
@@ -81,25 +82,25 @@ every = pytest.mark.parametrize("name", NAMES)
 
 
 @pytest.fixture
-def given(name):
-    channels = built(name).guide_channels or 3
+def inputs(name):
+    channels = build(name).guide_channels or 3
     return torch.randn(2, CHANNELS, 5, 7), torch.rand(2, channels, 40, 56)
 
 
 @every
 @pytest.mark.parametrize("size", [None, (10, 14), (40, 56), (33, 29), (5, 7), (3, 4)], ids=str)
-def test_any_size(name, size, given):
-    features, guide = given
-    up = built(name)
+def test_any_size(name, size, inputs):
+    features, guide = inputs
+    up = build(name)
     out = up(features, guide, size)
     assert out.shape == (2, CHANNELS, *(size or (5 * up.scale, 7 * up.scale)))
     assert out.isfinite().all()
 
 
 @every
-def test_weights_are_convex_where_they_say_so(name, given):
-    features, guide = given
-    up = lively(built(name))
+def test_weights_are_convex_where_they_say_so(name, inputs):
+    features, guide = inputs
+    up = randomise_weights(build(name))
     law = type(up).__doc__.splitlines()[0]
     size = (23, 31)
     if "twice" in name:
@@ -122,9 +123,9 @@ def test_weights_are_convex_where_they_say_so(name, given):
 
 
 @every
-def test_it_is_linear_in_the_features_unless_they_decide_the_weights(name, given):
-    features, guide = given
-    up = lively(built(name))
+def test_it_is_linear_in_the_features_unless_they_decide_the_weights(name, inputs):
+    features, guide = inputs
+    up = randomise_weights(build(name))
     other = torch.randn_like(features)
     zero = up(torch.zeros_like(features), guide)  # some have a bias
     sum_first = up(2 * features + other, guide) - zero
@@ -136,10 +137,10 @@ def test_it_is_linear_in_the_features_unless_they_decide_the_weights(name, given
 
 
 @every
-def test_frozen_predictions_leave_the_weights_as_gradient(name, given):
+def test_frozen_predictions_leave_the_weights_as_gradient(name, inputs):
     """Nothing is lost: the frozen gradient, applied to the features, gives the pixel again."""
-    features, guide = given
-    up = lively(built(name))
+    features, guide = inputs
+    up = randomise_weights(build(name))
     features.requires_grad_()
     with frozen_predictions(up):
         out = up(features, guide, (11, 15))
@@ -155,18 +156,18 @@ def test_frozen_predictions_leave_the_weights_as_gradient(name, given):
 
 
 @every
-def test_images_of_a_batch_do_not_meet_and_evaluation_is_deterministic(name, given):
-    features, guide = given
-    up = built(name)
+def test_images_of_a_batch_do_not_meet_and_evaluation_is_deterministic(name, inputs):
+    features, guide = inputs
+    up = build(name)
     out = up(features, guide, (20, 28))
     torch.testing.assert_close(up(features[1:], guide[1:], (20, 28)), out[1:])
     assert torch.equal(up(features, guide, (20, 28)), out)
 
 
 @every
-def test_both_layouts_agree_and_gradients_reach_everything(name, given):
-    features, guide = given
-    up = lively(built(name)).train()
+def test_both_layouts_agree_and_gradients_reach_everything(name, inputs):
+    features, guide = inputs
+    up = randomise_weights(build(name)).train()
     for module in up.modules():
         if isinstance(module, torch.nn.Dropout2d):
             module.eval()
@@ -181,18 +182,18 @@ def test_both_layouts_agree_and_gradients_reach_everything(name, given):
 
 
 @every
-def test_autocast(name, given):
-    features, guide = given
-    up = built(name)
+def test_autocast(name, inputs):
+    features, guide = inputs
+    up = build(name)
     with torch.autocast("cpu", torch.bfloat16):
         out = up(features, guide)
     assert (out.float() - up(features, guide)).abs().max() < 0.3
 
 
 @every
-def test_compiles_whole(name, given):
-    features, guide = given
-    up = built(name)
+def test_compiles_whole(name, inputs):
+    features, guide = inputs
+    up = build(name)
     torch._dynamo.reset()
     compiled = torch.compile(up, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(
@@ -206,14 +207,14 @@ def test_beyond_its_halo_it_sees_nothing(name, ratio):
     """In float64, where even a faint tap would show; a guide this fine is never enlarged."""
     grid = 46, 10
     size = grid[0] * ratio[0] // ratio[1], grid[1] * ratio[0] // ratio[1]
-    up = lively(built(name)).double()
-    seen = 4 * grid[0], 4 * grid[1]
-    halo = up.halo(grid, size, seen)
-    assert (halo is None) == (kind(name) in WHOLE)
+    up = randomise_weights(build(name)).double()
+    guide_size = 4 * grid[0], 4 * grid[1]
+    halo = up.halo(grid, size, guide_size)
+    assert (halo is None) == (kind(name) in UNBOUNDED)
     if halo is None:
         return
     features = torch.randn(1, CHANNELS, *grid, dtype=torch.float64)
-    guide = torch.rand(1, up.guide_channels or 3, *seen, dtype=torch.float64)
+    guide = torch.rand(1, up.guide_channels or 3, *guide_size, dtype=torch.float64)
     whole = up(features, guide, size)
     tiles = Tiles(up, features, guide, size)
     tiles.axes = [replace(axis, halo=halo) for axis in tiles.axes]
@@ -229,12 +230,12 @@ def test_beyond_its_halo_it_sees_nothing(name, ratio):
 @pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning"
 )
-def test_onnx_gives_the_same_numbers(name, given, tmp_path):
+def test_onnx_gives_the_same_numbers(name, inputs, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
     import unstride
 
-    features, guide = given
-    up = built(name)
+    features, guide = inputs
+    up = build(name)
     unstride.export_onnx(up, (features, guide), tmp_path / "up.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "up.onnx", providers=["CPUExecutionProvider"])
     names = [i.name for i in session.get_inputs()]
@@ -244,9 +245,9 @@ def test_onnx_gives_the_same_numbers(name, given, tmp_path):
 
 
 @every
-def test_state_dict_makes_the_round_trip(name, given):
-    features, guide = given
-    up, other = built(name), built(name)
+def test_state_dict_makes_the_round_trip(name, inputs):
+    features, guide = inputs
+    up, other = build(name), build(name)
     for p in up.parameters():
         torch.nn.init.normal_(p, std=0.1)
     other.load_state_dict(up.state_dict())
@@ -254,9 +255,9 @@ def test_state_dict_makes_the_round_trip(name, given):
 
 
 @every
-def test_a_guided_upsampler_asks_for_its_guide_and_the_others_ignore_it(name, given):
-    features, guide = given
-    up = built(name)
+def test_a_guided_upsampler_asks_for_its_guide_and_the_others_ignore_it(name, inputs):
+    features, guide = inputs
+    up = build(name)
     if up.guide_channels is None:
         assert torch.equal(up(features, guide), up(features))
         return
@@ -273,7 +274,7 @@ def test_a_step_edge_in_the_guide_stays_within_a_pixel(name):
     guide[..., 37:] = 1  # inside a coarse pixel
     features = torch.zeros(1, 1, 8, 8)
     features[..., 5:] = 1
-    out = built(name, 1)(features, guide, (64, 64))[0, 0, 32]
+    out = build(name, 1)(features, guide, (64, 64))[0, 0, 32]
     assert out[:36].max() < 0.5 < out[39:].min()
 
 

@@ -17,7 +17,7 @@ from unstride.ops import reassemble
 from unstride.upsamplers import FADE
 
 
-def fused(up, features, guide, size):
+def fade_reference(up, features, guide, size):
     """Both grids' 3 x 3 windows speak for the kernel; then gate * guide + (1 - gate) * result."""
     k, (h, w) = up.kernel_size, features.shape[2:]
 
@@ -47,7 +47,7 @@ def fused(up, features, guide, size):
 def test_it_is_the_papers_sum(guide_channels, size):
     up = FADE(4, guide_channels=guide_channels, compressed_channels=3)
     features, guide = torch.randn(2, 4, 3, 5), torch.randn(2, guide_channels, *size)
-    assert_matches_reference(up, fused, features, guide, size=size)
+    assert_matches_reference(up, fade_reference, features, guide, size=size)
 
 
 def test_a_gate_of_zero_leaves_the_reassembly_and_a_gate_of_one_the_guide():

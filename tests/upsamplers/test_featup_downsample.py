@@ -17,7 +17,7 @@ from unstride.upsamplers import AttentionPool, Blur
 SIZES = [((6, 10), (3, 5)), ((7, 9), (4, 5))]
 
 
-def blurred(down, features, size):
+def blur_reference(down, features, size):
     """|kernel| / sum |kernel| over each window, the outermost pixel repeated beyond the border."""
     kernel, (h, w) = down.kernel.abs() / down.kernel.abs().sum(), features.shape[2:]
 
@@ -35,7 +35,9 @@ def blurred(down, features, size):
 @pytest.mark.parametrize(("grid", "size"), SIZES)
 @pytest.mark.parametrize("k", [None, 3])
 def test_blur_is_one_kernel_that_sums_to_one(k, grid, size):
-    assert_matches_reference(Blur(2, kernel_size=k), blurred, torch.randn(2, 2, *grid), size=size)
+    assert_matches_reference(
+        Blur(2, kernel_size=k), blur_reference, torch.randn(2, 2, *grid), size=size
+    )
 
 
 @pytest.mark.parametrize("scale", [2, 3])
@@ -51,7 +53,7 @@ def test_both_start_as_the_average_of_a_cell(scale):
     torch.testing.assert_close(pool(features), average)
 
 
-def gaussian(fine):
+def gaussian_reference(fine):
     """Five pixels wide, of one pixel's deviation, the outermost pixel repeated."""
     h, w = fine.shape[1:]
     bell = (-torch.arange(-2, 3, dtype=fine.dtype).square() / 2).exp()
@@ -67,7 +69,7 @@ def gaussian(fine):
     return map_of_pixels(pixel, (h, w))
 
 
-def attended(down, features, size):
+def attention_pool_reference(down, features, size):
     """softmax of gain * saliency + bias over the taps on the map."""
     k, layer = down.kernel_size, down.saliency[1]
 
@@ -77,7 +79,7 @@ def attended(down, features, size):
         weights = (down.gain * saliency + down.bias).exp() * inside[0]
         return (near * weights).sum((1, 2)) / weights.sum()
 
-    maps = [gaussian(f) if down.blur else f for f in features]
+    maps = [gaussian_reference(f) if down.blur else f for f in features]
     return torch.stack([map_of_pixels(lambda y, x, f=f: pixel(f, y, x), size) for f in maps])
 
 
@@ -85,7 +87,7 @@ def attended(down, features, size):
 @pytest.mark.parametrize("options", [{}, {"kernel_size": 3, "blur": False}])
 def test_attention_is_a_softmax_of_saliency(options, grid, size):
     assert_matches_reference(
-        AttentionPool(3, **options), attended, torch.randn(2, 3, *grid), size=size
+        AttentionPool(3, **options), attention_pool_reference, torch.randn(2, 3, *grid), size=size
     )
 
 

@@ -5,15 +5,15 @@ import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
 from tests.upsamplers.pixel_reference import (
-    adaptive_pooled,
+    adaptive_pool,
     assert_matches_reference,
-    bilinear_resized,
     map_of_pixels,
+    resize_bilinear,
 )
 from unstride.upsamplers import GuidedFilter
 
 
-def regressed(up, features, guide, size):
+def guided_filter_reference(up, features, guide, size):
     """Least squares in each window, with a ridge; coefficients averaged, enlarged, applied."""
     r, (h, w) = up.radius, features.shape[2:]
 
@@ -31,10 +31,10 @@ def regressed(up, features, guide, size):
 
     maps = []
     for coarse, image in zip(features, guide, strict=True):
-        fine, colours = (adaptive_pooled(image[None], n)[0] for n in (size, (h, w)))
+        fine, colours = (adaptive_pool(image[None], n)[0] for n in (size, (h, w)))
         lines = map_of_pixels(lambda y, x, f=coarse, g=colours: line(f, g, y, x), (h, w))
         lines = map_of_pixels(lambda y, x, n=lines: near(n, y, x).mean(1), (h, w))
-        lines = bilinear_resized(lines, size)
+        lines = resize_bilinear(lines, size)
         slopes = lines[: -len(coarse)].reshape(len(fine), len(coarse), *size)
         maps.append((slopes * fine[:, None]).sum(0) + lines[-len(coarse) :])
     return torch.stack(maps)
@@ -53,7 +53,7 @@ class Filter(GuidedFilter):
 def test_it_is_hes_regression_on_the_coarse_grid(options, size):
     up, guide = Filter(2, **options), torch.rand(2, options.get("guide_channels", 3), *size)
     assert_matches_reference(
-        up, regressed, torch.randn(2, 2, 3, 5), guide, size=size, idle=("none",)
+        up, guided_filter_reference, torch.randn(2, 2, 3, 5), guide, size=size, idle=("none",)
     )
 
 
@@ -61,7 +61,7 @@ def test_it_is_hes_regression_on_the_coarse_grid(options, size):
 def test_features_that_are_linear_in_the_guide_are_exact(size):
     guide, mixing = torch.rand(1, 3, *size).double(), torch.randn(4, 3, 1, 1).double()
     whole = torch.nn.functional.conv2d(guide, mixing) + 5
-    features = adaptive_pooled(whole, (6, 7))
+    features = adaptive_pool(whole, (6, 7))
     # The ridge of 1e-12 beside variances of 1e-3 and more errs by a billionth.
     out = GuidedFilter(4, epsilon=1e-12)(features, guide, size)
     torch.testing.assert_close(out, whole, rtol=0, atol=1e-7)
@@ -84,5 +84,7 @@ def test_under_a_flat_guide_it_is_a_box_a_box_and_bilinear():
 
 @pytest.mark.parametrize("number", [0, 17])
 def test_guides_whose_square_would_fill_the_memory_are_refused(number):
-    with pytest.raises(ValueError, match=f"guide_channels must be 1 to 16 for guided_filter, .*, got {number}"):
+    with pytest.raises(
+        ValueError, match=f"guide_channels must be 1 to 16 for guided_filter, .*, got {number}"
+    ):
         GuidedFilter(4, guide_channels=number)

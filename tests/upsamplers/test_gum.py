@@ -6,16 +6,16 @@ from torch.nn.functional import interpolate
 
 from tests.upsamplers.pixel_reference import (
     assert_matches_reference,
-    bilinear_resized,
     bilinear_sample,
     map_of_pixels,
     neighbourhood,
+    resize_bilinear,
     source_coordinate,
 )
 from unstride.upsamplers import GuidedUpsamplingModule
 
 
-def moved(up, features, size):
+def gum_reference(up, features, size):
     """The table, predicted coarsely and enlarged, says (x, y)."""
     (h, w), (weight, bias) = features.shape[2:], (up.table.weight, up.table.bias)
 
@@ -24,7 +24,7 @@ def moved(up, features, size):
 
     maps = []
     for coarse in features:
-        table = bilinear_resized(map_of_pixels(lambda i, j, f=coarse: entry(f, i, j), (h, w)), size)
+        table = resize_bilinear(map_of_pixels(lambda i, j, f=coarse: entry(f, i, j), (h, w)), size)
         maps.append(map_of_pixels(
             lambda y, x, f=coarse, t=table: bilinear_sample(
                 f,
@@ -38,7 +38,9 @@ def moved(up, features, size):
 
 @pytest.mark.parametrize("size", [(6, 10), (7, 9)], ids=str)
 def test_every_pixel_is_sampled_where_the_table_says(size):
-    assert_matches_reference(GuidedUpsamplingModule(3), moved, torch.randn(2, 3, 3, 5), size=size)
+    assert_matches_reference(
+        GuidedUpsamplingModule(3), gum_reference, torch.randn(2, 3, 3, 5), size=size
+    )
 
 
 @pytest.mark.parametrize("size", [(6, 10), (7, 9), (2, 3)], ids=str)

@@ -23,9 +23,9 @@ def test_its_maps_are_those_of_the_network_that_it_was_taken_from(pair, size):
         expected = model.forward_intermediates(
             2 * image - 1, indices=[0, 1, 2, 3], output_fmt="NCHW", intermediates_only=True
         )
-        found = encoder(image)
-    assert tuple(m.shape[1] for m in found) == encoder.channels
-    for ours, theirs in zip(found, expected, strict=True):
+        actual = encoder(image)
+    assert tuple(m.shape[1] for m in actual) == encoder.channels
+    for ours, theirs in zip(actual, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
@@ -36,8 +36,8 @@ def test_a_folded_norm_does_what_it_did_before():
             tensor.copy_(torch.rand_like(tensor) + 0.5)
     image = torch.randn(2, 3, 7, 8)
     weight, bias = fold_batch_norm(convolution.weight, norm.state_dict(), norm.eps)
-    found = torch.nn.functional.conv2d(image, weight, bias)
-    torch.testing.assert_close(found, norm.eval()(convolution(image)), rtol=1e-5, atol=1e-5)
+    actual = torch.nn.functional.conv2d(image, weight, bias)
+    torch.testing.assert_close(actual, norm.eval()(convolution(image)), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("n", "stride"), [(7, 2), (8, 2), (5, 1), (9, 3)])

@@ -26,7 +26,7 @@ from unstride.upsamplers import (
 from unstride.upsamplers.by_name import create_pair
 
 
-def spoken(branch, near, kind):
+def branch_reference(branch, near, kind):
     """What one branch says of one cell: a number for each channel, or sub-pixel."""
 
     def dot(layer, near):
@@ -42,48 +42,48 @@ def spoken(branch, near, kind):
     return dot(last, hidden[:, None, None])
 
 
-def indices(block, kind, fine, grid):
+def index_reference(block, kind, fine, grid):
     """Sigmoids "c s s" of each cell: every channel and sub-pixel, one channel if holistic."""
     s = block.scale
     side = next(m for m in block.modules() if isinstance(m, nn.Conv2d)).kernel_size[0]
 
     def pixel(y, x):
         near = window_at(fine, y, x, grid, side)
-        index = torch.stack([spoken(branch, near, kind) for branch in block.branches], -1)
+        index = torch.stack([branch_reference(branch, near, kind) for branch in block.branches], -1)
         index = index.reshape(-1, s, s)
         return 1 / (1 + (-index).exp())
 
     return [[pixel(y, x) for x in range(grid[1])] for y in range(grid[0])]
 
 
-def cells(maps, scale):
+def coarse_grid(maps, scale):
     return tuple(n // scale for n in maps.shape[1:])
 
 
-def pooled(down, features, kind):
+def downsample_reference(down, features, kind):
     """The softmax over a cell's indices weighs the cell."""
     s, maps = down.scale, []
     for fine in features:
-        found = indices(down.index, kind, fine, cells(fine, s))
+        index = index_reference(down.index, kind, fine, coarse_grid(fine, s))
 
-        def pixel(y, x, fine=fine, found=found):
-            share = found[y][x].exp() / found[y][x].exp().sum((1, 2), keepdim=True)
-            return (fine[:, s * y : s * y + s, s * x : s * x + s] * share).sum((1, 2))
+        def pixel(y, x, fine=fine, index=index):
+            weights = index[y][x].exp() / index[y][x].exp().sum((1, 2), keepdim=True)
+            return (fine[:, s * y : s * y + s, s * x : s * x + s] * weights).sum((1, 2))
 
-        maps.append(map_of_pixels(pixel, cells(fine, s)))
+        maps.append(map_of_pixels(pixel, coarse_grid(fine, s)))
     return torch.stack(maps)
 
 
-def unpooled(up, features, guide, size, kind):
+def upsample_reference(up, features, guide, size, kind):
     """Each fine pixel is its coarse pixel times its own index."""
     s, maps = up.scale, []
     for coarse, fine in zip(features, guide, strict=True):
         (h, w), (H, W) = coarse.shape[1:], size
-        found = indices(up.index, kind, fine, (h, w))
+        index = index_reference(up.index, kind, fine, (h, w))
 
-        def pixel(y, x, coarse=coarse, found=found, h=h, w=w, H=H, W=W):
+        def pixel(y, x, coarse=coarse, index=index, h=h, w=w, H=H, W=W):
             (i, u), (j, v) = sub_pixel(y, h, H, s), sub_pixel(x, w, W, s)
-            return coarse[:, source_pixel(y, h, H), source_pixel(x, w, W)] * found[i][j][:, u, v]
+            return coarse[:, source_pixel(y, h, H), source_pixel(x, w, W)] * index[i][j][:, u, v]
 
         maps.append(map_of_pixels(pixel, size))
     return torch.stack(maps)
@@ -101,23 +101,29 @@ KINDS = [
 def test_it_is_the_papers_index_in_every_variant(kind, options):
     down, up = (method(3, kind=kind, **options) for method in (IndexDownsample, IndexUpsample))
     features, fine = torch.randn(2, 3, 3, 5), torch.randn(2, 3, 6, 10)
-    assert_matches_reference(down, partial(pooled, kind=kind), fine)
+    assert_matches_reference(down, partial(downsample_reference, kind=kind), fine)
     for size in ((6, 10), (7, 9)):
-        assert_matches_reference(up, partial(unpooled, kind=kind), features, fine, size=size)
+        assert_matches_reference(
+            up, partial(upsample_reference, kind=kind), features, fine, size=size
+        )
 
 
 @pytest.mark.parametrize("kind", ["holistic", "many-to-one"])
 def test_a_guide_may_have_its_own_channels_and_the_scale_be_three(kind):
     up, features = IndexUpsample(3, 3, guide_channels=2, kind=kind), torch.randn(2, 3, 2, 3)
     guide = torch.randn(2, 2, 6, 9)
-    assert_matches_reference(up, partial(unpooled, kind=kind), features, guide, size=(6, 9))
-    assert_matches_reference(IndexDownsample(2, 3, kind=kind), partial(pooled, kind=kind), guide)
+    assert_matches_reference(
+        up, partial(upsample_reference, kind=kind), features, guide, size=(6, 9)
+    )
+    assert_matches_reference(
+        IndexDownsample(2, 3, kind=kind), partial(downsample_reference, kind=kind), guide
+    )
 
 
 def test_a_pair_is_its_two_halves_on_one_index():
     def halves(pair, fine):
-        coarse = pooled(pair.down, fine, "many-to-one")
-        return unpooled(pair.up, coarse, fine, fine.shape[2:], "many-to-one")
+        coarse = downsample_reference(pair.down, fine, "many-to-one")
+        return upsample_reference(pair.up, coarse, fine, fine.shape[2:], "many-to-one")
 
     pair = create_pair("index_down", "index", 3)
     assert isinstance(pair, IndexPair)
@@ -138,8 +144,8 @@ def test_a_sharp_index_is_max_pooling_and_its_inverse():
     """Infinite indices at the maxima: shares and gates are the marks of a max pooling."""
     fine = torch.randn(2, 3, 6, 10)
     soft = IndexPair(3)
-    values, places = max_pool2d(fine, 2, return_indices=True)
-    marks = torch.zeros(2, 3, 60).scatter(2, places.flatten(2), 1.0).view(2, 3, 6, 10)
+    values, positions = max_pool2d(fine, 2, return_indices=True)
+    marks = torch.zeros(2, 3, 60).scatter(2, positions.flatten(2), 1.0).view(2, 3, 6, 10)
     by_cell = marks.view(2, 3, 3, 2, 5, 2).permute(0, 1, 3, 5, 2, 4)
     assert torch.equal(soft.up.predict_gates(by_cell, (6, 10))[:, :, 0, 0], marks)
     sharp = soft.down.predict_cell_weights(1e4 * by_cell, (3, 5))
@@ -158,8 +164,8 @@ def test_max_pool_is_the_common_one_and_so_is_its_gradient(scale):
     assert torch.equal(pool(fine), max_pool2d(fine, scale))
     cotangent = torch.randn(2, 3, 4, 5)
     ours, theirs = (
-        torch.autograd.grad(pooled, fine, cotangent)[0]
-        for pooled in (pool(fine), max_pool2d(fine, scale))
+        torch.autograd.grad(downsample_reference, fine, cotangent)[0]
+        for downsample_reference in (pool(fine), max_pool2d(fine, scale))
     )
     assert torch.equal(ours, theirs)
 

@@ -7,9 +7,9 @@ import torch
 from torch.nn.functional import interpolate
 
 from tests.upsamplers.pixel_reference import (
-    adaptive_pooled,
+    adaptive_pool,
     group_norm_silu,
-    imagenet_normalised,
+    normalise_imagenet,
     padded_conv,
     random_state_dict,
     value_and_gradients,
@@ -36,22 +36,22 @@ def double():
     torch.set_default_dtype(torch.float32)
 
 
-def naive(state, features, image, size):
+def naf_reference(state, features, image, size):
     """One output pixel after the other; `state` has the published names."""
     (c, h, w), (H, W) = features.shape[1:], size
-    image = imagenet_normalised(image)
+    image = normalise_imagenet(image)
     if image.shape[2] > 4 * H or image.shape[3] > 4 * W:
         smaller = min(image.shape[2], 4 * H, 4 * W), min(image.shape[3], 4 * W, 4 * H)
         image = interpolate(image, smaller, mode="bilinear", align_corners=False)
     maps = torch.cat([branch(state, name, image) for name in ("encoder", "sem_encoder")], 1)
-    maps = adaptive_pooled(maps, size)
-    turned = [
-        torch.stack([turn(maps[0, :, y, x], 2 * (y + 0.5) / H - 1, 2 * (x + 0.5) / W - 1)
+    maps = adaptive_pool(maps, size)
+    rotated = [
+        torch.stack([rotate(maps[0, :, y, x], 2 * (y + 0.5) / H - 1, 2 * (x + 0.5) / W - 1)
                      for x in range(W)], -1)
         for y in range(H)
     ]  # fmt: skip
-    queries = torch.stack(turned, 1)
-    keys = adaptive_pooled(queries[None], (h, w))[0]
+    queries = torch.stack(rotated, 1)
+    keys = adaptive_pool(queries[None], (h, w))[0]
     rows = []
     for y in range(H):
         for x in range(W):
@@ -78,7 +78,7 @@ def branch(state, name, image):
     return maps
 
 
-def turn(pixel, y, x):
+def rotate(pixel, y, x):
     """Each pair of channels as one complex number, turned: 16 by the row, 16 by the column."""
     periods = torch.tensor([100 ** (2 * i / 32) for i in range(16)])
     angles = 2 * math.pi * torch.cat([y / periods, x / periods])
@@ -107,7 +107,7 @@ def test_it_is_the_published_model_and_so_are_its_gradients(grid, size, image, d
         lambda: up(features, image, size), [*given, *up.parameters()], cotangent
     )
     expected, gradients = value_and_gradients(
-        lambda: naive(state, features, image, size), [*given, *theirs], cotangent
+        lambda: naf_reference(state, features, image, size), [*given, *theirs], cotangent
     )
 
     renamed = naf_from_published(dict(zip(state, gradients[2:], strict=True)))

@@ -40,20 +40,20 @@ def test_the_smoothing_weighs_by_colours_and_keys():
     stage = BilateralStack(1, key_channels=2).smooth.double()
     guide, keys = torch.rand(1, 3, 6, 7).double(), torch.randn(1, 2, 6, 7).double()
     weights = stage.predict_weights((6, 7), guide, keys)[0, 0]
-    seen = torch.cat([guide / stage.log_sigma_range.exp(), keys], 1)[0]
+    descriptors = torch.cat([guide / stage.log_sigma_range.exp(), keys], 1)[0]
     y, x, r = 2, 4, stage.kernel_size // 2
     expected = torch.zeros(6, 7).double()
     for i in range(6):
         for j in range(7):
-            apart = (seen[:, y, x] - seen[:, i, j]).square().sum() * stage.sharpness**2
+            distance = (descriptors[:, y, x] - descriptors[:, i, j]).square().sum()
             near = ((y - i) ** 2 + (x - j) ** 2) / stage.log_sigma_space.exp() ** 2
             if max(abs(y - i), abs(x - j)) <= r:
-                expected[i, j] = torch.exp(-(apart + near) / 2)
-    found = torch.zeros(6, 7).double()
+                expected[i, j] = torch.exp(-(distance * stage.sharpness**2 + near) / 2)
+    actual = torch.zeros(6, 7).double()
     for i in range(6):
         for j in range(7):
-            found[i, j] = weights[i - y + r, j - x + r, y, x]
-    torch.testing.assert_close(found, expected / expected.sum())
+            actual[i, j] = weights[i - y + r, j - x + r, y, x]
+    torch.testing.assert_close(actual, expected / expected.sum())
 
 
 def test_without_keys_there_is_no_network_and_rounds_repeat():
@@ -65,10 +65,8 @@ def test_without_keys_there_is_no_network_and_rounds_repeat():
 
 @pytest.mark.parametrize(("stride", "middle"), [(32, 8), (16, 4), (14, 4), (4, 1), (2, 1)])
 def test_a_pixel_of_the_middle_grid_has_about_four_of_the_guide(stride, middle):
-    stack, seen = BilateralStack(1, key_channels=0), (5 * stride, 6 * stride)
-    assert stack.middle_grid((5, 6), (500, 600), seen) == (5 * middle, 6 * middle)
-    assert stack.middle_grid((5, 6), (7, 600), seen) == (min(5 * middle, 7), 6 * middle)
-    assert BilateralStack(1, middle=3, key_channels=0).middle_grid((5, 6), (99, 99), seen) == (
-        15,
-        18,
-    )
+    stack, guide_size = BilateralStack(1, key_channels=0), (5 * stride, 6 * stride)
+    assert stack.middle_grid((5, 6), (500, 600), guide_size) == (5 * middle, 6 * middle)
+    assert stack.middle_grid((5, 6), (7, 600), guide_size) == (min(5 * middle, 7), 6 * middle)
+    fixed = BilateralStack(1, middle=3, key_channels=0)
+    assert fixed.middle_grid((5, 6), (99, 99), guide_size) == (15, 18)

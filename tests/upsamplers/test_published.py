@@ -24,7 +24,7 @@ from unstride.upsamplers import NAF, AnyUp, load_published
 MEAN, STD = (torch.tensor(v).view(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
 
 
-def saved(state, path):
+def save(state, path):
     save_file(state, path) if path.suffix == ".safetensors" else torch.save(state, path)
     return path
 
@@ -42,7 +42,7 @@ def carafe_pack(c=6, scale=2, k=5):
 def test_carafe_pack(scale, k, tmp_path):
     state = random_state_dict(carafe_pack(6, scale, k))
     inside = {f"neck.upsample_modules.0.upsample.{name}": t for name, t in state.items()}
-    path = saved({"state_dict": inside, "meta": {"epoch": 12}}, tmp_path / "faster_rcnn.pth")
+    path = save({"state_dict": inside, "meta": {"epoch": 12}}, tmp_path / "faster_rcnn.pth")
     up = load_published(path, prefix="neck.upsample_modules.0.upsample.", scale=scale)
 
     features = torch.randn(2, 6, 4, 5)
@@ -69,7 +69,7 @@ def test_dysample(style, scope, s, tmp_path):
     centres = torch.cat([x.flatten().repeat(g), y.flatten().repeat(g)])
     state["init_pos"] = centres.view(1, -1, 1, 1)
     features = torch.randn(2, c, h, w)
-    up = load_published(saved(state, tmp_path / "dysample.pth"))
+    up = load_published(save(state, tmp_path / "dysample.pth"))
     assert up.scale == s
 
     source = features if style == "lp" else pixel_shuffle(features, s)
@@ -113,7 +113,7 @@ def test_featup_stack(norm, tmp_path):
     for i in range(1, 5):
         state[f"upsampler.up{i}.sigma_spatial"] = torch.tensor(0.8 + 0.1 * i)
     rest = {"model.0.patch.weight": torch.zeros(3), "downsampler.w": torch.ones(2)}
-    path = saved({"state_dict": state | rest, "epoch": 1}, tmp_path / "jbu_stack.ckpt")
+    path = save({"state_dict": state | rest, "epoch": 1}, tmp_path / "jbu_stack.ckpt")
     up = load_published(path)
     assert up.scale == 16
 
@@ -162,7 +162,7 @@ def test_featup_implicit(tmp_path):
         "7.norm.bias": (d,), "8.weight": (d, d, 1, 1), "8.bias": (d,),
         "10.weight": (d, d, 1, 1), "10.bias": (d,),
     })  # fmt: skip
-    up = load_published(saved({"model": state}, tmp_path / "cat.pth"))
+    up = load_published(save({"model": state}, tmp_path / "cat.pth"))
     image = torch.rand(1, 3, 6, 9)
     flat = image.flatten(2)
     colours = (image - flat.amin(2)[..., None, None]) / (flat.amax(2) - flat.amin(2))[
@@ -196,13 +196,13 @@ def test_featup_implicit(tmp_path):
 @pytest.mark.parametrize(("kind", "published"), [(NAF, test_naf), (AnyUp, test_anyup)])
 def test_naf_and_anyup_from_a_file(kind, published, tmp_path):
     state = random_state_dict(published.PUBLISHED)
-    up = load_published(saved(state, tmp_path / "release.safetensors"), channels=8, scale=4)
+    up = load_published(save(state, tmp_path / "release.safetensors"), channels=8, scale=4)
     assert type(up) is kind
     assert (up.channels, up.scale, up.training) == (8, 4, False)
 
 
 def test_any_other_file_is_refused_in_a_sentence(tmp_path):
-    other = saved({"fc.weight": torch.zeros(2)}, tmp_path / "resnet.pth")
+    other = save({"fc.weight": torch.zeros(2)}, tmp_path / "resnet.pth")
     with pytest.raises(ValueError, match=r"no published upsampler .* begins with 'fc.weight'"):
         load_published(other)
     with pytest.raises(ValueError, match=r"nothing in it begins with 'neck\.'"):
@@ -218,6 +218,6 @@ def test_any_other_file_is_refused_in_a_sentence(tmp_path):
     half = random_state_dict(carafe_pack())
     half.pop("content_encoder.bias")
     with pytest.raises(ValueError, match=r"half\.pth: the file must hold content_encoder\.bias"):
-        load_published(saved(half, tmp_path / "half.pth"))
+        load_published(save(half, tmp_path / "half.pth"))
     with pytest.raises(ValueError, match="none of scale=3"):
-        load_published(saved(random_state_dict(carafe_pack()), tmp_path / "pack.pth"), scale=3)
+        load_published(save(random_state_dict(carafe_pack()), tmp_path / "pack.pth"), scale=3)

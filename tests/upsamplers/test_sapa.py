@@ -4,19 +4,19 @@ import pytest
 import torch
 
 from tests.upsamplers.pixel_reference import (
-    adaptive_pooled,
+    adaptive_pool,
     assert_matches_reference,
-    bilinear_resized,
     map_of_pixels,
     num_parameters,
     pointwise_conv,
+    resize_bilinear,
     source_pixel,
     window_at,
 )
 from unstride.upsamplers import SAPA
 
 
-def normed(maps, norm):
+def layer_norm(maps, norm):
     """Each pixel's channels to mean 0 and variance 1, then slope and offset."""
 
     def pixel(y, x):
@@ -26,7 +26,7 @@ def normed(maps, norm):
     return map_of_pixels(pixel, maps.shape[1:])
 
 
-def affiliated(up, features, guide, size):
+def sapa_reference(up, features, guide, size):
     """softmax over the taps on the map of <query, key>, the query of the fine pixel."""
     k, (h, w) = up.kernel_size, features.shape[2:]
 
@@ -45,8 +45,8 @@ def affiliated(up, features, guide, size):
 
     maps = []
     for coarse, fine in zip(features, guide, strict=True):
-        queries = pointwise_conv(normed(fine, up.norm_guide), up.query)
-        own = normed(coarse, up.norm)
+        queries = pointwise_conv(layer_norm(fine, up.norm_guide), up.query)
+        own = layer_norm(coarse, up.norm)
         keys, gate = pointwise_conv(own, up.key), None
         if up.gate is not None:
             gate = 1 / (1 + (-pointwise_conv(own, up.gate)).exp())
@@ -63,15 +63,15 @@ def test_it_is_the_papers_softmax(gated, size):
     features, guide = torch.randn(2, 4, 3, 5), torch.randn(2, 3, *size)
     # What is added to every key of a window alike leaves its softmax alone.
     idle = () if gated else ("key.bias", "norm.bias")
-    assert_matches_reference(up, affiliated, features, guide, size=size, idle=idle)
+    assert_matches_reference(up, sapa_reference, features, guide, size=size, idle=idle)
 
 
 def test_a_guide_of_another_size_is_averaged_or_resized_first():
     up, features = SAPA(4, guide_channels=3), torch.randn(1, 4, 3, 5)
     large, small = torch.randn(1, 3, 13, 21), torch.randn(1, 3, 5, 8)
-    expected = up(features, adaptive_pooled(large, (6, 10)))
+    expected = up(features, adaptive_pool(large, (6, 10)))
     torch.testing.assert_close(up(features, large), expected)
-    expected = up(features, bilinear_resized(small[0], (6, 10))[None])
+    expected = up(features, resize_bilinear(small[0], (6, 10))[None])
     torch.testing.assert_close(up(features, small), expected)
 
 

@@ -5,28 +5,30 @@ import torch
 
 from tests.upsamplers.pixel_reference import (
     assert_matches_reference,
-    bilinear_resized,
     map_of_pixels,
     neighbourhood,
     num_parameters,
+    resize_bilinear,
 )
 from unstride.upsamplers import SpatialAttention
 
 
-def gated(up, features, size):
+def spatial_attention_reference(up, features, size):
     kernel = up.gate.weight[0]
 
     def pixel(fine, y, x):
         score = (kernel * neighbourhood(fine, y, x, kernel.shape[1])).sum()
         return fine[:, y, x] / (1 + (-score).exp())
 
-    maps = [bilinear_resized(f, size) for f in features]
+    maps = [resize_bilinear(f, size) for f in features]
     return torch.stack([map_of_pixels(lambda y, x, f=f: pixel(f, y, x), size) for f in maps])
 
 
 @pytest.mark.parametrize("size", [(6, 10), (7, 9)], ids=str)
 def test_a_gate_predicted_on_the_fine_grid_scales_each_pixel(size):
-    assert_matches_reference(SpatialAttention(3), gated, torch.randn(2, 3, 3, 5), size=size)
+    assert_matches_reference(
+        SpatialAttention(3), spatial_attention_reference, torch.randn(2, 3, 3, 5), size=size
+    )
 
 
 def test_without_content_the_gate_is_half_open():

@@ -80,7 +80,7 @@ def predict_detection(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> Imag
 def predict_panoptic(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
     """For Panoptic-DeepLab, and networks that return a dictionary with `ids` and `segments`."""
     if isinstance(model.network, PanopticDeepLab):
-        ids, segments = model.network.segments(image)[0]
+        ids, segments = model.network.predict_segments(image)[0]
     else:
         prediction = model.network([image[0]])[0]
         ids, segments = prediction["ids"], prediction["segments"]

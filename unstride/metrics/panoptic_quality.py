@@ -119,7 +119,9 @@ class PanopticQuality(Metric):
     def _class_indices(self, segments: Sequence[Segment]) -> Int64[Tensor, " n"]:
         for segment in segments:
             if segment.category_id not in self.class_index:
-                raise ValueError(f"segment {segment.id}: {segment.category_id} is none of the classes")
+                raise ValueError(
+                    f"segment {segment.id}: {segment.category_id} is none of the classes"
+                )
         return torch.tensor([self.class_index[s.category_id] for s in segments], dtype=torch.int64)
 
 

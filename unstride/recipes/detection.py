@@ -216,9 +216,7 @@ def load_split(
     Raises:
         ValueError: If there is no such data set or split, or it has other classes.
     """
-    dataset: PennFudan | COCODetection = load_dataset(
-        DETECTION_DATASETS, options.dataset, options.data, split
-    )
+    dataset = load_dataset(DETECTION_DATASETS, options.dataset, options.data, split)
     if classes is not None:
         check_classes(options.data, split, list(dataset.classes), list(classes))
     return dataset

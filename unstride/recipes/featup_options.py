@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from torch import nn
-
 from unstride.training.options import RunOptions
 
 
@@ -59,7 +57,7 @@ class Options(RunOptions):
     backbone: str = "tf_efficientnet_lite0"
     backbone_weights: Path | None = None
     stride: int | None = None
-    upsampler: str | Callable[..., nn.Module] = "featup_jbu"
+    upsampler: str | Callable[..., Any] = "featup_jbu"
     upsampler_options: dict[str, Any] | None = None
     downsampler: Literal["blur", "attention_pool"] = "blur"
     steps: int = 400

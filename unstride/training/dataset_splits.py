@@ -1,15 +1,15 @@
 """Data set splits by name, for the task recipes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-D = TypeVar("D")
+from unstride.datasets.base import LabelledDataset
+
+D = TypeVar("D", bound=LabelledDataset)
 
 
-def load_dataset(
-    datasets: Mapping[str, Callable[[Path, str], D]], name: str, root: Path, split: str
-) -> D:
+def load_dataset(datasets: Mapping[str, type[D]], name: str, root: Path, split: str) -> D:
     """Loads a split of a data set.
 
     Args:

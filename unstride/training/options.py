@@ -51,7 +51,7 @@ class TaskOptions(RunOptions):
             features of one stride; the other strides are derived from them.
         pretrained: Start from pretrained backbone weights.
         freeze_norms: Keep the batch-norm statistics of the backbone fixed.
-        freeze: Backbone layers to freeze, for example [conv1, bn1, layer1].
+        freeze: Backbone layers to freeze, for example conv1,bn1,layer1. Default: none.
         upsampler: Upsampler for every place where the network enlarges features: a name from
             `unstride list`, with options after a colon. Default: the network's own at each place.
         model_options: Options of the network. Set a single place with {fpn_upsampler: sapa}.

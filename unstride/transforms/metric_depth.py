@@ -28,7 +28,7 @@ def metric_depth_augmentation(
         ValueError: If the crop is larger than the image.
     """
     if crop_size is not None and (crop_size[0] > size[0] or crop_size[1] > size[1]):
-        raise ValueError(f"crop must be at most size {size}, got {crop_size}")
+        raise ValueError(f"crop_size must be at most size {size}, got {crop_size}")
     steps: list[v2.Transform] = [v2.Resize(size, antialias=True)]
     if crop_size is not None:
         steps.append(v2.RandomCrop(crop_size))
