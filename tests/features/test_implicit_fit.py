@@ -176,11 +176,11 @@ def test_the_prior_and_the_pin_are_in_the_loss(backbone):
         losses.append(objective.loss())
         torch.manual_seed(1)
         torch.randint(12, (3,))
-        fine, _ = objective.render(torch.randint(objective.map_step, (2,)).tolist())
+        fine, _ = objective.render(tuple(torch.randint(objective.map_step, (2,)).tolist()))
     variation = magnitude_tv_loss(fine)
     torch.testing.assert_close(losses[1] - losses[0], 2 * variation, rtol=1e-3, atol=1e-4)
-    pinned = (implicit_objective.gaussian_blur(fine) - fine).square().mean()
-    torch.testing.assert_close(losses[2] - losses[0], 2 * pinned, rtol=1e-3, atol=1e-4)
+    blur_penalty = (implicit_objective.gaussian_blur(fine) - fine).square().mean()
+    torch.testing.assert_close(losses[2] - losses[0], 2 * blur_penalty, rtol=1e-3, atol=1e-4)
 
 
 def test_all_components_say_all_and_few_the_most():

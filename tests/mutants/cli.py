@@ -33,7 +33,7 @@ MUTANTS = [
         ("null in brackets", ' or values == ["null"]', ""),
         ("any order of subjects", "sorted(self.subjects, key=order.index)", "list(reversed(self.subjects))"),
         ("defaults are said twice", ' or "Default:" in text', ""),
-        ("lists of descriptions are filled", r'r"\n(?=- )"', 'r"\n(?=\* )"'),
+        ("lists of descriptions are filled", r'r"\n(?=- )"', r'r"\n(?=\* )"'),
         ("sizes are lists", '"x".join(shown) if is_size else ', ""),
     ),
 ]  # fmt: skip

@@ -164,8 +164,8 @@ def test_max_pool_is_the_common_one_and_so_is_its_gradient(scale):
     assert torch.equal(pool(fine), max_pool2d(fine, scale))
     cotangent = torch.randn(2, 3, 4, 5)
     ours, theirs = (
-        torch.autograd.grad(downsample_reference, fine, cotangent)[0]
-        for downsample_reference in (pool(fine), max_pool2d(fine, scale))
+        torch.autograd.grad(pooled, fine, cotangent)[0]
+        for pooled in (pool(fine), max_pool2d(fine, scale))
     )
     assert torch.equal(ours, theirs)
 

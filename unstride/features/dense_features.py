@@ -181,4 +181,6 @@ class DenseFeatures(nn.Module):
         commit_message: str = "Upload with unstride",
     ) -> str:
         """Upload what `save_pretrained` writes; arguments and errors as for `Upsampler`."""
-        return upload_folder(self.save_pretrained, repo_id, private=private, commit_message=commit_message)
+        return upload_folder(
+            self.save_pretrained, repo_id, private=private, commit_message=commit_message
+        )
