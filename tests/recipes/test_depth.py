@@ -267,13 +267,13 @@ def test_depth_is_mirrored_and_cropped_with_its_photograph(room, tmp_path):
     [
         (["--dataset", "voc"], "dataset must be one of posed_rgbd, nyuv2, kitti_depth for model "
          "supervised, got 'voc'"),
-        (["--model", "magic"], "model must be supervised or monodepth, got 'magic'"),
+        (["--model", "magic"], "model must be one of supervised, monodepth, got 'magic'"),
         (["--model", "monodepth", "--dataset", "nyuv2"], "for model monodepth, got 'nyuv2'"),
         (["--model", "monodepth", "--crop_size", "[8, 8]"], "which takes whole frames"),
         (["--crop_size", "[8, 999]"], "crop_size must be at most size (240, 320), got (8, 999)"),
         (["--model", "monodepth", "--dataset", "kitti_depth", "--known_poses", "true"],
          "known_poses must be false for dataset kitti_depth, which has no poses"),
-        (["--eval_crop", "nyu"], "crop 'nyu': there are garg, eigen"),
+        (["--eval_crop", "nyu"], "crop must be one of garg, eigen or None, got 'nyu'"),
         (["--hue_jitter", "0.7"], "hue_jitter must be between 0 and 0.5, got 0.7"),
         (["--colour_jitter_probability", "2"],
          "colour_jitter_probability must be between 0 and 1, got 2.0"),

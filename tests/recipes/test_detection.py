@@ -220,7 +220,10 @@ def test_other_classes_are_refused(tmp_path):
     ("given", "message"),
     [
         (["--dataset", "voc"], "dataset must be one of pennfudan, coco, got 'voc'"),
-        (["--model", "yolo"], "model 'yolo': there are faster_rcnn, mask_rcnn, fcos, retinanet"),
+        (
+            ["--model", "yolo"],
+            "model must be one of faster_rcnn, mask_rcnn, fcos, retinanet, got 'yolo'",
+        ),
         (["--upsampler", "magic"], "magic"),
         (["--model_options", "{wdth: 3}"], "wdth: no option of mask_rcnn"),
         (["--config", "none"], "config none: no such file"),

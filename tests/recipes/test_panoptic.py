@@ -116,7 +116,7 @@ class Truth(nn.Module):
     def forward(self, images):
         return [{"ids": t["ids"][0], "segments": t["segments"]} for t in self.targets]
 
-    def segments(self, image):
+    def predict_segments(self, image):
         return [(t["ids"][0], t["segments"]) for t in self.targets]
 
 
@@ -188,7 +188,10 @@ def test_other_classes_are_refused(data, tmp_path):
     ("given", "message"),
     [
         (["--dataset", "voc"], "dataset must be one of coco_panoptic, got 'voc'"),
-        (["--model", "upsnet"], "model must be panoptic_fpn or panoptic_deeplab, got 'upsnet'"),
+        (
+            ["--model", "upsnet"],
+            "model must be one of panoptic_fpn, panoptic_deeplab, got 'upsnet'",
+        ),
         (["--model", "panoptic_deeplab", "--model_options", "{wdth: 3}"], "wdth"),
         (["--model_options", "{wdth: 3}"], "wdth: no option of mask_rcnn"),
     ],

@@ -82,7 +82,7 @@ class Says(nn.Module):
     def forward(self, images):
         return self.answer
 
-    def segments(self, images):
+    def predict_segments(self, images):
         return [(self.answer[0]["ids"], self.answer[0]["segments"])]
 
 

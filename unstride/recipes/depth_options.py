@@ -73,7 +73,8 @@ class Options(TaskOptions):
         check_fraction(self, "hue_jitter", 0.5)
         check_fraction(self, "colour_jitter_probability")
         if self.model not in DATASETS_BY_MODEL:
-            raise ValueError(f"model must be {' or '.join(DATASETS_BY_MODEL)}, got {self.model!r}")
+            models = ", ".join(DATASETS_BY_MODEL)
+            raise ValueError(f"model must be one of {models}, got {self.model!r}")
         datasets = DATASETS_BY_MODEL[self.model]
         if self.dataset not in datasets:
             raise ValueError(

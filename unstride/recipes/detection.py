@@ -17,9 +17,7 @@ from torch.utils.data import Subset
 
 from unstride.datasets.base import evenly_spaced_subset
 from unstride.datasets.by_name import DETECTION_DATASETS
-from unstride.datasets.coco_detection import COCODetection
 from unstride.datasets.instances import collate_instances
-from unstride.datasets.pennfudan import PennFudan
 from unstride.metrics import average_precision
 from unstride.training.dataset_splits import check_classes, load_dataset
 from unstride.training.options import TaskOptions, check_fraction, check_range, check_sizes
@@ -203,9 +201,7 @@ class DetectionTransform:
         return image, without_crowds(refit_boxes(target) if self.is_cropped else target)
 
 
-def load_split(
-    options: Options, split: str, classes: Sequence[str] | None = None
-) -> PennFudan | COCODetection:
+def load_split(options: Options, split: str, classes: Sequence[str] | None = None) -> Any:
     """Loads a split of the data set.
 
     Args:

@@ -132,5 +132,5 @@ def learner_class(model: str) -> type[PanopticLearner]:
         ValueError: If there is no such model.
     """
     if model not in LEARNERS:
-        raise ValueError(f"model must be {' or '.join(LEARNERS)}, got {model!r}")
+        raise ValueError(f"model must be one of {', '.join(LEARNERS)}, got {model!r}")
     return LEARNERS[model]

@@ -96,13 +96,13 @@ class Tiles:
     def __len__(self) -> int:
         return prod(self.tile_counts)
 
-    @torch.no_grad()
     def __iter__(self) -> Iterator[Tile]:
         rows, columns = self.axes
         n_rows, n_columns = self.tile_counts
         for spans in product(rows.spans(n_rows), columns.spans(n_columns)):
             yield self._compute_tile(spans)
 
+    @torch.no_grad()
     def _compute_tile(self, spans: tuple[TileSpan, ...]) -> Tile:
         rows, columns = self._output_slices(spans, 0)
         y, x = self._output_slices(spans, self.overlap)

@@ -119,10 +119,10 @@ def _draw_grid(draw: Any, weights: Tensor, cell: tuple[float, float], view: _Vie
     left, top, right, bottom = view.box
     grid_right, grid_bottom = view.to_canvas(columns * cw, rows * ch)
     for i in _grid_lines(left, right, cw, columns):
-        x, _ = view.to_canvas(i * cw, 0)
+        x, _ = view.to_canvas(i * cw, 0.0)
         draw.line([x, 0, x, min(grid_bottom, view.size[1])], GRID_COLOUR, SUPERSAMPLING)
     for i in _grid_lines(top, bottom, ch, rows):
-        _, y = view.to_canvas(0, i * ch)
+        _, y = view.to_canvas(0.0, i * ch)
         draw.line([0, y, min(grid_right, view.size[0]), y], GRID_COLOUR, SUPERSAMPLING)
 
 
