@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 from PIL import Image
@@ -43,3 +44,14 @@ def test_every_make_command_that_is_named_exists():
         text = (ROOT / page).read_text()
         named = set(re.findall(r"(?:`|^)make ([\w-]+)", text, re.MULTILINE))
         assert named <= rules, page
+
+
+@pytest.mark.parametrize(
+    "page", sorted(str(p.relative_to(ROOT)) for p in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
+)
+def test_modules_and_files_that_a_page_names_exist(page):
+    text = (ROOT / page).read_text()
+    for name in set(re.findall(r"\bunstride(?:\.\w+)+", text)):
+        assert resolve_name(name) is not None, name
+    for file in set(re.findall(r"`((?:unstride/)?[a-z_]+/[a-z_/]+\.py)`", text)):
+        assert (ROOT / file).is_file() or (ROOT / "unstride" / file).is_file(), file
