@@ -39,6 +39,7 @@ class Options(Base):
         milestones: shares of all steps.
         mode: how it is done.
         model_options: of the network.
+        images: files or folders.
     """
 
     crop_size: tuple[int, int] | None = (360, 480)
@@ -46,6 +47,7 @@ class Options(Base):
     milestones: tuple[float, ...] = (2 / 3, 8 / 9)
     mode: Literal["fast", "slow"] = "fast"
     model_options: dict[str, Any] = field(default_factory=dict)
+    images: list[str] | None = None
 
 
 @pytest.fixture
@@ -74,6 +76,11 @@ def test_a_pair_is_typed_as_people_type_it(parser, words):
 @pytest.mark.parametrize("flag", ["--model-options.a_b", "--model_options.a_b"])
 def test_an_entry_of_a_dictionary_is_set_by_itself(parser, flag):
     assert parsed(parser, flag, "3", f"{flag[:-3]}c=4")["model_options"] == {"a_b": 3, "c": 4}
+
+
+@pytest.mark.parametrize("words", [["a1x2/", "b,c.jpg"], ['["a1x2/", "b,c.jpg"]']])
+def test_a_list_is_typed_as_words(parser, words):
+    assert parsed(parser, "--images", *words, "--mode", "slow")["images"] == ["a1x2/", "b,c.jpg"]
 
 
 def test_ranges_lists_and_null(parser):
@@ -111,8 +118,9 @@ def test_help_shows_dashes_subjects_and_readable_types(parser):
     assert "(default: 0.667,0.889)" in text
     assert "{fast,slow}" in text
     assert "(required)" in text
+    assert "--images PATHS" in text
     assert text.index("input:") < text.index("model:") < text.index("method:")
-    for riddle in ("batch_size", "<class", "null", "type:", "Optional"):
+    for riddle in ("batch_size", "<class", "null", "type:", "Optional", "--images+"):
         assert riddle not in text
     assert "as the paper says. (default" not in text  # said once
 
@@ -120,8 +128,8 @@ def test_help_shows_dashes_subjects_and_readable_types(parser):
 def test_help_texts_come_from_the_docstrings_of_all_bases():
     texts = {option.name: option.text for option in options_of(Options)}
     assert list(texts)[:2] == ["data", "batch_size"]
-    assert texts["batch_size"] == "images in a step."
-    assert texts["crop_size"] == "height and width of a crop, in pixels."
+    assert texts["batch_size"] == "Images in a step."
+    assert texts["crop_size"] == "Height and width of a crop, in pixels."
 
 
 def test_a_description_keeps_its_list():

@@ -4,6 +4,7 @@ Types and defaults come from the signature, help texts from the docstring. Optio
 dashes; underscores work as well. `--help` groups them by subject.
 """
 
+import json
 import re
 from argparse import SUPPRESS, RawDescriptionHelpFormatter
 from collections.abc import Callable, Collection, Sequence
@@ -64,7 +65,9 @@ class HelpFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
 
     def _format_action_invocation(self, action) -> str:
         shown = copy(action)
-        shown.option_strings = [flag for flag in action.option_strings if "_" not in flag]
+        shown.option_strings = [
+            flag for flag in action.option_strings if not re.search(r"_|\+$", flag)
+        ]
         return super()._format_action_invocation(shown)
 
 
@@ -125,17 +128,20 @@ class OptionParser(ArgumentParser):
         return self.subjects[subject]
 
     def _with_lists(self, words: list[str]) -> list[str]:
-        """The words, with values of tuples in the brackets that jsonargparse wants."""
+        """The words, with values of tuples and lists in the brackets that jsonargparse wants."""
         result: list[str] = []
         while words:
             flag, equals, value = words.pop(0).partition("=")
             kind = getattr(self._option_string_actions.get(flag), "_typehint", None)
-            if get_origin(without_none(kind)) is not tuple:
+            several = get_origin(without_none(kind))
+            if several not in (tuple, list) or flag.endswith("+"):
                 result.append(flag + equals + value)
                 continue
             values = [value] if equals else []
             while words and not re.match(r"--?[A-Za-z]", words[0]):
                 values.append(words.pop(0))
+            if several is list and values and not values[0].startswith("["):
+                values = [json.dumps(values)]
             result.append(f"{flag}={in_brackets(values)}" if values else flag)
         return result
 
@@ -162,7 +168,8 @@ def default_of(field: Any) -> Any:
 def help_texts(owner: Any) -> dict[str, str]:
     """What a docstring says of each argument, on one line."""
     documented = parse(getdoc(owner) or "", DocstringStyle.GOOGLE).params
-    return {p.arg_name: " ".join((p.description or "").split()) for p in documented}
+    texts = {p.arg_name: " ".join((p.description or "").split()) for p in documented}
+    return {name: text[:1].upper() + text[1:] for name, text in texts.items()}
 
 
 def description_of(owner: Any) -> str:
@@ -188,8 +195,8 @@ def metavar_of(name: str, kind: Any) -> str | None:
             return "HEIGHTxWIDTH" if first is int else "MIN,MAX"
         word = {int: "N", float: "NUMBER", str: "NAME"}[first]
         return f"{word},{word},..."
-    if kind is Path:
-        return "PATH"
+    if kind is Path or get_origin(kind) is list:
+        return "PATH" if kind is Path else "PATHS"
     return METAVARS.get(name) or METAVARS_OF_TYPES.get(get_origin(kind) or kind, name.upper())
 
 

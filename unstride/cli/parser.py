@@ -1,6 +1,6 @@
 """The parser of `unstride`: one subcommand for each function of `commands`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from inspect import Parameter
 
 from jsonargparse import ArgumentParser
@@ -23,7 +23,9 @@ SUMMARIES = {  # as `unstride --help` shows them
     "fit": "train an upsampler or a network",
     "validate": "score a trained network",
 }
-LISTS = ("measure", "upsamplers", "dataset")  # options of eval that take several words
+LISTS = {  # options of eval that take several words
+    "measure": "MEASURE", "upsamplers": "NAME[:OPTION=VALUE,...]", "dataset": "NAME[=FOLDER]",
+}  # fmt: skip
 
 
 def create_parser(
@@ -54,7 +56,7 @@ def create_parser(
 
 
 def create_recipe_parser(
-    command: str, recipe: str, function: Callable, options: type | None
+    command: str, recipe: str, function: Callable, options: type
 ) -> OptionParser:
     """Build the parser of a recipe, such as `unstride fit segmentation`.
 
@@ -62,21 +64,19 @@ def create_recipe_parser(
         command: fit or validate.
         recipe: name of the recipe.
         function: the recipe's function of that name.
-        options: the recipe's dataclass of options, or None if the function's parameters are them.
+        options: the recipe's dataclass of options.
     """
-    source = options or function
-    described = source if command == "fit" else function
     parser = OptionParser(
         prog=f"unstride {command} {recipe}",
-        usage=_usage(f"{command} {recipe} [--config PATH_OR_NAME]", source),
-        description=description_of(described),
+        usage=_usage(f"{command} {recipe} [--config PATH_OR_NAME]", options),
+        description=description_of(options if command == "fit" else function),
         exit_on_error=False,
     )
     parser.add_argument(
         "--config", action="config", metavar="PATH_OR_NAME",
         help="YAML file with these options, or the name of one that comes with unstride",
     )  # fmt: skip
-    parser.add_options(source)
+    parser.add_options(options)
     if command == "validate":
         parser.add_option(Option("split", str, "val", "split of the data set that is scored"))
     return parser
@@ -107,7 +107,7 @@ def _eval_parser(name: str, function: Callable) -> OptionParser:
     parser.add_argument("what", choices=["features"], help="what is evaluated")
     for option in options_of(function):
         if option.name in LISTS:
-            parser.add_option(option, nargs="+", type=str)
+            parser.add_option(option, nargs="+", type=str, metavar=LISTS[option.name])
     return parser
 
 
@@ -122,14 +122,14 @@ def _recipe_parser(name: str, recipes: Sequence[str]) -> ArgumentParser:
     return parser
 
 
-def _command_parser(words: str, function: Callable, skip: Sequence[str] = ()) -> OptionParser:
+def _command_parser(words: str, function: Callable, skip: Collection[str] = ()) -> OptionParser:
     """A parser with the function's parameters, except those that are added by other means."""
     parser = OptionParser(usage=_usage(words, function, skip), description=description_of(function))
     parser.add_options(function, skip=skip)
     return parser
 
 
-def _usage(words: str, source: Callable, skip: Sequence[str] = ()) -> str:
+def _usage(words: str, source: Callable, skip: Collection[str] = ()) -> str:
     """The words of a command, its required options, and [options] for the others."""
     required = [
         f"--{o.name.replace('_', '-')} {metavar_of(o.name, o.kind)}"
