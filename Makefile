@@ -1,5 +1,5 @@
-# make demo   photographs in, pixel-resolution features out, and a picture of them
-# make test   every test
+# make demo   upsample three photographs and draw the features: demo/features.png
+# make test   run every test (about 15 minutes on two cores)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,7 +20,7 @@ test: $(VENV)/.dev
 
 JOBS := -n 2 --dist worksteal  # two processes; each is given one thread
 
-# Shapes in the types, checked at run time in the tests of these packages (tests/conftest.py).
+#- Shapes in the types are checked at run time in the tests of these packages (tests/conftest.py).
 CHECKED := ops.border ops.reference ops.window ops.softmax upsamplers analysis tiling saving datasets
 CHECKED += formats transforms viz
 EMPTY :=
@@ -28,13 +28,13 @@ SPACE := $(EMPTY) $(EMPTY)
 COMMA := ,
 SHAPES = --jaxtyping-packages=$(subst $(SPACE),$(COMMA),$(CHECKED:%=unstride.%)),beartype.beartype
 
-# make test-portable   every test, as on a CPU without wide vectors (longer)
+# make test-portable   run every test as on a CPU without wide vectors
 test-portable: export ATEN_CPU_CAPABILITY := default
 test-portable: export ONEDNN_MAX_CPU_ISA := AVX2
 test-portable: export NUMBA_CPU_NAME := generic
 test-portable: test
 
-# make lint   style, types, spelling, import directions
+# make lint   check style, types, spelling and imports
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -42,15 +42,15 @@ lint: $(VENV)/.dev
 	$(BIN)/codespell
 	$(BIN)/lint-imports
 
-# make mutants   break each kernel in named ways; every one must be noticed (minutes)
+# make mutants   break the code in named ways; a test must notice each (an hour on two cores)
 mutants: $(VENV)/.dev
 	$(BIN)/python -m tests.mutants
 
-# make bench  the speed and memory table of the README
+# make bench  time and memory of reassemble: docs/speed.md
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.reassembly
 
-# make bench-operators  every operator's cost, time and memory: docs/operators.md
+# make bench-operators  cost, time and memory of every operator: docs/operators.md
 bench-operators: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.operators
 
@@ -58,7 +58,7 @@ bench-operators: $(VENV)/.dev
 reconstruct: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.reconstruction --train $(TRAIN) --test $(TEST)
 
-# make depth DATA=.../redkitchen  depth from video, against constants: docs/geometry.md
+# make depth DATA=.../redkitchen  depth learned from video: docs/geometry.md
 depth: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.depth --data $(DATA)
 
@@ -70,27 +70,27 @@ featup-choices: $(VENV)/.dev
 implicit: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.implicit
 
-# make implicit-choices DATA=...  what its defaults were chosen by; DATA holds camvid/
+# make implicit-choices DATA=...  options of featup_implicit compared; DATA holds camvid/
 implicit-choices: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.implicit_ablation --data $(DATA)
 
-# make gallery  a photograph through every upsampler behind three backbones: docs/featup_rows.jpg
+# make gallery  one photograph through every upsampler: docs/featup_rows.jpg
 gallery: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.gallery
 
-# make large  a photograph of 2048 x 1536 pixels at full size, in bounded memory: docs/memory.md
+# make large  a photograph of 2048 x 1536 pixels in limited memory: docs/memory.md
 large: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.large_image
 
-# make tasks DATA=...  what each operator is worth inside a network: docs/tasks.md (hours)
+# make tasks DATA=...  every operator inside trained networks: docs/tasks.md (hours)
 tasks: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.tasks --data $(DATA)
 
-# make overfit DATA=...  every task network learns eight photographs by heart: docs/tasks.md
+# make overfit DATA=...  every network learns eight photographs by heart: docs/tasks.md
 overfit: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.overfit --data $(DATA)
 
-# make architecture  redraw the map in docs/architecture.md; sizes of files, circles of imports
+# make architecture  redraw docs/architecture.svg and .md; print sizes of files and circles
 architecture: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.architecture --write
 

@@ -35,7 +35,7 @@ def test_each_stride_has_its_grid_and_its_channels(name):
 def test_parameters_that_change_with_the_image_are_refused():
     """An optimiser would go on holding the old ones."""
     pyramid = create_pyramid("coatnet_pico_rw_224", pretrained=False)
-    with pytest.raises(ValueError, match="coatnet_pico_rw_224: its parameters change with the"):
+    with pytest.raises(ValueError, match=r"coatnet_pico_rw_224 cannot be trained at .*: its para"):
         pyramid(torch.rand(1, 3, 64, 96))
 
 
@@ -106,9 +106,9 @@ def test_weights_from_a_file(tmp_path):
 def test_refusals():
     with pytest.raises(ValueError, match=r"stride must be one of 2, 4, .* for resnet18, got 3"):
         create_pyramid("resnet18", (3, 4), pretrained=False)
-    with pytest.raises(ValueError, match="custom has the strides 2, 4, 8, 16, 32: use Pyramid"):
+    with pytest.raises(ValueError, match=r"custom must have .* got 2, 4, 8, 16, 32; use Pyramid"):
         PlainViTPyramid(create_backbone("resnet18", pretrained=False).model)
-    with pytest.raises(ValueError, match="strides must name at least one stride"):
+    with pytest.raises(ValueError, match="strides must contain at least one stride"):
         create_pyramid(strides=(), pretrained=False)
     with pytest.raises(ValueError, match=r"image must be \(batch, 3"):
         create_pyramid(pretrained=False)(torch.rand(3, 20, 20))

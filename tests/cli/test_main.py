@@ -30,7 +30,7 @@ def run(photos, out, *options):
 def test_files_with_their_description_and_a_picture(photos, tmp_path, capsys):
     out = tmp_path / "out"
     assert run(photos, out) == 1
-    assert "not done" in (message := capsys.readouterr().err)
+    assert "failed: " in (message := capsys.readouterr().err)
     assert "bad.jpg: " in message
     assert "2 of 3 images" in message
     assert sorted(p.name for p in out.iterdir()) == [

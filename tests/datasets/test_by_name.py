@@ -239,7 +239,7 @@ def test_a_number_that_is_no_class_is_refused(kind, number, tmp_path):
     layouts.write_labels(
         dataset.label_paths[0][0], [number], np.uint16 if number > 255 else np.uint8
     )
-    with pytest.raises(ValueError, match=f": {number} is not a class") as error:
+    with pytest.raises(ValueError, match=f": label {number} is not a class") as error:
         dataset[0]
     assert_message(error, dataset.label_paths[0][0])
 
@@ -254,7 +254,7 @@ def test_eight_bits_are_no_depth(tmp_path):
 def test_region_zero_is_refused(tmp_path):
     dataset = create_made_up("bsds", tmp_path)
     layouts.write_labels(dataset.label_paths[0][3], [0, 1])
-    with pytest.raises(ValueError, match="count from 1") as error:
+    with pytest.raises(ValueError, match="region numbers must be at least 1, got 0") as error:
         dataset[0]
     assert_message(error, dataset.label_paths[0][3])
 

@@ -114,20 +114,20 @@ def test_drives_without_photographs_are_passed_over(tmp_path):
 WRONG = {
     "no photograph": (
         lambda root: (root / f"2011_09_26/{VAL}/image_02/data/0000000006.jpg").unlink(),
-        f"{VAL}/image_02/data/0000000006.png: no such image, nor .jpg",
+        f"{VAL}/image_02/data/0000000006.png or .jpg: no such image",
     ),
     "no drive": (
         lambda root: write_list(root, f"2011_09_26/{VAL[:-9]}0009_sync 5 l"),
-        f"train/{VAL[:-9]}0009_sync/proj_depth/groundtruth/image_02: no such folder, nor in val, "
-        "but eigen_val_files.txt has the drive",
+        f"train/{VAL[:-9]}0009_sync/proj_depth/groundtruth/image_02: no such folder, and none in "
+        "val, but eigen_val_files.txt lists it",
     ),
     "no frame": (
         lambda root: write_list(root, f"2011_09_26/{VAL} 5 l\n2011_09_26/{VAL} five l\n"),
-        f"an image's path, got '2011_09_26/{VAL} five l'",
+        f"an image path, got '2011_09_26/{VAL} five l'",
     ),
     "another day": (
         lambda root: write_list(root, f"2011_09_28/{VAL} 5 l"),
-        f"an image's path, got '2011_09_28/{VAL} 5 l'",
+        f"an image path, got '2011_09_28/{VAL} 5 l'",
     ),
 }  # fmt: skip
 

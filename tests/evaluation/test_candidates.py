@@ -98,7 +98,7 @@ def test_a_folder_of_saved_weights_says_all_but_the_label(tmp_path):
         "mine",
         3,
     )
-    with pytest.raises(ValueError, match="is a folder, which holds all options"):
+    with pytest.raises(ValueError, match="is a folder that contains all options"):
         create_candidate(f"joint_bilateral:weights={tmp_path}/mine,kernel_size=5", 8, 32)
 
 

@@ -92,7 +92,7 @@ def test_a_vit_whose_cells_are_no_multiple_of_the_grid(data, tmp_path):
     [
         (["--upsamplers", "none"], "upsampler must be one of nearest"),
         (["--upsamplers", "max_unpool"], "guide_channels must be the 320 channels of the features"),
-        (["--upsamplers", "bilinear", "bilinear"], "upsamplers need different labels; twice: bil"),
+        (["--upsamplers", "bilinear", "bilinear"], "must have different labels, got twice: bil"),
         (["--upsamplers", "bilinear", "--stride", "5"], "stride must be one of"),
         (["--upsamplers", "bilinear", "--split", "none"], "split must be one of train, val"),
         (["--upsamplers", "bilinear", "--seeds", "0"], "seeds must be at least 1, got 0"),
@@ -101,7 +101,10 @@ def test_a_vit_whose_cells_are_no_multiple_of_the_grid(data, tmp_path):
             ["--upsamplers", "bilinear", "--measure", "beauty"],
             "measure must be one of segmentation",
         ),
-        (["--upsamplers", "bilinear", "--measure", "depth"], "depth needs a dataset such as posed"),
+        (
+            ["--upsamplers", "bilinear", "--measure", "depth"],
+            "depth needs one of the datasets posed",
+        ),
         (["--upsamplers", "bilinear", "--dataset", "vamcid"], "dataset must be one of camvid"),
         (["--upsamplers", "bilinear", "--data", "nowhere"], "nowhere: no such folder"),
     ],

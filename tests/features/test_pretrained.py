@@ -51,7 +51,7 @@ def test_an_upsampler_alone_and_a_class_of_ones_own(tmp_path):
     model.save_pretrained(tmp_path / "own")
     again = unstride.from_pretrained(tmp_path / "own", classes=[Own])
     assert torch.equal(again.upsampler.gain, model.upsampler.gain)
-    with pytest.raises(ValueError, match="names 'Own'"):
+    with pytest.raises(ValueError, match="upsampler 'Own' is not in this library"):
         unstride.from_pretrained(tmp_path / "own")
 
 
@@ -139,12 +139,12 @@ def test_upsample_reads_the_backbones_weights(photo, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("upsampler", "held", "message"),
     [
-        ("featup_jbu", "carafe", "upsampler must be carafe, which .*carafe holds, got featup_jbu"),
-        ("carafe", "mixed", "upsampler must be .*, which .*mixed holds, got carafe"),
+        ("featup_jbu", "carafe", "upsampler must be carafe, as saved in .*carafe, got featup_jbu"),
+        ("carafe", "mixed", "upsampler must be .*, as saved in .*mixed, got carafe"),
         ("sapa", "sapa", "cannot take an image as its guide"),
         ("carafe", "", "has no config.json"),
         ("carafe", "nowhere", "weights must be a safetensors file"),
-        ("carafe", "featup/model.safetensors", "weights must be those of this carafe"),
+        ("carafe", "featup/model.safetensors", "weights must fit this carafe"),
     ],
 )
 def test_weights_of_something_else_get_one_sentence(

@@ -75,7 +75,7 @@ def test_coco_infos_are_computed_as_coco_has_them(tmp_path):
 @pytest.mark.parametrize(
     ("ids", "segments", "message"),
     [
-        (torch.tensor([[1]]), [], "x: pixels of segment 1"),
+        (torch.tensor([[1]]), [], "x: segment 1 has pixels"),
         (torch.tensor([[2**24]]), [Segment(2**24, 1)], "x.png: ids"),
         (torch.tensor([[-1]]), [Segment(-1, 1)], "x.png: ids"),
     ],

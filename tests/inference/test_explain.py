@@ -130,7 +130,7 @@ def test_untrained_operators_are_called_so_unless_weights_are_given(photo, capsy
         (["--at", "1,2", "--size", "0"], "size must be"),
         (["--at", "1,2", "--weights", "nowhere"], "weights must be a safetensors file"),
         (["--at", "1,2", "--weights", "{photo}"], "weights must be a safetensors file"),
-        (["--at", "1,2", "--weights", "{folder}/other"], "weights must be those of this featup"),
+        (["--at", "1,2", "--weights", "{folder}/other"], "weights must fit this featup"),
         (["--at", "1,2", "--out", "it.jpg"], "--out must end in .png, got it.jpg"),
     ],
 )

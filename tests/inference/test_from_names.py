@@ -56,7 +56,7 @@ def test_chosen_weights_are_read_from_a_file_or_a_folder_that_says_all(tmp_path)
         assert all(torch.equal(held[key], t) for key, t in trained.state_dict().items())
     create_upsampler("featup_jbu", 8, 4).save_pretrained(tmp_path / "any")
     assert image_guided_upsampler("featup_jbu", {}, 16, 4, tmp_path / "any").channels == 16
-    with pytest.raises(ValueError, match="is a folder, which holds all options"):
+    with pytest.raises(ValueError, match="is a folder that contains all options"):
         image_guided_upsampler("carafe", {"kernel_size": 3}, 8, 4, tmp_path / "up")
     with pytest.raises(ValueError, match="cannot take an image as its guide"):
         image_guided_upsampler("fade", {"guide_channels": 8}, 8, 2)

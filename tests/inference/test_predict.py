@@ -294,7 +294,7 @@ def test_a_broken_image_is_named_and_the_others_are_done(photos, tmp_path, using
     (photos / "bad.jpg").write_bytes(b"\xff\xd8\xff\xe0 but no more")
     assert run(photos, tmp_path / "out") == 1
     message = capsys.readouterr().err
-    assert "not done: " in message
+    assert "failed: " in message
     assert "bad.jpg: " in message
     assert "2 of 3 images" in message
     found = json.loads((tmp_path / "out/detections.json").read_text())

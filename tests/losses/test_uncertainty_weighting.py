@@ -46,7 +46,7 @@ def test_gradients_reach_the_losses_with_their_weights():
 
 def test_losses_of_no_task_are_refused():
     weighting = UncertaintyWeighting({"a": False})
-    with pytest.raises(ValueError, match="losses must name tasks out of a, got c"):
+    with pytest.raises(ValueError, match="keys of losses must be among a, got c"):
         weighting({"c": torch.tensor(1.0)})
-    with pytest.raises(ValueError, match="out of a, got none"):
+    with pytest.raises(ValueError, match="among a, got none"):
         weighting({})

@@ -77,7 +77,7 @@ def test_nothing_known_is_nan():
 
 
 def test_other_sizes_and_nan_are_refused():
-    with pytest.raises(ValueError, match="one size"):
+    with pytest.raises(ValueError, match="same size"):
         NormalErrors().update(torch.ones(1, 3, 4, 4), torch.ones(1, 3, 4, 5))
     prediction, target = scene()
     prediction[0, 0, 3, 4] = torch.nan

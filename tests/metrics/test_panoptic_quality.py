@@ -170,12 +170,15 @@ def test_classes_that_do_not_occur_are_left_out():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((row(1, 1), [Segment(1, 1)], row(1), [Segment(1, 1)]), "one size"),
-        ((row(1, 2), [Segment(1, 1)], row(0, 0), []), "segment 2, which is not listed"),
-        ((row(1, 1), [Segment(1, 1), Segment(2, 1)], row(0, 0), []), "2 has no pixel"),
+        ((row(1, 1), [Segment(1, 1)], row(1), [Segment(1, 1)]), "same size"),
+        ((row(1, 2), [Segment(1, 1)], row(0, 0), []), "segment 2 has pixels but is not listed"),
+        (
+            (row(1, 1), [Segment(1, 1), Segment(2, 1)], row(0, 0), []),
+            "2 is listed but has no pixels",
+        ),
         ((row(1, 1), [Segment(1, 1), Segment(1, 2)], row(0, 0), []), "listed twice"),
-        ((row(1, 1), [Segment(1, 4)], row(0, 0), []), "4 is none"),
-        ((row(0, 0), [], row(0, 3), []), "target: pixels of segment 3"),
+        ((row(1, 1), [Segment(1, 4)], row(0, 0), []), "unknown category 4"),
+        ((row(0, 0), [], row(0, 3), []), "target: segment 3 has pixels"),
     ],
 )
 def test_maps_and_segments_that_disagree_are_refused(arguments, message):

@@ -173,7 +173,7 @@ def test_half_types_are_widened():
 @pytest.mark.parametrize(("change", "message"), [
     ({"features": torch.randn(2, 4, 5)}, r"\(4, 5\) and \(48, 60\)"),
     ({"features": torch.full((2, *SIZE), torch.nan)}, "infinite or NaN"),
-    ({"distances": (0, 4)}, "none below 1"), ({"distances": ()}, "at least one"),
+    ({"distances": (0, 4)}, "at least 1, got"), ({"distances": ()}, "one or more"),
     ({"num_pairs": 0}, "at least 1"),
 ])  # fmt: skip
 def test_wrong_arguments_are_refused(change, message):

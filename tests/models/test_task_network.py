@@ -46,7 +46,7 @@ def test_that_pyramid_has_a_word_of_its_own(tmp_path):
     image = torch.rand(1, 3, 32, 64)
     with torch.no_grad():
         assert torch.equal(again(image), network(image))
-    with pytest.raises(ValueError, match="pyramid_upsampler: resnet10t has these strides itself"):
+    with pytest.raises(ValueError, match="pyramid_upsampler needs a plain ViT, got resnet10t"):
         create_task_network(task_config(backbone="resnet10t", pyramid_upsampler="carafe"))
 
 

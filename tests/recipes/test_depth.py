@@ -269,7 +269,7 @@ def test_depth_is_mirrored_and_cropped_with_its_photograph(room, tmp_path):
          "supervised, got 'voc'"),
         (["--model", "magic"], "model must be one of supervised, monodepth, got 'magic'"),
         (["--model", "monodepth", "--dataset", "nyuv2"], "for model monodepth, got 'nyuv2'"),
-        (["--model", "monodepth", "--crop_size", "[8, 8]"], "which takes whole frames"),
+        (["--model", "monodepth", "--crop_size", "[8, 8]"], "which uses whole frames"),
         (["--crop_size", "[8, 999]"], "crop_size must be at most size (240, 320), got (8, 999)"),
         (["--model", "monodepth", "--dataset", "kitti_depth", "--known_poses", "true"],
          "known_poses must be false for dataset kitti_depth, which has no poses"),

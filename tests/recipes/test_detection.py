@@ -225,8 +225,8 @@ def test_other_classes_are_refused(tmp_path):
             "model must be one of faster_rcnn, mask_rcnn, fcos, retinanet, got 'yolo'",
         ),
         (["--upsampler", "magic"], "magic"),
-        (["--model_options", "{wdth: 3}"], "wdth: no option of mask_rcnn"),
-        (["--config", "none"], "config none: no such file"),
+        (["--model_options", "{wdth: 3}"], "mask_rcnn has no option wdth"),
+        (["--config", "none"], "config must be a file or one of "),
     ],
 )
 def test_what_there_is_not_is_named_in_one_line(given, message, data, tmp_path, capsys):

@@ -228,7 +228,7 @@ def test_what_there_is_not_is_said_in_one_line(chosen, message, tmp_path, capsys
     [
         ("label", b"no array", "label/0.npy"),
         ("depth", None, "depth/0.npy: no such label"),
-        ("image", "small", "expected an array h x w x 3"),
+        ("image", "small", "expected an array of shape h x w x 3"),
     ],
 )
 def test_a_sentence_names_the_file(kind, content, message, tmp_path):

@@ -193,7 +193,7 @@ def test_other_classes_are_refused(data, tmp_path):
             "model must be one of panoptic_fpn, panoptic_deeplab, got 'upsnet'",
         ),
         (["--model", "panoptic_deeplab", "--model_options", "{wdth: 3}"], "wdth"),
-        (["--model_options", "{wdth: 3}"], "wdth: no option of mask_rcnn"),
+        (["--model_options", "{wdth: 3}"], "mask_rcnn has no option wdth"),
     ],
 )
 def test_what_there_is_not_is_named_in_one_line(given, message, data, tmp_path, capsys):

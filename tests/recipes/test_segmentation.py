@@ -250,7 +250,7 @@ def test_the_best_weights_are_kept_where_they_are_looked_for(data, tmp_path, mon
         ({"model": "nix"}, "model must be one of semantic_fpn, .*, got 'nix'"),
         ({"model_options": {"nix": 1}}, "model semantic_fpn: .*nix"),
         ({"upsampler": "nix"}, "nix"),
-        ({"model_options": {"upsampler": "carafe"}}, "upsampler is an option of its own"),
+        ({"model_options": {"upsampler": "carafe"}}, "must not contain upsampler"),
         ({"strides": (3,)}, "stride must be one of"),
         ({"data": Path("nowhere")}, "nowhere: no such folder"),
     ],

@@ -155,7 +155,7 @@ def test_weights_that_fit_any_features(tmp_path):
     assert again.channels == 20
     assert again(torch.rand(1, 20, 4, 4), torch.rand(1, 3, 16, 16)).shape == (1, 20, 16, 16)
     create_upsampler("deconv", 8, 4).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match=r"weights must be those of this deconv, but .*size mism"):
+    with pytest.raises(ValueError, match=r"weights must fit this deconv, got .*size mism"):
         Upsampler.from_pretrained(tmp_path, channels=20)
 
 
@@ -203,8 +203,8 @@ def test_only_upsamplers_with_named_arguments_can_be_saved():
         ('{"upsampler": "carafe", "channels": 8, "scale": 2, "options": 5}', "config.json: "),
         ('{"upsampler": "cascade", "stages": []}', "config.json: "),
         ('{"upsampler": "cascade", "stages": [3]}', "upsampler None is not"),
-        ('{"upsampler": "carafe", "channels": 9, "scale": 2}', "weights must be those of this car"),
-        ('{"upsampler": "fade", "channels": 8, "scale": 2}', "weights must be those of this fade"),
+        ('{"upsampler": "carafe", "channels": 9, "scale": 2}', "weights must fit this car"),
+        ('{"upsampler": "fade", "channels": 8, "scale": 2}', "weights must fit this fade"),
         ('{"backbone": {}}', "also holds a backbone: load it with unstride.from_pretrained"),
     ],
 )

@@ -26,7 +26,7 @@ class Case(NamedTuple):
     skip_reasons: dict[str, str]
 
 
-LOGITS, ONE_PIXEL = "no parameter comes after it", "one pixel has no details"
+LOGITS, ONE_PIXEL = "no parameter comes after it", "its input has only one pixel"
 
 
 def detector(name):
@@ -355,7 +355,7 @@ def test_fpn_s_guide_is_the_finer_level():
 
 def test_what_deeplab_upsamples_is_logits_unless_named():
     model = deeplab()
-    with pytest.raises(ValueError, match=r"it has none; classifier\.0\.convs\.4: one pixel"):
+    with pytest.raises(ValueError, match=r"found none; classifier\.0\.convs\.4: its input has"):
         swap(model, CustomUpsampler, example=IMAGES)
     places = {p.name: p.skip_reason for p in find_places(model, example=IMAGES)}
     assert places.keys() == {"classifier.0.convs.4", "self:0", "self:1"}

@@ -22,7 +22,7 @@ def pyramid():
 def test_into_a_pyramid(name):
     neck, maps = pyramid()
     if name in ("featup_jbu", "naf", "anyup"):  # they look at images: there is none
-        with pytest.raises(ValueError, match="no guide of 3 channels is at hand"):
+        with pytest.raises(ValueError, match="no guide of 3 channels is available"):
             swap(neck, name, example=(maps,), **OPTIONS.get(name, {}))
         return
     before = {k: v.clone() for k, v in neck(maps).items()}

@@ -48,8 +48,8 @@ def test_each_place_that_is_left_alone_says_why():
         (lambda x: interpolate(x.relu() - 0.5, scale_factor=2), "it resizes the model's input"),
         (lambda x: interpolate(x[:, :1], scale_factor=2), "it has one channel"),
         (lambda x: interpolate(x, size=(10, 9)), "it enlarges by less than 1.5"),
-        (lambda x: interpolate(x[..., :1, :1], scale_factor=2), "one pixel has no details"),
-        (lambda x: interpolate(x.to(torch.uint8), scale_factor=2), "no floating point numbers"),
+        (lambda x: interpolate(x[..., :1, :1], scale_factor=2), "its input has only one pixel"),
+        (lambda x: interpolate(x.to(torch.uint8), scale_factor=2), "not floating-point numbers"),
     ],
 )
 def test_what_is_no_feature_map_is_left_alone(first, why):
@@ -165,5 +165,5 @@ def test_many_calls_that_are_left_alone_alike_share_a_row():
 
 
 def test_an_example_is_asked_for():
-    with pytest.raises(ValueError, match="example must be what the model is called with"):
+    with pytest.raises(ValueError, match="example must be an input of the model"):
         find_places(ToyNet())

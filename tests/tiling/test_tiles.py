@@ -221,5 +221,5 @@ def test_what_is_found_in_the_whole_guide_is_found_once():
 def test_too_little_memory_for_the_guide_is_refused():
     up = BilateralStack(3, rounds=1).eval()
     features, guide = torch.randn(1, 3, 16, 12), torch.rand(1, 3, 512, 384)
-    with pytest.raises(ValueError, match=r"memory must leave .* to look at the whole guide"):
+    with pytest.raises(ValueError, match=r"memory must leave .* to encode the whole guide"):
         Tiles(up, features, guide, (64, 48), memory_limit=1000)

@@ -236,6 +236,7 @@ def test_onnx_gives_the_same_numbers(name, inputs, tmp_path):
 
     features, guide = inputs
     up = build(name)
+    up.rounds = min(getattr(up, "rounds", 2), 2)  # of featup_jbu: one round is written like another
     unstride.export_onnx(up, (features, guide), tmp_path / "up.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "up.onnx", providers=["CPUExecutionProvider"])
     names = [i.name for i in session.get_inputs()]

@@ -78,8 +78,8 @@ class Classifier(nn.Module):
             is_mean = False
         if not is_mean:
             raise ValueError(
-                f"{self.name} cannot draw class-activation maps: its head must treat every pixel "
-                "alike, take the mean and then a linear layer"
+                f"{self.name} cannot draw class-activation maps: its head must process every "
+                "pixel in the same way, average over the pixels and end in a linear layer"
             )
 
 

@@ -47,7 +47,7 @@ class Pyramid(TimmFeatureExtractor):
     ):
         super().__init__(model, name=name)
         if not strides:
-            raise ValueError("strides must name at least one stride, got none")
+            raise ValueError("strides must contain at least one stride, got none")
         self.strides = tuple(sorted(set(strides)))
         self.layer_indices = [self.deepest_layer(stride) for stride in self.strides]
         self.channels = {
@@ -71,8 +71,8 @@ class Pyramid(TimmFeatureExtractor):
         super()._set_input_size(height, width)
         if parameter_ids != [id(parameter) for parameter in self.model.parameters()]:
             raise ValueError(
-                f"{self.name}: its parameters change with the image's size, it cannot be trained "
-                f"at {height} x {width}"
+                f"{self.name} cannot be trained at {height} x {width} pixels: its parameters "
+                "depend on the image size"
             )
 
     def forward(self, image: Float[Tensor, "b 3 H W"]) -> dict[int, Tensor]:
@@ -110,7 +110,7 @@ class PlainViTPyramid(Pyramid):
         vit_strides = model_strides(model)
         if len(vit_strides) != 1:
             offered = ", ".join(map(str, vit_strides))
-            raise ValueError(f"{name} has the strides {offered}: use Pyramid")
+            raise ValueError(f"model {name} must have a single stride, got {offered}; use Pyramid")
         super().__init__(model, vit_strides, name=name)
         [vit_stride] = vit_strides
         self.neck = SimpleFeaturePyramid(

@@ -28,7 +28,7 @@ def create_timm_model(
     if not timm.is_model(name):
         similar = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5])
         similar = similar or "see timm.list_models()"
-        raise ValueError(f"backbone must be a timm model, got {name!r}; such as: {similar}")
+        raise ValueError(f"backbone must be a timm model, got {name!r}; similar names: {similar}")
     download = pretrained and weights is None and not has_packaged_weights(name)
     if num_classes is not None:
         options["num_classes"] = num_classes
@@ -65,7 +65,8 @@ def _create_model(
                 raise
             raise OSError(
                 f"the weights of {name} could not be downloaded ({type(error).__name__}); "
-                "connect once, give a file (weights=, --backbone_weights) or use pretrained=False"
+                "connect to the internet, pass a weights file (weights=, --backbone_weights) "
+                "or use pretrained=False"
             ) from error
     raise AssertionError("unreachable")
 

@@ -222,7 +222,9 @@ def evaluate_features(
             command=shlex.join(["unstride", *sys.argv[1:]]),
         )  # fmt: skip
     except (ValueError, OSError, RuntimeError) as error:
-        print(f"unstride eval: {(str(error) or 'no memory').splitlines()[0]}", file=sys.stderr)
+        print(
+            f"unstride eval: {(str(error) or 'not enough memory').splitlines()[0]}", file=sys.stderr
+        )
         return 1
     print_table(results, candidates, Console())
     for failure in results.failures:
@@ -273,7 +275,9 @@ def print_upsamplers(cost: bool = False, channels: int = 256, scale: int = 2) ->
 
 def missing_package_message(command: str, error: ModuleNotFoundError) -> str:
     """What to install."""
-    return f"unstride {command}: {error.name} is missing; pip install 'unstride[train]'"
+    return (
+        f"unstride {command}: package {error.name} is missing; run: pip install 'unstride[train]'"
+    )
 
 
 COMMANDS: dict[str, Callable[..., int]] = {

@@ -22,7 +22,7 @@ def run_recipe(command: str, recipe: str, words: list[str]) -> int:
     """
     function = getattr(import_module(f"unstride.recipes.{recipe}"), command, None)
     if function is None:
-        print(f"unstride {command}: {recipe} has nothing to {command}", file=sys.stderr)
+        print(f"unstride {command}: recipe {recipe} does not support {command}", file=sys.stderr)
         return 2
     try:
         scores = function(**parse_recipe_options(command, recipe, words))
@@ -50,8 +50,8 @@ def option_error_message(error: ArgumentError, recipe: str) -> str:
     """One line that says what is wrong with an option."""
     text = re.sub(r"(--[\w-]+)/--\w+", r"\1", " ".join(str(error).split()))
     unknown = re.fullmatch("Option '(.+)' is not accepted", text)  # jsonargparse says so of files
-    text = f"config: {unknown[1]} is no option of {recipe}" if unknown else text
-    return f"{text} (--help has all options)"
+    text = f"config: {recipe} has no option {unknown[1]}" if unknown else text
+    return f"{text} (use --help to list all options)"
 
 
 def config_names() -> list[str]:
@@ -74,7 +74,7 @@ def resolve_config_names(words: list[str]) -> list[str]:
         packaged = CONFIG_FOLDER / f"{config}.yaml"
         if not Path(config).is_file() and not packaged.is_file():
             raise ValueError(
-                f"config {config}: no such file, and of the names {', '.join(config_names())}"
+                f"config must be a file or one of {', '.join(config_names())}, got {config!r}"
             )
         path = config if Path(config).is_file() else str(packaged)
         resolved[i + (not equals)] = f"--config={path}" if equals else path

@@ -37,5 +37,5 @@ class BSDS(LabelledDataset):
         ids = [load_labels(path, size) - 1 for path in self.label_paths[index]]
         for path, regions in zip(self.label_paths[index], ids, strict=True):
             if regions.min() < 0:
-                raise ValueError(f"{path}: region 0, but the regions of BSDS count from 1")
+                raise ValueError(f"{path}: region numbers must be at least 1, got 0")
         return torch.stack(ids)

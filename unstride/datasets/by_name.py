@@ -73,5 +73,5 @@ def create_dataset(name: str, root: str | Path, split: str) -> LabelledDataset:
         **REGION_DATASETS,
     }
     if name not in datasets:
-        raise ValueError(f"name must be one of {', '.join(sorted(datasets))}, got {name!r}")
+        raise ValueError(f"dataset must be one of {', '.join(sorted(datasets))}, got {name!r}")
     return datasets[name](Path(root), split)

@@ -109,11 +109,9 @@ class COCODetection(InstanceDataset):
             image_id = typed_field(file, annotation, "image_id", int)
             category_id = typed_field(file, annotation, "category_id", int)
             if image_id not in image_ids:
-                raise ValueError(f"{file}: an annotation of image {image_id}, which is not listed")
+                raise ValueError(f"{file}: an annotation has the unknown image_id {image_id}")
             if category_id not in self.category_ids:
-                raise ValueError(
-                    f"{file}: an annotation of category {category_id}, which is not listed"
-                )
+                raise ValueError(f"{file}: an annotation has the unknown category_id {category_id}")
             by_image[image_id].append(annotation)
         return by_image
 

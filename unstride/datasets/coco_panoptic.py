@@ -44,7 +44,7 @@ class COCOPanoptic(InstanceDataset):
             path = labels / f"{image.stem}.png"
             if path.name not in self.segments_of_file:
                 raise ValueError(
-                    f"{annotation_file}: no annotation of {path.name}, the label of {image}"
+                    f"{annotation_file}: no annotation for {path.name}, the label map of {image}"
                 )
             yield ItemFiles(image.stem, image, [path])
 

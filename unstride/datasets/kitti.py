@@ -98,7 +98,9 @@ class KITTIOdometry(ImageDataset):
         rows = read_tokens(pose_file, self.layout)
         for image in images:
             if not image.stem.isdigit() or int(image.stem) >= len(rows):
-                raise ValueError(f"{pose_file}: {len(rows)} poses, but none of frame {image.stem}")
+                raise ValueError(
+                    f"{pose_file}: no pose for frame {image.stem}, only {len(rows)} poses"
+                )
             pose = parse_pose(rows[int(image.stem)], pose_file)
             name = f"{image_folder.parent.name}/{image.stem}"
             yield OdometryFrame(name, image, intrinsics, pose)

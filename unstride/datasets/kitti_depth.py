@@ -89,7 +89,7 @@ class KITTIDepth(DepthDataset):
             folder = next((folder for folder in candidates if folder.is_dir()), None)
             if folder is None:
                 raise FileNotFoundError(
-                    f"{candidates[0]}: no such folder, nor in val, but {path.name} has the drive; "
+                    f"{candidates[0]}: no such folder, and none in val, but {path.name} lists it; "
                     f"expected layout: {self.layout}"
                 )
             depth_path = folder / f"{number:010d}.png"
@@ -117,8 +117,7 @@ class KITTIDepth(DepthDataset):
             if (image := folder / f"{depth_path.stem}{suffix}").is_file():
                 return ItemFiles(f"{drive}/{camera}/{depth_path.stem}", image, [depth_path])
         raise FileNotFoundError(
-            f"{folder / depth_path.stem}.png: no such image, nor .jpg; "
-            f"expected layout: {self.layout}"
+            f"{folder / depth_path.stem}.png or .jpg: no such image; expected layout: {self.layout}"
         )
 
 
@@ -137,7 +136,7 @@ def read_split_list(path: Path) -> list[DriveFrame]:
         if match is None:
             raise ValueError(
                 f"{path}: expected lines such as 2011_09_26/2011_09_26_drive_0001_sync 5 l, "
-                f"or that begin with an image's path, got {line!r}"
+                f"or lines that begin with an image path, got {line!r}"
             )
         camera = match["camera"] or CAMERA_FOLDERS[match["side"]]
         number = int(match["number"] or match["file"])

@@ -32,5 +32,5 @@ def remap_labels(
     labels = table[in_range]
     is_invalid = (labels < 0) | (in_range != ids)
     if is_invalid.any():
-        raise ValueError(f"{path}: {int(ids[is_invalid][0])} is not a class of this data set")
+        raise ValueError(f"{path}: label {int(ids[is_invalid][0])} is not a class of this data set")
     return labels

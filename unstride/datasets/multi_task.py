@@ -42,7 +42,7 @@ class MultiTaskDataset(Dataset):
         for task in tasks:
             if task not in available:
                 raise ValueError(
-                    f"tasks of dataset {name} must be among {', '.join(available)}, got {task!r}"
+                    f"tasks for dataset {name} must be among {', '.join(available)}, got {task!r}"
                 )
         self.dataset, self.tasks = dataset_class(root, split), tuple(tasks)
 

@@ -66,7 +66,9 @@ def _read_array(path: Path, ndim: int, size: tuple[int, int] | None = None) -> T
         array = array[..., 0]
     if array.ndim != ndim or (ndim == 3 and array.shape[2] != 3):
         expected = "h x w x 3" if ndim == 3 else "h x w"
-        raise ValueError(f"{path}: expected an array {expected}, got shape {tuple(array.shape)}")
+        raise ValueError(
+            f"{path}: expected an array of shape {expected}, got shape {tuple(array.shape)}"
+        )
     if size is not None and tuple(array.shape) != size:
-        raise ValueError(f"{path}: shape {tuple(array.shape)}, but its image has {size}")
+        raise ValueError(f"{path}: shape must be {size} like its image, got {tuple(array.shape)}")
     return array

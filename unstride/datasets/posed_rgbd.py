@@ -45,7 +45,7 @@ class PosedRGBD(DepthDataset):
                 scenes[scene] = intrinsics, _read_poses(scene / "poses.txt")
             intrinsics, poses = scenes[scene]
             if image.stem not in poses:
-                raise ValueError(f"{scene / 'poses.txt'}: no pose of frame {image.stem}")
+                raise ValueError(f"{scene / 'poses.txt'}: no pose for frame {image.stem}")
             cameras.append((intrinsics, poses[image.stem]))
         self.intrinsics = torch.stack([intrinsics for intrinsics, _ in cameras])
         self.poses = torch.stack([pose for _, pose in cameras])

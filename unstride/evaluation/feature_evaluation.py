@@ -69,7 +69,7 @@ def create_candidates(
     candidates = [create_candidate(spec, backbone.channels, backbone.stride) for spec in upsamplers]
     labels = [candidate.label for candidate in candidates]
     if repeated := {label for label in labels if labels.count(label) > 1}:
-        raise ValueError(f"upsamplers need different labels; twice: {', '.join(repeated)}")
+        raise ValueError(f"upsamplers must have different labels, got twice: {', '.join(repeated)}")
     device = module_device(backbone)
     for candidate in candidates:
         if candidate.module is not None:
@@ -85,4 +85,4 @@ def check_datasets(measures: Sequence[str], benchmarks: Sequence[Benchmark]) -> 
         kinds = MEASURES[measure].label_kinds
         if kinds and not any(benchmark.label_kind in kinds for benchmark in benchmarks):
             fitting = [name for name, kind in LABEL_KINDS.items() if kind in kinds]
-            raise ValueError(f"{measure} needs a dataset such as {', '.join(fitting)}")
+            raise ValueError(f"measure {measure} needs one of the datasets {', '.join(fitting)}")

@@ -97,7 +97,9 @@ class EvaluationSettings:
     def _dataset_folder(self, name: str) -> Path:
         """Return DATA/NAME, or DATA itself if there is no such folder."""
         if self.data is None:
-            raise ValueError(f"data must be the folder of {name}, or --dataset {name}=FOLDER given")
+            raise ValueError(
+                f"data must be the folder of {name}, got None; or use --dataset {name}=FOLDER"
+            )
         return self.data / name if (self.data / name).is_dir() else self.data
 
 

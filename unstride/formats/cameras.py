@@ -33,7 +33,9 @@ def read_intrinsics(path: Path, expected_layout: str) -> Float[Tensor, "3 3"]:
     """
     rows = read_tokens(path, expected_layout)
     if [len(row) for row in rows] != [3, 3, 3]:
-        raise ValueError(f"{path}: expected a 3 x 3 matrix, got rows of {[len(r) for r in rows]}")
+        raise ValueError(
+            f"{path}: expected a 3 x 3 matrix, got rows of lengths {[len(r) for r in rows]}"
+        )
     return half_pixel_intrinsics(torch.tensor([parse_floats(row, path) for row in rows]))
 
 

@@ -34,7 +34,7 @@ def decode_mask(segmentation: Any, size: tuple[int, int]) -> Bool[Tensor, "h w"]
         return torch.from_numpy(coco.decode(rle)).bool()
     if not isinstance(segmentation, dict) or segmentation.get("size") != list(size):
         raise ValueError(
-            f"segmentation must be polygons or runs of an image of {size[1]} x {size[0]}"
+            f"segmentation must be polygons or runs for an image of {size[1]} x {size[0]} pixels"
         )
     rle = dict(segmentation)
     if not isinstance(rle.get("counts"), str):
@@ -69,7 +69,7 @@ def _checked_polygon(points: Any) -> list[float]:
 def _checked_rle(rle: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
     counts = rle.get("counts")
     if not isinstance(counts, list) or not all(isinstance(n, int) and n >= 0 for n in counts):
-        raise ValueError("runs must be whole numbers from 0")
+        raise ValueError("runs must be whole numbers of at least 0")
     if sum(counts) != size[0] * size[1]:
         raise ValueError(f"runs sum to {sum(counts)} pixels, but the image has {size[0] * size[1]}")
     return rle

@@ -21,9 +21,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON that can be read ({error})") from None
+        raise ValueError(f"{path}: not valid JSON ({error})") from None
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected an object, got {type(content).__name__}")
+        raise ValueError(f"{path}: expected a JSON object, got {type(content).__name__}")
     return content
 
 
@@ -40,7 +40,7 @@ def typed_field(path: Path, record: Mapping[str, Any], name: str, expected_type:
         ValueError: If the field is missing or of another type.
     """
     if name not in record:
-        raise ValueError(f"{path}: an object lacks {name!r}: {_abbreviated(record)}")
+        raise ValueError(f"{path}: an object has no {name!r}: {_abbreviated(record)}")
     value = record[name]
     if not isinstance(value, expected_type):
         raise ValueError(
@@ -58,7 +58,9 @@ def object_list(path: Path, record: Mapping[str, Any], name: str) -> list[dict[s
     objects = typed_field(path, record, name, list)
     for item in objects:
         if not isinstance(item, dict):
-            raise ValueError(f"{path}: {name!r} must hold objects, got {_abbreviated(item)}")
+            raise ValueError(
+                f"{path}: {name!r} must contain JSON objects, got {_abbreviated(item)}"
+            )
     return objects
 
 

@@ -65,7 +65,9 @@ def write_labels(
     from PIL import Image
 
     if len(colours) > UNLABELLED:
-        raise ValueError(f"{path}: {len(colours)} classes, but 8 bits hold {UNLABELLED}")
+        raise ValueError(
+            f"{path}: 8 bits can store at most {UNLABELLED} classes, got {len(colours)}"
+        )
     is_invalid = ((labels < 0) | (labels >= len(colours))) & (labels != UNLABELLED)
     if is_invalid.any():
         raise ValueError(

@@ -39,9 +39,9 @@ def check_segments(ids: Int64[Tensor, "h w"], segments: Sequence[Segment], name:
         raise ValueError(f"{name}: a segment is listed twice")
     in_map = set(ids.unique().tolist()) - {0}
     if missing := sorted(in_map - set(listed)):
-        raise ValueError(f"{name}: pixels of segment {missing[0]}, which is not listed")
+        raise ValueError(f"{name}: segment {missing[0]} has pixels but is not listed")
     if empty := sorted(set(listed) - in_map):
-        raise ValueError(f"{name}: segment {empty[0]} has no pixel")
+        raise ValueError(f"{name}: segment {empty[0]} is listed but has no pixels")
 
 
 def segments_info(ids: Int64[Tensor, "h w"], segments: Sequence[Segment]) -> list[dict[str, Any]]:

@@ -127,7 +127,7 @@ def _print_result(console: Console, result: BatchResult) -> None:
     for line in result.notes:
         console.print(line, highlight=False, soft_wrap=True)
     for line in result.failures:
-        console.print(f"not done: {line}", style="red", highlight=False, soft_wrap=True)
+        console.print(f"failed: {line}", style="red", highlight=False, soft_wrap=True)
 
 
 def parse_size(text: str | None) -> RequestedSize:

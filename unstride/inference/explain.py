@@ -105,7 +105,7 @@ def explain_file(
         return 1
     for point, footprint in zip(points, traced, strict=True):
         print(footprint_summary(point, footprint))
-    print(f"{out} shows it, {tensors_path} has the weights")
+    print(f"saved the picture to {out} and the weights to {tensors_path}")
     return 0
 
 
@@ -114,7 +114,7 @@ def _check_arguments(upsampler: str, out: Path) -> None:
         raise ValueError(f"--out must end in .png, got {out}")
     name, _ = parse_upsampler(upsampler)
     if name in FITTED_PER_IMAGE:
-        raise ValueError(f"{name} reads place and colour, not cells: nothing to trace")
+        raise ValueError(f"{name} cannot be traced: it computes features from position and colour")
 
 
 def _print_if_untrained(model: DenseFeatures, upsampler: str, weights: Path | None) -> None:

@@ -41,13 +41,15 @@ def build_model(
     name, options = parse_upsampler(upsampler)
     if name == "featup_implicit":
         if upsampler_weights is not None or stages != 1:
-            raise ValueError(f"weights and stages must not be given for {name}, which is fitted")
+            raise ValueError(
+                f"weights and stages cannot be set for {name}, it is fitted to each image"
+            )
         if fit_steps is not None:
             options |= {"steps": fit_steps}
         fitted = ImplicitFeatures(backbone_model, **options)
         return fitted.eval(), metadata | {"fit": str(fitted.fit_options)}
     if fit_steps is not None:
-        raise ValueError(f"steps must not be given for {name}: only featup_implicit is fitted")
+        raise ValueError(f"steps can only be set for featup_implicit, got upsampler {name}")
     if stages != 1:
         options = {"stages": stages} | options
     up = image_guided_upsampler(

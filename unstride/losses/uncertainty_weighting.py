@@ -46,7 +46,7 @@ class UncertaintyWeighting(nn.Module):
         unknown = [name for name in losses if name not in self.task_names]
         if unknown or not losses:
             raise ValueError(
-                f"losses must name tasks out of {', '.join(self.task_names)}, got "
+                f"keys of losses must be among {', '.join(self.task_names)}, got "
                 f"{', '.join(unknown) or 'none'}"
             )
         task_indices = [self.task_names.index(name) for name in losses]

@@ -28,7 +28,7 @@ def cam_faithfulness(
     named = {"probability": probability, "masked_probability": masked_probability}
     if probability.shape != masked_probability.shape:
         raise ValueError(
-            f"{' and '.join(named)} must have one length, got {len(probability)} and "
+            f"{' and '.join(named)} must have the same length, got {len(probability)} and "
             f"{len(masked_probability)}"
         )
     for name, values in named.items():

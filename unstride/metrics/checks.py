@@ -17,4 +17,4 @@ def check_same_size(
         ValueError: if the sizes differ.
     """
     if tuple(first) != tuple(second):
-        raise ValueError(f"{names} must have one size, got {tuple(first)} and {tuple(second)}")
+        raise ValueError(f"{names} must have the same size, got {tuple(first)} and {tuple(second)}")

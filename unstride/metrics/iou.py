@@ -107,7 +107,9 @@ class BoundaryIoU(Metric):
     def _check_classes(self, classes: Int64[Tensor, " n"], name: str) -> None:
         wrong = classes[(classes < 0) | (classes >= self.classes)]
         if len(wrong):
-            raise ValueError(f"{name}: {int(wrong[0])} is none of {self.classes} classes")
+            raise ValueError(
+                f"{name}: labels must be in 0..{self.classes - 1}, got {int(wrong[0])}"
+            )
 
 
 def band_width(size: tuple[int, int], dilation_ratio: float) -> int:

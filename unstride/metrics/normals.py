@@ -71,7 +71,7 @@ class NormalErrors(Metric):
         is_labelled = (target != 0).any(1)
         angles = angular_error(prediction, target)[is_labelled]
         if angles.isnan().any():
-            raise ValueError("prediction: NaN where the target is known")
+            raise ValueError("prediction must not be NaN where the target is known")
         self.angle_sum += angles.sum()
         self.below_counts += torch.stack([(angles < limit).sum() for limit in ANGLE_THRESHOLDS])
         bins = (angles * (HISTOGRAM_BINS / 180)).long().clamp(max=HISTOGRAM_BINS - 1)

@@ -45,7 +45,7 @@ class PanopticQuality(Metric):
     def __init__(self, things: Collection[int], stuff: Collection[int]):
         super().__init__()
         if in_both := set(things) & set(stuff):
-            raise ValueError(f"class {min(in_both)}: both a thing and stuff")
+            raise ValueError(f"class {min(in_both)} must be a thing or stuff, got both")
         self.classes = (*things, *stuff)
         self.class_index = {category: i for i, category in enumerate(self.classes)}
         self.num_things = len(things)
@@ -119,9 +119,7 @@ class PanopticQuality(Metric):
     def _class_indices(self, segments: Sequence[Segment]) -> Int64[Tensor, " n"]:
         for segment in segments:
             if segment.category_id not in self.class_index:
-                raise ValueError(
-                    f"segment {segment.id}: {segment.category_id} is none of the classes"
-                )
+                raise ValueError(f"segment {segment.id}: unknown category {segment.category_id}")
         return torch.tensor([self.class_index[s.category_id] for s in segments], dtype=torch.int64)
 
 

@@ -50,7 +50,7 @@ def segment_separation(
     """
     check_same_size(features.shape[1:], segments.shape[1:], "features and segments")
     if not distances or min(distances) < 1:
-        raise ValueError(f"distances must name at least one, none below 1, got {distances}")
+        raise ValueError(f"distances must be one or more numbers of at least 1, got {distances}")
     if num_pairs < 1:
         raise ValueError(f"num_pairs must be at least 1, got {num_pairs}")
     height, width = features.shape[1:]
@@ -159,5 +159,5 @@ def _cosine_distance(pairs: Float[Tensor, "c 2 p"]) -> Float[Tensor, " p"]:
     # equal features are at distance 0 exactly
     distance = normalize(pairs, dim=0).diff(dim=1)[:, 0].square().sum(0) / 2
     if not distance.isfinite().all():
-        raise ValueError("features: some are infinite or NaN")
+        raise ValueError("features must be finite, some are infinite or NaN")
     return distance

@@ -46,7 +46,7 @@ def create_task_network(
     if task not in TASKS:
         raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
     if "upsampler" in config["options"]:
-        raise ValueError("model_options: upsampler is an option of its own, --upsampler")
+        raise ValueError("model_options must not contain upsampler, use --upsampler")
     options = dict(config["options"])
     pyramid_upsampler = options.pop(PYRAMID_UPSAMPLER, None)
     name = pyramid_upsampler or config["upsampler"]
@@ -56,7 +56,7 @@ def create_task_network(
         config["backbone"], config["strides"], pretrained=pretrained, **backbone_options
     )
     if pyramid_upsampler and not isinstance(pyramid, PlainViTPyramid):
-        raise ValueError(f"{PYRAMID_UPSAMPLER}: {config['backbone']} has these strides itself")
+        raise ValueError(f"{PYRAMID_UPSAMPLER} needs a plain ViT, got {config['backbone']}")
     network = _factory_of(task)(
         config["model"], pyramid, len(config["classes"]), upsampler=config["upsampler"], **options
     )
@@ -79,10 +79,10 @@ def read_task(folder: str | Path) -> tuple[Any, dict[str, Any]]:
     """
     folder = Path(folder)
     if not (folder / CONFIG_NAME).is_file() and (folder / "model" / CONFIG_NAME).is_file():
-        raise ValueError(f"{folder}: the network is in {folder / 'model'}")
+        raise ValueError(f"{folder} has no {CONFIG_NAME}, use {folder / 'model'} instead")
     config = read_config(folder)
     if "task" not in config:
-        raise ValueError(f"{folder}: no task network, perhaps an upsampler")
+        raise ValueError(f"{folder}: {CONFIG_NAME} has no task, this may be an upsampler")
     with naming_file(folder / CONFIG_NAME):
         network = create_task_network(config)
     load_weights(network, folder / WEIGHTS_NAME, "network")

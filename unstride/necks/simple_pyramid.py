@@ -51,7 +51,7 @@ class SimpleFeaturePyramid(nn.Module):
         super().__init__()
         self.stride, self.strides = stride, tuple(sorted(set(strides)))
         if not self.strides:
-            raise ValueError("strides must name at least one stride, got none")
+            raise ValueError("strides must contain at least one stride, got none")
         octaves = {level: log2(stride / level) if level > 0 else 0.5 for level in self.strides}
         for level_stride, octave in octaves.items():
             if octave % 1 or channels >> max(int(octave), 0) == 0:
@@ -60,8 +60,8 @@ class SimpleFeaturePyramid(nn.Module):
                 ]
                 possible = [n for n in finer_strides[::-1] if channels * n >= stride]
                 raise ValueError(
-                    f"stride {level_stride}: out of a map of stride {stride} with {channels} "
-                    f"channels there can be {', '.join(map(str, possible))}, {2 * stride} and so on"
+                    f"strides from a map of stride {stride} with {channels} channels must be among "
+                    f"{', '.join(map(str, possible))}, {2 * stride} and so on, got {level_stride}"
                 )
         self.channels = {level: channels >> max(int(n), 0) for level, n in octaves.items()}
         self.doublings = nn.ModuleDict(

@@ -86,7 +86,7 @@ def _apply_at_borders(
         if mode == "reflect" and k % 2 == 0 and n_in < 2 * n_out:
             raise ValueError(
                 f"an even window ({k} taps) cannot be reflected from {n_in} to {n_out} pixels, "
-                "since its mirror image lies outside it; use mode='replicate'"
+                "because the mirrored window lies outside the map; use mode='replicate'"
             )
         taps = _tap_indices(n_in, n_out, k, tensor.device)
         stand_ins = _broadcastable(_fold_indices(taps, n_in, mode) - taps[:, :1], axis)

@@ -35,7 +35,7 @@ def check_scatter(values: Tensor, weights: Tensor, size: tuple[int, int]) -> Non
     _check_divisible("values", values, weights.shape[1])
     if tuple(values.shape[2:]) != tuple(weights.shape[4:]):
         raise ValueError(
-            f"values must have the weights' grid {tuple(weights.shape[4:])}, "
+            f"values must have the grid of the weights, {tuple(weights.shape[4:])}, "
             f"got shape {tuple(values.shape)}"
         )
     if len(size) != 2 or min(size) < 0:

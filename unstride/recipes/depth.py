@@ -127,7 +127,7 @@ def train_dataset(options: Options) -> Dataset:
         return create_dataset(options.dataset, options.data, "train")
     if options.crop_size is not None:
         raise ValueError(
-            f"crop_size must not be set for model monodepth, which takes whole frames; set size, "
+            f"crop_size must not be set for model monodepth, which uses whole frames; set size, "
             f"got {options.crop_size}"
         )
     if options.known_poses and options.dataset == "kitti_depth":

@@ -83,7 +83,8 @@ class FeatUpLearner(Learner):
             build(2 * self.projection_dim)
         ):
             raise ValueError(
-                f"projection must be none for {upsampler}, whose weights depend on the channels"
+                f"projection must be none for {upsampler}, "
+                "whose weights depend on the number of channels"
             )
         return built
 

@@ -14,10 +14,10 @@ def model_card(config: dict[str, Any]) -> str:
     names = [stage["upsampler"] for stage in upsampler.get("stages", [upsampler])]
     user_defined = ", ".join(dict.fromkeys(name for name in names if name not in FACTORIES))
     classes = f", classes=[{user_defined}]" if user_defined else ""
-    backbone = f" behind {config['backbone']['name']}" if "backbone" in config else ""
+    backbone = f" on {config['backbone']['name']}" if "backbone" in config else ""
     return card_text(
         f"{', then '.join(names)}{backbone}",
-        f"""Features at a finer resolution, with [unstride]({HOMEPAGE}).
+        f"""Upsamples features to a finer resolution. Made with [unstride]({HOMEPAGE}).
 
 ```python
 import unstride
@@ -48,5 +48,5 @@ library_name: unstride
 
 {body}
 
-What it was trained on, what was measured, and the licence: not written yet.
+Training data, evaluation results and licence: not documented yet.
 """

@@ -112,9 +112,7 @@ def load_weights(model: nn.Module, path: Path, description: str) -> None:
         raise ValueError(f"weights must be a safetensors file, got {path}") from None
     except RuntimeError as error:
         reason = str(error).splitlines()[1].split(",")[0].strip(" .\t")
-        raise ValueError(
-            f"weights must be those of this {description}, but {path}: {reason}"
-        ) from None
+        raise ValueError(f"weights must fit this {description}, got {path}: {reason}") from None
 
 
 def installed_version() -> str:

@@ -81,7 +81,7 @@ def upload_folder(
         except Exception as error:
             raise OSError(
                 f"{repo_id} cannot be uploaded to the Hub ({_error_summary(error)}); "
-                "`hf auth login` signs you in"
+                "run `hf auth login` to sign in"
             ) from error
     return str(address)
 

@@ -43,7 +43,7 @@ def find_places(model: nn.Module, *, example: Any = None) -> PlaceList:
     if (swapped_places := getattr(model, "unstride_places", None)) is not None:
         return swapped_places
     if example is None:
-        raise ValueError("example must be what the model is called with, got None")
+        raise ValueError("example must be an input of the model, got None")
     arguments = example if isinstance(example, tuple) else (example,)
     with torch.no_grad(), _temporary_eval_mode(model):
         tracker = OriginTracker(model, arguments)
@@ -131,9 +131,9 @@ class _PlaceRecorder(TorchFunctionMode):
         reasons = {
             "it does not depend on the model's input": FROM_INPUT not in origins,
             "it resizes the model's input": FROM_INPUT_AND_WEIGHTS not in origins,
-            "its values are no floating point numbers": not features.is_floating_point(),
+            "its values are not floating-point numbers": not features.is_floating_point(),
             "it has one channel": features.shape[1] == 1,
-            "one pixel has no details": input_size == (1, 1),
+            "its input has only one pixel": input_size == (1, 1),
             "it enlarges by less than 1.5": rounded_scale(input_size, output_size) < 2,
         }
         return next((reason for reason, applies in reasons.items() if applies), "")

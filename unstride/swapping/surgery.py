@@ -77,7 +77,7 @@ def swap(
     places, upsamplers = _build_upsamplers(found, factory, selected, exact_names)
     if not upsamplers:
         reasons = "".join(f"; {place.name}: {place.skip_reason}" for place in places)
-        raise ValueError(f"model must have a place to swap, it has none{reasons}")
+        raise ValueError(f"model must have a place that can be swapped, found none{reasons}")
     _install_upsamplers(model, places, upsamplers)
     return model
 
@@ -86,7 +86,7 @@ def unswap(model: nn.Module) -> nn.Module:
     """Undo `swap` and return the model, which is then as it was before, bit for bit."""
     swapped = [module for module in model.modules() if isinstance(module, SwappedModule)]
     if getattr(model, "unstride_places", None) is None:
-        raise ValueError("model must be one that was swapped, as a whole")
+        raise ValueError("model must be the whole model that was passed to swap")
     for module in swapped:
         module._modules.pop(UPSAMPLERS_ATTRIBUTE, None)
         for name in module._unstride.frozen_parameters:
@@ -105,7 +105,9 @@ def _matching_names(places: PlaceList, patterns: NamePatterns, argument: str) ->
         names = {place.name for place in places if fnmatchcase(place.name, pattern)}
         if not names:
             all_names = ", ".join(place.name for place in places)
-            raise ValueError(f"{argument} must name places out of {all_names}; got {pattern!r}")
+            raise ValueError(
+                f"{argument} must match one of the places {all_names}, got {pattern!r}"
+            )
         matching |= names
     return matching
 
@@ -124,14 +126,15 @@ def _build_upsamplers(
     places, upsamplers = PlaceList(), {}
     for place in found:
         if place.name not in selected:
-            place = replace(place, skip_reason=place.skip_reason or "not asked for")
+            place = replace(place, skip_reason=place.skip_reason or "not selected")
         elif not place.skip_reason or place.name in exact_names:
             place, modules = _fill_place(place, factory)
             if modules is not None:
                 upsamplers[place.name] = modules
             elif place.name in exact_names:
                 raise ValueError(
-                    f"only must name what can be swapped, {place.name} cannot: {place.skip_reason}"
+                    f"only must match places that can be swapped, "
+                    f"got {place.name}: {place.skip_reason}"
                 )
         places.append(place)
     return places, upsamplers
@@ -155,7 +158,7 @@ def _create_upsampler(
 ) -> tuple[nn.Module | None, Guide | None, str]:
     """Return an upsampler and the nearest guide that it takes, or None and what is missing."""
     channels, scale = place.input_meta.shape[1], max(place.scale, 1)
-    reason = f"no guide of {place.output_size[0]} x {place.output_size[1]} is at hand"
+    reason = f"no guide of {place.output_size[0]} x {place.output_size[1]} pixels is available"
     for option in _guide_options(place, factory):
         try:
             upsampler = factory(channels, scale, **option)
@@ -170,7 +173,7 @@ def _create_upsampler(
         for guide in place.guide_candidates:
             if guide.channels == guide_channels:
                 return upsampler, guide, ""
-        reason = f"no guide of {guide_channels} channels is at hand"
+        reason = f"no guide of {guide_channels} channels is available"
     return None, None, reason
 
 
@@ -190,7 +193,7 @@ def _install_upsamplers(model: nn.Module, places: PlaceList, upsamplers: Upsampl
     states = _swap_states(modules, places, upsamplers)
     for path in states:
         if "forward" in vars(modules[path]):
-            raise ValueError(f"model must have no forward set by hand, {path or 'self'} has one")
+            raise ValueError(f"model must not have a replaced forward, {path or 'self'} has one")
     held: dict[str, nn.ModuleList] = {}
     for place in places:
         if place.name in upsamplers:

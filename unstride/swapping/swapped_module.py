@@ -103,9 +103,9 @@ class ForwardScope(TorchFunctionMode):
         num_known = sum(known == signature for known, _ in slots)
         if call not in slots and num_known and rounded_scale(input_size, size) > 1:
             raise ValueError(
-                f"example must show every place: {self.state.module_path or 'self'} enlarges maps "
-                f"of {signature.channels} channels in more places than the {num_known} it showed; "
-                "unswap, and swap with such an example"
+                f"example must run every place: {self.state.module_path or 'self'} enlarges maps "
+                f"of {signature.channels} channels in more places than the {num_known} it ran; "
+                "call unswap, then swap with an example that runs all of them"
             )
         return slots.get(call)
 
@@ -138,7 +138,7 @@ class SwappedModule:
         if reduced[1] != (type(self),):
             raise PicklingError(
                 f"{type(self).__name__} defines its own pickling, which a swap cannot keep; "
-                "unswap first"
+                "call unswap first"
             )
         return _unpickled, (original_class(self),), *reduced[2:]
 

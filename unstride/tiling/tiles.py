@@ -164,7 +164,7 @@ class Tiles:
         needed = int(SAFETY_FACTOR * peak_bytes(encoder, self.features, self.guide, size))
         if needed > memory_limit:
             raise ValueError(
-                f"memory must leave {_format_bytes(needed)} to look at the whole guide, "
+                f"memory must leave {_format_bytes(needed)} to encode the whole guide, "
                 f"but leaves {_format_bytes(memory_limit)}"
             )
         self.guide_features = encoder(self.features, self.guide, size)

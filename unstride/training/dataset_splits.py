@@ -33,7 +33,7 @@ def check_classes(root: Path, split: str, classes: Any, expected: Any) -> None:
         ValueError: If they differ.
     """
     if classes != expected:
-        raise ValueError(f"{root}: the classes of {split} differ from those of the training")
+        raise ValueError(f"{root}: the classes of {split} differ from those of the training split")
 
 
 def scored_split(dataset: str, split: str) -> str:

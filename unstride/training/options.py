@@ -139,7 +139,7 @@ def check_range(options: RunOptions, name: str) -> None:
     """
     low, high = getattr(options, name)
     if not 0 < low <= high:
-        raise ValueError(f"{name} must be minimum and maximum, above 0, got {[low, high]}")
+        raise ValueError(f"{name} must be a minimum and a maximum above 0, got {[low, high]}")
 
 
 def check_fraction(options: RunOptions, name: str, maximum: float = 1.0) -> None:

@@ -76,7 +76,8 @@ class CoordinateMap(PixelMap):
             m = values.shape[dim]
             if m == 1 and n > 1:
                 raise ValueError(
-                    f"CoordinateMap: one row or column cannot be enlarged, got size {tuple(size)}"
+                    f"CoordinateMap: a map of one row or column cannot be enlarged, "
+                    f"got size {tuple(size)}"
                 )
             at = (torch.arange(n, device=values.device, dtype=values.dtype) + 0.5) * m / n - 0.5
             first = at.floor().clamp(0, max(m - 2, 0)).long()

@@ -124,7 +124,9 @@ def create_upsampler(
 def _stage_scale(scale: int, stages: int) -> int:
     step = round(scale ** (1 / stages))
     if step**stages != scale:
-        raise ValueError(f"scale must be a whole number to the power of stages={stages}: {scale}")
+        raise ValueError(
+            f"scale must be a whole number to the power of stages={stages}, got {scale}"
+        )
     return step
 
 

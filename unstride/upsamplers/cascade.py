@@ -27,7 +27,10 @@ class Cascade(Upsampler):
         self.upsamplers = nn.ModuleList(upsamplers)
         required = {n for up in upsamplers if (n := up.guide_channels) is not None}
         if len(required) > 1:
-            raise ValueError(f"guide_channels must agree in a cascade, got {sorted(required)}")
+            raise ValueError(
+                f"guide_channels must be the same in all stages of a cascade, "
+                f"got {sorted(required)}"
+            )
         self.guide_channels = max(required, default=None)
 
     def forward(self, features, guide=None, size=None):

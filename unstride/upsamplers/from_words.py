@@ -32,7 +32,8 @@ def image_guided_upsampler(
     if weights is not None and weights.is_dir():
         if options:
             raise ValueError(
-                f"weights={weights} is a folder, which holds all options: {name} takes none"
+                f"weights={weights} is a folder that contains all options: "
+                f"give {name} without options"
             )
         return load_saved_upsampler(weights, name, channels)
     try:
@@ -55,7 +56,7 @@ def load_saved_upsampler(folder: Path, name: str, channels: int) -> Upsampler:
     saved_names = {describe(stage)["upsampler"] for stage in getattr(up, "upsamplers", [up])}
     if saved_names != {name}:
         saved = "+".join(saved_names)
-        raise ValueError(f"upsampler must be {saved}, which {folder} holds, got {name}")
+        raise ValueError(f"upsampler must be {saved}, as saved in {folder}, got {name}")
     return _check_image_guided(up, name)
 
 
@@ -113,5 +114,5 @@ def upsampler_factory(word: str) -> UpsamplerFactory:
         unknown = options.keys() - parameters.keys() - {"stages"}
         takes_any = any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values())
         if unknown and not takes_any:
-            raise ValueError(f"upsampler {word!r}: no option {', '.join(sorted(unknown))}")
+            raise ValueError(f"upsampler {word!r} has no option {', '.join(sorted(unknown))}")
     return partial(create_upsampler, name, **options)

@@ -20,7 +20,7 @@ def check_guide(
         ValueError: if the guide is missing, or has another shape.
     """
     if guide is None:
-        raise ValueError(f"guide must be given: {upsampler_name} takes its weights from a guide")
+        raise ValueError(f"guide must be given: {upsampler_name} computes its weights from a guide")
     if guide.ndim != 4 or guide.shape[1] != channels or guide.shape[0] != features.shape[0]:
         raise ValueError(
             f"guide must be ({features.shape[0]}, {channels}, height, width) for "

@@ -72,8 +72,8 @@ def load_published(
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from None
     first = next(iter(state), None)
-    content = f"it begins with {first!r}" if first else f"nothing in it begins with {prefix!r}"
-    raise ValueError(f"{path} holds no published upsampler that is known here: {content}")
+    content = f"its first entry is {first!r}" if first else f"no entry begins with {prefix!r}"
+    raise ValueError(f"{path} is not a supported published upsampler: {content}")
 
 
 def carafe_from_published(state: StateDict, channels: int, scale: int) -> CarafeUpsample:
@@ -85,7 +85,8 @@ def carafe_from_published(state: StateDict, channels: int, scale: int) -> Carafe
     side = round((encoder[0] / scale**2) ** 0.5)
     if (scale * side) ** 2 != encoder[0]:
         raise ValueError(
-            f"{CARAFE_ENCODER}.weight predicts {encoder[0]} weights, none of scale={scale}"
+            f"{CARAFE_ENCODER}.weight predicts {encoder[0]} weights, "
+            f"which does not fit scale={scale}"
         )
     up = CarafeUpsample(
         compressor[1], scale, kernel_size=side, encoder_size=encoder[2],

@@ -52,7 +52,8 @@ def check_state_dict(state_dict: StateDict, expected_shapes: Mapping[str, tuple[
     for key in state_dict:
         if key not in expected_shapes:
             raise ValueError(
-                f"{key} is no entry of the published file, which has {len(expected_shapes)}"
+                f"the file must not contain {key}, only "
+                f"the {len(expected_shapes)} published entries"
             )
 
 

@@ -107,7 +107,7 @@ def test_the_weights_are_of_the_right_kind():
 def test_what_does_not_fit_is_said():
     model = network()
     with pytest.raises(
-        ValueError, match="targets must name tasks out of classes, depth, normals, got edges"
+        ValueError, match="keys of targets must be among classes, depth, normals, got edges"
     ):
         model.loss({}, {"edges": torch.zeros(1)})
     with pytest.raises(ValueError, match="at least one task"):

@@ -109,7 +109,7 @@ def test_channels_are_those_of_the_paper():
 def test_a_pyramid_of_one_stride_is_refused():
     pyramid = TwoLevelPyramid()
     pyramid.channels = {16: 12}
-    with pytest.raises(ValueError, match=r"strides \[16\]: two are needed"):
+    with pytest.raises(ValueError, match=r"at least two strides, got \[16\]"):
         PanopticDeepLab(pyramid, CLASSES)
 
 

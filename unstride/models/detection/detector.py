@@ -75,7 +75,7 @@ def create_detector(
     """
     _check_arguments(architecture, classes, options, width=width, version=version)
     if mask_upsampler is not None and architecture != "mask_rcnn":
-        raise ValueError(f"mask_upsampler: {architecture} has no mask head")
+        raise ValueError(f"mask_upsampler needs a mask head, which {architecture} does not have")
     is_two_stage = architecture in TWO_STAGE
     backbone = BackboneWithFPN(
         pyramid, 4 if is_two_stage else 8, fpn_upsampler, width,
@@ -84,7 +84,9 @@ def create_detector(
     )  # fmt: skip
     strides = backbone.pyramid_strides
     if any(coarse != 2 * fine for fine, coarse in pairwise(strides)):
-        raise ValueError(f"pyramid of strides {strides}: each must be twice the one before")
+        raise ValueError(
+            f"each stride of the pyramid must be twice the previous one, got {strides}"
+        )
     build = _build_two_stage if is_two_stage else _build_one_stage
     detector = build(architecture, backbone, classes + 1, version, options)
     if mask_upsampler is not None:
@@ -103,16 +105,18 @@ def _check_arguments(
             f"architecture must be one of {', '.join(DETECTORS)}, got {architecture!r}"
         )
     if version not in ((1, 2) if architecture in WITH_VERSION_2 else (1,)):
-        raise ValueError(f"version {version}: {architecture} has no such version")
+        raise ValueError(f"{architecture} has no version {version}")
     if classes < 1:
         raise ValueError(f"classes must be at least 1 without the background, got {classes}")
     has_group_norm = architecture == "fcos" or (architecture == "retinanet" and version == 2)
     if has_group_norm and (width % 32 or width < 64):  # a group of one value is normalised to zero
-        raise ValueError(f"width {width}: {architecture} has 32 groups of two channels or more")
+        raise ValueError(
+            f"width must be a multiple of 32, at least 64, for {architecture}, got {width}"
+        )
     constructor = (TWO_STAGE | ONE_STAGE)[architecture]
     allowed_options = signature(constructor).parameters.keys() - RESERVED_OPTIONS
     if unknown := sorted(options.keys() - allowed_options):  # torchvision ignores unknown options
-        raise ValueError(f"{unknown[0]}: no option of {architecture}")
+        raise ValueError(f"{architecture} has no option {unknown[0]}")
 
 
 def _build_two_stage(

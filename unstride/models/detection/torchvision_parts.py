@@ -49,7 +49,7 @@ class BackboneWithFPN(nn.Module):
         channels = {s: c for s, c in pyramid.channels.items() if s >= min_stride}
         if min_stride not in channels:
             raise ValueError(
-                f"pyramid of strides {sorted(pyramid.channels)}: {min_stride} is needed"
+                f"pyramid must have stride {min_stride}, got {sorted(pyramid.channels)}"
             )
         if isinstance(pyramid, PlainViTPyramid):
             pyramid.drop_finer_levels(min_stride)
@@ -88,7 +88,7 @@ class MaskPredictor(nn.Module):
         nn.init.zeros_(self.mask_fcn_logits.bias)  # type: ignore[arg-type]
         if self.conv5_mask.guide_channels is not None:
             name = type(self.conv5_mask).__name__
-            raise ValueError(f"mask_upsampler {name} needs a guide, and the mask head has none")
+            raise ValueError(f"mask_upsampler {name} needs a guide, but the mask head has none")
 
     def forward(self, features: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k H W"]:
         """Logits at twice the size."""

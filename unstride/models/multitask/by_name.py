@@ -48,6 +48,6 @@ def create_multitask_network(
         raise ValueError(f"model must be multitask, got {name!r}")
     for task in tasks:
         if task not in TASK_FACTORIES:
-            raise ValueError(f"tasks must be of {', '.join(TASK_FACTORIES)}, got {task!r}")
+            raise ValueError(f"tasks must be among {', '.join(TASK_FACTORIES)}, got {task!r}")
     built_tasks = {task: TASK_FACTORIES[task](classes, near, far) for task in tasks}
     return build_named(name, MultiTask, (pyramid, built_tasks), options, upsampler)

@@ -38,7 +38,7 @@ class MultiTask(nn.Module):
     ):
         super().__init__()
         if not tasks:
-            raise ValueError("tasks must name at least one task, got none")
+            raise ValueError("tasks must contain at least one task, got none")
         self.pyramid, self.tasks = pyramid, dict(tasks)
         self.decoders = nn.ModuleDict(
             {
@@ -78,7 +78,7 @@ class MultiTask(nn.Module):
         unknown = [name for name in targets if name not in self.tasks]
         if unknown:
             raise ValueError(
-                f"targets must name tasks out of {', '.join(self.tasks)}, got {', '.join(unknown)}"
+                f"keys of targets must be among {', '.join(self.tasks)}, got {', '.join(unknown)}"
             )
         losses = {
             name: self.tasks[name].loss(predictions[name], target)

@@ -49,7 +49,9 @@ def create_panoptic_network(
     if name not in PANOPTIC_NETWORKS:
         raise ValueError(f"model must be one of {', '.join(PANOPTIC_NETWORKS)}, got {name!r}")
     if classes != len(things) + len(stuff):
-        raise ValueError(f"classes {classes}: there are {len(things)} things, {len(stuff)} stuff")
+        raise ValueError(
+            f"classes must be {len(things)} things + {len(stuff)} stuff, got {classes}"
+        )
     arguments = pyramid, PanopticClasses(tuple(things), tuple(stuff))
     exclude = unguided_places(upsampler, FPN_WIDTH)
     return build_named(name, PANOPTIC_NETWORKS[name], arguments, options, upsampler, exclude)

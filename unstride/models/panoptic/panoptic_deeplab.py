@@ -73,7 +73,9 @@ class PanopticDeepLab(nn.Module):
     ):
         super().__init__()
         if len(pyramid.channels) < 2:
-            raise ValueError(f"pyramid of strides {list(pyramid.channels)}: two are needed")
+            raise ValueError(
+                f"pyramid must have at least two strides, got {list(pyramid.channels)}"
+            )
         self.pyramid, self.classes, self.merging = pyramid, classes, merging or {}
         num_classes = len(classes.things) + len(classes.stuff)
         half, head_channels = max(width // 2, 1), max(width // 8, 1)

@@ -80,7 +80,7 @@ class PanopticFPN(nn.Module):
             ValueError: if targets are missing in training.
         """
         if self.training and targets is None:
-            raise ValueError("targets: training needs them")
+            raise ValueError("targets must be given in training mode, got None")
         sizes = [(image.shape[1], image.shape[2]) for image in images]
         detection_targets = None if targets is None else [without_crowds(t) for t in targets]
         batch, detection_targets = self.detector.transform(list(images), detection_targets)
