@@ -27,7 +27,7 @@ from benchmarks.operator_calls import (
 from unstride.analysis.cost import operator_cost
 from unstride.evaluation.process_memory import measure_peak_in_subprocess
 from unstride.evaluation.timing import median_times
-from unstride.training.run_card import git_commit
+from unstride.training.run_outputs import git_commit
 from unstride.upsamplers.by_name import create_upsampler, list_upsamplers
 
 NUM_THREADS = 2

@@ -21,7 +21,7 @@ from rich.progress import Progress
 from torch import Tensor, nn
 
 from unstride.formats.images import find_images, load_image
-from unstride.training.run_card import git_commit
+from unstride.training.run_outputs import git_commit
 from unstride.upsamplers.by_name import create_pair
 
 CHANNELS, CROP_SIZE, BATCH_SIZE, STEPS, LEARNING_RATE = 32, 32, 8, 500, 3e-3

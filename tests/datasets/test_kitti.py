@@ -74,7 +74,7 @@ BROKEN = {
     "no poses": ("a/poses.txt", None, FileNotFoundError, "poses.txt: no such file"),
     "a word": ("a/poses.txt", "1 0 0 x 0 1 0 0 0 0 1 0\n" * 4, ValueError, "poses.txt: .*'x'"),
     "11 numbers": ("a/poses.txt", "1 0 0 0 0 1 0 0 0 0 1\n" * 4, ValueError, "11 numbers"),
-    "too few": ("a/poses.txt", POSES[0], ValueError, "no pose for frame 000001, only 1 poses"),
+    "too few": ("a/poses.txt", POSES[0], ValueError, "no pose for frame 000001 among its 1 poses"),
     "not by number": ("a/images/x.jpg", "", ValueError, "no pose for frame x"),
 }
 

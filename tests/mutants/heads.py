@@ -4,7 +4,7 @@ from tests.mutants.mutant import mutants_of
 
 MUTANTS = [
     *mutants_of(
-        "unstride/heads/aspp_decoder.py", ("tests/models/panoptic/test_panoptic_deeplab.py",),
+        "unstride/heads/panoptic_decoder.py", ("tests/models/panoptic/test_panoptic_deeplab.py",),
         ("rates in cells", "max(rate // self.strides[0], 1)", "rate // 16"),
         ("skips unused", "torch.cat([upsampled, finer], 1)", "torch.cat([upsampled, 0 * finer], 1)"),
         ("channels mixed at once", "5, group_norm, groups=in_channels)", "5, group_norm)"),

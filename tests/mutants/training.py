@@ -58,7 +58,7 @@ MUTANTS = [
         ("broken is no matter", "not zipfile.is_zipfile(path)", "False"),
     ),
     *mutants_of(
-        "unstride/training/run_card.py", ( "tests/training/test_run_card.py", "tests/recipes/test_featup.py", "-k", "test_card or folder or json or word or halved or else", ),
+        "unstride/training/run_outputs.py", ( "tests/training/test_run_outputs.py", "tests/recipes/test_featup.py", "-k", "test_card or folder or json or word or halved or else", ),
         ("the folder is for the trained channels", 'describe(upsampler) | {"channels": channels}', "describe(upsampler)"),
         ("halved numbers", "tensor.half() if tensor.is_floating_point() else tensor", "tensor.half()"),
         ("anybody's commit", 'if run_git("ls-files", "--error-unmatch", file.name, folder=file.parent) is None:', "if False:"),

@@ -37,7 +37,7 @@ class ADE20K(SegmentationDataset):
     label_table = lookup_table({i + 1: i for i in range(150)}, unlabelled_ids=(0,))
 
     def find_items(self) -> Iterator[ItemFiles]:
-        """Yields each image and the PNG of the same name."""
+        """Yield each image and the PNG of the same name."""
         folder = SPLIT_FOLDERS[self.split]
         images = self.find_folder(f"ADEChallengeData2016/images/{folder}", f"images/{folder}")
         labels = images.parent.parent / "annotations" / folder

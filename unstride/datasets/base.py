@@ -27,12 +27,12 @@ class ImageDataset(Dataset):
     A subclass implements `find_items`, whose items have at least a `name` and an `image`.
 
     Args:
-        root: Folder of the data set.
-        split: One of `splits`.
+        root: folder of the data set.
+        split: one of `splits`.
 
     Raises:
-        ValueError: If there is no such split.
-        FileNotFoundError: If a folder is missing or holds no image.
+        ValueError: if there is no such split.
+        FileNotFoundError: if a folder is missing or holds no image.
     """
 
     splits: ClassVar[tuple[str, ...]] = ("train", "val", "test")
@@ -53,14 +53,14 @@ class ImageDataset(Dataset):
         self.image_paths: list[Path] = [item.image for item in self.items]
 
     def find_items(self) -> Iterator[Any]:
-        """Yields the items of the split, in order."""
+        """Yield the items of the split, in order."""
         raise NotImplementedError
 
     def find_folder(self, *candidates: str) -> Path:
-        """Returns the first of these folders below the root that exists.
+        """Return the first of these folders below the root that exists.
 
         Raises:
-            FileNotFoundError: If none of them exists.
+            FileNotFoundError: if none of them exists.
         """
         for candidate in candidates:
             if (self.root / candidate).is_dir():
@@ -78,12 +78,12 @@ class LabelledDataset(ImageDataset):
     A subclass implements `find_items` (where the files are) and `read_labels`.
 
     Args:
-        root: Folder of the data set.
-        split: One of `splits`.
+        root: folder of the data set.
+        split: one of `splits`.
 
     Raises:
-        ValueError: If there is no such split.
-        FileNotFoundError: If a folder or a label is missing, or there is no image.
+        ValueError: if there is no such split.
+        FileNotFoundError: if a folder or a label is missing, or there is no image.
     """
 
     classes: tuple[str, ...] = ()
@@ -94,11 +94,11 @@ class LabelledDataset(ImageDataset):
         self._check_label_files()
 
     def find_items(self) -> Iterator[ItemFiles]:
-        """Yields the files of each item of the split, in order."""
+        """Yield the files of each item of the split, in order."""
         raise NotImplementedError
 
     def read_labels(self, index: int, size: tuple[int, int]) -> Tensor:
-        """Reads the labels of an item whose image has this (height, width)."""
+        """Read the labels of an item whose image has this (height, width)."""
         raise NotImplementedError
 
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], Any]:
@@ -125,7 +125,7 @@ class SegmentationDataset(LabelledDataset):
     label_table: Tensor
 
     def read_labels(self, index: int, size: tuple[int, int]) -> Int64[Tensor, "h w"]:
-        """Reads classes from 0, or UNLABELLED."""
+        """Read classes from 0, or UNLABELLED."""
         path = self.label_paths[index][0]
         return remap_labels(load_labels(path, size), self.label_table, path)
 
@@ -134,19 +134,19 @@ class DepthDataset(LabelledDataset):
     """Images with the depth of every pixel in metres, or 0 where it is unknown."""
 
     def read_labels(self, index: int, size: tuple[int, int]) -> Float[Tensor, "h w"]:
-        """Reads metres along the optical axis, or 0."""
+        """Read metres along the optical axis, or 0."""
         return load_depth(self.label_paths[index][0], size)
 
 
 def evenly_spaced_indices(count: int, limit: int | None) -> list[int]:
-    """Returns `limit` of `count` indices at even distances, or all of them."""
+    """Return `limit` of `count` indices at even distances, or all of them."""
     if limit is None or limit >= count:
         return list(range(count))
     return [(2 * i + 1) * count // (2 * limit) for i in range(limit)]
 
 
 def evenly_spaced_subset(dataset: Dataset, limit: int | None) -> Subset:
-    """Returns `limit` items of a data set at even distances, or all of them."""
+    """Return `limit` items of a data set at even distances, or all of them."""
     return Subset(dataset, evenly_spaced_indices(len(dataset), limit))  # type: ignore[arg-type]
 
 

@@ -18,7 +18,7 @@ class BSDS(LabelledDataset):
     layout = "{train,val,test}/images/ID.jpg and segments/ID_K.png, K the annotator"
 
     def find_items(self) -> Iterator[ItemFiles]:
-        """Yields each image and the segmentations of all its annotators, in the order of K."""
+        """Yield each image and the segmentations of all its annotators, in the order of K."""
         images = self.find_folder(f"{self.split}/images")
         segmentations: dict[str, list[Path]] = defaultdict(list)
         for path in image_files(self.find_folder(f"{self.split}/segments"), "*_*.png"):
@@ -29,10 +29,10 @@ class BSDS(LabelledDataset):
             yield ItemFiles(image.stem, image, labels or [missing])
 
     def read_labels(self, index: int, size: tuple[int, int]) -> Int64[Tensor, "n h w"]:
-        """Reads region ids from 0, one map per annotator. The files count from 1.
+        """Read region ids from 0, one map per annotator. The files count from 1.
 
         Raises:
-            ValueError: If a pixel belongs to no region.
+            ValueError: if a pixel belongs to no region.
         """
         ids = [load_labels(path, size) - 1 for path in self.label_paths[index]]
         for path, regions in zip(self.label_paths[index], ids, strict=True):

@@ -52,20 +52,20 @@ PANOPTIC_DATASETS: dict[str, type[COCOPanoptic]] = {"coco_panoptic": COCOPanopti
 
 
 def create_dataset(name: str, root: str | Path, split: str) -> LabelledDataset:
-    """Creates a data set of segmentation, depth or regions, read from its usual folders.
+    """Create a data set of segmentation, depth or regions, read from its usual folders.
 
     Items are (image, labels). The image is "3 h w". Labels are one of: classes "h w" (int64,
     UNLABELLED where there is none); metres "h w" (float, 0 where unknown); region ids "n h w"
     (int64 from 0, -1 where there is none).
 
     Args:
-        name: A key of SEGMENTATION_DATASETS, DEPTH_DATASETS or REGION_DATASETS.
-        root: Folder of the data set. The class's `layout` says what it must contain.
-        split: One of the class's `splits`.
+        name: a key of SEGMENTATION_DATASETS, DEPTH_DATASETS or REGION_DATASETS.
+        root: folder of the data set. The class's `layout` says what it must contain.
+        split: one of the class's `splits`.
 
     Raises:
-        ValueError: If there is no such name or split.
-        FileNotFoundError: If a folder or a label is missing, or there is no image.
+        ValueError: if there is no such name or split.
+        FileNotFoundError: if a folder or a label is missing, or there is no image.
     """
     datasets: dict[str, type[LabelledDataset]] = {
         **SEGMENTATION_DATASETS,

@@ -19,7 +19,7 @@ class CamVid(SegmentationDataset):
     label_table = lookup_table({i: i for i in range(11)}, unlabelled_ids=(11, 255))
 
     def find_items(self) -> Iterator[ItemFiles]:
-        """Yields each image and the PNG of the same name."""
+        """Yield each image and the PNG of the same name."""
         images = self.find_folder(f"{self.split}/images", self.split)
         labels = self.find_folder(f"{self.split}/labels", f"{self.split}annot")
         for image in image_files(images):

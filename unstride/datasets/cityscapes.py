@@ -34,7 +34,7 @@ class Cityscapes(SegmentationDataset):
     train_id_table = lookup_table({i: i for i in range(19)}, unlabelled_ids=(255,))
 
     def find_items(self) -> Iterator[ItemFiles]:
-        """Yields the images of every city and their labels."""
+        """Yield the images of every city and their labels."""
         labels = self.find_folder(f"gtFine/{self.split}")
         images = self.find_folder(f"leftImg8bit/{self.split}")
         for image in image_files(images, "*/*_leftImg8bit.png"):
@@ -42,7 +42,7 @@ class Cityscapes(SegmentationDataset):
             yield ItemFiles(name, image, [_label_path(labels / image.parent.name, name)])
 
     def read_labels(self, index: int, size: tuple[int, int]) -> Int64[Tensor, "h w"]:
-        """Reads classes from 0, or UNLABELLED."""
+        """Read classes from 0, or UNLABELLED."""
         path = self.label_paths[index][0]
         table = self.train_id_table if path.stem.endswith("TrainIds") else self.label_table
         return remap_labels(load_labels(path, size), table, path)

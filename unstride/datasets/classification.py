@@ -16,12 +16,12 @@ class ClassificationDataset(Dataset):
     labels.txt has a line "FILE CLASS" for each file of images/. Classes count from 0.
 
     Args:
-        root: Folder with images/ and labels.txt.
-        image_size: Side of the square crops after resizing, in pixels. Default: 224.
+        root: folder with images/ and labels.txt.
+        image_size: side of the square crops after resizing, in pixels. Default: 224.
 
     Raises:
-        FileNotFoundError: If there is no labels.txt.
-        ValueError: If a line of it is not "FILE CLASS".
+        FileNotFoundError: if there is no labels.txt.
+        ValueError: if a line of it is not "FILE CLASS".
     """
 
     classes: tuple[str, ...] = ()

@@ -39,10 +39,10 @@ class COCODetection(InstanceDataset):
     )
 
     def find_items(self) -> Iterator[ItemFiles]:
-        """Yields the images that the annotation file lists, in the order of their ids.
+        """Yield the images that the annotation file lists, in the order of their ids.
 
         Raises:
-            FileNotFoundError: If an image of the list is missing.
+            FileNotFoundError: if an image of the list is missing.
         """
         coco_split = f"{self.split}2017"
         images = image_folder(self, coco_split)
@@ -67,10 +67,10 @@ class COCODetection(InstanceDataset):
             yield ItemFiles(path.stem, path, [self.annotation_file])
 
     def read_target(self, index: int, size: tuple[int, int]) -> Target:
-        """Reads the objects, in the order of the file.
+        """Read the objects, in the order of the file.
 
         Raises:
-            ValueError: If an object's mask or box is damaged.
+            ValueError: if an object's mask or box is damaged.
         """
         image_id = self.image_ids[index]
         annotations = self.annotations[image_id]
@@ -85,7 +85,7 @@ class COCODetection(InstanceDataset):
         )
 
     def indices_with_objects(self) -> list[int]:
-        """Returns the indices of items with at least one object that is not a crowd."""
+        """Return the indices of items with at least one object that is not a crowd."""
         by_index = [self.annotations[image_id] for image_id in self.image_ids]
         return [
             i

@@ -29,10 +29,10 @@ class COCOPanoptic(InstanceDataset):
     categories: tuple[Category, ...]
 
     def find_items(self) -> Iterator[ItemFiles]:
-        """Yields each image and its PNG.
+        """Yield each image and its PNG.
 
         Raises:
-            ValueError: If the JSON has no annotation of an image.
+            ValueError: if the JSON has no annotation of an image.
         """
         coco_split = f"{self.split}2017"
         labels = panoptic_folder(self, coco_split)
@@ -54,10 +54,10 @@ class COCOPanoptic(InstanceDataset):
         return coco_image_ids(self.names)
 
     def read_target(self, index: int, size: tuple[int, int]) -> Target:
-        """Reads the map and its segments.
+        """Read the map and its segments.
 
         Raises:
-            ValueError: If the PNG is damaged, of another size, or has other segments than the JSON.
+            ValueError: if the PNG is damaged, of another size, or has other segments than the JSON.
         """
         path = self.label_paths[index][0]
         ids, segments = read_segment_ids(path, size), self.segments_of_file[path.name]

@@ -21,19 +21,19 @@ class COCORegions(LabelledDataset):
     layout = "{train2017,val2017}/images/ID.jpg and panoptic/ID.png, or COCO's own folders"
 
     def find_items(self) -> Iterator[ItemFiles]:
-        """Yields each image and its PNG."""
+        """Yield each image and its PNG."""
         coco_split = f"{self.split}2017"
         labels = panoptic_folder(self, coco_split)
         for image in image_files(image_folder(self, coco_split)):
             yield ItemFiles(image.stem, image, [labels / f"{image.stem}.png"])
 
     def read_labels(self, index: int, size: tuple[int, int]) -> Int64[Tensor, "1 h w"]:
-        """Reads region ids, renumbered from 0; -1 where there is no segment.
+        """Read region ids, renumbered from 0; -1 where there is no segment.
 
         In the file, a segment's id is R + 256 G + 65536 B.
 
         Raises:
-            ValueError: If the file is not RGB, or of another size than the image.
+            ValueError: if the file is not RGB, or of another size than the image.
         """
         ids = read_segment_ids(self.label_paths[index][0], size)
         # A leading 0 makes sure that void is there, so that it always gets the first number.

@@ -77,7 +77,7 @@ class COCOStuff(SegmentationDataset):
     label_table = lookup_table({i: n for n, i in enumerate(USED_IDS)}, unlabelled_ids=(255,))
 
     def find_items(self) -> Iterator[ItemFiles]:
-        """Yields each image and the PNG of the same name."""
+        """Yield each image and the PNG of the same name."""
         coco_split = f"{self.split}2017"
         images = self.find_folder(f"images/{coco_split}", coco_split)
         labels = self.find_folder(*(f"{folder}/{coco_split}" for folder in LABEL_FOLDERS))

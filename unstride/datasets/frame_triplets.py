@@ -25,15 +25,15 @@ class FrameTriplets(Dataset):
     list.
 
     Args:
-        frames: Frames of one or more sequences, numbered by their file names.
-        spacing: Distance to the neighbours, in frame numbers. If only every third frame was kept,
+        frames: frames of one or more sequences, numbered by their file names.
+        spacing: distance to the neighbours, in frame numbers. If only every third frame was kept,
             3 is the next one. Default: 1.
-        size: Rows and columns to which everything is resized; depth takes the value at the nearest
+        size: rows and columns to which everything is resized; depth takes the value at the nearest
             pixel centre. Default: the size of the images.
-        with_depth: Read depth, if the data set has it. Default: True.
+        with_depth: read depth, if the data set has it. Default: True.
 
     Raises:
-        ValueError: If no frame has neighbours at this spacing.
+        ValueError: if no frame has neighbours at this spacing.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class FrameTriplets(Dataset):
 
 
 def _candidate_frames(frames: VideoDataset) -> list[Path]:
-    """Returns the images that may be neighbours: frames with known poses, or all of KITTI's."""
+    """Return the images that may be neighbours: frames with known poses, or all of KITTI's."""
     if not isinstance(frames, KITTIDepth):
         return frames.image_paths
     folders = sorted({path.parent for path in frames.image_paths})

@@ -22,14 +22,14 @@ class InstanceDataset(LabelledDataset):
     class of a label is `classes[label - 1]`; 0 is the background.
 
     Args:
-        root: Folder of the data set.
-        split: One of `splits`.
-        transforms: Transform of torchvision.transforms.v2, applied to image and target together.
+        root: folder of the data set.
+        split: one of `splits`.
+        transforms: transform of torchvision.transforms.v2, applied to image and target together.
             Default: none.
 
     Raises:
-        ValueError: If there is no such split, or a file is damaged.
-        FileNotFoundError: If a folder or a file is missing, or there is no image.
+        ValueError: if there is no such split, or a file is damaged.
+        FileNotFoundError: if a folder or a file is missing, or there is no image.
     """
 
     def __init__(self, root, split: str, transforms: Transform | None = None):
@@ -38,10 +38,10 @@ class InstanceDataset(LabelledDataset):
 
     @abstractmethod
     def read_target(self, index: int, size: tuple[int, int]) -> Target:
-        """Reads the target of an item whose image has this (height, width)."""
+        """Read the target of an item whose image has this (height, width)."""
 
     def indices_with_objects(self) -> Sequence[int]:
-        """Returns the indices of items with at least one object that is not a crowd.
+        """Return the indices of items with at least one object that is not a crowd.
 
         Here all of them: a subclass knows better if it can tell without reading the label files.
         """

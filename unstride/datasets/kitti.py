@@ -37,13 +37,13 @@ class KITTIOdometry(ImageDataset):
     that took the frame.
 
     Args:
-        root: Folder of the data set, of prepared sequences, or of one prepared sequence.
+        root: folder of the data set, of prepared sequences, or of one prepared sequence.
         split: "train" (00 to 08), "val" (09 and 10) or "all". Prepared sequences have only "all",
             which is the default.
 
     Raises:
-        ValueError: If there is no such split, or a file of numbers is damaged.
-        FileNotFoundError: If a folder or a file is missing, or there is no image.
+        ValueError: if there is no such split, or a file of numbers is damaged.
+        FileNotFoundError: if a folder or a file is missing, or there is no image.
     """
 
     splits = ("train", "val", "all")
@@ -61,7 +61,7 @@ class KITTIOdometry(ImageDataset):
         return load_image(self.image_paths[index])[0]
 
     def find_items(self) -> Iterator[OdometryFrame]:
-        """Yields the frames of every sequence of the split, in order."""
+        """Yield the frames of every sequence of the split, in order."""
         for base_folder in (self.root, self.root / "dataset"):
             for sequence in sorted(base_folder.glob("sequences/*")):
                 pose_file = base_folder / "poses" / f"{sequence.name}.txt"
@@ -76,7 +76,7 @@ class KITTIOdometry(ImageDataset):
                 yield from self._frames_with_poses(sequence / "images", intrinsics, pose_file)
 
     def _official_frames(self, sequence: Path, pose_file: Path) -> Iterator[OdometryFrame]:
-        """Yields the frames of a published sequence.
+        """Yield the frames of a published sequence.
 
         Its poses are those of camera 0. A projection K (I | offset) gives the position of the
         camera that took the frame.
@@ -99,7 +99,7 @@ class KITTIOdometry(ImageDataset):
         for image in images:
             if not image.stem.isdigit() or int(image.stem) >= len(rows):
                 raise ValueError(
-                    f"{pose_file}: no pose for frame {image.stem}, only {len(rows)} poses"
+                    f"{pose_file}: no pose for frame {image.stem} among its {len(rows)} poses"
                 )
             pose = parse_pose(rows[int(image.stem)], pose_file)
             name = f"{image_folder.parent.name}/{image.stem}"

@@ -48,7 +48,7 @@ class KITTIDepth(DepthDataset):
     )
 
     def find_items(self) -> Iterator[ItemFiles]:
-        """Yields the frames of the split's list, or of its folder."""
+        """Yield the frames of the split's list, or of its folder."""
         lists = {split: path for split in self.splits if (path := self._split_list(split))}
         if self.split in lists:
             return self._items_in_list(lists[self.split])
@@ -58,15 +58,15 @@ class KITTIDepth(DepthDataset):
         return self._items_in_folders(lists.values())
 
     def read_labels(self, index: int, size: tuple[int, int]) -> Float[Tensor, "h w"]:
-        """Reads metres along the optical axis, or 0."""
+        """Read metres along the optical axis, or 0."""
         return load_depth(self.label_paths[index][0], size, metres_per_step=METRES_PER_STEP)
 
     def intrinsics_for(self, index: int, size: tuple[int, int]) -> Float[Tensor, "3 3"]:
-        """Returns the intrinsics of an item, resized to this (height, width).
+        """Return the intrinsics of an item, resized to this (height, width).
 
         Raises:
-            ValueError: If the calibration file of its date is damaged.
-            FileNotFoundError: If there is none.
+            ValueError: if the calibration file of its date is damaged.
+            FileNotFoundError: if there is none.
         """
         drive, camera, _ = self.names[index].split("/")
         path = self._raw_folder() / drive[:10] / "calib_cam_to_cam.txt"
@@ -122,13 +122,13 @@ class KITTIDepth(DepthDataset):
 
 
 def read_split_list(path: Path) -> list[DriveFrame]:
-    """Reads the frames of a split's list.
+    """Read the frames of a split's list.
 
     Lines are `DATE/DRIVE NUMBER l` or `r`, as in Monodepth2, or begin with the image's path, as in
     Monodepth and in BTS; the rest of the line is ignored.
 
     Raises:
-        ValueError: If a line is neither.
+        ValueError: if a line is neither.
     """
     frames = []
     for line in filter(None, map(str.strip, path.read_text().splitlines())):

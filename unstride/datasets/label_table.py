@@ -12,7 +12,7 @@ from unstride.formats.labels import UNLABELLED
 def lookup_table(
     class_of_id: dict[int, int], unlabelled_ids: tuple[int, ...]
 ) -> Int64[Tensor, "256"]:
-    """Maps each of the 256 possible ids in a label file to a class, UNLABELLED, or -1 (invalid)."""
+    """Map each of the 256 possible ids in a label file to a class, UNLABELLED, or -1 (invalid)."""
     table = torch.full((256,), -1)
     for file_id, label in class_of_id.items():
         table[file_id] = label
@@ -23,10 +23,10 @@ def lookup_table(
 def remap_labels(
     ids: Int64[Tensor, "h w"], table: Int64[Tensor, " n"], path: Path
 ) -> Int64[Tensor, "h w"]:
-    """Maps the ids in a label file to classes.
+    """Map the ids in a label file to classes.
 
     Raises:
-        ValueError: If an id has no class; names the file and the id.
+        ValueError: if an id has no class; names the file and the id.
     """
     in_range = ids.clamp(0, len(table) - 1)
     labels = table[in_range]

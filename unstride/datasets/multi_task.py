@@ -21,14 +21,14 @@ class MultiTaskDataset(Dataset):
     Classes are int64 or UNLABELLED, depth is metres or 0, normals are as in `normals_from_depth`.
 
     Args:
-        name: A key of MULTITASK_DATASETS.
-        root: Folder of the data set.
-        split: One of its `splits`.
-        tasks: The labels to read. Only nyuv2_tasks has segmentation.
+        name: a key of MULTITASK_DATASETS.
+        root: folder of the data set.
+        split: one of its `splits`.
+        tasks: the labels to read. Only nyuv2_tasks has segmentation.
 
     Raises:
-        ValueError: If there is no such name, split or label.
-        FileNotFoundError: If a folder or a label is missing, or there is no image.
+        ValueError: if there is no such name, split or label.
+        FileNotFoundError: if a folder or a label is missing, or there is no image.
     """
 
     def __init__(self, name: str, root: Path, split: str, *, tasks: Sequence[str]):

@@ -25,7 +25,7 @@ class NYUv2(DepthDataset):
     layout = "{train,test}/SCENE/rgb_NNNNN.jpg and sync_depth_NNNNN.png, in official_splits or not"
 
     def find_items(self) -> Iterator[ItemFiles]:
-        """Yields the frames of every scene."""
+        """Yield the frames of every scene."""
         folder = self.find_folder(f"official_splits/{self.split}", self.split)
         for image in image_files(folder, "*/rgb_*"):
             number = image.stem.removeprefix("rgb_")
@@ -33,11 +33,11 @@ class NYUv2(DepthDataset):
             yield ItemFiles(f"{image.parent.name}/{number}", image, [depth])
 
     def intrinsics_for(self, index: int, size: tuple[int, int]) -> Float[Tensor, "3 3"]:
-        """Returns the intrinsics for images of this (height, width), the same for all items."""
+        """Return the intrinsics for images of this (height, width), the same for all items."""
         del index
         return kinect_intrinsics(size)
 
 
 def kinect_intrinsics(size: tuple[int, int]) -> Float[Tensor, "3 3"]:
-    """Returns the intrinsics of the data set's camera for images of this (height, width)."""
+    """Return the intrinsics of the data set's camera for images of this (height, width)."""
     return resized_intrinsics(half_pixel_intrinsics(torch.tensor(INTRINSICS)), FRAME_SIZE, size)

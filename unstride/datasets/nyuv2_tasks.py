@@ -29,7 +29,7 @@ class NYUv2MultiTask(LabelledDataset):
     )  # fmt: skip
 
     def find_items(self) -> Iterator[ItemFiles]:
-        """Yields the frames, in the order of their numbers."""
+        """Yield the frames, in the order of their numbers."""
         folder = self.find_folder(self.split)
         images = [path for path in (folder / "image").glob("*.npy") if path.stem.isdigit()]
         for image in sorted(images, key=lambda path: int(path.stem)):
@@ -49,13 +49,13 @@ class NYUv2MultiTask(LabelledDataset):
         return image, {"segmentation": classes, "depth": depth.float()}
 
     def intrinsics_for(self, index: int, size: tuple[int, int]) -> Float[Tensor, "3 3"]:
-        """Returns the intrinsics for images of this (height, width), the same for all items."""
+        """Return the intrinsics for images of this (height, width), the same for all items."""
         del index
         return kinect_intrinsics(size)
 
 
 def _read_array(path: Path, ndim: int, size: tuple[int, int] | None = None) -> Tensor:
-    """Reads a .npy file; drops a last axis of length one if there is one axis too many."""
+    """Read a .npy file; drops a last axis of length one if there is one axis too many."""
     import numpy as np
 
     try:

@@ -24,7 +24,7 @@ class PennFudan(InstanceDataset):
     layout = "images/NAME.jpg and masks/NAME.png, or PNGImages/NAME.png and PedMasks/NAME_mask.png"
 
     def find_items(self) -> Iterator[ItemFiles]:
-        """Yields each image and the PNG with the ids of its pedestrians."""
+        """Yield each image and the PNG with the ids of its pedestrians."""
         images = self.find_folder("images", "PNGImages")
         masks = self.find_folder("masks", "PedMasks")
         suffix = "_mask.png" if masks.name == "PedMasks" else ".png"
@@ -33,7 +33,7 @@ class PennFudan(InstanceDataset):
                 yield ItemFiles(image.stem, image, [masks / f"{image.stem}{suffix}"])
 
     def read_target(self, index: int, size: tuple[int, int]) -> Target:
-        """Reads the pedestrians, in the order of their ids in the file."""
+        """Read the pedestrians, in the order of their ids in the file."""
         id_map = load_labels(self.label_paths[index][0], size)
         ids = torch.tensor([n for n in id_map.unique().tolist() if n > 0], dtype=torch.int64)
         masks = id_map == ids[:, None, None]

@@ -51,7 +51,7 @@ class PosedRGBD(DepthDataset):
         self.poses = torch.stack([pose for _, pose in cameras])
 
     def find_items(self) -> Iterator[ItemFiles]:
-        """Yields the split's frames of every scene."""
+        """Yield the split's frames of every scene."""
         single = (self.root / "images").is_dir()
         scenes = [self.root] if single else sorted(p.parent for p in self.root.glob("*/images"))
         for scene in scenes:
@@ -61,7 +61,7 @@ class PosedRGBD(DepthDataset):
                     yield ItemFiles(name, image, [scene / "depth" / f"{image.stem}.png"])
 
     def intrinsics_for(self, index: int, size: tuple[int, int]) -> Float[Tensor, "3 3"]:
-        """Returns the intrinsics of an item at its own size; `size` is not used."""
+        """Return the intrinsics of an item at its own size; `size` is not used."""
         del size
         return self.intrinsics[index]
 

@@ -19,10 +19,10 @@ class RandomCrops(Dataset):
     An image is first resized to between 1 and 1.25 times the smallest size that holds a crop.
 
     Args:
-        image_paths: Image files.
-        crop_size: Rows and columns of a crop in pixels, or the side of a square crop.
-        length: Number of crops. Every image is used once per epoch, in a new random order.
-        seed: Seed of the order and of the crops.
+        image_paths: image files.
+        crop_size: rows and columns of a crop in pixels, or the side of a square crop.
+        length: number of crops. Every image is used once per epoch, in a new random order.
+        seed: seed of the order and of the crops.
     """
 
     def __init__(

@@ -13,8 +13,8 @@ class ResizedDataset(Dataset):
     """Images resized to one size, with labels at their own size.
 
     Args:
-        dataset: Data set whose items are (image, labels).
-        size: Rows and columns of the images.
+        dataset: data set whose items are (image, labels).
+        size: rows and columns of the images.
     """
 
     def __init__(self, dataset: Dataset, size: tuple[int, int]):

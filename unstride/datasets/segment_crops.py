@@ -21,10 +21,10 @@ class SegmentCrops(Dataset):
     is none. An image that would be smaller than the crop is enlarged to it.
 
     Args:
-        datasets: Data sets of segments. Every image is equally likely.
-        crop_size: Side of a crop, in pixels.
-        length: Number of crops.
-        seed: Seed of image, annotators, zoom, position and flip.
+        datasets: data sets of segments. Every image is equally likely.
+        crop_size: side of a crop, in pixels.
+        length: number of crops.
+        seed: seed of image, annotators, zoom, position and flip.
     """
 
     def __init__(self, datasets: list[LabelledDataset], crop_size: int, *, length: int, seed: int):

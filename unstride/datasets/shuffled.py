@@ -10,12 +10,12 @@ SEED_STRIDE = 1_000_003  # distance between the seeds of two runs: a prime above
 
 
 def shuffled_index(index: int, count: int, *, seed: int) -> int:
-    """Maps an index to one of `count` items, so that each epoch visits all in a new random order.
+    """Map an index to one of `count` items, so that each epoch visits all in a new random order.
 
     Args:
-        index: From 0; epoch e begins at e * count.
-        count: Number of items.
-        seed: Seed of the orders.
+        index: from 0; epoch e begins at e * count.
+        count: number of items.
+        seed: seed of the orders.
     """
     epoch, position = divmod(index, count)
     generator = torch.Generator().manual_seed(seed * SEED_STRIDE + epoch)
@@ -29,11 +29,11 @@ class ShuffledDataset(Dataset):
     stopped and resumed sees what it would have seen.
 
     Args:
-        dataset: Data set of images and labels.
-        transform: Called as `transform(*item)` if the item is a tuple, else as `transform(item)`.
+        dataset: data set of images and labels.
+        transform: called as `transform(*item)` if the item is a tuple, else as `transform(item)`.
             May draw from torch's global random numbers.
-        length: Number of items, over all epochs.
-        seed: Seed of the order and of what the transform draws. Default: 0.
+        length: number of items, over all epochs.
+        seed: seed of the order and of what the transform draws. Default: 0.
     """
 
     def __init__(

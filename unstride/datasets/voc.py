@@ -21,7 +21,7 @@ class VOC(SegmentationDataset):
     label_table = lookup_table({i: i for i in range(21)}, unlabelled_ids=(255,))
 
     def find_items(self) -> Iterator[ItemFiles]:
-        """Yields the images that the split's list names."""
+        """Yield the images that the split's list names."""
         base_folder = self.find_folder("VOCdevkit/VOC2012", "VOC2012", ".")
         split_list = base_folder / "ImageSets" / "Segmentation" / f"{self.split}.txt"
         if not split_list.is_file():

@@ -15,7 +15,7 @@ from unstride.evaluation.candidates import Candidate
 from unstride.evaluation.measures import MEASURES
 from unstride.evaluation.runner import EvaluationResults
 from unstride.formats.atomic_write import atomic_write_text
-from unstride.training.run_card import git_commit
+from unstride.training.run_outputs import git_commit
 
 BASELINE = "bilinear"
 

@@ -10,14 +10,14 @@ from unstride.geometry import half_pixel_intrinsics
 
 
 def read_tokens(path: Path, expected_layout: str) -> list[list[str]]:
-    """Reads the whitespace-separated tokens of each line that is not empty.
+    """Read the whitespace-separated tokens of each line that is not empty.
 
     Args:
-        path: Text file.
-        expected_layout: Layout of the data set, for the error message.
+        path: text file.
+        expected_layout: layout of the data set, for the error message.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: if there is no such file.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; expected layout: {expected_layout}")
@@ -25,11 +25,11 @@ def read_tokens(path: Path, expected_layout: str) -> list[list[str]]:
 
 
 def read_intrinsics(path: Path, expected_layout: str) -> Float[Tensor, "3 3"]:
-    """Reads a 3 x 3 matrix, and moves the centre of the first pixel from 0 to 1/2.
+    """Read a 3 x 3 matrix, and moves the centre of the first pixel from 0 to 1/2.
 
     Raises:
-        ValueError: If the file has other numbers.
-        FileNotFoundError: If there is no such file.
+        ValueError: if the file has other numbers.
+        FileNotFoundError: if there is no such file.
     """
     rows = read_tokens(path, expected_layout)
     if [len(row) for row in rows] != [3, 3, 3]:
@@ -42,17 +42,17 @@ def read_intrinsics(path: Path, expected_layout: str) -> Float[Tensor, "3 3"]:
 def read_calibration(
     path: Path, key: str, expected_layout: str, *, count: int
 ) -> Float[Tensor, " n"]:
-    """Reads the numbers of one line of a calibration file.
+    """Read the numbers of one line of a calibration file.
 
     Args:
-        path: Calibration file.
-        key: First token of the line, with its colon, such as "P2:".
-        expected_layout: Layout of the data set, for the error message.
-        count: Number of numbers that the line must have.
+        path: calibration file.
+        key: first token of the line, with its colon, such as "P2:".
+        expected_layout: layout of the data set, for the error message.
+        count: number of numbers that the line must have.
 
     Raises:
-        ValueError: If there is no such line, or it has another number of numbers.
-        FileNotFoundError: If there is no such file.
+        ValueError: if there is no such line, or it has another number of numbers.
+        FileNotFoundError: if there is no such file.
     """
     rows = {row[0]: row[1:] for row in read_tokens(path, expected_layout)}
     if key not in rows:
@@ -63,10 +63,10 @@ def read_calibration(
 
 
 def parse_pose(tokens: list[str], path: Path) -> Float[Tensor, "4 4"]:
-    """Parses a pose from its 3 x 4 numbers, row by row.
+    """Parse a pose from its 3 x 4 numbers, row by row.
 
     Raises:
-        ValueError: If they are not 12 numbers.
+        ValueError: if they are not 12 numbers.
     """
     if len(tokens) != 12:
         raise ValueError(f"{path}: a row has {len(tokens)} numbers, but a pose has 12")
@@ -76,10 +76,10 @@ def parse_pose(tokens: list[str], path: Path) -> Float[Tensor, "4 4"]:
 
 
 def parse_floats(tokens: list[str], path: Path) -> list[float]:
-    """Parses tokens as numbers.
+    """Parse tokens as numbers.
 
     Raises:
-        ValueError: If one is not a number; names the file and the token.
+        ValueError: if one is not a number; names the file and the token.
     """
     try:
         return [float(token) for token in tokens]

@@ -15,15 +15,15 @@ MAX_COORDINATE = 1e6  # of a polygon, in pixels; larger ones are taken for damag
 
 
 def decode_mask(segmentation: Any, size: tuple[int, int]) -> Bool[Tensor, "h w"]:
-    """Decodes the `segmentation` of a COCO annotation into a mask.
+    """Decode the `segmentation` of a COCO annotation into a mask.
 
     Args:
-        segmentation: Polygons as lists of x, y in pixels, or an object with `size` and `counts`,
+        segmentation: polygons as lists of x, y in pixels, or an object with `size` and `counts`,
             where counts is a list of run lengths or a compressed string.
         size: (height, width) of the image.
 
     Raises:
-        ValueError: If it is neither, or the runs do not fit the size.
+        ValueError: if it is neither, or the runs do not fit the size.
     """
     from faster_coco_eval.core import mask as coco
 
@@ -46,7 +46,7 @@ def decode_mask(segmentation: Any, size: tuple[int, int]) -> Bool[Tensor, "h w"]
 
 
 def encode_mask(mask: Bool[Tensor, "h w"]) -> dict[str, Any]:
-    """Encodes a mask as compressed RLE, the form of COCO's result files."""
+    """Encode a mask as compressed RLE, the form of COCO's result files."""
     from faster_coco_eval.core import mask as coco
 
     rle = coco.encode(np.asfortranarray(mask.cpu().numpy().astype(np.uint8)))

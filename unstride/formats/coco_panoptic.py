@@ -22,15 +22,15 @@ MAX_SEGMENT_ID = 256**3 - 1  # the largest id that fits into three bytes
 
 
 def read_segment_ids(path: str | Path, size: tuple[int, int] | None = None) -> Int64[Tensor, "h w"]:
-    """Reads the segment ids in a panoptic PNG; 0 is void.
+    """Read the segment ids in a panoptic PNG; 0 is void.
 
     Args:
         path: PNG file.
         size: (height, width) of the image that it belongs to. Default: any size is accepted.
 
     Raises:
-        ValueError: If the file is damaged, not RGB, or of another size.
-        FileNotFoundError: If there is no such file.
+        ValueError: if the file is damaged, not RGB, or of another size.
+        FileNotFoundError: if there is no such file.
     """
     with open_image(path) as image:
         if image.mode != "RGB" or (size is not None and image.size != (size[1], size[0])):
@@ -44,10 +44,10 @@ def read_segment_ids(path: str | Path, size: tuple[int, int] | None = None) -> I
 
 
 def write_segment_ids(path: str | Path, ids: Int64[Tensor, "h w"]) -> None:
-    """Writes a panoptic PNG atomically.
+    """Write a panoptic PNG atomically.
 
     Raises:
-        ValueError: If an id is below 0 or does not fit into three bytes.
+        ValueError: if an id is below 0 or does not fit into three bytes.
     """
     from PIL import Image
 
@@ -61,14 +61,14 @@ def write_segment_ids(path: str | Path, ids: Int64[Tensor, "h w"]) -> None:
 
 
 def read_categories(path: Path, content: Mapping[str, Any]) -> list[Category]:
-    """Parses the categories of a COCO file, in its order. Without `isthing`, all are things.
+    """Parse the categories of a COCO file, in its order. Without `isthing`, all are things.
 
     Args:
-        path: The file, for error messages.
-        content: Its parsed JSON object.
+        path: the file, for error messages.
+        content: its parsed JSON object.
 
     Raises:
-        ValueError: If a category lacks its id or name, or two have the same id.
+        ValueError: if a category lacks its id or name, or two have the same id.
     """
     categories = []
     for record in object_list(path, content, "categories"):
@@ -82,11 +82,11 @@ def read_categories(path: Path, content: Mapping[str, Any]) -> list[Category]:
 
 
 def read_panoptic_json(path: Path) -> tuple[dict[str, list[Segment]], list[Category]]:
-    """Reads a panoptic JSON file: the segments of each PNG that it names, and its categories.
+    """Read a panoptic JSON file: the segments of each PNG that it names, and its categories.
 
     Raises:
-        ValueError: If the file is not such JSON, or a segment's category is not in it.
-        FileNotFoundError: If there is no such file.
+        ValueError: if the file is not such JSON, or a segment's category is not in it.
+        FileNotFoundError: if there is no such file.
     """
     content = read_json(path)
     categories = read_categories(path, content)
@@ -116,17 +116,17 @@ def write_panoptic(
     segmentations: Mapping[str, tuple[Int64[Tensor, "h w"], Sequence[Segment]]],
     categories: Sequence[Category],
 ) -> None:
-    """Writes FOLDER/NAME.png for each image, and FOLDER.json beside the folder.
+    """Write FOLDER/NAME.png for each image, and FOLDER.json beside the folder.
 
     The ids of the images are those of `coco_image_ids`.
 
     Args:
-        folder: Output folder. Created if it does not exist.
-        segmentations: Segment ids and segments of each image, by its name without suffix.
-        categories: All categories that segments may have.
+        folder: output folder. Created if it does not exist.
+        segmentations: segment ids and segments of each image, by its name without suffix.
+        categories: all categories that segments may have.
 
     Raises:
-        ValueError: If the ids of a map and of its segments differ, or an id does not fit.
+        ValueError: if the ids of a map and of its segments differ, or an id does not fit.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -146,7 +146,7 @@ def write_panoptic(
 
 
 def coco_image_ids(names: Sequence[str]) -> list[int]:
-    """Returns the names as numbers if they are different numbers, as COCO's are; else 1, 2, ..."""
+    """Return the names as numbers if they are different numbers, as COCO's are; else 1, 2, ..."""
     if all(name.isdecimal() for name in names) and len(set(map(int, names))) == len(names):
         return [int(name) for name in names]
     return list(range(1, len(names) + 1))
@@ -157,12 +157,12 @@ def panoptic_json(
     annotations: Sequence[Mapping[str, Any]],
     categories: Sequence[Category],
 ) -> dict[str, Any]:
-    """Builds the content of COCO's panoptic JSON.
+    """Build the content of COCO's panoptic JSON.
 
     Args:
         images: `id`, `file_name`, `height` and `width` of each.
         annotations: `image_id`, `file_name` of the PNG and `segments_info` of each.
-        categories: All categories that segments may have.
+        categories: all categories that segments may have.
     """
     records = [{"id": c.id, "name": c.name, "isthing": int(c.is_thing)} for c in categories]
     return {"images": images, "annotations": annotations, "categories": records}

@@ -21,16 +21,16 @@ def write_detections(
     detections: Iterable[tuple[int, Mapping[str, Tensor]]],
     category_ids: Sequence[int],
 ) -> None:
-    """Writes detections for COCO's evaluations.
+    """Write detections for COCO's evaluations.
 
     Args:
-        path: Output file. Replaced if it exists.
-        detections: The id of each image and its detections: `boxes` (XYXY in pixels), `labels`
+        path: output file. Replaced if it exists.
+        detections: the id of each image and its detections: `boxes` (XYXY in pixels), `labels`
             (from 1), `scores`, and optionally `masks` ("n 1 h w" in [0, 1], edge at 1/2).
         category_ids: COCO's category id of each label; label l has the l-th.
 
     Raises:
-        ValueError: If a label has no category id.
+        ValueError: if a label has no category id.
     """
     records = [
         record
@@ -43,7 +43,7 @@ def write_detections(
 def detection_records(
     image_id: int, detections: Mapping[str, Tensor], category_ids: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
-    """Yields the JSON record of each detection in one image; arguments as in `write_detections`."""
+    """Yield the JSON record of each detection in one image; arguments as in `write_detections`."""
     boxes, labels, scores = (detections[name].tolist() for name in ("boxes", "labels", "scores"))
     for i, (box, label, score) in enumerate(zip(boxes, labels, scores, strict=True)):
         if not 1 <= label <= len(category_ids):

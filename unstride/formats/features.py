@@ -22,7 +22,7 @@ SAFETENSORS_DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Writes tensors to a safetensors file atomically."""
+    """Write tensors to a safetensors file atomically."""
     with atomic_path(path) as temporary_path:
         temporary_path.touch()
         default_mode = temporary_path.stat().st_mode  # safetensors lets only the owner read
@@ -34,18 +34,18 @@ def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str
 def open_feature_file(
     path: Path, shape: tuple[int, int, int], dtype: torch.dtype, metadata: dict[str, str]
 ) -> Iterator[FeatureWriter]:
-    """Opens a safetensors file of one tensor, "features", to be written in rectangles.
+    """Open a safetensors file of one tensor, "features", to be written in rectangles.
 
     The file appears when the block ends, unless it ends by an exception.
 
     Args:
-        path: Output file. Its folder must exist.
-        shape: Channels, rows and columns.
-        dtype: Type in the file: float32, float16 or bfloat16.
-        metadata: Metadata of the file.
+        path: output file. Its folder must exist.
+        shape: channels, rows and columns.
+        dtype: type in the file: float32, float16 or bfloat16.
+        metadata: metadata of the file.
 
     Raises:
-        OSError: If there is not enough free disk space.
+        OSError: if there is not enough free disk space.
     """
     size = prod(shape) * dtype.itemsize
     tensor = {"dtype": SAFETENSORS_DTYPES[dtype], "shape": list(shape), "data_offsets": [0, size]}
@@ -65,17 +65,17 @@ class FeatureWriter:
     """Writes rectangles of features to their places in a file, without keeping them in memory.
 
     Args:
-        file: File opened for writing.
-        start: Offset of the tensor in the file, in bytes.
-        shape: Channels, rows and columns of the tensor.
-        dtype: Type of the tensor.
+        file: file opened for writing.
+        start: offset of the tensor in the file, in bytes.
+        shape: channels, rows and columns of the tensor.
+        dtype: type of the tensor.
     """
 
     def __init__(self, file, start: int, shape: tuple[int, int, int], dtype: torch.dtype):
         self.file, self.start, self.shape, self.dtype = file, start, shape, dtype
 
     def write(self, rows: slice, columns: slice, features: Float[Tensor, "c h w"]) -> None:
-        """Writes the features of these rows and columns."""
+        """Write the features of these rows and columns."""
         _, height, width = self.shape
         spans_width = features.shape[2] == width
         for c in range(len(features)):

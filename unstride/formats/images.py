@@ -15,16 +15,16 @@ MAX_PIXELS = 100_000_000
 
 
 def find_images(sources: str | Iterable[str | Path], exclude: Path | None = None) -> list[Path]:
-    """Finds image files from files, folders (searched recursively) and globs: each once, sorted.
+    """Find image files from files, folders (searched recursively) and globs: each once, sorted.
 
     A file given by name is returned whatever its suffix; loading it will tell if it is an image.
 
     Args:
-        sources: Files, folders and globs, or one of them.
-        exclude: Folder that is not searched where it lies inside one of the folders. Default: none.
+        sources: files, folders and globs, or one of them.
+        exclude: folder that is not searched where it lies inside one of the folders. Default: none.
 
     Raises:
-        FileNotFoundError: If a source matches nothing.
+        FileNotFoundError: if a source matches nothing.
     """
     found: dict[Path, Path] = {}
     excluded = exclude.resolve() if exclude else None
@@ -48,11 +48,11 @@ def find_images(sources: str | Iterable[str | Path], exclude: Path | None = None
 
 
 def load_image(path: str | Path) -> Float[Tensor, "1 3 h w"]:
-    """Loads an image as RGB in [0, 1], upright, with transparent pixels on white.
+    """Load an image as RGB in [0, 1], upright, with transparent pixels on white.
 
     Raises:
-        ValueError: If the file is not an image, damaged, empty, or has more than MAX_PIXELS pixels.
-        FileNotFoundError: If there is no such file.
+        ValueError: if the file is not an image, damaged, empty, or has more than MAX_PIXELS pixels.
+        FileNotFoundError: if there is no such file.
     """
     from PIL import ImageOps
 
@@ -62,7 +62,7 @@ def load_image(path: str | Path) -> Float[Tensor, "1 3 h w"]:
 
 @contextmanager
 def open_image(path: str | Path) -> Iterator:
-    """Opens an image with Pillow. Every problem of the file becomes an error of one sentence."""
+    """Open an image with Pillow. Every problem of the file becomes an error of one sentence."""
     from PIL import Image, UnidentifiedImageError
 
     path = Path(path)

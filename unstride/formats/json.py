@@ -10,11 +10,11 @@ MAX_QUOTED_LENGTH = 60  # characters of a value that an error message quotes
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Reads the object in a JSON file.
+    """Read the object in a JSON file.
 
     Raises:
-        ValueError: If the file is not JSON, or not an object.
-        FileNotFoundError: If there is no such file.
+        ValueError: if the file is not JSON, or not an object.
+        FileNotFoundError: if there is no such file.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
@@ -28,16 +28,16 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def typed_field(path: Path, record: Mapping[str, Any], name: str, expected_type: type) -> Any:
-    """Returns a field of a JSON object, checked for its type.
+    """Return a field of a JSON object, checked for its type.
 
     Args:
-        path: The file, for error messages.
-        record: The object.
-        name: Key of the field.
-        expected_type: Type that the value must have.
+        path: the file, for error messages.
+        record: the object.
+        name: key of the field.
+        expected_type: type that the value must have.
 
     Raises:
-        ValueError: If the field is missing or of another type.
+        ValueError: if the field is missing or of another type.
     """
     if name not in record:
         raise ValueError(f"{path}: an object has no {name!r}: {_abbreviated(record)}")
@@ -50,10 +50,10 @@ def typed_field(path: Path, record: Mapping[str, Any], name: str, expected_type:
 
 
 def object_list(path: Path, record: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Returns a field that must be a list of objects; arguments as in `typed_field`.
+    """Return a field that must be a list of objects; arguments as in `typed_field`.
 
     Raises:
-        ValueError: If the field is missing, or anything else.
+        ValueError: if the field is missing, or anything else.
     """
     objects = typed_field(path, record, name, list)
     for item in objects:
@@ -70,7 +70,7 @@ def _abbreviated(value: Any) -> str:
 
 
 def nan_to_none(content: Any) -> Any:
-    """Replaces NaN and infinity by None, at any depth: JSON has no such numbers."""
+    """Replace NaN and infinity by None, at any depth: JSON has no such numbers."""
     if isinstance(content, dict):
         return {name: nan_to_none(value) for name, value in content.items()}
     if isinstance(content, list | tuple):
@@ -79,7 +79,7 @@ def nan_to_none(content: Any) -> Any:
 
 
 def json_default(value: Any) -> str:
-    """Converts a value that JSON has no type for, as `default` of `json.dumps`.
+    """Convert a value that JSON has no type for, as `default` of `json.dumps`.
 
     Classes and functions become their names, which are the same in every run; an address is not.
     """

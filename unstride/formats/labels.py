@@ -16,15 +16,15 @@ MAX_DEPTH = 65.535  # metres; the largest depth that fits into 16 bits of millim
 
 
 def load_labels(path: str | Path, size: tuple[int, int] | None = None) -> Int64[Tensor, "h w"]:
-    """Loads the whole numbers in a label image, unscaled; of a palette image, the indices.
+    """Load the whole numbers in a label image, unscaled; of a palette image, the indices.
 
     Args:
-        path: Image with one channel of whole numbers, usually a PNG.
+        path: image with one channel of whole numbers, usually a PNG.
         size: (height, width) of the image that it belongs to. Default: any size is accepted.
 
     Raises:
-        ValueError: If it is not such an image, damaged, or of another size.
-        FileNotFoundError: If there is no such file.
+        ValueError: if it is not such an image, damaged, or of another size.
+        FileNotFoundError: if there is no such file.
     """
     return _read_integers(
         path, LABEL_MODES, "a label image must have one channel of whole numbers", size
@@ -34,16 +34,16 @@ def load_labels(path: str | Path, size: tuple[int, int] | None = None) -> Int64[
 def load_depth(
     path: str | Path, size: tuple[int, int] | None = None, metres_per_step: float = 0.001
 ) -> Float[Tensor, "h w"]:
-    """Loads depth in metres from a 16-bit image; 0 where it is unknown.
+    """Load depth in metres from a 16-bit image; 0 where it is unknown.
 
     Args:
-        path: Image with one channel of 16 bits.
+        path: image with one channel of 16 bits.
         size: (height, width) of the image that it belongs to. Default: any size is accepted.
-        metres_per_step: Metres per step of the file's numbers. Default: 0.001, for millimetres.
+        metres_per_step: metres per step of the file's numbers. Default: 0.001, for millimetres.
 
     Raises:
-        ValueError: If it is not such an image, damaged, or of another size.
-        FileNotFoundError: If there is no such file.
+        ValueError: if it is not such an image, damaged, or of another size.
+        FileNotFoundError: if there is no such file.
     """
     requirement = "a depth image must have one channel of 16 bits"
     return _read_integers(path, DEPTH_MODES, requirement, size) * metres_per_step
@@ -52,15 +52,15 @@ def load_depth(
 def write_labels(
     path: str | Path, labels: Int64[Tensor, "h w"], colours: Float[Tensor, "n 3"]
 ) -> None:
-    """Writes an 8-bit PNG of classes that viewers show in colour; `load_labels` reads it.
+    """Write an 8-bit PNG of classes that viewers show in colour; `load_labels` reads it.
 
     Args:
-        path: Output file.
-        labels: Classes from 0, or UNLABELLED, which is shown black.
-        colours: Colour of each class, RGB in [0, 1].
+        path: output file.
+        labels: classes from 0, or UNLABELLED, which is shown black.
+        colours: colour of each class, RGB in [0, 1].
 
     Raises:
-        ValueError: If there are more than 255 classes, or a label is not one of them.
+        ValueError: if there are more than 255 classes, or a label is not one of them.
     """
     from PIL import Image
 
@@ -81,11 +81,11 @@ def write_labels(
 
 
 def write_depth(path: str | Path, depth: Float[Tensor, "h w"]) -> None:
-    """Writes depth to a 16-bit PNG in millimetres, 0 where unknown; `load_depth` reads it.
+    """Write depth to a 16-bit PNG in millimetres, 0 where unknown; `load_depth` reads it.
 
     Args:
-        path: Output file.
-        depth: Metres, at most MAX_DEPTH. NaN and values that are not above 0 are unknown.
+        path: output file.
+        depth: metres, at most MAX_DEPTH. NaN and values that are not above 0 are unknown.
     """
     from PIL import Image
 

@@ -24,15 +24,15 @@ class Category(NamedTuple):
 
 
 def check_segments(ids: Int64[Tensor, "h w"], segments: Sequence[Segment], name: str) -> None:
-    """Checks that the segments are exactly those of the map.
+    """Check that the segments are exactly those of the map.
 
     Args:
-        ids: Segment id of each pixel; 0 is void and not a segment.
-        segments: The segments, each id once.
-        name: Name of the map, for error messages.
+        ids: segment id of each pixel; 0 is void and not a segment.
+        segments: the segments, each id once.
+        name: name of the map, for error messages.
 
     Raises:
-        ValueError: If an id is listed twice, has no pixel, or is not listed.
+        ValueError: if an id is listed twice, has no pixel, or is not listed.
     """
     listed = [s.id for s in segments]
     if len(set(listed)) != len(listed):
@@ -45,7 +45,7 @@ def check_segments(ids: Int64[Tensor, "h w"], segments: Sequence[Segment], name:
 
 
 def segments_info(ids: Int64[Tensor, "h w"], segments: Sequence[Segment]) -> list[dict[str, Any]]:
-    """Builds the JSON record of each segment: category, area in pixels, box (XYWH in pixels)."""
+    """Build the JSON record of each segment: category, area in pixels, box (XYWH in pixels)."""
     return [_segment_info(ids, segment) for segment in segments]
 
 

@@ -42,7 +42,7 @@ class MemoryCheck:
         if needed > free:
             raise ValueError(
                 f"{image.shape[3]} x {image.shape[2]} pixels need about {needed / 1e9:.1f} GB of "
-                f"memory, {free / 1e9:.1f} GB are free; a smaller --size needs less"
+                f"memory, {free / 1e9:.1f} GB are free; choose a smaller --size"
             )
 
     def _measure_fit(self, image: Tensor) -> tuple[float, float]:

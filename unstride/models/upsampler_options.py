@@ -14,7 +14,7 @@ MASK_UPSAMPLER = "mask_upsampler"  # the place in a mask head, where no guide is
 Network = TypeVar("Network")
 
 
-def build_named(
+def build_network(
     name: str,
     network_class: Callable[..., Network],
     arguments: Sequence[Any],

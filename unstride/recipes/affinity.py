@@ -42,10 +42,10 @@ class Options(RunOptions):
     - OUT/last.ckpt: checkpoint. A stopped run resumes from it, to the same loss curve.
 
     Args:
-        bsds: Folder of BSDS500. Trains on its train split and validates on its val split.
-        coco: Folder of COCO with panoptic PNGs, to train on train2017 too. Default: BSDS500 only.
-        crop_size: Side of a crop in pixels, a multiple of 16.
-        learning_rate: Initial learning rate of AdamW. It decays to zero with a cosine.
+        bsds: folder of BSDS500. Trains on its train split and validates on its val split.
+        coco: folder of COCO with panoptic PNGs, to train on train2017 too. Default: BSDS500 only.
+        crop_size: side of a crop in pixels, a multiple of 16.
+        learning_rate: initial learning rate of AdamW. It decays to zero with a cosine.
     """
 
     bsds: Path
@@ -58,7 +58,7 @@ class Options(RunOptions):
 
 
 def fit(options: Options) -> None:
-    """Trains the keys."""
+    """Train the keys."""
     run = Run(options, log_every_n_steps=10, limit_val_batches=0)
     datasets = [create_dataset("bsds", options.bsds, "train")]
     if options.coco:

@@ -23,8 +23,8 @@ class AffinityLearner(Learner):
     """Trains the keys of an upsampler. Their encoder keeps its ImageNet weights.
 
     Args:
-        steps: Number of training steps.
-        learning_rate: Initial learning rate.
+        steps: number of training steps.
+        learning_rate: initial learning rate.
     """
 
     def __init__(self, *, steps: int, learning_rate: float = 2e-3):
@@ -42,7 +42,7 @@ class AffinityLearner(Learner):
 
     @torch.no_grad()
     def set_statistics(self, images: list[Float[Tensor, "3 h w"]]) -> None:
-        """Computes mean and deviation of the encoder's maps from images."""
+        """Compute mean and deviation of the encoder's maps from images."""
         maps = [self.keys.encoder(image[None]) for image in images]
         layers = cast(list[ChannelStandardiser], self.keys.standardise)
         for layer, layer_maps in zip(layers, zip(*maps, strict=True), strict=True):
@@ -51,13 +51,13 @@ class AffinityLearner(Learner):
             layer.std.copy_(pixels.std(1)[:, None, None].clamp(min=1e-6))
 
     def training_step(self, batch, index: int) -> Tensor:
-        """Returns the negative log-likelihood of the pairs, within segments and across borders."""
+        """Return the negative log-likelihood of the pairs, within segments and across borders."""
         within, across = self.negative_log_likelihoods(*batch)
         self.log_dict({"within": within, "across": across})
         return self.record_loss(within + across)
 
     def validation_step(self, batch, index: int) -> None:
-        """Logs the same for images and annotators that were not trained on."""
+        """Log the same for images and annotators that were not trained on."""
         within, across = self.negative_log_likelihoods(*batch)
         scores = {"val_within": within, "val_across": across}
         self.log_dict(scores, batch_size=len(batch[0]), sync_dist=True)

@@ -44,7 +44,7 @@ from unstride.transforms.sample_transform import SampleTransform
 
 
 def fit(options: Options) -> dict[str, float]:
-    """Trains a network and returns its scores on the validation split."""
+    """Train a network and returns its scores on the validation split."""
     train_data, val_data = train_dataset(options), val_dataset(options, "val")
     learner = learner_class(options)
     run = start_run(options, learner.monitor)
@@ -63,11 +63,11 @@ def fit(options: Options) -> dict[str, float]:
 
 
 def validate(options: Options, split: str = "val") -> dict[str, float]:
-    """Scores the network that `fit` left in the output folder.
+    """Score the network that `fit` left in the output folder.
 
     Args:
-        options: Options of the run.
-        split: Split of the data set.
+        options: options of the run.
+        split: split of the data set.
     """
     network, config = load_trained(options, "depth")
     options = replace(
@@ -79,7 +79,7 @@ def validate(options: Options, split: str = "val") -> dict[str, float]:
 
 
 def create_transform(options: Options) -> Any:
-    """Creates the augmentation of training samples: (image, depth), or frame triplets."""
+    """Create the augmentation of training samples: (image, depth), or frame triplets."""
     if options.model == "monodepth":
         return TripletTransform(options)
     augmentation = metric_depth_augmentation(
@@ -104,7 +104,7 @@ class TripletTransform:
 
 
 def colour_transform(options: Options) -> v2.Transform:
-    """Creates the random change of colours."""
+    """Create the random change of colours."""
     return colour_jitter(
         options.colour_jitter, hue=options.hue_jitter, probability=options.colour_jitter_probability
     )
@@ -118,10 +118,10 @@ def learner_class(options: Options) -> type[SupervisedDepth]:
 
 
 def train_dataset(options: Options) -> Dataset:
-    """Loads the training split: images with depth, or frames with their neighbours.
+    """Load the training split: images with depth, or frames with their neighbours.
 
     Raises:
-        ValueError: If the model cannot learn from the data set.
+        ValueError: if the model cannot learn from the data set.
     """
     if options.model == "supervised":
         return create_dataset(options.dataset, options.data, "train")
@@ -137,7 +137,7 @@ def train_dataset(options: Options) -> Dataset:
 
 
 def val_dataset(options: Options, split: str) -> Dataset:
-    """Loads a split to score: images at the size of the options, with depth or neighbours."""
+    """Load a split to score: images at the size of the options, with depth or neighbours."""
     if options.dataset == "kitti":
         frames = video_dataset(options, split)
         return FrameTriplets(frames, options.frame_interval, options.size)
@@ -146,5 +146,5 @@ def val_dataset(options: Options, split: str) -> Dataset:
 
 
 def video_dataset(options: Options, split: str) -> VideoDataset:
-    """Loads the frames of a split."""
+    """Load the frames of a split."""
     return VIDEO_DATASETS[options.dataset](options.data, split)

@@ -19,8 +19,8 @@ class SupervisedDepth(TaskLearner):
     """Learns depth from measured depth.
 
     Args:
-        network: The network to train.
-        options: Options of the recipe.
+        network: the network to train.
+        options: options of the recipe.
     """
 
     network: SingleTask | Monodepth
@@ -41,7 +41,7 @@ class SupervisedDepth(TaskLearner):
         return {"depth": task.loss(prediction, depth) if is_known else 0 * prediction.sum()}
 
     def validation_step(self, batch: Any, index: int) -> None:
-        """Scores an image at the size of its labels, and logs pictures of the first ones."""
+        """Score an image at the size of its labels, and logs pictures of the first ones."""
         images, depth = batch
         size = depth.shape[-2], depth.shape[-1]
         prediction = resize_bilinear(self.network(images)[:, None], size)[:, 0]
@@ -56,7 +56,7 @@ class SupervisedDepth(TaskLearner):
         self.log_image(index, picture)
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the errors over the whole split."""
+        """Log the errors over the whole split."""
         self.log_dict(self.depth_errors.compute(), prog_bar=True)
         self.depth_errors.reset()
 
@@ -78,7 +78,7 @@ class PhotometricDepth(SelfSupervisedDepth):
     monitor = ("photometric", "min")
 
     def validation_step(self, batch: dict[str, Tensor], index: int) -> None:
-        """Logs the photometric error of a frame."""
+        """Log the photometric error of a frame."""
         parts = self.network.loss(
             batch, known_motion=self.options.known_poses,
             generator=torch.Generator().manual_seed(index),

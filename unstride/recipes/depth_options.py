@@ -26,25 +26,25 @@ class Options(TaskOptions):
     For kitti, which has no depth, the score is the photometric error.
 
     Args:
-        dataset: For supervised: posed_rgbd, nyuv2 or kitti_depth. For monodepth: posed_rgbd, kitti
+        dataset: for supervised: posed_rgbd, nyuv2 or kitti_depth. For monodepth: posed_rgbd, kitti
             or kitti_depth. nyuv2 has no validation split; its test split is scored.
         model: supervised (learns from measured depth) or monodepth (learns from video).
-        near: Minimum depth that the network can predict, in metres. For monodepth without
+        near: minimum depth that the network can predict, in metres. For monodepth without
             known_poses, in the unit of the predicted motion.
-        far: Maximum depth that the network can predict, in the same unit.
-        size: Height and width to which all images are resized, in pixels.
-        crop_size: Height and width of training crops in pixels, for supervised. Default: the size.
-        horizontal_flip: Mirror half of the training images.
-        colour_jitter: Strength of random changes of brightness, contrast and saturation, 0 to 1.
-        hue_jitter: Maximum change of the hue as a fraction of the full circle, 0 to 0.5. Default: a
+        far: maximum depth that the network can predict, in the same unit.
+        size: height and width to which all images are resized, in pixels.
+        crop_size: height and width of training crops in pixels, for supervised. Default: the size.
+        horizontal_flip: mirror half of the training images.
+        colour_jitter: strength of random changes of brightness, contrast and saturation, 0 to 1.
+        hue_jitter: maximum change of the hue as a fraction of the full circle, 0 to 0.5. Default: a
             tenth of colour_jitter.
-        colour_jitter_probability: Fraction of the training images whose colours change, 0 to 1.
-        known_poses: Give monodepth the camera poses of the data set, so that depth is in metres.
+        colour_jitter_probability: fraction of the training images whose colours change, 0 to 1.
+        known_poses: give monodepth the camera poses of the data set, so that depth is in metres.
             kitti_depth has no poses.
-        frame_interval: Distance of the neighbouring frames of monodepth, in frame numbers.
-        eval_depth_range: Minimum and maximum depth that is scored, in metres.
-        eval_crop: Part of a KITTI image that is scored: garg or eigen. Default: the whole image.
-        alignment: Alignment of predictions before scoring: none, median or scale_shift. Default:
+        frame_interval: distance of the neighbouring frames of monodepth, in frame numbers.
+        eval_depth_range: minimum and maximum depth that is scored, in metres.
+        eval_crop: part of a KITTI image that is scored: garg or eigen. Default: the whole image.
+        alignment: alignment of predictions before scoring: none, median or scale_shift. Default:
             median for monodepth without known_poses, otherwise none.
     """
 
@@ -65,7 +65,7 @@ class Options(TaskOptions):
     alignment: str | None = None
 
     def __post_init__(self) -> None:
-        """Checks the values."""
+        """Check the values."""
         super().__post_init__()
         check_sizes(self, "size", "crop_size")
         check_range(self, "eval_depth_range")

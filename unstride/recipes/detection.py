@@ -59,14 +59,14 @@ class Options(TaskOptions):
     Args:
         dataset: pennfudan or coco.
         model: faster_rcnn, mask_rcnn, fcos or retinanet.
-        min_size: Size of an image's shorter side in the network, in pixels. Training draws one of
+        min_size: size of an image's shorter side in the network, in pixels. Training draws one of
             them for each image; otherwise the last one is used.
-        max_size: Maximum size of an image's longer side in the network, in pixels.
-        scale_range: Minimum and maximum factor by which training images are scaled on a canvas of
+        max_size: maximum size of an image's longer side in the network, in pixels.
+        scale_range: minimum and maximum factor by which training images are scaled on a canvas of
             their own size, before min_size applies.
-        horizontal_flip: Mirror half of the training images.
-        colour_jitter: Strength of random changes of brightness, contrast and saturation, 0 to 1.
-        include_empty: Train on images without objects too.
+        horizontal_flip: mirror half of the training images.
+        colour_jitter: strength of random changes of brightness, contrast and saturation, 0 to 1.
+        include_empty: train on images without objects too.
     """
 
     dataset: str = "pennfudan"
@@ -79,7 +79,7 @@ class Options(TaskOptions):
     include_empty: bool = False
 
     def __post_init__(self) -> None:
-        """Checks the values."""
+        """Check the values."""
         super().__post_init__()
         check_sizes(self, "min_size")
         check_range(self, "scale_range")
@@ -87,7 +87,7 @@ class Options(TaskOptions):
 
 
 def fit(options: Options) -> dict[str, float]:
-    """Trains a detector and returns its scores on the validation split."""
+    """Train a detector and returns its scores on the validation split."""
     run = start_run(options, DetectionLearner.monitor)
     train_data = load_split(options, "train")
     val_data = load_split(options, "val", train_data.classes)
@@ -109,11 +109,11 @@ def fit(options: Options) -> dict[str, float]:
 
 
 def validate(options: Options, split: str = "val") -> dict[str, float]:
-    """Scores the network that `fit` left in the output folder.
+    """Score the network that `fit` left in the output folder.
 
     Args:
-        options: Options of the run.
-        split: Split of the data set.
+        options: options of the run.
+        split: split of the data set.
     """
     network, config = load_trained(options, "detection")
     val_data = load_split(options, split, config["classes"])
@@ -126,10 +126,10 @@ class DetectionLearner(TaskLearner):
     """Trains with the detector's losses and scores by average precision.
 
     Args:
-        network: Detector of `create_detector`.
-        options: Options of the recipe.
-        model: Name of the detector.
-        classes: Names of the classes.
+        network: detector of `create_detector`.
+        options: options of the recipe.
+        model: name of the detector.
+        classes: names of the classes.
     """
 
     network: nn.Module
@@ -150,7 +150,7 @@ class DetectionLearner(TaskLearner):
         return self.network(images, targets)
 
     def validation_step(self, batch: tuple[list[Tensor], list[Target]], index: int) -> None:
-        """Scores images, and logs pictures of the first ones."""
+        """Score images, and logs pictures of the first ones."""
         images, targets = batch
         predictions = self.network(images)
         self.log_image(
@@ -163,7 +163,7 @@ class DetectionLearner(TaskLearner):
             metric.update(predictions, targets)
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the scores over the whole split, in percent."""
+        """Log the scores over the whole split, in percent."""
         for name, metric in self.ap_metrics.items():
             scores: dict[str, Any] = metric.compute()
             self.log(name, 100 * scores["map"], prog_bar=True)
@@ -174,7 +174,7 @@ class DetectionLearner(TaskLearner):
 def detection_picture(
     image: Tensor, target: Target, prediction: Mapping[str, Tensor], classes: Sequence[str]
 ) -> Float[Tensor, "3 h w"]:
-    """Draws the true objects with score 1, and beside them the predictions from score 1/2 on."""
+    """Draw the true objects with score 1, and beside them the predictions from score 1/2 on."""
     true = {"boxes": target["boxes"], "labels": target["labels"]}
     true["scores"] = torch.ones(len(true["labels"]))
     if "masks" in prediction:
@@ -202,15 +202,15 @@ class DetectionTransform:
 
 
 def load_split(options: Options, split: str, classes: Sequence[str] | None = None) -> Any:
-    """Loads a split of the data set.
+    """Load a split of the data set.
 
     Args:
-        options: Options of the recipe.
-        split: Name of the split.
-        classes: Names of the classes that it must have. Default: any.
+        options: options of the recipe.
+        split: name of the split.
+        classes: names of the classes that it must have. Default: any.
 
     Raises:
-        ValueError: If there is no such data set or split, or it has other classes.
+        ValueError: if there is no such data set or split, or it has other classes.
     """
     dataset = load_dataset(DETECTION_DATASETS, options.dataset, options.data, split)
     if classes is not None:

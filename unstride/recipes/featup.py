@@ -23,10 +23,10 @@ from unstride.training.run import Run
 
 
 def fit(options: Options) -> None:
-    """Trains an upsampler for a backbone.
+    """Train an upsampler for a backbone.
 
     Raises:
-        ValueError: If an option is impossible or does not fit the backbone.
+        ValueError: if an option is impossible or does not fit the backbone.
     """
     val_paths = find_images(options.val_images) if options.val_images else []
     run = Run(
@@ -59,10 +59,10 @@ def fit(options: Options) -> None:
 
 
 def parse_crop_size(text: str, backbone: Backbone) -> tuple[int, int]:
-    """Parses "384" as a square of 384 pixels, and "384x512" as 384 rows and 512 columns.
+    """Parse "384" as a square of 384 pixels, and "384x512" as 384 rows and 512 columns.
 
     Raises:
-        ValueError: If the text is neither, or the sides are not multiples of the backbone's stride.
+        ValueError: if the text is neither, or the sides are not multiples of the backbone's stride.
     """
     try:
         sides = [int(side) for side in str(text).split("x")]

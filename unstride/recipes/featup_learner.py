@@ -36,8 +36,8 @@ class FeatUpLearner(Learner):
     """Trains the upsampler, the downsampler and the uncertainty.
 
     Args:
-        backbone: The backbone, which stays frozen.
-        options: Options of the recipe.
+        backbone: the backbone, which stays frozen.
+        options: options of the recipe.
     """
 
     mean: Tensor
@@ -61,10 +61,10 @@ class FeatUpLearner(Learner):
     def build_upsampler(
         self, upsampler: str | Callable[..., nn.Module], options: dict[str, Any]
     ) -> nn.Module:
-        """Creates the upsampler, for features of `projection_dim` channels.
+        """Create the upsampler, for features of `projection_dim` channels.
 
         Raises:
-            ValueError: If the projection is random and the weights depend on the channels.
+            ValueError: if the projection is random and the weights depend on the channels.
         """
         if upsampler == "featup_jbu":  # the keys of its default variant stay as they come
             is_paper = options.get("variant") == "paper"
@@ -90,7 +90,7 @@ class FeatUpLearner(Learner):
 
     @torch.no_grad()
     def set_statistics(self, loader) -> None:
-        """Computes each channel's mean and deviation, and the components, from a few batches."""
+        """Compute each channel's mean and deviation, and the components, from a few batches."""
         self.backbone.eval()
         batches = zip(loader, range(STATISTICS_BATCHES), strict=False)
         features = torch.cat([self.backbone(images) for images, _ in batches])
@@ -102,7 +102,7 @@ class FeatUpLearner(Learner):
             self.components.copy_(directions[:, : self.projection_dim])
 
     def training_step(self, images: Float[Tensor, "b 3 h w"], index: int) -> Tensor:
-        """Returns the negative log-likelihood of the views' features, plus the CRF term."""
+        """Return the negative log-likelihood of the views' features, plus the CRF term."""
         draw = (self.options.seed * 1_000_003 + self.global_step) * self.trainer.world_size
         draw += self.trainer.global_rank
         torch.manual_seed(draw)  # for dropout: a resumed run draws the same
@@ -116,7 +116,7 @@ class FeatUpLearner(Learner):
         return self.record_loss(loss)
 
     def validation_step(self, images: Float[Tensor, "b 3 h w"], index: int) -> None:
-        """Logs the mean squared error of the upsampler and of bilinear, on the same views."""
+        """Log the mean squared error of the upsampler and of bilinear, on the same views."""
         shown = {}
         bilinear = create_upsampler("bilinear", self.projection_dim)
         for name, upsampler in (("error", self.upsampler), ("error_bilinear", bilinear)):
@@ -156,13 +156,13 @@ class FeatUpLearner(Learner):
     def view_predictions(
         self, images: Tensor, upsampled: Tensor, matrix: Tensor, generator: torch.Generator
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yields prediction, target and uncertainty for each view.
+        """Yield prediction, target and uncertainty for each view.
 
         Args:
-            images: The images.
-            upsampled: Features of `upsampled_features`.
-            matrix: Projection matrix of `upsampled_features`.
-            generator: Random generator of the views.
+            images: the images.
+            upsampled: features of `upsampled_features`.
+            matrix: projection matrix of `upsampled_features`.
+            generator: random generator of the views.
         """
         options, image_size = self.options, (images.shape[2], images.shape[3])
         for _ in range(options.views_per_image):
@@ -184,9 +184,9 @@ class FeatUpLearner(Learner):
         """The features of a view, pooled to the backbone's grid.
 
         Args:
-            view_features: Upsampled features of the view; with an attention pool the last channel
+            view_features: upsampled features of the view; with an attention pool the last channel
                 is the saliency.
-            size: Rows and columns of the backbone's grid.
+            size: rows and columns of the backbone's grid.
         """
         if not isinstance(self.pool, AttentionPool):
             return self.pool(view_features)

@@ -22,32 +22,32 @@ class Options(RunOptions):
     - TensorBoard logs: losses, and pictures of the features of validation images.
 
     Args:
-        images: Image files, folders or globs to train on.
-        val_images: Image files, folders or globs to validate on. Default: no validation.
-        backbone: Name of a timm model.
-        backbone_weights: Backbone weights to load instead of the pretrained ones: a safetensors
+        images: image files, folders or globs to train on.
+        val_images: image files, folders or globs to validate on. Default: no validation.
+        backbone: name of a timm model.
+        backbone_weights: backbone weights to load instead of the pretrained ones: a safetensors
             file in timm's layout.
-        stride: Stride of the backbone features, in pixels. Default: that of the last layer.
-        upsampler: Upsampler from `unstride list` whose guide is the image or nothing. In Python
+        stride: stride of the backbone features, in pixels. Default: that of the last layer.
+        upsampler: upsampler from `unstride list` whose guide is the image or nothing. In Python
             also a callable that creates one, called like an upsampler's class.
-        upsampler_options: Options of the upsampler, for example {variant: paper} for the published
+        upsampler_options: options of the upsampler, for example {variant: paper} for the published
             featup_jbu.
-        downsampler: Downsampler that brings upsampled features back to the backbone's grid.
-        views_per_image: Number of views of each image in a step.
-        crop_size: Size of the image crops in pixels: one number for a square, or HEIGHTxWIDTH. Must
+        downsampler: downsampler that brings upsampled features back to the backbone's grid.
+        views_per_image: number of views of each image in a step.
+        crop_size: size of the image crops in pixels: one number for a square, or HEIGHTxWIDTH. Must
             be multiples of the backbone's stride.
-        zoom_range: Minimum and maximum magnification of a view.
-        max_pad: How far a view may reach beyond the crop, as a fraction of its sides. Image and
+        zoom_range: minimum and maximum magnification of a view.
+        max_pad: how far a view may reach beyond the crop, as a fraction of its sides. Image and
             features are mirrored there.
-        projection: Projection of the features. random: onto random directions, new in each step.
+        projection: projection of the features. random: onto random directions, new in each step.
             pca: onto principal components. none: upsamplers whose weights depend on the channels
             need it.
-        projection_dim: Number of dimensions of the projection.
-        crf_weight: Weight of the CRF term. The released code uses 0.001.
-        learning_rate: Initial learning rate of NAdam. It decays to zero with a cosine.
-        sigma_lr_factor: Learning rate of the Gaussians' widths as a fraction of the learning rate.
-        val_every: Steps between two validations.
-        cache: Folder in which the backbone features are kept for further runs with the same images,
+        projection_dim: number of dimensions of the projection.
+        crf_weight: weight of the CRF term. The released code uses 0.001.
+        learning_rate: initial learning rate of NAdam. It decays to zero with a cosine.
+        sigma_lr_factor: learning rate of the Gaussians' widths as a fraction of the learning rate.
+        val_every: steps between two validations.
+        cache: folder in which the backbone features are kept for further runs with the same images,
             crops and seed. A step needs about 100 kB per view.
     """
 

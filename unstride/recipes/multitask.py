@@ -74,14 +74,14 @@ class Options(TaskOptions):
     Args:
         dataset: posed_rgbd, nyuv2 or nyuv2_tasks; only nyuv2_tasks has classes. nyuv2 has no
             validation split; its test split is scored.
-        tasks: Tasks to train: segmentation, depth, normals.
-        near: Minimum depth that the network can predict, in metres.
-        far: Maximum depth that the network can predict, in metres.
-        size: Height and width to which all images are resized, in pixels.
-        crop_size: Height and width of training crops, in pixels. Default: the size.
-        horizontal_flip: Mirror half of the training images.
-        colour_jitter: Strength of random changes of brightness, contrast and saturation, 0 to 1.
-        eval_depth_range: Minimum and maximum depth that is scored, in metres.
+        tasks: tasks to train: segmentation, depth, normals.
+        near: minimum depth that the network can predict, in metres.
+        far: maximum depth that the network can predict, in metres.
+        size: height and width to which all images are resized, in pixels.
+        crop_size: height and width of training crops, in pixels. Default: the size.
+        horizontal_flip: mirror half of the training images.
+        colour_jitter: strength of random changes of brightness, contrast and saturation, 0 to 1.
+        eval_depth_range: minimum and maximum depth that is scored, in metres.
     """
 
     dataset: str = "posed_rgbd"
@@ -95,7 +95,7 @@ class Options(TaskOptions):
     eval_depth_range: tuple[float, float] = (0.001, 10.0)
 
     def __post_init__(self) -> None:
-        """Checks the values."""
+        """Check the values."""
         super().__post_init__()
         check_sizes(self, "size", "crop_size")
         check_range(self, "eval_depth_range")
@@ -103,7 +103,7 @@ class Options(TaskOptions):
 
 
 def fit(options: Options) -> dict[str, float]:
-    """Trains a network and returns its scores on the validation split."""
+    """Train a network and returns its scores on the validation split."""
     train_data, val_data = load_split(options, "train"), load_split(options, "val")
     run = start_run(options, MONITORS[options.tasks[0]])
     network_options = {"tasks": list(options.tasks), "near": options.near, "far": options.far}
@@ -122,11 +122,11 @@ def fit(options: Options) -> dict[str, float]:
 
 
 def validate(options: Options, split: str = "val") -> dict[str, float]:
-    """Scores the network that `fit` left in the output folder.
+    """Score the network that `fit` left in the output folder.
 
     Args:
-        options: Options of the run.
-        split: Split of the data set.
+        options: options of the run.
+        split: split of the data set.
     """
     network, config = load_trained(options, "multitask")
     options = replace(
@@ -144,9 +144,9 @@ class MultiTaskLearner(TaskLearner):
     """Trains all tasks and scores each of them.
 
     Args:
-        network: The network to train.
-        options: Options of the recipe.
-        classes: Names of the classes.
+        network: the network to train.
+        options: options of the recipe.
+        classes: names of the classes.
     """
 
     network: MultiTask
@@ -171,7 +171,7 @@ class MultiTaskLearner(TaskLearner):
         return {"weighted": total}
 
     def validation_step(self, batch: tuple[Tensor, dict[str, Tensor]], index: int) -> None:
-        """Scores an image at the size of its labels, and logs pictures of the first ones."""
+        """Score an image at the size of its labels, and logs pictures of the first ones."""
         images, labels = batch
         for task, output in self.network(images).items():
             target = labels[task]
@@ -189,7 +189,7 @@ class MultiTaskLearner(TaskLearner):
             self.log_image(index, draw, task)
 
     def task_picture(self, task: str, image: Tensor, target: Tensor, prediction: Tensor) -> Tensor:
-        """Draws image, target and prediction of a task side by side, at the size of the target."""
+        """Draw image, target and prediction of a task side by side, at the size of the target."""
         image = resize_bilinear(image[None], (target.shape[-2], target.shape[-1]))[0].cpu()
         target, prediction = target.cpu(), prediction.cpu()
         if task == "segmentation":
@@ -199,7 +199,7 @@ class MultiTaskLearner(TaskLearner):
         return image_row(image, normal_colours(target), normal_colours(prediction))
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the scores over the whole split."""
+        """Log the scores over the whole split."""
         if "segmentation" in self.network.tasks:
             self.log("miou", 100 * pop_value(self.miou), prog_bar=True)
         if "depth" in self.network.tasks:
@@ -210,7 +210,7 @@ class MultiTaskLearner(TaskLearner):
 
 
 def create_transform(options: Options) -> SampleTransform:
-    """Creates the augmentation of training samples (image, labels by task)."""
+    """Create the augmentation of training samples (image, labels by task)."""
     augmentation = metric_depth_augmentation(
         options.size, crop_size=options.crop_size, flip=options.horizontal_flip,
         colour_transform=colour_jitter(options.colour_jitter),
@@ -224,17 +224,17 @@ def typed_labels(labels: dict[str, Tensor]) -> dict[str, tv_tensors.TVTensor]:
 
 
 def pop_value(metric: Any) -> Any:
-    """Returns the value of a torchmetrics metric and resets it."""
+    """Return the value of a torchmetrics metric and resets it."""
     value = metric.compute()
     metric.reset()
     return value
 
 
 def load_split(options: Options, split: str) -> MultiTaskDataset:
-    """Loads a split of the data set.
+    """Load a split of the data set.
 
     Raises:
-        ValueError: If no task is given, or the data set does not have its labels.
+        ValueError: if no task is given, or the data set does not have its labels.
     """
     if not options.tasks:
         raise ValueError("tasks must be at least one of segmentation, depth, normals, got none")

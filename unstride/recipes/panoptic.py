@@ -50,15 +50,15 @@ class Options(TaskOptions):
     Args:
         dataset: coco_panoptic.
         model: panoptic_fpn or panoptic_deeplab.
-        min_size: Size of an image's shorter side in panoptic_fpn, in pixels. Training draws one of
+        min_size: size of an image's shorter side in panoptic_fpn, in pixels. Training draws one of
             them for each image; otherwise the last one is used.
-        max_size: Maximum size of an image's longer side in panoptic_fpn, in pixels.
-        crop_size: Height and width of training crops of panoptic_deeplab, in pixels.
-        scale_range: Minimum and maximum factor by which training images are scaled. panoptic_fpn:
+        max_size: maximum size of an image's longer side in panoptic_fpn, in pixels.
+        crop_size: height and width of training crops of panoptic_deeplab, in pixels.
+        scale_range: minimum and maximum factor by which training images are scaled. panoptic_fpn:
             on a canvas of their own size, before min_size applies. panoptic_deeplab: relative to
             just fitting into the crop.
-        horizontal_flip: Mirror half of the training images.
-        colour_jitter: Strength of random changes of brightness, contrast and saturation, 0 to 1.
+        horizontal_flip: mirror half of the training images.
+        colour_jitter: strength of random changes of brightness, contrast and saturation, 0 to 1.
     """
 
     dataset: str = "coco_panoptic"
@@ -71,7 +71,7 @@ class Options(TaskOptions):
     colour_jitter: float = 0.0
 
     def __post_init__(self) -> None:
-        """Checks the values."""
+        """Check the values."""
         super().__post_init__()
         check_sizes(self, "min_size", "crop_size")
         check_range(self, "scale_range")
@@ -79,7 +79,7 @@ class Options(TaskOptions):
 
 
 def fit(options: Options) -> dict[str, float]:
-    """Trains a network and returns its scores on the validation split."""
+    """Train a network and returns its scores on the validation split."""
     run = start_run(options, PanopticLearner.monitor)
     train_data, learner_type = load_split(options, "train"), learner_class(options.model)
     classes = PanopticClasses.from_categories(train_data.categories)
@@ -104,11 +104,11 @@ def fit(options: Options) -> dict[str, float]:
 
 
 def validate(options: Options, split: str = "val") -> dict[str, float]:
-    """Scores the network that `fit` left in the output folder.
+    """Score the network that `fit` left in the output folder.
 
     Args:
-        options: Options of the run.
-        split: Split of the data set.
+        options: options of the run.
+        split: split of the data set.
     """
     network, config = load_trained(options, "panoptic")
     val_data = load_split(options, split, network.classes)
@@ -121,9 +121,9 @@ class PanopticTransform:
     """Augments an image and its segments, and makes the network's training target of them.
 
     Args:
-        options: Options of the recipe.
-        classes: Classes of the data set.
-        learner_type: Class of the learner.
+        options: options of the recipe.
+        classes: classes of the data set.
+        learner_type: class of the learner.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class PanopticTransform:
         )
 
     def __call__(self, image: Tensor, target: Target) -> tuple[Tensor, Target]:
-        """Returns the augmented image and the training target."""
+        """Return the augmented image and the training target."""
         image, target = self.augmentation(image, target)
         return image, self.make_target(target, self.classes)
 
@@ -150,15 +150,15 @@ def class_names(classes: PanopticClasses, categories: Sequence[Category]) -> lis
 def load_split(
     options: Options, split: str, classes: PanopticClasses | None = None
 ) -> COCOPanoptic:
-    """Loads a split of the data set.
+    """Load a split of the data set.
 
     Args:
-        options: Options of the recipe.
-        split: Name of the split.
-        classes: Classes that it must have. Default: any.
+        options: options of the recipe.
+        split: name of the split.
+        classes: classes that it must have. Default: any.
 
     Raises:
-        ValueError: If there is no such data set or split, or it has other classes.
+        ValueError: if there is no such data set or split, or it has other classes.
     """
     dataset = load_dataset(PANOPTIC_DATASETS, options.dataset, options.data, split)
     if classes is not None:

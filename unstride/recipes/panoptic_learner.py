@@ -30,12 +30,12 @@ class PanopticLearner(TaskLearner):
     """Trains a panoptic network and scores its quality. Subclasses define losses and segments.
 
     Args:
-        network: Network of `create_panoptic_network`.
-        options: Options of the recipe.
-        class_names: Names of the classes, things first.
+        network: network of `create_panoptic_network`.
+        options: options of the recipe.
+        class_names: names of the classes, things first.
 
     Attributes:
-        has_fixed_size: Whether a batch is one tensor, for which images are cropped to one size.
+        has_fixed_size: whether a batch is one tensor, for which images are cropped to one size.
     """
 
     network: Any
@@ -50,14 +50,14 @@ class PanopticLearner(TaskLearner):
     @staticmethod
     @abstractmethod
     def training_target(target: Target, classes: PanopticClasses) -> Target:
-        """Converts the segments of an image into the network's training target."""
+        """Convert the segments of an image into the network's training target."""
 
     @abstractmethod
     def segments(self, images: list[Tensor]) -> list[PanopticSegments]:
-        """Predicts the segments of each image."""
+        """Predict the segments of each image."""
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Scores images, and logs pictures of the first ones."""
+        """Score images, and logs pictures of the first ones."""
         images, targets = batch
         for image, prediction, target in zip(images, self.segments(images), targets, strict=True):
             truth = target["ids"][0], visible_segments(target)
@@ -67,7 +67,7 @@ class PanopticLearner(TaskLearner):
     def segments_picture(
         self, image: Tensor, *panoptics: PanopticSegments
     ) -> Float[Tensor, "3 h w"]:
-        """Draws each set of segments over the image, side by side."""
+        """Draw each set of segments over the image, side by side."""
         class_of = {category: i for i, category in enumerate(self.panoptic_quality.classes)}
         overlays = [
             panoptic_overlay(
@@ -79,7 +79,7 @@ class PanopticLearner(TaskLearner):
         return image_row(*overlays)
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the scores over the whole split, in percent; NaN for classes that do not occur."""
+        """Log the scores over the whole split, in percent; NaN for classes that do not occur."""
         for name, score in self.panoptic_quality.compute().items():
             self.log(name, 100 * score, prog_bar=name == "pq")
         self.panoptic_quality.reset()
@@ -97,7 +97,7 @@ class PanopticFPNLearner(PanopticLearner):
         return self.network(*batch)
 
     def segments(self, images: list[Tensor]) -> list[PanopticSegments]:
-        """Predicts the segments of each image."""
+        """Predict the segments of each image."""
         return [(output["ids"], output["segments"]) for output in self.network(images)]
 
 
@@ -115,7 +115,7 @@ class PanopticDeepLabLearner(PanopticLearner):
         return panoptic_loss(fields, semantic, [target["centres"] for target in targets])
 
     def segments(self, images: list[Tensor]) -> list[PanopticSegments]:
-        """Predicts the segments of each image."""
+        """Predict the segments of each image."""
         return [self.network.predict_segments(image[None])[0] for image in images]
 
 
@@ -129,7 +129,7 @@ def learner_class(model: str) -> type[PanopticLearner]:
     """The learner of a model.
 
     Raises:
-        ValueError: If there is no such model.
+        ValueError: if there is no such model.
     """
     if model not in LEARNERS:
         raise ValueError(f"model must be one of {', '.join(LEARNERS)}, got {model!r}")

@@ -50,11 +50,11 @@ class Options(TaskOptions):
     Args:
         dataset: camvid, cityscapes, ade20k, coco_stuff, coco_stuff27 or voc.
         model: semantic_fpn, upernet or hrnet_ocr.
-        crop_size: Height and width of training crops, in pixels.
-        base_size: Sides of a frame, in pixels. An image is first resized to just fit into it,
+        crop_size: height and width of training crops, in pixels.
+        base_size: sides of a frame, in pixels. An image is first resized to just fit into it,
             upright or rotated, and then scaled. Default: crop_size.
-        scale_range: Minimum and maximum scale of the training images.
-        colour_jitter: Strength of random changes of brightness, contrast and saturation, 0 to 1.
+        scale_range: minimum and maximum scale of the training images.
+        colour_jitter: strength of random changes of brightness, contrast and saturation, 0 to 1.
     """
 
     dataset: str = "camvid"
@@ -65,7 +65,7 @@ class Options(TaskOptions):
     colour_jitter: float = 0.3
 
     def __post_init__(self) -> None:
-        """Checks the values."""
+        """Check the values."""
         super().__post_init__()
         check_sizes(self, "crop_size", "base_size")
         check_range(self, "scale_range")
@@ -73,7 +73,7 @@ class Options(TaskOptions):
 
 
 def fit(options: Options) -> dict[str, float]:
-    """Trains a network and returns its scores on the validation split."""
+    """Train a network and returns its scores on the validation split."""
     run = start_run(options, SegmentationLearner.monitor)
     train_data, val_data = load_split(options, "train"), load_split(options, "val")
     network, config = create_network(options, "segmentation", options.model, train_data.classes)
@@ -88,14 +88,14 @@ def fit(options: Options) -> dict[str, float]:
 
 
 def validate(options: Options, split: str = "val") -> dict[str, float]:
-    """Scores the network that `fit` left in the output folder.
+    """Score the network that `fit` left in the output folder.
 
     Args:
-        options: Options of the run.
-        split: Split of the data set.
+        options: options of the run.
+        split: split of the data set.
 
     Raises:
-        ValueError: If the data set has other classes than the network.
+        ValueError: if the data set has other classes than the network.
     """
     network, config = load_trained(options, "segmentation")
     val_data = load_split(options, split)
@@ -109,9 +109,9 @@ class SegmentationLearner(TaskLearner):
     """Trains with cross entropy and scores by intersection over union.
 
     Args:
-        network: The network to train.
-        options: Options of the recipe.
-        classes: Names of the classes.
+        network: the network to train.
+        options: options of the recipe.
+        classes: names of the classes.
     """
 
     network: Segmenter
@@ -132,7 +132,7 @@ class SegmentationLearner(TaskLearner):
         return losses
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
-        """Scores an image, and logs pictures of the first ones."""
+        """Score an image, and logs pictures of the first ones."""
         images, labels = batch
         prediction = self.network(images).argmax(1)
         self.miou.update(prediction, labels)
@@ -145,14 +145,14 @@ class SegmentationLearner(TaskLearner):
         self.log_image(index, picture)
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the scores over the whole split, in percent."""
+        """Log the scores over the whole split, in percent."""
         for name, metric in (("miou", self.miou), ("boundary_miou", self.boundary_miou)):
             self.log(name, 100 * metric.compute(), prog_bar=True)
             metric.reset()
 
 
 def create_transform(options: Options) -> SampleTransform:
-    """Creates the augmentation of training samples (image, labels)."""
+    """Create the augmentation of training samples (image, labels)."""
     augmentation = scale_crop_augmentation(
         options.crop_size, scales=options.scale_range, base_size=options.base_size,
         colour=options.colour_jitter,
@@ -161,9 +161,9 @@ def create_transform(options: Options) -> SampleTransform:
 
 
 def load_split(options: Options, split: str) -> SegmentationDataset:
-    """Loads a split of the data set.
+    """Load a split of the data set.
 
     Raises:
-        ValueError: If there is no such data set or split.
+        ValueError: if there is no such data set or split.
     """
     return load_dataset(SEGMENTATION_DATASETS, options.dataset, options.data, split)

@@ -133,7 +133,7 @@ def _build_upsamplers(
                 upsamplers[place.name] = modules
             elif place.name in exact_names:
                 raise ValueError(
-                    f"only must match places that can be swapped, "
+                    "only must match places that can be swapped, "
                     f"got {place.name}: {place.skip_reason}"
                 )
         places.append(place)

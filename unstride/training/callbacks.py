@@ -17,7 +17,7 @@ class StepProgressBar(RichProgressBar):
     """Lightning's progress bar, for runs that count steps: no epoch, no version number."""
 
     def get_metrics(self, trainer, pl_module):
-        """Returns the logged values without Lightning's version number."""
+        """Return the logged values without Lightning's version number."""
         return {k: v for k, v in super().get_metrics(trainer, pl_module).items() if k != "v_num"}
 
     def _get_train_description(self, current_epoch: int) -> str:
@@ -31,21 +31,21 @@ class PeriodicCheckpoint(Checkpoint):
     during validation therefore resumes before that step and validates again.
 
     Args:
-        path: Path of the checkpoint file.
-        every_n_steps: Steps between two checkpoints.
+        path: path of the checkpoint file.
+        every_n_steps: steps between two checkpoints.
     """
 
     def __init__(self, path: Path, every_n_steps: int):
         self.path, self.every_n_steps = path, every_n_steps
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
-        """Saves after a step, unless a validation follows."""
+        """Save after a step, unless a validation follows."""
         validates = trainer.enable_validation and not trainer.global_step % trainer.val_check_batch
         if not trainer.global_step % self.every_n_steps and not validates:
             trainer.save_checkpoint(self.path)
 
     def on_validation_end(self, trainer, pl_module) -> None:
-        """Saves after a validation during training."""
+        """Save after a validation during training."""
         if trainer.state.fn == "fit":
             trainer.save_checkpoint(self.path)
 
@@ -57,10 +57,10 @@ class BestCheckpoint(Checkpoint):
     keep training if a run that they stopped is started again.
 
     Args:
-        path: Path of the weights file.
-        monitor: Name of the logged metric.
+        path: path of the weights file.
+        monitor: name of the logged metric.
         mode: "max" if higher is better, "min" if lower is better.
-        patience: Number of validations without improvement after which the run stops.
+        patience: number of validations without improvement after which the run stops.
     """
 
     def __init__(self, path: Path, monitor: str, mode: MonitorMode, patience: int):
@@ -69,11 +69,11 @@ class BestCheckpoint(Checkpoint):
         self.best_score, self.wait_count = -inf, 0
 
     def on_train_start(self, trainer, pl_module) -> None:
-        """Keeps a run stopped that had been stopped before."""
+        """Keep a run stopped that had been stopped before."""
         trainer.should_stop = self.wait_count >= self.patience
 
     def on_validation_end(self, trainer, pl_module) -> None:
-        """Compares the score with the best one, after a validation during training."""
+        """Compare the score with the best one, after a validation during training."""
         if trainer.state.fn != "fit":
             return
         score = self.sign * trainer.callback_metrics[self.monitor].item()
@@ -84,11 +84,11 @@ class BestCheckpoint(Checkpoint):
         trainer.should_stop = self.wait_count >= self.patience
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the state that is saved with a checkpoint."""
+        """Return the state that is saved with a checkpoint."""
         return {"best": self.best_score, "waited": self.wait_count}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores the state from a checkpoint."""
+        """Restore the state from a checkpoint."""
         self.best_score, self.wait_count = state_dict["best"], state_dict["waited"]
 
 
@@ -99,9 +99,9 @@ class BatchNormSync(LayerSync):
     """
 
     def apply(self, model: nn.Module) -> nn.Module:
-        """Converts the batch norms before training."""
+        """Convert the batch norms before training."""
         return convert_to_sync_batchnorm(model)
 
     def revert(self, model: nn.Module) -> nn.Module:
-        """Keeps the converted norms: on one device they compute the same as before."""
+        """Keep the converted norms: on one device they compute the same as before."""
         return model

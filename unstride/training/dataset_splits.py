@@ -10,16 +10,16 @@ D = TypeVar("D", bound=LabelledDataset)
 
 
 def load_dataset(datasets: Mapping[str, type[D]], name: str, root: Path, split: str) -> D:
-    """Loads a split of a data set.
+    """Load a split of a data set.
 
     Args:
-        datasets: The data sets of a recipe by name.
-        name: Name of the data set.
-        root: Folder of the data set.
-        split: Name of the split.
+        datasets: the data sets of a recipe by name.
+        name: name of the data set.
+        root: folder of the data set.
+        split: name of the split.
 
     Raises:
-        ValueError: If the recipe has no data set of this name, or the data set has no such split.
+        ValueError: if the recipe has no data set of this name, or the data set has no such split.
     """
     if name not in datasets:
         raise ValueError(f"dataset must be one of {', '.join(datasets)}, got {name!r}")
@@ -27,10 +27,10 @@ def load_dataset(datasets: Mapping[str, type[D]], name: str, root: Path, split: 
 
 
 def check_classes(root: Path, split: str, classes: Any, expected: Any) -> None:
-    """Checks that a split has the classes that a network was trained for.
+    """Check that a split has the classes that a network was trained for.
 
     Raises:
-        ValueError: If they differ.
+        ValueError: if they differ.
     """
     if classes != expected:
         raise ValueError(f"{root}: the classes of {split} differ from those of the training split")

@@ -11,7 +11,7 @@ class Learner(pl.LightningModule):
 
     Attributes:
         loss_curve: [step, loss] of each training step.
-        last_validation: Step and scores of the last validation; step -1 before the first one.
+        last_validation: step and scores of the last validation; step -1 before the first one.
     """
 
     def __init__(self) -> None:
@@ -20,10 +20,10 @@ class Learner(pl.LightningModule):
         self.last_validation: tuple[int, dict[str, float]] = (-1, {})
 
     def record_loss(self, loss: Tensor) -> Tensor:
-        """Logs the loss, appends it to the loss curve and returns it.
+        """Log the loss, appends it to the loss curve and returns it.
 
         Raises:
-            ValueError: If the loss is not finite.
+            ValueError: if the loss is not finite.
         """
         value = loss.item()
         if not isfinite(value):
@@ -33,15 +33,15 @@ class Learner(pl.LightningModule):
         return loss
 
     def on_validation_end(self) -> None:
-        """Keeps the scores, in case the run ends with this validation."""
+        """Keep the scores, in case the run ends with this validation."""
         metrics = self.trainer.callback_metrics.items()
         scores = {name: value.item() for name, value in metrics if not name.startswith("loss")}
         self.last_validation = self.global_step, scores
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """Adds the loss curve to a checkpoint."""
+        """Add the loss curve to a checkpoint."""
         checkpoint["curve"] = self.loss_curve
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
-        """Restores the loss curve from a checkpoint."""
+        """Restore the loss curve from a checkpoint."""
         self.loss_curve = checkpoint["curve"]

@@ -25,7 +25,7 @@ def lr_factor(step: int, options: TaskOptions) -> float:
     """The learning rate of a step as a fraction of the highest one.
 
     Args:
-        step: Number of the step, from 0.
+        step: number of the step, from 0.
         options: `lr_schedule`, `steps`, `warmup_steps` and `milestones` are used.
     """
     progress = min(step / options.steps, 1.0)

@@ -10,17 +10,17 @@ class RunOptions:
     """Options of every training run.
 
     Args:
-        out: Output folder of the run. Created if it does not exist.
-        steps: Number of training steps.
-        batch_size: Images per step on each device.
-        seed: Seed of all random numbers.
-        workers: Number of processes that load images. 0 loads them in the main process.
+        out: output folder of the run. Created if it does not exist.
+        steps: number of training steps.
+        batch_size: images per step on each device.
+        seed: seed of all random numbers.
+        workers: number of processes that load images. 0 loads them in the main process.
         device: Lightning accelerator: auto, cpu or gpu.
-        devices: Number of devices.
+        devices: number of devices.
         precision: Lightning precision: 32-true, bf16-mixed or 16-mixed.
 
     Raises:
-        ValueError: If an option has an impossible value.
+        ValueError: if an option has an impossible value.
     """
 
     out: Path
@@ -33,7 +33,7 @@ class RunOptions:
     precision: str = "32-true"
 
     def __post_init__(self) -> None:
-        """Checks the values."""
+        """Check the values."""
         check_at_least(self, 1, "steps", "batch_size", "devices")
         check_at_least(self, 0, "seed", "workers")
 
@@ -43,35 +43,35 @@ class TaskOptions(RunOptions):
     """Options of every task recipe.
 
     Args:
-        data: Folder of the data set.
-        backbone: Name of a timm model. The default needs no download.
-        backbone_weights: Backbone weights to load instead of the pretrained ones: a safetensors
+        data: folder of the data set.
+        backbone: name of a timm model. The default needs no download.
+        backbone_weights: backbone weights to load instead of the pretrained ones: a safetensors
             file in timm's layout.
-        strides: Strides of the backbone features, in pixels. A plain vision transformer has
+        strides: strides of the backbone features, in pixels. A plain vision transformer has
             features of one stride; the other strides are derived from them.
-        pretrained: Start from pretrained backbone weights.
-        freeze_norms: Keep the batch-norm statistics of the backbone fixed.
-        freeze: Backbone layers to freeze, for example conv1,bn1,layer1. Default: none.
-        upsampler: Upsampler for every place where the network enlarges features: a name from
+        pretrained: start from pretrained backbone weights.
+        freeze_norms: keep the batch-norm statistics of the backbone fixed.
+        freeze: backbone layers to freeze, for example conv1,bn1,layer1. Default: none.
+        upsampler: upsampler for every place where the network enlarges features: a name from
             `unstride list`, with options after a colon. Default: the network's own at each place.
-        model_options: Options of the network. Set a single place with {fpn_upsampler: sapa}.
+        model_options: options of the network. Set a single place with {fpn_upsampler: sapa}.
         optimizer: sgd (momentum 0.9) or adamw.
-        learning_rate: Highest learning rate.
-        backbone_lr_factor: Learning rate of the backbone as a fraction of the learning rate. Layers
+        learning_rate: highest learning rate.
+        backbone_lr_factor: learning rate of the backbone as a fraction of the learning rate. Layers
             added on top of a plain vision transformer use the full learning rate.
-        weight_decay: Weight decay of parameters with more than one dimension.
-        lr_schedule: Decay of the learning rate: poly (power 0.9), cosine, multistep (divides by 10
+        weight_decay: weight decay of parameters with more than one dimension.
+        lr_schedule: decay of the learning rate: poly (power 0.9), cosine, multistep (divides by 10
             at each milestone) or constant.
-        milestones: Milestones of the multistep schedule, as fractions of all steps.
-        warmup_steps: Number of steps in which the learning rate rises from a thousandth to its full
+        milestones: milestones of the multistep schedule, as fractions of all steps.
+        warmup_steps: number of steps in which the learning rate rises from a thousandth to its full
             value.
-        max_grad_norm: Maximum norm of the gradient. 0 turns clipping off.
-        val_every: Steps between two validations.
-        patience: Number of validations without improvement after which training stops and the best
+        max_grad_norm: maximum norm of the gradient. 0 turns clipping off.
+        val_every: steps between two validations.
+        patience: number of validations without improvement after which training stops and the best
             weights are kept. Default: train all steps and keep the last weights.
-        save_every: Steps between two checkpoints.
-        val_limit: Number of validation images to score, spread over the split. Default: all.
-        train_limit: Number of images to train on, spread over the split. Default: all.
+        save_every: steps between two checkpoints.
+        val_limit: number of validation images to score, spread over the split. Default: all.
+        train_limit: number of images to train on, spread over the split. Default: all.
     """
 
     data: Path
@@ -101,17 +101,17 @@ class TaskOptions(RunOptions):
     train_limit: int | None = None
 
     def __post_init__(self) -> None:
-        """Checks the values."""
+        """Check the values."""
         super().__post_init__()
         check_at_least(self, 1, "val_every", "save_every", "val_limit", "train_limit", "patience")
         check_at_least(self, 0, "warmup_steps")
 
 
 def check_at_least(options: RunOptions, minimum: int, *names: str) -> None:
-    """Checks options that are numbers or None.
+    """Check options that are numbers or None.
 
     Raises:
-        ValueError: If a number is below the minimum.
+        ValueError: if a number is below the minimum.
     """
     for name in names:
         value = getattr(options, name)
@@ -120,10 +120,10 @@ def check_at_least(options: RunOptions, minimum: int, *names: str) -> None:
 
 
 def check_sizes(options: RunOptions, *names: str) -> None:
-    """Checks options that are lists of sizes in pixels, or None.
+    """Check options that are lists of sizes in pixels, or None.
 
     Raises:
-        ValueError: If a list is empty or a size is below 1.
+        ValueError: if a list is empty or a size is below 1.
     """
     for name in names:
         value = getattr(options, name)
@@ -132,10 +132,10 @@ def check_sizes(options: RunOptions, *names: str) -> None:
 
 
 def check_range(options: RunOptions, name: str) -> None:
-    """Checks an option that is a pair of numbers above 0.
+    """Check an option that is a pair of numbers above 0.
 
     Raises:
-        ValueError: If the first number is not above 0 or is greater than the second one.
+        ValueError: if the first number is not above 0 or is greater than the second one.
     """
     low, high = getattr(options, name)
     if not 0 < low <= high:
@@ -143,10 +143,10 @@ def check_range(options: RunOptions, name: str) -> None:
 
 
 def check_fraction(options: RunOptions, name: str, maximum: float = 1.0) -> None:
-    """Checks an option that is a number or None.
+    """Check an option that is a number or None.
 
     Raises:
-        ValueError: If the number is below 0 or above the maximum.
+        ValueError: if the number is below 0 or above the maximum.
     """
     value = getattr(options, name)
     if value is not None and not 0 <= value <= maximum:

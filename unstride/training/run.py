@@ -25,7 +25,7 @@ from unstride.training.callbacks import (
 from unstride.training.learner import Learner
 from unstride.training.log_filters import filter_lightning_messages
 from unstride.training.options import RunOptions
-from unstride.training.run_card import git_commit, save_upsampler
+from unstride.training.run_outputs import git_commit, save_upsampler
 
 DEFAULT_SAVE_EVERY = 20  # steps between two checkpoints
 CHECKPOINT_FILE, BEST_FILE, RUN_OPTIONS_FILE = "last.ckpt", "best.ckpt", "begun.json"
@@ -41,16 +41,16 @@ class Run:
     Several devices share the steps; each gets images of its own.
 
     Args:
-        options: Options of the recipe. They are recorded in OUT/begun.json and in the card.
-        save_every: Steps between two checkpoints. Default: 20.
-        monitor: Metric that selects the best weights, and whether its "max" or "min" is best.
-        patience: Number of validations without improvement after which training stops. Default:
+        options: options of the recipe. They are recorded in OUT/begun.json and in the card.
+        save_every: steps between two checkpoints. Default: 20.
+        monitor: metric that selects the best weights, and whether its "max" or "min" is best.
+        patience: number of validations without improvement after which training stops. Default:
             train all steps.
-        is_recorded: Record the options, and refuse to resume with others.
-        trainer_options: Further arguments of Lightning's Trainer.
+        is_recorded: record the options, and refuse to resume with others.
+        trainer_options: further arguments of Lightning's Trainer.
 
     Raises:
-        ValueError: If Lightning refuses an option, or the folder holds a run with other options.
+        ValueError: if Lightning refuses an option, or the folder holds a run with other options.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class Run:
             self._record_options()
 
     def _record_options(self) -> None:
-        """Writes OUT/begun.json.
+        """Write OUT/begun.json.
 
         Raises:
-            ValueError: If the folder has a checkpoint of a run with other options.
+            ValueError: if the folder has a checkpoint of a run with other options.
         """
         path = self.out / RUN_OPTIONS_FILE
         options = json.loads(json.dumps(self.options, default=json_default))
@@ -103,7 +103,7 @@ class Run:
         """The checkpoint of an earlier run in the folder, or None.
 
         Raises:
-            ValueError: If the file is damaged.
+            ValueError: if the file is damaged.
         """
         path = self.out / CHECKPOINT_FILE
         if path.exists() and not zipfile.is_zipfile(path):
@@ -111,12 +111,12 @@ class Run:
         return path if path.exists() else None
 
     def fit(self, learner: Learner, train_data: Any, val_data: Any = None) -> None:
-        """Trains, from the last checkpoint if there is one.
+        """Train, from the last checkpoint if there is one.
 
         Args:
-            learner: The learner to train.
-            train_data: A loader, or a data module with both loaders.
-            val_data: A loader for validation.
+            learner: the learner to train.
+            train_data: a loader, or a data module with both loaders.
+            val_data: a loader for validation.
         """
         with misconfiguration_as_value_error():
             self.trainer.fit(
@@ -124,25 +124,25 @@ class Run:
             )
 
     def load_best_weights(self, learner: Learner) -> None:
-        """Loads the best weights into the learner, if the run keeps them."""
+        """Load the best weights into the learner, if the run keeps them."""
         if self.patience and (path := self.out / BEST_FILE).exists():
             state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
             learner.load_state_dict(state)
 
     def validate(self, learner: Learner, val_data: Any) -> dict[str, float]:
-        """Returns what `validation_step` logs, over a loader or the loader of a data module."""
+        """Return what `validation_step` logs, over a loader or the loader of a data module."""
         return dict(self.trainer.validate(learner, val_data, verbose=False)[0])
 
     def write_results(
         self, method: str, upsampler: nn.Module, channels: int, **card_entries: Any
     ) -> None:
-        """Writes the trained upsampler and the card, from the first process only.
+        """Write the trained upsampler and the card, from the first process only.
 
         Args:
-            method: What was done, for the card.
-            upsampler: The trained upsampler.
-            channels: Number of channels of the features that it is for.
-            card_entries: Further entries of the card.
+            method: what was done, for the card.
+            upsampler: the trained upsampler.
+            channels: number of channels of the features that it is for.
+            card_entries: further entries of the card.
         """
         if not self.trainer.is_global_zero:
             return
@@ -150,11 +150,11 @@ class Run:
         self.write_card(method, **card_entries)
 
     def write_card(self, method: str, **entries: Any) -> None:
-        """Writes OUT/card.json: what was done, with which options, and how long it took.
+        """Write OUT/card.json: what was done, with which options, and how long it took.
 
         Args:
-            method: What was done.
-            entries: Further entries.
+            method: what was done.
+            entries: further entries.
         """
         card = {
             "method": method,
@@ -167,7 +167,7 @@ class Run:
         self.write_json("card.json", card)
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
-        """Writes a JSON file into the folder, whole or not at all."""
+        """Write a JSON file into the folder, whole or not at all."""
         atomic_write_text(
             self.out / name, json.dumps(nan_to_none(content), indent=1, default=json_default)
         )
@@ -176,15 +176,15 @@ class Run:
 def create_trainer(
     options: RunOptions, callbacks: list[pl.Callback], **trainer_options: Any
 ) -> pl.Trainer:
-    """Creates Lightning's trainer with the settings that all recipes share.
+    """Create Lightning's trainer with the settings that all recipes share.
 
     Args:
-        options: Options of the recipe.
-        callbacks: Callbacks of the trainer.
-        trainer_options: Further arguments of the trainer, which override the shared ones.
+        options: options of the recipe.
+        callbacks: callbacks of the trainer.
+        trainer_options: further arguments of the trainer, which override the shared ones.
 
     Raises:
-        ValueError: If Lightning refuses an option.
+        ValueError: if Lightning refuses an option.
     """
     uses_gpus = torch.cuda.is_available() and options.device != "cpu"
     settings: dict[str, Any] = {
@@ -207,7 +207,7 @@ def create_trainer(
 
 @contextmanager
 def misconfiguration_as_value_error() -> Iterator[None]:
-    """Turns Lightning's errors about options into a ValueError."""
+    """Turn Lightning's errors about options into a ValueError."""
     try:
         yield
     except MisconfigurationException as error:

@@ -21,12 +21,12 @@ class TaskLearner(Learner):
     """Trains a network on the sum of named losses. Subclasses define losses and metrics.
 
     Args:
-        network: Network with a submodule at `backbone_path`, which has its own learning rate.
-        options: Options of the recipe.
+        network: network with a submodule at `backbone_path`, which has its own learning rate.
+        options: options of the recipe.
 
     Attributes:
-        monitor: Metric that selects the best weights, and "max" or "min".
-        backbone_path: Dotted path of the backbone inside the network.
+        monitor: metric that selects the best weights, and "max" or "min".
+        backbone_path: dotted path of the backbone inside the network.
     """
 
     monitor: tuple[str, MonitorMode]
@@ -42,10 +42,10 @@ class TaskLearner(Learner):
 
     @abstractmethod
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        """Returns the losses by name. Their sum is minimized."""
+        """Return the losses by name. Their sum is minimized."""
 
     def training_step(self, batch: Any, index: int) -> Tensor:
-        """Returns the sum of the losses."""
+        """Return the sum of the losses."""
         draw = self.trainer.world_size * self.global_step + self.trainer.global_rank
         torch.manual_seed(self.options.seed * 1_000_003 + draw)  # a resumed run draws the same
         losses = self.losses(batch)
@@ -54,12 +54,12 @@ class TaskLearner(Learner):
         return self.record_loss(torch.stack(list(losses.values())).sum())
 
     def log_image(self, index: int, draw: Callable[[], Tensor], tag: str = "validation") -> None:
-        """Logs the picture that `draw` returns to TensorBoard, for the first validation images."""
+        """Log the picture that `draw` returns to TensorBoard, for the first validation images."""
         if index < LOGGED_IMAGES and isinstance(self.logger, TensorBoardLogger):
             self.logger.experiment.add_image(f"{tag}/{index}", draw(), self.global_step)
 
     def train(self, mode: bool = True):
-        """Sets the training mode, but keeps the statistics of frozen batch norms fixed."""
+        """Set the training mode, but keeps the statistics of frozen batch norms fixed."""
         super().train(mode)
         frozen = self.frozen_layers
         if self.options.freeze_norms:
@@ -71,7 +71,7 @@ class TaskLearner(Learner):
         return self
 
     def configure_optimizers(self):
-        """Creates the optimizer and its learning-rate schedule, updated after every step."""
+        """Create the optimizer and its learning-rate schedule, updated after every step."""
         options, groups = self.options, self.parameter_groups()
         optimizer: torch.optim.Optimizer
         if options.optimizer == "sgd":
@@ -112,7 +112,7 @@ def backbone_layers(
     """The layers of a network's backbone with these names, for example layer1 or blocks.0.
 
     Raises:
-        ValueError: If the backbone has no layer of a name.
+        ValueError: if the backbone has no layer of a name.
     """
     layers = []
     for name in names:

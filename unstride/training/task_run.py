@@ -21,11 +21,11 @@ from unstride.training.task_learner import TaskLearner
 
 
 def start_run(options: TaskOptions, monitor: tuple[str, MonitorMode]) -> Run:
-    """Creates the run and seeds all random numbers.
+    """Create the run and seeds all random numbers.
 
     Args:
-        options: Options of the recipe.
-        monitor: Metric that selects the best weights, and "max" or "min".
+        options: options of the recipe.
+        monitor: metric that selects the best weights, and "max" or "min".
     """
     return Run(
         options, save_every=options.save_every, monitor=monitor, patience=options.patience,
@@ -43,15 +43,15 @@ def create_network(
     network_options: Mapping[str, Any] | None = None,
     **extra: Any,
 ) -> tuple[Any, dict[str, Any]]:
-    """Creates the network to train, and its config for `write_task`.
+    """Create the network to train, and its config for `write_task`.
 
     Args:
-        options: Options of the recipe.
-        task: Task of the network, see `create_task_network`.
-        model: Name of the network.
-        classes: Names of the classes.
-        network_options: Options of the network, which `model_options` override.
-        extra: Further entries of the config.
+        options: options of the recipe.
+        task: task of the network, see `create_task_network`.
+        model: name of the network.
+        classes: names of the classes.
+        network_options: options of the network, which `model_options` override.
+        extra: further entries of the config.
     """
     config = {
         "task": task,
@@ -70,10 +70,10 @@ def create_network(
 
 
 def load_trained(options: TaskOptions, task: str) -> tuple[Any, dict[str, Any]]:
-    """Loads the network that `fit` left in the output folder, and its config.
+    """Load the network that `fit` left in the output folder, and its config.
 
     Raises:
-        ValueError: If the network is for another task or cannot be read.
+        ValueError: if the network is for another task or cannot be read.
     """
     folder = options.out / "model"
     network, config = read_task(folder)
@@ -101,21 +101,21 @@ def train_network(
     method: str,
     collate: Callable | None = None,
 ) -> dict[str, float]:
-    """Trains the network, from the last checkpoint in the folder, and returns its scores.
+    """Train the network, from the last checkpoint in the folder, and returns its scores.
 
     Writes OUT/model, a folder to load and predict with; OUT/card.json; OUT/last.ckpt.
 
     Args:
-        run: The run of `start_run`.
-        learner: The learner to train.
-        train_data: Samples of `training_samples`.
-        val_data: Items of the validation split.
-        config: Config of the network, from `create_network`.
-        method: What is trained, for the card.
-        collate: Collate function of a batch. Default: torch's.
+        run: the run of `start_run`.
+        learner: the learner to train.
+        train_data: samples of `training_samples`.
+        val_data: items of the validation split.
+        config: config of the network, from `create_network`.
+        method: what is trained, for the card.
+        collate: collate function of a batch. Default: torch's.
 
     Raises:
-        ValueError: If there are more devices than validation images.
+        ValueError: if there are more devices than validation images.
     """
     num_images, devices = len(val_data), learner.options.devices  # type: ignore[arg-type]
     if num_images < devices:  # the others would wait for a device that has nothing to validate
@@ -142,7 +142,7 @@ def validate_network(
     split: str,
     collate: Callable | None = None,
 ) -> dict[str, float]:
-    """Returns the scores of the learner's network on a split, and writes them to OUT/SPLIT.json.
+    """Return the scores of the learner's network on a split, and writes them to OUT/SPLIT.json.
 
     One device does it.
     """
@@ -156,10 +156,10 @@ class TaskDataModule(pl.LightningDataModule):
     """Loaders that give each process its share of the items, in order and without repetition.
 
     Args:
-        train_data: Data set that is loaded in batches.
-        val_data: Data set that is loaded image by image, since images may differ in size.
-        options: Options of the recipe.
-        collate: Collate function of a batch. Default: torch's.
+        train_data: data set that is loaded in batches.
+        val_data: data set that is loaded image by image, since images may differ in size.
+        options: options of the recipe.
+        collate: collate function of a batch. Default: torch's.
     """
 
     def __init__(

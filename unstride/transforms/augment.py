@@ -26,13 +26,13 @@ def scale_crop_augmentation(
     Images and labels must be tv_tensors, or types of `transforms.pixel_maps`.
 
     Args:
-        crop_size: Rows and columns of the result, in pixels.
-        scales: Smallest and largest scale factor. Default: (0.5, 2.0).
-        base_size: Sides of a frame into which an image just fits at factor 1, in portrait or
+        crop_size: rows and columns of the result, in pixels.
+        scales: smallest and largest scale factor. Default: (0.5, 2.0).
+        base_size: sides of a frame into which an image just fits at factor 1, in portrait or
             landscape. Default: `crop_size`.
-        flip: Flip half of the images horizontally. Default: True.
-        colour: Strength of the colour jitter, see `colour_jitter`. Default: 0.
-        fill: Value beyond the edges of an image that is smaller than the crop, by type. Default:
+        flip: flip half of the images horizontally. Default: True.
+        colour: strength of the colour jitter, see `colour_jitter`. Default: 0.
+        fill: value beyond the edges of an image that is smaller than the crop, by type. Default:
             grey in images, UNLABELLED in masks, and the unknown value of everything else.
     """
     fill = {tv_tensors.Image: PADDING_GREY, tv_tensors.Mask: float(UNLABELLED)} | dict(fill or {})
@@ -52,10 +52,10 @@ def colour_jitter(
     """Random change of brightness, contrast, saturation and hue.
 
     Args:
-        strength: Strength of brightness, contrast and saturation, 0 to 1.
-        hue: Largest change of the hue, as a share of the full circle, 0 to 0.5. Default: a tenth
+        strength: strength of brightness, contrast and saturation, 0 to 1.
+        hue: largest change of the hue, as a share of the full circle, 0 to 0.5. Default: a tenth
             of the strength.
-        probability: Share of images that are changed, 0 to 1. Default: 1.
+        probability: share of images that are changed, 0 to 1. Default: 1.
     """
     jitter = v2.ColorJitter(strength, strength, strength, strength / 10 if hue is None else hue)
     return jitter if probability == 1 else v2.RandomApply([jitter], probability)
@@ -65,9 +65,9 @@ class RandomScale(v2.Transform):
     """Resizes by a random factor. torchvision's ScaleJitter (0.29) swaps rows and columns.
 
     Args:
-        base_size: Sides of a frame into which an image just fits at factor 1, in portrait or
+        base_size: sides of a frame into which an image just fits at factor 1, in portrait or
             landscape.
-        scales: Smallest and largest scale factor.
+        scales: smallest and largest scale factor.
     """
 
     def __init__(self, base_size: tuple[int, int], scales: tuple[float, float]):
@@ -75,7 +75,7 @@ class RandomScale(v2.Transform):
         self.base_size, self.scales = base_size, scales
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Draws the new size."""
+        """Draw the new size."""
         size = v2.query_size(flat_inputs)
         sides = zip(sorted(self.base_size), sorted(size), strict=True)
         fitting = min(target / n for target, n in sides)
@@ -83,7 +83,7 @@ class RandomScale(v2.Transform):
         return {"size": [max(round(n * factor), 1) for n in size]}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Resizes one input: images bilinearly, masks to the nearest."""
+        """Resize one input: images bilinearly, masks to the nearest."""
         return v2.functional.resize(inpt, **params, antialias=True)
 
 
@@ -91,8 +91,8 @@ class RandomPad(v2.Transform):
     """Pads to at least a size, splitting the padding at random between both sides.
 
     Args:
-        size: Rows and columns.
-        fill: Value of the padding, by type; 0 in other types.
+        size: rows and columns.
+        fill: value of the padding, by type; 0 in other types.
     """
 
     def __init__(self, size: tuple[int, int], fill: Mapping[type, float]):
@@ -100,7 +100,7 @@ class RandomPad(v2.Transform):
         self.size, self.fill = size, dict(fill)
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Draws the numbers of pixels to add at the left, top, right and bottom."""
+        """Draw the numbers of pixels to add at the left, top, right and bottom."""
         missing = [
             max(target - n, 0)
             for target, n in zip(self.size, v2.query_size(flat_inputs), strict=True)
@@ -109,7 +109,7 @@ class RandomPad(v2.Transform):
         return {"padding": [left, top, missing[1] - left, missing[0] - top]}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Pads one input."""
+        """Pad one input."""
         fill = next((value for kind, value in self.fill.items() if isinstance(inpt, kind)), 0.0)
         return v2.functional.pad(inpt, **params, fill=fill)
 
@@ -120,10 +120,10 @@ class DetectionAugmentation:
     Beyond the image's edges the canvas is grey, and 0 in masks: no object, no segment.
 
     Args:
-        scales: Smallest and largest scale factor. Default: (1, 1).
-        canvas_size: Rows and columns, in pixels. Default: the size of each image.
-        flip: Flip half of the images horizontally. Default: True.
-        colour: Strength of the colour jitter, see `colour_jitter`. Default: 0.
+        scales: smallest and largest scale factor. Default: (1, 1).
+        canvas_size: rows and columns, in pixels. Default: the size of each image.
+        flip: flip half of the images horizontally. Default: True.
+        colour: strength of the colour jitter, see `colour_jitter`. Default: 0.
     """
 
     def __init__(

@@ -7,11 +7,11 @@ from unstride.transforms.resize import resize_bilinear
 
 
 def center_crop_resize(image: Float[Tensor, "1 3 h w"], size: int) -> Float[Tensor, "1 3 s s"]:
-    """Crops the largest centre square of an image (RGB in [0, 1]) and resizes it.
+    """Crop the largest centre square of an image (RGB in [0, 1]) and resizes it.
 
     Args:
         image: RGB in [0, 1].
-        size: Side of the result, in pixels.
+        size: side of the result, in pixels.
     """
     h, w = image.shape[2:]
     side = min(h, w)

@@ -19,13 +19,13 @@ def detection_target(
     image_id: int,
     boxes: Float[Tensor, "n 4"] | None = None,
 ) -> Target:
-    """Builds a target. Objects whose box has no area are left out.
+    """Build a target. Objects whose box has no area are left out.
 
     Args:
-        masks: Mask of each object.
-        labels: Label of each object, from 1.
-        is_crowd: Whether each object is a crowd.
-        image_id: Id of the image.
+        masks: mask of each object.
+        labels: label of each object, from 1.
+        is_crowd: whether each object is a crowd.
+        image_id: id of the image.
         boxes: XYXY in pixels. Default: the smallest box around each mask.
     """
     boxes = boxes_from_masks(masks) if boxes is None else boxes.view(-1, 4)
@@ -43,7 +43,7 @@ def detection_target(
 
 
 def boxes_from_masks(masks: Bool[Tensor, "n h w"]) -> Float[Tensor, "n 4"]:
-    """Returns the smallest XYXY box around each mask; pixel i covers [i, i + 1). Zeros if empty.
+    """Return the smallest XYXY box around each mask; pixel i covers [i, i + 1). Zeros if empty.
 
     torchvision's `masks_to_boxes` ends at the start of the last pixel and refuses empty masks.
     """
@@ -67,7 +67,7 @@ def refit_boxes(target: Target) -> Target:
 
 
 def without_crowds(target: Target) -> Target:
-    """Drops the crowds of a target: detectors learn from single objects only."""
+    """Drop the crowds of a target: detectors learn from single objects only."""
     is_single = ~target["iscrowd"]
     kept = {name: target[name][is_single] for name in ("boxes", "masks", "labels", "iscrowd")}
     wrapped = {

@@ -15,7 +15,7 @@ TripletSample = dict[str, Any]
 
 
 def resize_triplet(sample: TripletSample, size: tuple[int, int]) -> TripletSample:
-    """Resizes a sample of `FrameTriplets`; depth takes the value at the nearest pixel centre."""
+    """Resize a sample of `FrameTriplets`; depth takes the value at the nearest pixel centre."""
     old_size = sample["image"].shape[1], sample["image"].shape[2]
     images = torch.cat([sample["image"][None], sample["sources"]])
     images = resize_bilinear(images, size).clamp(0, 1)
@@ -28,7 +28,7 @@ def resize_triplet(sample: TripletSample, size: tuple[int, int]) -> TripletSampl
 
 
 def flip_triplet(sample: TripletSample) -> TripletSample:
-    """Flips a sample of `FrameTriplets` horizontally, with its intrinsics and motion."""
+    """Flip a sample of `FrameTriplets` horizontally, with its intrinsics and motion."""
     flipped: TripletSample = {
         key: sample[key].flip(-1) for key in ("image", "sources", "depth") if key in sample
     }
@@ -40,14 +40,14 @@ def flip_triplet(sample: TripletSample) -> TripletSample:
 
 
 def add_augmented_frames(sample: TripletSample, colour_transform: v2.Transform) -> TripletSample:
-    """Adds `augmented_frames` "3 3 h w" to a sample of `FrameTriplets`: the input of networks.
+    """Add `augmented_frames` "3 3 h w" to a sample of `FrameTriplets`: the input of networks.
 
     These are the frames before, here and after with other colours, the same change for all three.
     The frames that the loss compares stay as they are (Godard et al., arXiv:1806.01260, section 4).
 
     Args:
-        sample: Sample of `FrameTriplets`.
-        colour_transform: Changes the colours of a batch of frames.
+        sample: sample of `FrameTriplets`.
+        colour_transform: changes the colours of a batch of frames.
     """
     before, after = sample["sources"]
     frames = torch.stack([before, sample["image"], after])
@@ -55,11 +55,11 @@ def add_augmented_frames(sample: TripletSample, colour_transform: v2.Transform) 
 
 
 def flipped_intrinsics(intrinsics: Float[Tensor, "*b 3 3"], width: int) -> Float[Tensor, "*b 3 3"]:
-    """Returns the intrinsics of the horizontally flipped image.
+    """Return the intrinsics of the horizontally flipped image.
 
     Args:
-        intrinsics: Intrinsics in pixels.
-        width: Width of the image, in pixels.
+        intrinsics: intrinsics in pixels.
+        width: width of the image, in pixels.
     """
     flipped = intrinsics.clone()
     flipped[..., 0, 2] = width - intrinsics[..., 0, 2]

@@ -8,6 +8,6 @@ IMAGENET_STD = 0.229, 0.224, 0.225
 
 
 def normalise_imagenet(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """Normalises RGB in [0, 1] as most image models were trained to expect it."""
+    """Normalise RGB in [0, 1] as most image models were trained to expect it."""
     mean, std = (image.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return (image - mean) / std

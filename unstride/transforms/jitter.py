@@ -17,18 +17,18 @@ def random_jitters(
     zoom: tuple[float, float],
     generator: torch.Generator,
 ) -> Float[Tensor, "n 2 2"]:
-    """Draws views that pad, zoom, crop and flip. Rows: x, y. Columns: start, extent.
+    """Draw views that pad, zoom, crop and flip. Rows: x, y. Columns: start, extent.
 
     Both are in image pixels. The extent of a flipped view is negative. Half of the views are
     zoomed, half are flipped.
 
     Args:
-        count: Number of views.
-        image_size: Rows and columns of the image.
-        view_size: Rows and columns of a view, and of the part that it shows if not zoomed.
-        pad: How far a view may reach beyond the image's edges, in pixels.
-        zoom: Smallest and largest magnification of the zoomed views.
-        generator: Generator of the random numbers.
+        count: number of views.
+        image_size: rows and columns of the image.
+        view_size: rows and columns of a view, and of the part that it shows if not zoomed.
+        pad: how far a view may reach beyond the image's edges, in pixels.
+        zoom: smallest and largest magnification of the zoomed views.
+        generator: generator of the random numbers.
     """
     is_zoomed, magnified, across, down, is_flipped = torch.rand(5, count, generator=generator)
     factor = torch.where(
@@ -56,18 +56,18 @@ def apply_jitters(
     stride: int = 1,
     origin: tuple[float, float] = (0.0, 0.0),
 ) -> Float[Tensor, "n c H W"]:
-    """Samples an image, or a map of its features, through views: the same coordinates for both.
+    """Sample an image, or a map of its features, through views: the same coordinates for both.
 
     Beyond the image's edges lies its mirror image. It is mirrored at the edges of the outermost
     pixels, not at their centres, and so at the same place for every resolution.
 
     Args:
-        jitters: Views of `random_jitters`.
-        maps: The image or map: every `stride`-th pixel of the image, starting at pixel `origin`.
-        size: Rows and columns of the result.
-        image_size: Rows and columns of the image. Default: those of the map.
-        stride: Distance between neighbours in the map, in image pixels. Default: 1.
-        origin: Row and column of the map's first pixel, or the centre of several pixels. Default:
+        jitters: views of `random_jitters`.
+        maps: the image or map: every `stride`-th pixel of the image, starting at pixel `origin`.
+        size: rows and columns of the result.
+        image_size: rows and columns of the image. Default: those of the map.
+        stride: distance between neighbours in the map, in image pixels. Default: 1.
+        origin: row and column of the map's first pixel, or the centre of several pixels. Default:
             (0, 0).
     """
     h, w = maps.shape[2:]

@@ -19,13 +19,13 @@ def metric_depth_augmentation(
     Images and labels must be tv_tensors, or types of `transforms.pixel_maps`.
 
     Args:
-        size: Rows and columns to which every image is resized.
-        colour_transform: Changes the colours of an image.
-        crop_size: Rows and columns of the result, at most `size`. Default: no crop.
-        flip: Flip half of the images horizontally. Default: True.
+        size: rows and columns to which every image is resized.
+        colour_transform: changes the colours of an image.
+        crop_size: rows and columns of the result, at most `size`. Default: no crop.
+        flip: flip half of the images horizontally. Default: True.
 
     Raises:
-        ValueError: If the crop is larger than the image.
+        ValueError: if the crop is larger than the image.
     """
     if crop_size is not None and (crop_size[0] > size[0] or crop_size[1] > size[1]):
         raise ValueError(f"crop_size must be at most size {size}, got {crop_size}")

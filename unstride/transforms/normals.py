@@ -14,18 +14,18 @@ def normals_from_depth(
     edge_threshold: float = 0.1,
     step: int = 1,
 ) -> Float[Tensor, "b 3 h w"]:
-    """Computes unit normals that point to the camera; zero where unknown. Exact for planes.
+    """Compute unit normals that point to the camera; zero where unknown. Exact for planes.
 
     A normal is the cross product of the surface's tangents to the right and down. Each tangent
     leads from the neighbour on one side to the neighbour on the other; if only one is known, the
     pixel itself takes the place of the other. Without either, the normal is unknown.
 
     Args:
-        depth: Metres along the optical axis, 0 = unknown.
-        intrinsics: Intrinsics for this size.
-        edge_threshold: A neighbour whose depth differs by more than this share lies on another
+        depth: metres along the optical axis, 0 = unknown.
+        intrinsics: intrinsics for this size.
+        edge_threshold: a neighbour whose depth differs by more than this share lies on another
             surface. Default: 0.1.
-        step: Distance to the neighbours, in pixels. Farther ones are less sensitive to sensor
+        step: distance to the neighbours, in pixels. Farther ones are less sensitive to sensor
             noise. Default: 1.
     """
     points = unproject_depth(depth, intrinsics)
@@ -46,7 +46,7 @@ def _tangent(
     edge_threshold: float,
     step: int,
 ) -> Float[Tensor, "b 3 h w"]:
-    """Returns the vector from the neighbour before to the one after; zero if both are unknown."""
+    """Return the vector from the neighbour before to the one after; zero if both are unknown."""
     points, depth = surface
     size, ends = depth.shape[dim - 1], []
     for shift in (step, -step):

@@ -31,7 +31,7 @@ class PanopticClasses(NamedTuple):
 
     @classmethod
     def from_categories(cls, categories: Iterable[Category]) -> "PanopticClasses":
-        """Creates the classes of a data set, in its order."""
+        """Create the classes of a data set, in its order."""
         categories = list(categories)
         things = tuple(c.id for c in categories if c.is_thing)
         return cls(things, tuple(c.id for c in categories if not c.is_thing))
@@ -52,7 +52,7 @@ class CentreTargets(NamedTuple):
 
 
 def panoptic_fpn_target(target: Target, classes: PanopticClasses) -> Target:
-    """Builds the target of Panoptic FPN: things as objects, and a `semantic` map of stuff.
+    """Build the target of Panoptic FPN: things as objects, and a `semantic` map of stuff.
 
     In `semantic` (Mask "1 h w", int64) things are 0, stuff counts from 1 and void is UNLABELLED.
     """
@@ -72,7 +72,7 @@ def panoptic_fpn_target(target: Target, classes: PanopticClasses) -> Target:
 
 
 def panoptic_deeplab_target(target: Target, classes: PanopticClasses) -> Target:
-    """Builds the target of Panoptic-DeepLab: `semantic`, see `semantic_map`, and `centres`."""
+    """Build the target of Panoptic-DeepLab: `semantic`, see `semantic_map`, and `centres`."""
     id_map, segments = torch.as_tensor(target["ids"])[0], visible_segments(target)
     return {
         "semantic": semantic_map(id_map, segments, classes),
@@ -83,7 +83,7 @@ def panoptic_deeplab_target(target: Target, classes: PanopticClasses) -> Target:
 def semantic_map(
     ids: Int64[Tensor, "h w"], segments: Sequence[Segment], classes: PanopticClasses
 ) -> Int64[Tensor, "h w"]:
-    """Returns the class of each pixel, things first, from 0; UNLABELLED for void."""
+    """Return the class of each pixel, things first, from 0; UNLABELLED for void."""
     label_of_category = {c: n for n, c in enumerate((*classes.things, *classes.stuff))}
     return _label_map(ids, segments, label_of_category)
 
@@ -91,7 +91,7 @@ def semantic_map(
 def centre_targets(
     ids: Int64[Tensor, "h w"], segments: Sequence[Segment], classes: PanopticClasses
 ) -> CentreTargets:
-    """Computes the centres of mass of things that are not crowds, and the offsets to them."""
+    """Compute the centres of mass of things that are not crowds, and the offsets to them."""
     height, width = ids.shape
     columns, rows = torch.arange(width) + 0.5, torch.arange(height) + 0.5
     heatmap, offsets = torch.zeros(height, width), torch.zeros(2, height, width)
@@ -114,7 +114,7 @@ def centre_targets(
 
 
 def visible_segments(target: Target) -> list[Segment]:
-    """Returns the segments that still have a pixel."""
+    """Return the segments that still have a pixel."""
     remaining_ids = set(torch.as_tensor(target["ids"]).unique().tolist())
     return [s for s in target["segments"] if s.id in remaining_ids]
 

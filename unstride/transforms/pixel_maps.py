@@ -35,14 +35,14 @@ class NormalMap(PixelMap):
 
     @classmethod
     def rotate_values(cls, values, degrees):
-        """Rotates about z. As y points down, counter-clockwise takes x to -y."""
+        """Rotate about z. As y points down, counter-clockwise takes x to -y."""
         x, y, z = values.unbind(-3)
         cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
         return torch.stack([cos * x + sin * y, cos * y - sin * x, z], -3)
 
     @classmethod
     def resize_values(cls, values, size):
-        """Averages normals and makes them unit again."""
+        """Average normals and makes them unit again."""
         is_known = values.square().sum(-3, keepdim=True) > 0
         with_validity = torch.cat([values, is_known.to(values)], -3)
         with_validity = F.resize_image(
@@ -65,7 +65,7 @@ class CoordinateMap(PixelMap):
 
     @classmethod
     def identity(cls, height: int, width: int) -> "CoordinateMap":
-        """Creates the map of an image that was not moved: the centre of pixel i is at i + 1/2."""
+        """Create the map of an image that was not moved: the centre of pixel i is at i + 1/2."""
         y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
         return cls(torch.stack([x, y]) + 0.5)
 
@@ -76,7 +76,7 @@ class CoordinateMap(PixelMap):
             m = values.shape[dim]
             if m == 1 and n > 1:
                 raise ValueError(
-                    f"CoordinateMap: a map of one row or column cannot be enlarged, "
+                    "CoordinateMap: a map of one row or column cannot be enlarged, "
                     f"got size {tuple(size)}"
                 )
             at = (torch.arange(n, device=values.device, dtype=values.dtype) + 0.5) * m / n - 0.5

@@ -8,7 +8,7 @@ from torchvision import tv_tensors
 
 
 def to_pure_tensors(sample: Any) -> Any:
-    """Converts the tv_tensors of a nested sample to tensors: their rules cost time in networks."""
+    """Convert the tv_tensors of a nested sample to tensors: their rules cost time in networks."""
     if isinstance(sample, tv_tensors.TVTensor):
         return sample.as_subclass(torch.Tensor)
     if isinstance(sample, Mapping):

@@ -14,13 +14,13 @@ class SampleTransform:
     """Transforms an image and its labels alike.
 
     Args:
-        transform: Transform of torchvision.transforms.v2.
-        wrap_labels: Returns the labels as tv_tensors, which tell the transform their kind.
+        transform: transform of torchvision.transforms.v2.
+        wrap_labels: returns the labels as tv_tensors, which tell the transform their kind.
     """
 
     def __init__(self, transform: v2.Transform, wrap_labels: Callable[[Any], Any]):
         self.transform, self.wrap_labels = transform, wrap_labels
 
     def __call__(self, image: Tensor, labels: Any) -> Any:
-        """Returns both as plain tensors."""
+        """Return both as plain tensors."""
         return to_pure_tensors(self.transform(tv_tensors.Image(image), self.wrap_labels(labels)))

@@ -25,10 +25,10 @@ class PixelMap(TVTensor):
     """A value for every pixel. A subclass defines how values change when the camera moves.
 
     Args:
-        data: Floats, "... c h w", or "... h w" if there is one channel.
+        data: floats, "... c h w", or "... h w" if there is one channel.
 
     Raises:
-        ValueError: If the data has another number of channels, or is not floating point.
+        ValueError: if the data has another number of channels, or is not floating point.
     """
 
     channels: ClassVar[int]
@@ -36,7 +36,7 @@ class PixelMap(TVTensor):
     rotation_interpolation: ClassVar[InterpolationMode] = InterpolationMode.BILINEAR
 
     def __new__(cls, data: Any, *, dtype=None, device=None, requires_grad=None):
-        """Creates a view of the data."""
+        """Create a view of the data."""
         tensor = cls._to_tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
         is_flat = cls.channels == 1 and tensor.ndim == 2
         has_channels = is_flat or tensor.shape[-3:-2] == (cls.channels,)
@@ -62,8 +62,8 @@ class PixelMap(TVTensor):
         """Changes values, already moved, to those of a camera rotated about its axis.
 
         Args:
-            values: Values of the map.
-            degrees: Rotation of the image, counter-clockwise as seen by the viewer.
+            values: values of the map.
+            degrees: rotation of the image, counter-clockwise as seen by the viewer.
         """
         del degrees
         return values
@@ -160,7 +160,7 @@ for _name in UNSUPPORTED_TRANSFORMS:
 
 
 def _apply_image_kernel(maps: PixelMap, kernel, *args, **options) -> Float[Tensor, "... c h w"]:
-    """Moves values with torchvision's kernel for images; unknown where it has no source pixel."""
+    """Move values with torchvision's kernel for images; unknown where it has no source pixel."""
     values = _plain_values(maps)
     with_validity = torch.cat([values, torch.ones_like(values[..., :1, :, :])], -3)
     with_validity = kernel(with_validity, *args, **options)

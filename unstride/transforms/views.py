@@ -11,15 +11,15 @@ from unstride.transforms.sampling_grid import outer_grid
 def random_views(
     count: int, zoom: tuple[float, float], generator: torch.Generator, *, pad: float = 0.0
 ) -> Float[Tensor, "n 4"]:
-    """Draws boxes in an image. Columns: left, top, side, and 1 where the view is flipped.
+    """Draw boxes in an image. Columns: left, top, side, and 1 where the view is flipped.
 
     Left, top and side are shares of the image's sides.
 
     Args:
-        count: Number of views.
-        zoom: Smallest and largest magnification.
-        generator: Generator of the random numbers.
-        pad: How far a box may reach beyond the image's edges, as a share of its sides. Default: 0.
+        count: number of views.
+        zoom: smallest and largest magnification.
+        generator: generator of the random numbers.
+        pad: how far a box may reach beyond the image's edges, as a share of its sides. Default: 0.
     """
     factor = torch.empty(count).uniform_(*zoom, generator=generator)
     corner = torch.rand(count, 2, generator=generator) * (1 - 1 / factor + 2 * pad)[:, None] - pad
@@ -30,14 +30,14 @@ def random_views(
 def apply_views(
     views: Float[Tensor, "b 4"], image: Float[Tensor, "b c h w"], size: int | tuple[int, int]
 ) -> Float[Tensor, "b c H W"]:
-    """Samples images, or maps of their features, through views: the same coordinates for both.
+    """Sample images, or maps of their features, through views: the same coordinates for both.
 
     Beyond an edge lies the mirror image, in images and in maps alike.
 
     Args:
-        views: Views of `random_views`, one per image.
-        image: Images or maps.
-        size: Rows and columns of the result, or the side of a square.
+        views: views of `random_views`, one per image.
+        image: images or maps.
+        size: rows and columns of the result, or the side of a square.
     """
     rows, columns = (size, size) if isinstance(size, int) else size
     left, top, side, flip = views.unbind(1)

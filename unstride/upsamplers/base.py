@@ -109,10 +109,10 @@ class Reassembly(Upsampler):
     def predict_weights(
         self, features: Tensor, guide: Tensor | None, size: tuple[int, int]
     ) -> Float[Tensor, "b g k k H W"]:
-        """Predict the weight of each tap of each output pixel, for an output of `size`."""
+        """Predic the weight of each tap of each output pixel, for an output of `size`."""
 
     def forward(self, features, guide=None, size=None):
-        """Predict the weights, then reassemble."""
+        """Predic the weights, then reassemble."""
         size = self.output_size(features, size)
         return reassemble(features, self.predict_weights(features, guide, size))
 
@@ -133,7 +133,7 @@ class Downsampler(nn.Module):
     def predict_weights(
         self, features: Float[Tensor, "b c H W"], size: tuple[int, int]
     ) -> Float[Tensor, "b g k k h w"]:
-        """Predict the weight of each tap of each output pixel, for an output of `size`."""
+        """Predic the weight of each tap of each output pixel, for an output of `size`."""
 
     def forward(
         self, features: Float[Tensor, "b c H W"], size: tuple[int, int] | None = None

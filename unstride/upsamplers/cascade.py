@@ -28,7 +28,7 @@ class Cascade(Upsampler):
         required = {n for up in upsamplers if (n := up.guide_channels) is not None}
         if len(required) > 1:
             raise ValueError(
-                f"guide_channels must be the same in all stages of a cascade, "
+                "guide_channels must be the same in all stages of a cascade, "
                 f"got {sorted(required)}"
             )
         self.guide_channels = max(required, default=None)

@@ -9,7 +9,7 @@ from torch.nn.functional import relu
 
 from unstride.formats.labels import UNLABELLED
 from unstride.formats.segments import Segment
-from unstride.heads.aspp_decoder import PanopticDecoder
+from unstride.heads.panoptic_decoder import PanopticDecoder
 from unstride.metrics import PanopticQuality
 from unstride.models.panoptic.panoptic_deeplab import (
     PanopticDeepLab,

@@ -8,7 +8,7 @@ from unstride.backbones.pyramid import Pyramid
 from unstride.models.depth.monodepth import Monodepth
 from unstride.models.multitask.single_task import SingleTask
 from unstride.models.multitask.task import LogDepth
-from unstride.models.upsampler_options import build_named
+from unstride.models.upsampler_options import build_network
 
 DEPTH_NETWORKS = ("supervised", "monodepth")
 
@@ -39,8 +39,8 @@ def create_depth_network(
         ValueError: if there is no such network, option or upsampler.
     """
     if name == "supervised":
-        return build_named(name, SingleTask, (pyramid, LogDepth(near, far)), options, upsampler)
+        return build_network(name, SingleTask, (pyramid, LogDepth(near, far)), options, upsampler)
     if name == "monodepth":
         options = {"depths": (near, far)} | options
-        return build_named(name, Monodepth, (pyramid,), options, upsampler)
+        return build_network(name, Monodepth, (pyramid,), options, upsampler)
     raise ValueError(f"model must be one of {', '.join(DEPTH_NETWORKS)}, got {name!r}")

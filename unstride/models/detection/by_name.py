@@ -6,7 +6,7 @@ from torch import nn
 
 from unstride.backbones.pyramid import Pyramid
 from unstride.models.detection.detector import DETECTORS, FPN_WIDTH, create_detector
-from unstride.models.upsampler_options import MASK_UPSAMPLER, build_named, unguided_places
+from unstride.models.upsampler_options import MASK_UPSAMPLER, build_network, unguided_places
 
 
 def create_detector_by_name(
@@ -31,4 +31,4 @@ def create_detector_by_name(
         raise ValueError(f"model must be one of {', '.join(DETECTORS)}, got {name!r}")
     exclude = unguided_places(upsampler, FPN_WIDTH) if name == "mask_rcnn" else (MASK_UPSAMPLER,)
     arguments = name, pyramid, classes
-    return build_named(name, create_detector, arguments, options, upsampler, exclude)
+    return build_network(name, create_detector, arguments, options, upsampler, exclude)

@@ -29,7 +29,7 @@ def two_stage_heads(
     """Create the heads of a two-stage detector, by torchvision's names.
 
     Args:
-        detector: Faster or Mask R-CNN. It is not changed.
+        detector: faster or Mask R-CNN. It is not changed.
         in_channels: channels of the levels.
         num_classes: number of classes with the background.
         version: 1 or 2.

@@ -8,7 +8,7 @@ from torch import nn
 from unstride.backbones.pyramid import Pyramid
 from unstride.models.multitask.multi_task import MultiTask
 from unstride.models.multitask.task import LogDepth, Segmentation, SurfaceNormals, Task
-from unstride.models.upsampler_options import build_named
+from unstride.models.upsampler_options import build_network
 
 TASK_FACTORIES: dict[str, Callable[[int, float, float], Task]] = {
     "segmentation": lambda classes, near, far: Segmentation(classes),
@@ -50,4 +50,4 @@ def create_multitask_network(
         if task not in TASK_FACTORIES:
             raise ValueError(f"tasks must be among {', '.join(TASK_FACTORIES)}, got {task!r}")
     built_tasks = {task: TASK_FACTORIES[task](classes, near, far) for task in tasks}
-    return build_named(name, MultiTask, (pyramid, built_tasks), options, upsampler)
+    return build_network(name, MultiTask, (pyramid, built_tasks), options, upsampler)

@@ -9,7 +9,7 @@ from unstride.backbones.pyramid import Pyramid
 from unstride.models.detection.torchvision_parts import FPN_WIDTH
 from unstride.models.panoptic.panoptic_deeplab import PanopticDeepLab
 from unstride.models.panoptic.panoptic_fpn import PanopticFPN
-from unstride.models.upsampler_options import build_named, unguided_places
+from unstride.models.upsampler_options import build_network, unguided_places
 from unstride.transforms.panoptic_targets import PanopticClasses
 
 PANOPTIC_NETWORKS: dict[str, Callable[..., nn.Module]] = {
@@ -54,4 +54,4 @@ def create_panoptic_network(
         )
     arguments = pyramid, PanopticClasses(tuple(things), tuple(stuff))
     exclude = unguided_places(upsampler, FPN_WIDTH)
-    return build_named(name, PANOPTIC_NETWORKS[name], arguments, options, upsampler, exclude)
+    return build_network(name, PANOPTIC_NETWORKS[name], arguments, options, upsampler, exclude)

@@ -23,7 +23,7 @@ from torch.nn.functional import cross_entropy, interpolate
 from unstride.backbones.padding import pad_image
 from unstride.backbones.pyramid import Pyramid
 from unstride.formats.labels import UNLABELLED
-from unstride.heads.aspp_decoder import PanopticDecoder, separable_conv
+from unstride.heads.panoptic_decoder import PanopticDecoder, separable_conv
 from unstride.models.panoptic.postprocess import PanopticSegments, group_pixels
 from unstride.precision import upcast_half
 from unstride.transforms.panoptic_targets import CentreTargets, PanopticClasses

@@ -8,7 +8,7 @@ from unstride.models.segmentation.hrnet_ocr import HRNetOCR
 from unstride.models.segmentation.segmenter import Segmenter
 from unstride.models.segmentation.semantic_fpn import SemanticFPN
 from unstride.models.segmentation.upernet import UPerNet
-from unstride.models.upsampler_options import build_named
+from unstride.models.upsampler_options import build_network
 
 SEGMENTERS: dict[str, Callable[..., Segmenter]] = {
     "semantic_fpn": SemanticFPN,
@@ -39,4 +39,4 @@ def create_segmenter(
     if name not in SEGMENTERS:
         raise ValueError(f"model must be one of {', '.join(SEGMENTERS)}, got {name!r}")
     arguments = pyramid, classes
-    return build_named(name, SEGMENTERS[name], arguments, options, upsampler, (LAST_UPSAMPLER,))
+    return build_network(name, SEGMENTERS[name], arguments, options, upsampler, (LAST_UPSAMPLER,))

@@ -12,7 +12,7 @@ from unstride.saving.folder import save_model
 
 
 def save_upsampler(upsampler: nn.Module, channels: int, out: Path) -> None:
-    """Writes OUT/upsampler.safetensors in float16, and the folder OUT/upsampler.
+    """Write OUT/upsampler.safetensors in float16, and the folder OUT/upsampler.
 
     The folder is what `save_pretrained` writes. It is skipped if the constructor arguments do not
     describe the upsampler, for example for your own class that is no `Upsampler`.
