@@ -40,7 +40,7 @@ class Footprint:
 
     @property
     def weight_sum(self) -> float:
-        """The sum of the weights; in a convex operator, what lacks to 1 comes from elsewhere.
+        """The sum of the weights. In a convex operator, the rest up to 1 comes from elsewhere.
 
         It comes from zeros beyond the border, or from the guide where FADE's gate mixes it in.
         """

@@ -37,7 +37,7 @@ class VectorJacobianProduct:
         self.gradients = {name: g[0] for name, g in zip(maps, gradients, strict=True)}
 
     def name_of(self, tensor: Tensor) -> str | None:
-        """The name of a map; None if it is none of them."""
+        """The name of a map, or None if the tensor is not a recorded map."""
         return next((name for name, other in self.maps.items() if other is tensor), None)
 
 

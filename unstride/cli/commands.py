@@ -51,7 +51,7 @@ def upsample(
         weights: upsampler weights to load: a safetensors file from `unstride fit`, or a folder
             from `save_pretrained`.
         backbone_weights: backbone weights to load: a safetensors file in timm's layout.
-        steps: maximum number of optimization steps per image. Only used by featup_implicit.
+        steps: maximum number of optimisation steps per image. Only used by featup_implicit.
         memory: memory limit for the process, for example 8GB or 500MB. Default: what it already
             uses plus half of the free memory.
     """

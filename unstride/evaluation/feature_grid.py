@@ -41,7 +41,7 @@ class FeatureGrid:
     def resize_to_image(
         self, maps: Float[Tensor, "1 n H W"], size: tuple[int, int]
     ) -> Float[Tensor, "1 n h w"]:
-        """Resize maps of the padded image, such as logits, to the image's pixels by bilinear."""
+        """Resize maps of the padded image, such as logits, to the image's pixels, bilinear."""
         padded = self.backbone.padded_size(size)
         if tuple(maps.shape[2:]) != padded:
             maps = nn.functional.interpolate(maps, padded, mode="bilinear", align_corners=False)

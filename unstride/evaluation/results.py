@@ -37,7 +37,7 @@ class ResultStore:
         return result
 
     def result_path(self, key: dict[str, Any]) -> Path:
-        """MEASURE.DATASET.ROW.SEED.DIGEST.json; keys that differ have files that differ."""
+        """MEASURE.DATASET.ROW.SEED.DIGEST.json; different keys have different files."""
         text = json.dumps(as_json(key), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         parts = (str(key[name]) for name in ("measure", "dataset", "row", "seed"))

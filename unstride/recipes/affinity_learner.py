@@ -101,7 +101,7 @@ def window_squared_distances(
 def pair_affinities(
     segments: Int64[Tensor, "b n h w"], k: int
 ) -> tuple[Float[Tensor, "b k k h w"], Float[Tensor, "b k k h w"]]:
-    """The share of annotators who put a pixel and one of its window together, and who part them.
+    """The shares of annotators who put a pixel and one of its window together, and apart.
 
     Both are 0 for the pixel itself, beyond the map, and where either pixel is in no segment.
     """

@@ -38,11 +38,11 @@ class TaskLearner(Learner):
         self.frozen_layers = backbone_layers(network, self.backbone_path, options.freeze)
         for layer in self.frozen_layers:
             layer.requires_grad_(False)
-        self.train()  # Lightning does not do it
+        self.train()  # Lightning does not switch to training mode
 
     @abstractmethod
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        """Return the losses by name. Their sum is minimized."""
+        """Return the losses by name. Their sum is minimised."""
 
     def training_step(self, batch: Any, index: int) -> Tensor:
         """Return the sum of the losses."""

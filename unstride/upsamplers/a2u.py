@@ -164,7 +164,7 @@ class A2UUpsample(Reassembly):
         self.projection = LogitProjection(in_channels, side**2, rank, dynamic)
 
     def predict_weights(self, features, guide, size):
-        """From the affinity of the guide, or of the features."""
+        """Predict the weights from the affinity of the guide, or of the features."""
         x = features
         if self.guide_channels is not None:
             x = check_guide(guide, features, self.guide_channels, "a2u")
@@ -217,7 +217,7 @@ class A2UDownsample(Downsampler):
         self.projection = LogitProjection(channels, self.kernel_size**2, rank, dynamic)
 
     def predict_weights(self, features, size):
-        """From the affinity of the features."""
+        """Predict the weights from the affinity of the features."""
         return self.predict_from_affinity(features, self.affinity(features), size)
 
     def predict_from_affinity(

@@ -66,7 +66,7 @@ class CarafeUpsample(Reassembly):
         return self.halo_cells
 
     def predict_weights(self, features, guide, size):
-        """From the compressed features around each input pixel, for its scale^2 output pixels."""
+        """Predict the weights of scale^2 output pixels from the features around each input pixel."""
         del guide
         logits = self.content_encoder(self.channel_compressor(features))
         logits = shuffle_to_size(logits, self.scale, size)
@@ -113,7 +113,7 @@ class CarafeDownsample(Downsampler):
         _init_weights(self)
 
     def predict_weights(self, features, size):
-        """From the compressed features around each output pixel."""
+        """Predict the weights from the compressed features around each output pixel."""
         logits = resize_nearest(self.content_encoder(self.channel_compressor(features)), size)
         k = self.kernel_size
         return weights_from_logits(logits.unflatten(1, (self.groups, k, k)), self.normaliser)

@@ -67,7 +67,7 @@ class AttentionPool(Downsampler):
         return super().forward(gaussian_blur(features) if self.blur else features, size)
 
     def predict_weights(self, features, size):
-        """From the saliency of the smoothed features."""
+        """Predict the weights from the saliency of the smoothed features."""
         return self.predict_from_saliency(self.saliency(features), size)
 
     def predict_from_saliency(

@@ -132,7 +132,7 @@ class IndexUpsample(Reassembly):
         return self.halo_cells
 
     def predict_weights(self, features, guide, size):
-        """From the index of the guide."""
+        """Predict the weights from the index of the guide."""
         guide = check_guide(guide, features, self.guide_channels, "index")
         h, w = features.shape[2:]
         fine = resize_guide(guide, (h * self.scale, w * self.scale))
@@ -172,7 +172,7 @@ class IndexDownsample(Downsampler):
         )
 
     def predict_weights(self, features, size):
-        """From the index of the features."""
+        """Predict the weights from the index of the features."""
         return self.predict_cell_weights(self.index(features), size)
 
     def predict_cell_weights(

@@ -20,7 +20,7 @@ class _Interpolation(Upsampler):
 
 
 class Nearest(_Interpolation):
-    """Repeat the pixel that holds the output pixel's centre: one weight of one, convex."""
+    """Repeat the pixel that holds the output pixel's centre: a single tap of weight 1, convex."""
 
     mode, halo_cells = "nearest-exact", 0
 
