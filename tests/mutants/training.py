@@ -76,7 +76,7 @@ MUTANTS = [
         ("one rate for all", "(options.backbone_lr_factor if in_backbone else 1)", "1"),
         ("vectors decay", "options.weight_decay if decays else 0.0", "options.weight_decay"),
         ("no momentum", ", momentum=0.9)", ")"),
-        ("norms learn at first", "        self.train()  # Lightning does not do it\n", ""),
+        ("norms learn at first", "        self.train()  # Lightning does not switch to training mode\n", ""),
         ("norms learn", "if self.options.freeze_norms:", "if False:"),
         ("norms never learn", "if self.options.freeze_norms:", "if True:"),
         ("one of the losses", "torch.stack(list(losses.values())).sum()", "list(losses.values())[0]"),

@@ -19,7 +19,7 @@ from unstride.upsamplers.interpolation import Nearest
 
 
 class TorchNearest(Nearest):
-    """Repeat the pixel under the output pixel's corner, not its centre: one tap of weight 1, convex.
+    """Repeat the pixel under the output pixel's corner, not its centre: one tap, convex.
 
     This is `F.interpolate(mode="nearest")`, which torchvision uses. It equals `Nearest` where each
     grid is exactly twice as fine as the next, as in a `Pyramid`.

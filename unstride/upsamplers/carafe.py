@@ -66,7 +66,7 @@ class CarafeUpsample(Reassembly):
         return self.halo_cells
 
     def predict_weights(self, features, guide, size):
-        """Predict the weights of scale^2 output pixels from the features around each input pixel."""
+        """Predict the weights of scale^2 output pixels from features around the input pixel."""
         del guide
         logits = self.content_encoder(self.channel_compressor(features))
         logits = shuffle_to_size(logits, self.scale, size)
