@@ -204,5 +204,5 @@ def test_list_and_help_teach(capsys):
     with pytest.raises(SystemExit):
         main(["upsample", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "by default that of each image" in text
-    assert "the default needs no download" in text
+    assert "Default: the size of each image" in text
+    assert "The default needs no download" in text

@@ -44,7 +44,7 @@ def test_both_come_back_with_what_they_learned(tmp_path):
 def test_an_upsampler_alone_and_a_class_of_ones_own(tmp_path):
     unstride.create_upsampler("carafe", 8).save_pretrained(tmp_path / "up")
     assert isinstance(unstride.from_pretrained(tmp_path / "up"), CarafeUpsample)
-    with pytest.raises(ValueError, match="holds a CarafeUpsample without a backbone"):
+    with pytest.raises(ValueError, match="holds a carafe without a backbone"):
         unstride.DenseFeatures.from_pretrained(tmp_path / "up")
     model = dense()
     model.upsampler = Own(model.backbone.channels)

@@ -59,7 +59,7 @@ def test_what_is_no_feature_map_is_left_alone(first, why):
             self.before, self.after = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
 
         def forward(self, x):
-            x = x if "input" in why else self.before(x)
+            x = x if "model's input" in why else self.before(x)
             return self.after(first(x).float().expand(-1, 3, -1, -1))
 
     (place,) = find_places(Odd(), example=torch.randn(2, 3, 8, 8))
