@@ -19,6 +19,7 @@ from unstride.models.task_network import create_task_network, read_task
 from unstride.recipes import panoptic, panoptic_learner
 from unstride.training import task_run as task
 from unstride.transforms.augment import PADDING_GREY
+from unstride.upsamplers.layers import LayerNorm2d
 
 TINY = {
     "panoptic_fpn": {
@@ -64,7 +65,13 @@ def test_two_steps_move_every_parameter_and_the_folder_has_the_network(
     torch.manual_seed(0)
     before = create_task_network(config).state_dict()
     moved = {n for n, value in after.state_dict().items() if not torch.equal(value, before[n])}
-    assert moved == {n for n, p in after.named_parameters() if p.requires_grad}
+    trainable = {n for n, p in after.named_parameters() if p.requires_grad}
+    # Over one channel a norm gives zero: the true gradient of its weight is zero.
+    unreached = {
+        f"{name}.weight" for name, module in after.named_modules()
+        if isinstance(module, LayerNorm2d) and module.weight.numel() == 1
+    }  # fmt: skip
+    assert trainable - unreached <= moved <= trainable
     assert all(0 < loss < 1e3 for _, loss in curve(tmp_path / "run"))
     assert scores.keys() == NAMES
     assert config["classes"] == ["person", "dog", "grass"]
