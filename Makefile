@@ -1,5 +1,5 @@
 # make demo   upsample three photographs and draw the features: demo/features.png
-# make test   run every test (about 15 minutes on two cores)
+# make test   run every test
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,7 +42,7 @@ lint: $(VENV)/.dev
 	$(BIN)/codespell
 	$(BIN)/lint-imports
 
-# make mutants   break the code in named ways; a test must notice each (an hour on two cores)
+# make mutants   break the code in named ways; a test must notice each (long)
 mutants: $(VENV)/.dev
 	$(BIN)/python -m tests.mutants
 

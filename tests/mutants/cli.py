@@ -14,6 +14,7 @@ MUTANTS = [
         ("any name", "        if not Path(config).is_file() and not packaged.is_file():", "        if False:"),
         ("anything can be validated", "    if function is None:", "    if False:"),
         ("on many lines", '" ".join(str(error).split())', "str(error)"),
+        ("the parser's own word for an option", "key[1].replace('_', '-')", "key[1]"),
         ("a file's option as it is said", " if unknown else text", " if False else text"),
     ),
     *mutants_of(

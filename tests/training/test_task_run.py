@@ -220,7 +220,8 @@ def test_a_wrong_option_is_one_line(capsys):
             "config: segmentation has no option min_size",
         ),
         (("--min_size", "3"), "unrecognized arguments: --min_size 3"),
-        (("--steps", "abc"), 'Parser key "steps": Expected'),
+        (("--steps", "abc"), "--steps: Expected"),
+        (("--crop_size", "96"), "--crop-size: Expected"),
         ((), "the following arguments are required: data"),
     ],
 )

@@ -49,6 +49,7 @@ def error_message(error: Exception) -> str:
 def option_error_message(error: ArgumentError, recipe: str) -> str:
     """One line that says what is wrong with an option."""
     text = re.sub(r"(--[\w-]+)/--\w+", r"\1", " ".join(str(error).split()))
+    text = re.sub(r'Parser key "(\w+)"', lambda key: f"--{key[1].replace('_', '-')}", text)
     unknown = re.fullmatch("Option '(.+)' is not accepted", text)  # jsonargparse says so of files
     text = f"config: {recipe} has no option {unknown[1]}" if unknown else text
     return f"{text} (use --help to list all options)"
