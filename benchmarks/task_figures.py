@@ -1,4 +1,4 @@
-"""Draws the predictions of networks with several operators at boundaries in a few photographs."""
+"""Draws the predictions of several networks at boundaries in a few photographs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,10 @@ SHOWN_OPERATORS = ("nearest", "bilinear", "carafe", "sapa", "fade", "dysample")
 
 
 def save_boundary_figure(
-    models: Mapping[str, Path], dataset: SegmentationDataset, path: Path
+    models: Mapping[str, Path],
+    dataset: SegmentationDataset,
+    path: Path,
+    shown: Sequence[str] = SHOWN_OPERATORS,
 ) -> None:
     """Draw windows of photographs spread over the split, where their labels have most edges.
 
@@ -30,11 +33,12 @@ def save_boundary_figure(
     black where they are wrong.
 
     Args:
-        models: folders of the networks, by operator.
+        models: folders of the networks, by name.
         dataset: labelled photographs.
         path: path of the JPEG.
+        shown: names of the networks to draw.
     """
-    networks = {name: read_task(models[name])[0] for name in SHOWN_OPERATORS if name in models}
+    networks = {name: read_task(models[name])[0] for name in shown if name in models}
     rows, shown_labels = [], []
     subset = evenly_spaced_subset(dataset, NUM_IMAGES)
     for image, labels in (subset[i] for i in range(NUM_IMAGES)):

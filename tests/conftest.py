@@ -5,6 +5,8 @@ import os
 import pytest
 import torch
 
+from unstride.ops.reference import correlate_reference, reassemble_reference, scatter_reference
+
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # set before triton is imported: runs on the CPU
 
@@ -50,3 +52,28 @@ def _same_start_for_every_test():
     yield
     torch.set_num_threads(threads)  # the rounding of sums depends on it
     torch.use_deterministic_algorithms(False)
+
+
+REFERENCES = {
+    "reassemble": lambda features, weights, out: reassemble_reference(features, weights),
+    "correlate": lambda queries, keys, out: correlate_reference(
+        queries, keys, out.shape[2], out.shape[1]
+    ),
+    "scatter": lambda values, weights, out: scatter_reference(values, weights, out.shape[2:]),
+}
+
+
+@pytest.fixture(autouse=True)
+def _float64_uses_the_reference(request, monkeypatch):
+    """Outside tests/ops, which compares the kernels with it. Compiling them takes minutes."""
+    if "ops" in request.path.parent.parts[-1:]:
+        return
+    from unstride.ops import cpu_jobs
+
+    for name, reference in REFERENCES.items():
+        kernel = getattr(cpu_jobs, f"{name}_cpu")
+
+        def run(a, b, out, kernel=kernel, reference=reference):
+            kernel(a, b, out) if out.dtype != torch.float64 else out.copy_(reference(a, b, out))
+
+        monkeypatch.setattr(cpu_jobs, f"{name}_cpu", run)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from unstride.formats.images import load_image as load_image
     from unstride.models.depth.monodepth import Monodepth as Monodepth
     from unstride.models.multitask.multi_task import MultiTask as MultiTask
+    from unstride.models.regeneration.loss import Regeneration as Regeneration
+    from unstride.models.regeneration.options import RegenerationOptions as RegenerationOptions
+    from unstride.models.regeneration.redaction import redact as redact
     from unstride.models.segmentation.hrnet_ocr import HRNetOCR as HRNetOCR
     from unstride.models.segmentation.semantic_fpn import SemanticFPN as SemanticFPN
     from unstride.models.segmentation.upernet import UPerNet as UPerNet
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from unstride.swapping import find_places as find_places
     from unstride.swapping import swap as swap
     from unstride.swapping import unswap as unswap
+    from unstride.training.regenerate import RegenerationCallback as RegenerationCallback
     from unstride.upsamplers import load_published as load_published
     from unstride.upsamplers.by_name import create_downsampler as create_downsampler
     from unstride.upsamplers.by_name import create_pair as create_pair
@@ -49,6 +53,9 @@ MODULE_BY_NAME = {
     "load_image": "unstride.formats.images",
     "Monodepth": "unstride.models.depth.monodepth",
     "MultiTask": "unstride.models.multitask.multi_task",
+    "Regeneration": "unstride.models.regeneration.loss",
+    "RegenerationOptions": "unstride.models.regeneration.options",
+    "redact": "unstride.models.regeneration.redaction",
     "HRNetOCR": "unstride.models.segmentation.hrnet_ocr",
     "SemanticFPN": "unstride.models.segmentation.semantic_fpn",
     "UPerNet": "unstride.models.segmentation.upernet",
@@ -61,6 +68,7 @@ MODULE_BY_NAME = {
     "find_places": "unstride.swapping",
     "swap": "unstride.swapping",
     "unswap": "unstride.swapping",
+    "RegenerationCallback": "unstride.training.regenerate",
     "load_published": "unstride.upsamplers",
     "create_downsampler": "unstride.upsamplers.by_name",
     "create_pair": "unstride.upsamplers.by_name",

@@ -32,8 +32,8 @@ import pickle, sys
 from importlib import import_module
 from pathlib import Path
 
-recipe, options = pickle.loads(Path(sys.argv[1]).read_bytes())
-import_module(recipe).fit(options)
+for recipe, options in pickle.loads(Path(sys.argv[1]).read_bytes()):
+    import_module(recipe).fit(options)
 """
 
 
@@ -88,10 +88,11 @@ def recipe_of(name: str) -> Any:
     return import_module(f"unstride.recipes.{RUNS[name].recipe}")
 
 
-def begun(name: str, options: Any, folder: Path) -> subprocess.Popen:
-    """The run, in a process group of its own."""
+def begun(runs: dict[str, Any], folder: Path) -> subprocess.Popen:
+    """The runs, one after the other, in a process group of their own."""
     (folder / "fit.py").write_text(FIT)
-    (folder / "options").write_bytes(pickle.dumps((recipe_of(name).__name__, options)))
+    named = [(recipe_of(name).__name__, options) for name, options in runs.items()]
+    (folder / "options").write_bytes(pickle.dumps(named))
     return subprocess.Popen(
         [sys.executable, str(folder / "fit.py"), str(folder / "options")], cwd=ROOT,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -103,21 +104,25 @@ def card(options: Any) -> Any:
     return json.loads((options.out / "card.json").read_text())
 
 
-@pytest.mark.parametrize("name", ["mask_rcnn", "panoptic_fpn", "monodepth", "multitask"])
-def test_two_processes_measure_what_one_does(name, tmp_path):
-    """Of three photographs one process has two, the other one."""
-    options = replace(RUNS[name].options(tmp_path), batch_size=1, steps=1, devices=2)
-    process = begun(name, options, tmp_path)
+def test_two_processes_measure_what_one_does(tmp_path):
+    """Of three photographs one process has two, the other one; the same two train all networks."""
+    runs = {}
+    for name in ("mask_rcnn", "panoptic_fpn", "monodepth", "multitask"):
+        (tmp_path / name).mkdir()
+        options = RUNS[name].options(tmp_path / name)
+        runs[name] = replace(options, batch_size=1, steps=1, devices=2)
+    process = begun(runs, tmp_path)
     assert process.wait(300) == 0, process.stderr.read()[-2000:]
-    alone = recipe_of(name).validate(replace(options, devices=1))
-    assert alone
-    assert card(options)["measured"] == pytest.approx(alone, rel=1e-4, nan_ok=True)
+    for name, options in runs.items():
+        alone = recipe_of(name).validate(replace(options, devices=1))
+        assert alone, name
+        assert card(options)["measured"] == pytest.approx(alone, rel=1e-4, nan_ok=True), name
 
 
 @pytest.mark.parametrize("name", ["segmentation", "mask_rcnn"])
 def test_a_run_whose_processes_are_killed_goes_on_to_the_same_weights(name, tmp_path):
     options = replace(RUNS[name].options(tmp_path), steps=8, workers=1, save_every=1)
-    process = begun(name, options, tmp_path)
+    process = begun({name: options}, tmp_path)
     while not (options.out / "last.ckpt").exists():
         assert process.poll() is None, process.stderr.read()[-2000:]
         time.sleep(0.01)

@@ -38,7 +38,16 @@ class SupervisedDepth(TaskLearner):
         images, depth = batch
         task, prediction = cast(SingleTask, self.network).decoder.task, self.network(images)
         is_known = task.is_labelled(depth).any()
-        return {"depth": task.loss(prediction, depth) if is_known else 0 * prediction.sum()}
+        losses = {"depth": task.loss(prediction, depth) if is_known else 0 * prediction.sum()}
+        return losses | self.regeneration_loss(images, {"depth": prediction}, self.predictions)
+
+    def predictions(self, images: Tensor) -> dict[str, Tensor]:
+        """The depth, by kind."""
+        return {"depth": self.network(images)}
+
+    def prediction_channels(self) -> dict[str, int]:
+        """One depth."""
+        return {"depth": 1}
 
     def validation_step(self, batch: Any, index: int) -> None:
         """Score an image at the size of its labels, and logs pictures of the first ones."""
@@ -68,8 +77,23 @@ class SelfSupervisedDepth(SupervisedDepth):
 
     def losses(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The photometric error and the smoothness."""
-        parts = self.network.loss(batch, known_motion=self.options.known_poses)
-        return {name: parts[name] for name in ("photometric", "smoothness")}
+        frame = self.network.frame(batch)
+        disparities = self.network.disparities(frame, self.network.decoder.strides)
+        parts = self.network.loss(
+            batch, known_motion=self.options.known_poses, disparities=disparities
+        )
+        losses = {name: parts[name] for name in ("photometric", "smoothness")}
+        predictions = {"disparity": disparities[1][:, : frame.shape[2], : frame.shape[3]]}
+        return losses | self.regeneration_loss(frame, predictions, self.predictions)
+
+    def predictions(self, images: Tensor) -> dict[str, Tensor]:
+        """The finest disparity, by kind."""
+        disparity = self.network.disparities(images, (1,))[1]
+        return {"disparity": disparity[:, : images.shape[2], : images.shape[3]]}
+
+    def prediction_channels(self) -> dict[str, int]:
+        """One disparity."""
+        return {"disparity": 1}
 
 
 class PhotometricDepth(SelfSupervisedDepth):

@@ -113,7 +113,20 @@ class FeatUpLearner(Learner):
         if self.options.crf_weight:
             features = upsampled[:, : self.projection_dim]
             loss = loss + self.options.crf_weight * sampled_crf_loss(features, images, generator)
+        for part in self.regeneration_loss(images, {"features": upsampled}).values():
+            loss = loss + part
         return self.record_loss(loss)
+
+    def prediction_channels(self) -> dict[str, int]:
+        """The upsampled features.
+
+        Raises:
+            ValueError: if their channels mean something else in each step.
+        """
+        if self.options.projection == "random":
+            raise ValueError("regenerate needs projection pca or none, got random")
+        is_saliency_added = isinstance(self.pool, AttentionPool)
+        return {"features": self.projection_dim + is_saliency_added}
 
     def validation_step(self, images: Float[Tensor, "b 3 h w"], index: int) -> None:
         """Log the mean squared error of the upsampler and of bilinear, on the same views."""
@@ -212,12 +225,17 @@ class FeatUpLearner(Learner):
     def configure_optimizers(self):
         """NAdam with cosine decay to zero. The widths of the Gaussians have their own rate."""
         options = self.options
-        trained = [(name, p) for name, p in self.named_parameters() if p.requires_grad]
+        trained = [
+            (name, p)
+            for name, p in self.named_parameters()
+            if p.requires_grad and not name.startswith("regeneration.")
+        ]
         sigmas = [p for name, p in trained if "log_sigma" in name]
         groups: list[dict] = [
             {"params": sigmas, "lr": options.learning_rate * options.sigma_lr_factor},
             {"params": [p for name, p in trained if "log_sigma" not in name]},
         ]
+        groups += self.regeneration_groups()
         optimizer = torch.optim.NAdam(groups, lr=options.learning_rate)
         return with_cosine_decay(optimizer, options.steps)
 

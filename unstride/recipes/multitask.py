@@ -44,6 +44,7 @@ from unstride.viz import depth_comparison, image_row, normal_colours, segmentati
 from unstride.viz.depth import depth_limits
 
 LABEL_TYPES = {"segmentation": tv_tensors.Mask, "depth": DepthMap, "normals": NormalMap}
+KINDS = {"segmentation": "classes"}  # of predictions, where the task has another name
 MONITORS: dict[str, tuple[str, MonitorMode]] = {
     "segmentation": ("miou", "max"),
     "depth": ("abs_rel", "min"),
@@ -166,9 +167,23 @@ class MultiTaskLearner(TaskLearner):
     def losses(self, batch: tuple[Tensor, dict[str, Tensor]]) -> dict[str, Tensor]:
         """The weighted sum of the tasks' losses; each of them is logged."""
         images, labels = batch
-        total, by_task = self.network.loss(self.network(images), labels)
+        outputs = self.network(images)
+        total, by_task = self.network.loss(outputs, labels)
         self.log_dict({f"loss/{name}": loss.detach() for name, loss in by_task.items()})
-        return {"weighted": total}
+        predictions = by_kind(outputs)
+        return {"weighted": total} | self.regeneration_loss(images, predictions, self.predictions)
+
+    def predictions(self, images: Tensor) -> dict[str, Tensor]:
+        """The predictions of all tasks, by kind."""
+        return by_kind(self.network(images))
+
+    def prediction_channels(self) -> dict[str, int]:
+        """A logit per class, one depth, and three coordinates of normals."""
+        return by_kind({name: task.channels for name, task in self.network.tasks.items()})
+
+    def class_names(self) -> list[str]:
+        """Names of the classes."""
+        return list(self.classes)
 
     def validation_step(self, batch: tuple[Tensor, dict[str, Tensor]], index: int) -> None:
         """Score an image at the size of its labels, and logs pictures of the first ones."""
@@ -207,6 +222,11 @@ class MultiTaskLearner(TaskLearner):
         if "normals" in self.network.tasks:
             errors = pop_value(self.normal_errors)
             self.log_dict({f"angle_{name}": value for name, value in errors.items()})
+
+
+def by_kind(outputs: dict[str, Any]) -> dict[str, Any]:
+    """The outputs of tasks by the kinds that regeneration knows."""
+    return {KINDS.get(task, task): output for task, output in outputs.items()}
 
 
 def create_transform(options: Options) -> SampleTransform:

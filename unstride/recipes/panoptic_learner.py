@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.metrics import PanopticQuality
-from unstride.models.panoptic.panoptic_deeplab import panoptic_loss
+from unstride.models.panoptic.panoptic_deeplab import PanopticOutput, panoptic_loss
 from unstride.models.panoptic.postprocess import PanopticSegments
 from unstride.training.options import TaskOptions
 from unstride.training.task_learner import TaskLearner
@@ -44,13 +44,17 @@ class PanopticLearner(TaskLearner):
 
     def __init__(self, network: nn.Module, options: TaskOptions, class_names: Sequence[str]):
         super().__init__(network, options)
-        self.class_names = class_names
+        self.names = class_names
         self.panoptic_quality = PanopticQuality(*self.network.classes)
 
     @staticmethod
     @abstractmethod
     def training_target(target: Target, classes: PanopticClasses) -> Target:
         """Convert the segments of an image into the network's training target."""
+
+    def class_names(self) -> list[str]:
+        """Names of the classes, things first."""
+        return list(self.names)
 
     @abstractmethod
     def segments(self, images: list[Tensor]) -> list[PanopticSegments]:
@@ -72,7 +76,7 @@ class PanopticLearner(TaskLearner):
         overlays = [
             panoptic_overlay(
                 image.cpu(), ids.cpu(), {s.id: class_of[s.category_id] for s in segments},
-                self.class_names,
+                self.names,
             )
             for ids, segments in panoptics
         ]  # fmt: skip
@@ -94,7 +98,12 @@ class PanopticFPNLearner(PanopticLearner):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """The losses by the network's names."""
-        return self.network(*batch)
+        losses, images, logits = self.network.training_pass(*batch)
+        return losses | self.regeneration_loss(images, {"classes": logits})
+
+    def prediction_channels(self) -> dict[str, int]:
+        """A logit per class of stuff, and one for all things."""
+        return {"classes": len(self.network.classes.stuff) + 1}
 
     def segments(self, images: list[Tensor]) -> list[PanopticSegments]:
         """Predict the segments of each image."""
@@ -111,12 +120,27 @@ class PanopticDeepLabLearner(PanopticLearner):
         """The losses by the names of `panoptic_loss`."""
         images, targets = batch
         semantic = torch.stack([target["semantic"] for target in targets])
-        fields = self.network(torch.stack(images))
-        return panoptic_loss(fields, semantic, [target["centres"] for target in targets])
+        stacked = torch.stack(images)
+        output = self.network(stacked)
+        losses = panoptic_loss(output, semantic, [target["centres"] for target in targets])
+        return losses | self.regeneration_loss(stacked, by_kind(output), self.predictions)
+
+    def predictions(self, images: Tensor) -> dict[str, Tensor]:
+        """Classes, centres and offsets, by kind."""
+        return by_kind(self.network(images))
+
+    def prediction_channels(self) -> dict[str, int]:
+        """A logit per class, a centre's heatmap and two coordinates of offsets."""
+        return {"classes": len(self.names), "heatmap": 1, "offsets": 2}
 
     def segments(self, images: list[Tensor]) -> list[PanopticSegments]:
         """Predict the segments of each image."""
         return [self.network.predict_segments(image[None])[0] for image in images]
+
+
+def by_kind(output: PanopticOutput) -> dict[str, Tensor]:
+    """The output of Panoptic-DeepLab by the kinds that regeneration knows."""
+    return {"classes": output.semantic, "heatmap": output.heatmap, "offsets": output.offsets}
 
 
 LEARNERS: dict[str, type[PanopticLearner]] = {

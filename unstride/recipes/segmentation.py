@@ -17,6 +17,7 @@ from unstride.datasets.base import SegmentationDataset, evenly_spaced_subset
 from unstride.datasets.by_name import SEGMENTATION_DATASETS
 from unstride.losses.supervised import pixel_cross_entropy
 from unstride.metrics import BoundaryIoU, mean_iou
+from unstride.models.segmentation.corrected import CorrectedSegmenter
 from unstride.models.segmentation.segmenter import Segmenter
 from unstride.training.dataset_splits import check_classes, load_dataset
 from unstride.training.options import TaskOptions, check_fraction, check_range, check_sizes
@@ -34,6 +35,7 @@ from unstride.transforms.sample_transform import SampleTransform
 from unstride.viz import segmentation_comparison
 
 AUXILIARY_WEIGHT = 0.4  # weight of the auxiliary logits' loss
+SHARED_ATTENTION_WEIGHT = 0.1  # weight of the squared error of the image that it regenerates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +116,12 @@ class SegmentationLearner(TaskLearner):
         classes: names of the classes.
     """
 
-    network: Segmenter
+    network: Segmenter | CorrectedSegmenter
     monitor = ("miou", "max")
 
-    def __init__(self, network: Segmenter, options: Options, classes: list[str]):
+    def __init__(
+        self, network: Segmenter | CorrectedSegmenter, options: Options, classes: list[str]
+    ):
         super().__init__(network, options)
         self.classes = classes
         self.miou, self.boundary_miou = mean_iou(len(classes)), BoundaryIoU(len(classes))
@@ -125,11 +129,28 @@ class SegmentationLearner(TaskLearner):
     def losses(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         """The losses of the logits and of auxiliary logits."""
         images, labels = batch
-        logits, auxiliary = self.network.forward_with_auxiliary(images)
-        losses = {"classes": pixel_cross_entropy(logits, labels)}
+        losses: dict[str, Tensor] = {}
+        if isinstance(self.network, CorrectedSegmenter):
+            (logits, auxiliary), error = self.network.training_pass(images)
+            losses["shared_attention"] = SHARED_ATTENTION_WEIGHT * error
+        else:
+            logits, auxiliary = self.network.forward_with_auxiliary(images)
+        losses["classes"] = pixel_cross_entropy(logits, labels)
         if auxiliary is not None:
             losses["auxiliary"] = AUXILIARY_WEIGHT * pixel_cross_entropy(auxiliary, labels)
-        return losses
+        return losses | self.regeneration_loss(images, {"classes": logits}, self.predictions)
+
+    def predictions(self, images: Tensor) -> dict[str, Tensor]:
+        """The logits, by kind."""
+        return {"classes": self.network(images)}
+
+    def prediction_channels(self) -> dict[str, int]:
+        """One logit per class."""
+        return {"classes": len(self.classes)}
+
+    def class_names(self) -> list[str]:
+        """Names of the classes."""
+        return self.classes
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
         """Score an image, and logs pictures of the first ones."""

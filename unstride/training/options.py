@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from unstride.models.regeneration.options import regeneration_options
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -18,6 +20,8 @@ class RunOptions:
         device: Lightning accelerator: auto, cpu or gpu.
         devices: number of devices.
         precision: Lightning precision: 32-true, bf16-mixed or 16-mixed.
+        regenerate: regenerate the images from the predictions while training (DejaVu): a redaction
+            and options, for example band_stop,low=0.1,ratio=0.2. See docs/dejavu.md. Default: no.
 
     Raises:
         ValueError: if an option has an impossible value.
@@ -31,11 +35,14 @@ class RunOptions:
     device: str = "auto"
     devices: int = 1
     precision: str = "32-true"
+    regenerate: str | dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
         check_at_least(self, 1, "steps", "batch_size", "devices")
         check_at_least(self, 0, "seed", "workers")
+        if self.regenerate is not None:
+            regeneration_options(self.regenerate)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ from unstride.training.callbacks import (
 from unstride.training.learner import Learner
 from unstride.training.log_filters import filter_lightning_messages
 from unstride.training.options import RunOptions
+from unstride.training.regenerate import RegenerationLog
 from unstride.training.run_outputs import git_commit, save_upsampler
 
 DEFAULT_SAVE_EVERY = 20  # steps between two checkpoints
@@ -65,6 +66,7 @@ class Run:
     ):
         self.out, self.options, self.patience = options.out, dict(vars(options)), patience
         self.git_commit, self.start_time = git_commit(), time.time()
+        self.regeneration_report: dict[str, Any] = {}
         self.out.mkdir(parents=True, exist_ok=True)
         pl.seed_everything(options.seed, verbose=False)
         filter_lightning_messages()
@@ -74,6 +76,8 @@ class Run:
         callbacks.append(
             PeriodicCheckpoint(self.out / CHECKPOINT_FILE, save_every or DEFAULT_SAVE_EVERY)
         )
+        if options.regenerate is not None:
+            callbacks.append(RegenerationLog(self.out / "regeneration.png"))
         self.trainer = create_trainer(options, callbacks, **trainer_options)
         if is_recorded:
             self._record_options()
@@ -118,10 +122,13 @@ class Run:
             train_data: a loader, or a data module with both loaders.
             val_data: a loader for validation.
         """
+        options = self.options
+        learner.start_regeneration(options["regenerate"], options["steps"], options["seed"])
         with misconfiguration_as_value_error():
             self.trainer.fit(
                 learner, train_data, val_data, ckpt_path=self.resume_path, weights_only=True
             )
+        self.regeneration_report = learner.regeneration_report()
 
     def load_best_weights(self, learner: Learner) -> None:
         """Load the best weights into the learner, if the run keeps them."""
@@ -162,6 +169,7 @@ class Run:
             "commit": self.git_commit,
             "seconds": round(time.time() - self.start_time),
             "threads": torch.get_num_threads(),
+            **self.regeneration_report,
             **entries,
         }
         self.write_json("card.json", card)

@@ -97,7 +97,7 @@ class TaskLearner(Learner):
                 "weight_decay": options.weight_decay if decays else 0.0,
             }
             for (in_backbone, decays), parameters in groups.items()
-        ]
+        ] + self.regeneration_groups()
 
 
 def pretrained_backbone(network: nn.Module, backbone_path: str) -> nn.Module:

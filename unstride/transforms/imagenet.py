@@ -11,3 +11,9 @@ def normalise_imagenet(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h 
     """Normalise RGB in [0, 1] as most image models were trained to expect it."""
     mean, std = (image.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return (image - mean) / std
+
+
+def denormalise_imagenet(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """The inverse of `normalise_imagenet`."""
+    mean, std = (image.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return image * std + mean

@@ -82,13 +82,26 @@ def parse_upsampler(text: str) -> tuple[str, dict[str, Any]]:
         ValueError: if an option is not NAME=VALUE.
     """
     name, _, options_text = text.partition(":")
+    return name, parse_options(options_text, "options of an upsampler")
+
+
+def parse_options(text: str, subject: str) -> dict[str, Any]:
+    """Parse "kernel_size=3,mix=false" into numbers, truth values and words.
+
+    Args:
+        text: options separated by commas; may be empty.
+        subject: what they are, for the error message.
+
+    Raises:
+        ValueError: if an option is not NAME=VALUE.
+    """
     options = {}
-    for part in options_text.split(",") if options_text else []:
+    for part in text.split(",") if text else []:
         key, equals, value = part.partition("=")
         if not (key and equals and value):
-            raise ValueError(f"options of an upsampler must be NAME=VALUE, got {part!r}")
+            raise ValueError(f"{subject} must be NAME=VALUE, got {part!r}")
         options[key] = _parse_value(value)
-    return name, options
+    return options
 
 
 def _parse_value(text: str) -> Any:

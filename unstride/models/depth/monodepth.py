@@ -99,6 +99,7 @@ class Monodepth(nn.Module):
         sample: Mapping[str, Tensor],
         *,
         known_motion: bool = False,
+        disparities: Mapping[int, Tensor] | None = None,
         generator: torch.Generator | None = None,
     ) -> dict[str, Float[Tensor, ""]]:
         """`photometric`, the weighted `smoothness`, and their sum `loss`, which is minimised.
@@ -109,6 +110,7 @@ class Monodepth(nn.Module):
             sample: batch of `FrameTriplets`. The networks take its `augmented_frames` if it has
                 any.
             known_motion: use the sample's poses. The depth is then in metres.
+            disparities: those of the frame at all strides. Default: predict them.
             generator: random generator of the noise that breaks the ties of auto-masking.
         """
         image, sources = sample["image"], sample["sources"]
@@ -118,9 +120,11 @@ class Monodepth(nn.Module):
         size = image.shape[2], image.shape[3]
         padded_size = self.pyramid.padded_size(size)
         padded_image = pad_image(image, padded_size)
+        if disparities is None:
+            disparities = self.disparities(frame, self.decoder.strides)
         identity_sources = list(sources.unbind(1))
         photometric, smoothness = [], []
-        for stride, disparity in self.disparities(frame, self.decoder.strides).items():
+        for stride, disparity in disparities.items():
             full_disparity = interpolate(disparity[:, None], padded_size, mode="bilinear")[:, 0]
             depth = self.disparity_to_depth(full_disparity[:, : size[0], : size[1]])
             warped_sources = [
@@ -141,6 +145,10 @@ class Monodepth(nn.Module):
             "smoothness": torch.stack(smoothness).mean(),
         }
         return {"loss": parts["photometric"] + parts["smoothness"]} | parts
+
+    def frame(self, sample: Mapping[str, Tensor]) -> Float[Tensor, "b 3 h w"]:
+        """The frame of a sample, as the networks take it."""
+        return self._network_inputs(sample)[1]
 
     @staticmethod
     def _network_inputs(sample: Mapping[str, Tensor]) -> tuple[Tensor, ...]:

@@ -4,7 +4,7 @@ Kirillov et al., "Panoptic Feature Pyramid Networks", CVPR 2019, arXiv:1901.0244
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,14 @@ from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import UpsamplerFactory
 
 MASK_THRESHOLD = 0.5  # probability from which a pixel belongs to an object
+
+
+class TrainingPass(NamedTuple):
+    """Losses by name; the resized and padded images, and the semantic logits of their pixels."""
+
+    losses: dict[str, Tensor]
+    images: Float[Tensor, "b 3 H W"]
+    logits: Float[Tensor, "b n H W"]
 
 
 class PanopticFPN(nn.Module):
@@ -79,26 +87,44 @@ class PanopticFPN(nn.Module):
         Raises:
             ValueError: if targets are missing in training.
         """
-        if self.training and targets is None:
-            raise ValueError("targets must be given in training mode, got None")
+        if self.training:
+            return self.training_pass(images, targets).losses
         sizes = [(image.shape[1], image.shape[2]) for image in images]
-        detection_targets = None if targets is None else [without_crowds(t) for t in targets]
-        batch, detection_targets = self.detector.transform(list(images), detection_targets)
-        levels = self.detector.backbone(batch.tensors)
-        proposals, rpn_losses = self.detector.rpn(batch, levels, detection_targets)
-        detections, roi_losses = self.detector.roi_heads(
-            levels, proposals, batch.image_sizes, detection_targets
-        )
-        logits = self._semantic_logits(levels, batch.tensors)
-        if self.training and targets is not None:
-            loss = self._semantic_loss(logits, batch.image_sizes, targets)
-            return {**rpn_losses, **roi_losses, "loss_semantic": self.semantic_weight * loss}
+        batch, detections, _, logits = self._detect(images, None)
         detections = self.detector.transform.postprocess(detections, batch.image_sizes, sizes)
         outputs = zip(logits, batch.image_sizes, sizes, detections, strict=True)
         return [
             self._merge(_resize_logits(one, valid_size, size), detection)
             for one, valid_size, size, detection in outputs
         ]
+
+    def training_pass(
+        self, images: Sequence[Tensor], targets: Sequence[Target] | None
+    ) -> TrainingPass:
+        """Losses by name, with the batch and the semantic logits from which they come.
+
+        Raises:
+            ValueError: if targets are missing.
+        """
+        if targets is None:
+            raise ValueError("targets must be given in training mode, got None")
+        batch, _, losses, logits = self._detect(images, [without_crowds(t) for t in targets])
+        loss = self._semantic_loss(logits, batch.image_sizes, targets)
+        losses = {**losses, "loss_semantic": self.semantic_weight * loss}
+        return TrainingPass(losses, batch.tensors, logits)
+
+    def _detect(
+        self, images: Sequence[Tensor], targets: Sequence[Target] | None
+    ) -> tuple[Any, list[dict[str, Tensor]], dict[str, Tensor], Tensor]:
+        """The resized batch, detections, Mask R-CNN's losses, and semantic logits."""
+        batch, resized_targets = self.detector.transform(list(images), targets)
+        levels = self.detector.backbone(batch.tensors)
+        proposals, rpn_losses = self.detector.rpn(batch, levels, resized_targets)
+        detections, roi_losses = self.detector.roi_heads(
+            levels, proposals, batch.image_sizes, resized_targets
+        )
+        logits = self._semantic_logits(levels, batch.tensors)
+        return batch, detections, {**rpn_losses, **roi_losses}, logits
 
     def _semantic_logits(
         self, levels: dict[str, Tensor], images: Float[Tensor, "b 3 H W"]

@@ -1,0 +1,85 @@
+"""LPIPS, a perceptual distance of images, whose weights may come from a file.
+
+Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018,
+arXiv:1801.03924. Uses torchmetrics' implementation and its linear layers. torchmetrics loads the
+network below them from the internet only; here its state dict may also be a file.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+LPIPSNetwork = Literal["alex", "squeeze", "vgg"]
+
+
+class LPIPS(nn.Module):
+    """The distance of two batches of images. Its weights are fixed, gradients reach the images.
+
+    Args:
+        network: alex, squeeze or vgg.
+        weights: state dict of torchvision's alexnet, squeezenet1_1 or vgg16 as safetensors or a
+            file of torch. Default: torchvision downloads it.
+
+    Raises:
+        ValueError: if the weights are missing, damaged or of another network, or cannot be
+            downloaded.
+    """
+
+    def __init__(self, network: LPIPSNetwork = "alex", weights: Path | None = None):
+        super().__init__()
+        from torchmetrics.functional.image.lpips import _LPIPS
+
+        try:
+            self.distance = _LPIPS(net=network, pnet_rand=weights is not None)
+        except OSError as error:
+            raise ValueError(
+                f"LPIPS cannot download the weights of {network} ({type(error).__name__}); "
+                "give a file with its state dict as lpips_weights"
+            ) from None
+        if weights is not None:
+            load_backbone(self.distance.net, read_state_dict(weights), weights)
+
+    def forward(
+        self, images: Float[Tensor, "b 3 h w"], others: Float[Tensor, "b 3 h w"]
+    ) -> Float[Tensor, ""]:
+        """The mean distance. Images are RGB in [0, 1]; LPIPS itself takes them in [-1, 1]."""
+        return self.distance(images, others, normalize=True).mean()
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read a state dict from a safetensors file or a file of torch, without running its code.
+
+    Raises:
+        ValueError: if the file is missing or damaged, or holds something else.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # each format has its own errors
+        raise ValueError(f"{path}: no readable state dict ({type(error).__name__})") from None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise ValueError(f"{path}: expected a state dict, got something else")
+    return state
+
+
+def load_backbone(backbone: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Load torchvision's `features.N.weight` into the slices of torchmetrics' backbone.
+
+    Raises:
+        ValueError: if a tensor is missing or has another shape.
+    """
+    for name, parameter in backbone.named_parameters():
+        layers = name.split(".")
+        start = next(i for i, layer in enumerate(layers) if layer.isdigit() and i)
+        if "slices" in layers:  # slices.0.3.weight: the first number is that of the slice
+            start = 2
+        key = f"features.{'.'.join(layers[start:])}"
+        if key not in state or state[key].shape != parameter.shape:
+            shape = tuple(state[key].shape) if key in state else "nothing"
+            raise ValueError(f"{path}: {key} must be {tuple(parameter.shape)}, got {shape}")
+        parameter.data.copy_(state[key])

@@ -1,0 +1,1 @@
+"""DejaVu: regenerate an image from what was left of it and from a network's prediction."""
