@@ -106,17 +106,22 @@ def card(options: Any) -> Any:
 
 def test_two_processes_measure_what_one_does(tmp_path):
     """Of three photographs one process has two, the other one; the same two train all networks."""
+    changes: dict[str, dict[str, Any]] = {
+        "mask_rcnn": {}, "panoptic_fpn": {}, "monodepth": {}, "multitask": {},
+        "segmentation": {"regenerate": "random_blocks,block=8,width=4"},
+    }  # fmt: skip
     runs = {}
-    for name in ("mask_rcnn", "panoptic_fpn", "monodepth", "multitask"):
+    for name in changes:
         (tmp_path / name).mkdir()
         options = RUNS[name].options(tmp_path / name)
-        runs[name] = replace(options, batch_size=1, steps=1, devices=2)
+        runs[name] = replace(options, batch_size=1, steps=1, devices=2, **changes[name])
     process = begun(runs, tmp_path)
     assert process.wait(300) == 0, process.stderr.read()[-2000:]
     for name, options in runs.items():
         alone = recipe_of(name).validate(replace(options, devices=1))
         assert alone, name
         assert card(options)["measured"] == pytest.approx(alone, rel=1e-4, nan_ok=True), name
+    assert card(runs["segmentation"])["regeneration"]["mse"] > 0
 
 
 @pytest.mark.parametrize("name", ["segmentation", "mask_rcnn"])

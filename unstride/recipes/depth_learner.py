@@ -5,6 +5,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from unstride.backbones.padding import pad_image
 from unstride.metrics import DepthErrors
 from unstride.models.depth.monodepth import Monodepth
 from unstride.models.multitask.single_task import SingleTask
@@ -83,13 +84,13 @@ class SelfSupervisedDepth(SupervisedDepth):
             batch, known_motion=self.options.known_poses, disparities=disparities
         )
         losses = {name: parts[name] for name in ("photometric", "smoothness")}
-        predictions = {"disparity": disparities[1][:, : frame.shape[2], : frame.shape[3]]}
-        return losses | self.regeneration_loss(frame, predictions, self.predictions)
+        padded = pad_image(frame, (disparities[1].shape[1], disparities[1].shape[2]))
+        predictions = {"disparity": disparities[1]}
+        return losses | self.regeneration_loss(padded, predictions, self.predictions)
 
     def predictions(self, images: Tensor) -> dict[str, Tensor]:
-        """The finest disparity, by kind."""
-        disparity = self.network.disparities(images, (1,))[1]
-        return {"disparity": disparity[:, : images.shape[2], : images.shape[3]]}
+        """The finest disparity of images that need no padding, by kind."""
+        return {"disparity": self.network.disparities(images, (1,))[1]}
 
     def prediction_channels(self) -> dict[str, int]:
         """One disparity."""
