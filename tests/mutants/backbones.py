@@ -26,4 +26,13 @@ MUTANTS = [
         ("padded to the map's stride", "self.size_divisor = max(self.size_divisor, self.strides[-1])", "pass"),
         ("one map where it is wanted", "if len(available) == 1 and set(strides) - set(available):", "if len(available) == 1:"),
     ),
+    *mutants_of(
+        "unstride/backbones/clip.py", ("tests/backbones/test_clip.py",),
+        ("features of any length", "features = normalize(features_of(outputs), dim=1)", "features = features_of(outputs)"),
+        ("underscores stay", 'name.replace("_", " ")', "name"),
+        ("not normalised", "(images - self.mean) / self.std", "images"),
+        ("trains", "return super().train(False)", "return super().train(mode)"),
+        ("prompts are forgotten", "return features @ self.prompts.T if len(self.prompts) else features", "return features"),
+        ("a missing model is a traceback", "except (OSError, ValueError) as error:", "except KeyError as error:"),
+    ),
 ]  # fmt: skip

@@ -108,4 +108,12 @@ MUTANTS = [
         ("NaN passes", "if not distance.isfinite().all():", "if False:"),
         ("far counts as near", "- n_positive * (n_positive + 1) / 2", "- n_positive * (n_positive - 1) / 2"),
     ),
+    *mutants_of(
+        "unstride/metrics/lpips.py", ("tests/metrics/test_lpips.py",),
+        ("in [0, 1]", "normalize=True", "normalize=False"),
+        ("random weights", "            load_backbone(self.distance.net, read_state_dict(weights), weights)\n", "            pass\n"),
+        ("silently random", "pnet_rand=weights is not None", "pnet_rand=True"),
+        ("anything is a state dict", "if not isinstance(state, dict) or", "if False and"),
+        ("of any shape", "if key not in state or state[key].shape != parameter.shape:", "if False:"),
+    ),
 ]  # fmt: skip

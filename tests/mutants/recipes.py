@@ -31,7 +31,7 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/recipes/depth_learner.py", ("tests/recipes/test_depth.py", "-k", "not killed and not every_config"),
-        ("the true poses are not taken", "known_motion=self.options.known_poses)\n        return", "known_motion=not self.options.known_poses)\n        return"),
+        ("the true poses are not taken", "known_poses, disparities=disparities", "known_poses is False, disparities=disparities"),
         ("the scale is always aligned", '("median" if unknown_scale else "none")', '"median"'),
         ("caps forgotten", "DepthErrors(options.eval_depth_range, alignment, crop", "DepthErrors(alignment=alignment, crop"),
         ("the crop of the scores forgotten", ", crop=options.eval_crop)", ")"),
@@ -89,7 +89,7 @@ MUTANTS = [
         "unstride/recipes/panoptic_learner.py", ("tests/recipes/test_panoptic.py", "-k", "percents or rate or (move and deeplab)"),
         ("shares, not percents", "100 * score", "score"),
         ("one rate for all", 'backbone_path = "detector.backbone.body"', 'backbone_path = "detector"'),
-        ("no centres", "return panoptic_loss(fields", "fields = fields._replace(offsets=fields.offsets.detach())\n        return panoptic_loss(fields"),
+        ("no centres", "losses = panoptic_loss(output,", "losses = panoptic_loss(output._replace(offsets=output.offsets.detach()),"),
     ),
     *mutants_of(
         "unstride/recipes/segmentation.py", ("tests/recipes/test_pictures.py",),

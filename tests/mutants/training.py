@@ -107,4 +107,26 @@ MUTANTS = [
         "unstride/training/task_run.py", ("tests/recipes/test_segmentation.py", "-k", "devices"),
         ("waits for the others", "if num_images < devices:", "if False:"),
     ),
+    *mutants_of(
+        "unstride/training/learner.py", ("tests/training/test_regenerate.py", "-k", "recipe or detached or killed or batch_norms or trace"),
+        ("clipped together", "for regenerates in (False, True):", "for regenerates in ():"),
+        ("scores of regeneration", 'UNSCORED = "loss", "regeneration"', 'UNSCORED = ("loss",)'),
+        ("never trained", 'return [{"params": parameters,', 'return [{"params": parameters[:0],'),
+    ),
+    *mutants_of(
+        "unstride/training/regenerate.py", ("tests/training/test_regenerate.py",),
+        ("statistics move", "        norm.eval()\n", "        pass\n"),
+        ("norms stay fixed", "            norm.train()\n", "            pass\n"),
+        ("the hook stays", "            self._hook.remove()\n", ""),
+        ("the module stays", "del self._hook, pl_module.training_step, pl_module.regeneration", "del self._hook, pl_module.training_step"),
+        ("the step stays", "del self._hook, pl_module.training_step, pl_module.regeneration", "del self._hook, pl_module.regeneration"),
+        ("the loss is not added", '"loss": result["loss"] + loss}', '"loss": result["loss"] + 0 * loss}'),
+        ("any optimizer", "if any(id(p) not in optimized", "if False and any(id(p) not in optimized"),
+        ("no picture", "            save_png(picture, self.path)\n", "            pass\n"),
+    ),
+    *mutants_of(
+        "unstride/training/run.py", ("tests/training/test_regenerate.py", "-k", "recipe"),
+        ("no report", "self.regeneration_report = learner.regeneration_report()", "pass"),
+        ("never begun", '        learner.start_regeneration(options["regenerate"], options["steps"], options["seed"])\n', ""),
+    ),
 ]  # fmt: skip

@@ -129,4 +129,11 @@ MUTANTS = [
         ("rows by the columns", "y = y * side[:, None] + top[:, None]", "y = y * side[:, None] + left[:, None]"),
         ("never beyond the edge", "+ 2 * pad)[:, None] - pad", ")[:, None]"),
     ),
+    *mutants_of(
+        "unstride/transforms/dct.py", ("tests/transforms/test_dct.py",),
+        ("another phase", "torch.arange(n) + 0.5", "torch.arange(n) + 0.0"),
+        ("not orthonormal", "    basis[0] /= math.sqrt(2)\n", ""),
+        ("rows for columns", "return rows @ images @ columns.T", "return rows @ images @ columns"),
+        ("half types stay", "@in_full_precision\ndef dct", "def dct"),
+    ),
 ]  # fmt: skip

@@ -229,6 +229,16 @@ def test_other_predictions_are_refused(predictions, message):
         regeneration()(batch()[0], predictions)
 
 
+def test_the_order_of_predictions_does_not_matter():
+    predictions = {"classes": torch.randn(3, 3, *SIZE), "normals": torch.randn(3, 3, *SIZE)}
+    swapped = {kind: predictions[kind] for kind in ("normals", "classes")}
+    losses = []
+    for given in (predictions, swapped):
+        module = regeneration({"classes": 3, "normals": 3})
+        losses.append(module(batch()[0], given))
+    assert torch.equal(*losses)
+
+
 def test_what_is_not_there_is_said():
     with pytest.raises(ValueError, match="conditioning_gap needs a step, got none yet"):
         regeneration().conditioning_gap()

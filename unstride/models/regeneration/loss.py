@@ -145,6 +145,7 @@ class Regeneration(nn.Module):
         return [(first * SEEDS_PER_STEP + i) % SEED_MODULUS for i in range(count)]
 
     def _condition(self, predictions: Predictions, size: tuple[int, int]) -> Tensor:
+        predictions = {kind: predictions[kind] for kind in self.channels}  # always in one order
         if self.options.control == "detached":
             predictions = {kind: p.detach() for kind, p in predictions.items()}
         warm_in = min(int(self.step) / self.warm_in_steps, 1) if self.warm_in_steps else 1.0
