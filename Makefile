@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks architecture test-portable clean
+.PHONY: help demo test lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks dejavu dejavu-pictures dejavu-costs architecture test-portable clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -85,6 +85,18 @@ large: $(VENV)/.dev
 # make tasks DATA=...  every operator inside trained networks: docs/tasks.md (hours)
 tasks: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.tasks --data $(DATA)
+
+# make dejavu DATA=...  networks with and without DejaVu's loss: docs/dejavu.md (hours)
+dejavu: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.dejavu --data $(DATA)
+
+# make dejavu-pictures  a photograph, redacted and regenerated: docs/dejavu_redactions.jpg
+dejavu-pictures: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.dejavu_pictures
+
+# make dejavu-costs  what each part of DejaVu adds to a training step: docs/dejavu.md
+dejavu-costs: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.dejavu_costs
 
 # make overfit DATA=...  every network learns eight photographs by heart: docs/tasks.md
 overfit: $(VENV)/.dev
