@@ -1,4 +1,4 @@
-"""`make dejavu-pictures`: one photograph and its redactions, regenerated: docs/dejavu_redactions.jpg.
+"""`make dejavu-pictures`: a photograph, redacted and regenerated: docs/dejavu_redactions.jpg.
 
 For each redaction a regeneration module learns this one photograph. Its condition are regions of
 similar colour, in the place of a network's prediction. So the picture shows what the parts do, not

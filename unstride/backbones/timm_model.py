@@ -4,6 +4,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import nn
 
 from unstride.backbones.packaged_weights import has_packaged_weights, load_packaged_weights
@@ -48,6 +49,15 @@ def convert_to_sync_batchnorm(network: nn.Module) -> nn.Module:
     from timm.layers import convert_sync_batchnorm
 
     return convert_sync_batchnorm(network)
+
+
+def create_lars(
+    groups: list[dict[str, Any]], learning_rate: float, momentum: float
+) -> torch.optim.Optimizer:
+    """LARS (You et al., arXiv:1708.03888), timm's. Groups without weight decay are not adapted."""
+    from timm.optim import Lars
+
+    return Lars(groups, lr=learning_rate, momentum=momentum)
 
 
 def _create_model(

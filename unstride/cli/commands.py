@@ -280,10 +280,43 @@ def missing_package_message(command: str, error: ModuleNotFoundError) -> str:
     )
 
 
+def explain_views(
+    image: str,
+    side: int = 224,
+    grid: int = 7,
+    min_scale: float = 0.08,
+    rotation: float = 0.0,
+    elastic: float = 0.0,
+    threshold: float = 0.7,
+    seed: int = 0,
+    out: Path = Path("views.png"),
+) -> int:
+    """Draw two views of an image as pretraining sees them, with lines between matched cells.
+
+    Args:
+        image: image file.
+        side: height and width of the views, in pixels.
+        grid: number of rows and of columns of cells.
+        min_scale: smallest share of the image's area in a view.
+        rotation: largest rotation of a view, in degrees.
+        elastic: strength of a view's elastic deformation, in pixels before smoothing.
+        threshold: largest distance of cells that match, in diagonals of a cell.
+        seed: seed of the views.
+        out: output picture, with a name that ends in .png.
+    """
+    from unstride.inference.explain_views import explain_views_file
+
+    return explain_views_file(
+        image, side=side, grid=grid, min_scale=min_scale, rotation=rotation, elastic=elastic,
+        threshold=threshold, seed=seed, out=out,
+    )  # fmt: skip
+
+
 COMMANDS: dict[str, Callable[..., int]] = {
     "upsample": upsample,
     "predict": predict,
     "explain": explain,
+    "explain-views": explain_views,
     "list": print_upsamplers,
     "eval": evaluate_features,
 }

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from unstride.cli.commands import COMMANDS, missing_package_message
 
 TASK_RECIPES = ("segmentation", "detection", "panoptic", "depth", "multitask")
+PRETRAINING_RECIPES = ("pixpro", "pixcontrast", "densecl", "byol")
 RECIPES_BY_COMMAND = {  # modules of unstride.recipes
-    "fit": ("featup", "affinity", *TASK_RECIPES),
+    "fit": ("featup", "affinity", *PRETRAINING_RECIPES, *TASK_RECIPES),
     "validate": TASK_RECIPES,
 }
 

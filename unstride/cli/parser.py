@@ -18,6 +18,7 @@ SUMMARIES = {  # as `unstride --help` shows them
     "upsample": "write pixel-resolution features of images",
     "predict": "write predictions of a trained network",
     "explain": "draw where an output pixel takes its value from",
+    "explain-views": "draw the two views of pretraining and their matched cells",
     "list": "list the upsamplers, their laws or their cost",
     "eval": "compare upsamplers on frozen features",
     "fit": "train an upsampler or a network",
@@ -46,7 +47,7 @@ def create_parser(
     subcommands = parser.add_subcommands()
     builders = {
         "upsample": _images_parser, "predict": _images_parser, "explain": _explain_parser,
-        "list": _list_parser, "eval": _eval_parser,
+        "explain-views": _image_parser, "list": _list_parser, "eval": _eval_parser,
     }  # fmt: skip
     for name, build in builders.items():
         subcommands.add_subcommand(name, build(name, commands[name]), help=SUMMARIES[name])
@@ -85,6 +86,12 @@ def create_recipe_parser(
 def _images_parser(name: str, function: Callable) -> OptionParser:
     parser = _command_parser(f"{name} IMAGES [IMAGES ...]", function, skip=("images",))
     parser.add_argument("images", nargs="+", metavar="IMAGES", help="image files, folders or globs")
+    return parser
+
+
+def _image_parser(name: str, function: Callable) -> OptionParser:
+    parser = _command_parser(f"{name} IMAGE", function, skip=("image",))
+    parser.add_argument("image", metavar="IMAGE", help="image file")
     return parser
 
 

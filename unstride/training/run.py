@@ -3,7 +3,7 @@
 import json
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Run:
         patience: number of validations without improvement after which training stops. Default:
             train all steps.
         is_recorded: record the options, and refuse to resume with others.
+        callbacks: further callbacks, called before checkpoints are written.
         trainer_options: further arguments of Lightning's Trainer.
 
     Raises:
@@ -62,6 +63,7 @@ class Run:
         monitor: tuple[str, MonitorMode] | None = None,
         patience: int | None = None,
         is_recorded: bool = True,
+        callbacks: Sequence[pl.Callback] = (),
         **trainer_options: Any,
     ):
         self.out, self.options, self.patience = options.out, dict(vars(options)), patience
@@ -70,15 +72,15 @@ class Run:
         self.out.mkdir(parents=True, exist_ok=True)
         pl.seed_everything(options.seed, verbose=False)
         filter_lightning_messages()
-        callbacks: list[pl.Callback] = [StepProgressBar()]
+        all_callbacks = [StepProgressBar(), *callbacks]
         if monitor and patience:
-            callbacks.append(BestCheckpoint(self.out / BEST_FILE, *monitor, patience))
-        callbacks.append(
+            all_callbacks.append(BestCheckpoint(self.out / BEST_FILE, *monitor, patience))
+        all_callbacks.append(
             PeriodicCheckpoint(self.out / CHECKPOINT_FILE, save_every or DEFAULT_SAVE_EVERY)
         )
         if options.regenerate is not None:
-            callbacks.append(RegenerationLog(self.out / "regeneration.png"))
-        self.trainer = create_trainer(options, callbacks, **trainer_options)
+            all_callbacks.append(RegenerationLog(self.out / "regeneration.png"))
+        self.trainer = create_trainer(options, all_callbacks, **trainer_options)
         if is_recorded:
             self._record_options()
 
