@@ -1,5 +1,7 @@
 """Every backend computes what the reference defines, up to rounding."""
 
+import math
+
 import pytest
 import torch
 
@@ -29,6 +31,17 @@ def arguments(name, f, w, q, size, g):
         "correlate": (q, f, w.shape[2], g),
         "scatter": (q, w, *size),
     }[name]
+
+
+@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), SIZE_CASES)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", REFERENCES)
+def test_the_general_kernel_agrees_with_the_reference(
+    name, dtype, input_size, output_size, k, g, monkeypatch
+):
+    """That of small inputs, which serves all windows."""
+    monkeypatch.setattr(cpu_jobs, "SMALL_WORK", math.inf)
+    assert_close_to_reference(numba_backend, name, dtype, input_size, output_size, k, g)
 
 
 @pytest.mark.parametrize(("input_size", "output_size", "k", "g"), SIZE_CASES)

@@ -279,7 +279,7 @@ def recorded(self, images, index):
 FeatUpLearner.training_step = recorded
 featup.fit(featup.Options(
     images=[sys.argv[1]], out=Path(sys.argv[2]) / "run", steps=2, batch_size=2, views_per_image=1,
-    crop_size="64", projection_dim=4, device="cpu", devices=2))
+    crop_size="64", projection_dim=4, device="cpu", devices=2, upsampler="bilinear"))
 """
 
 

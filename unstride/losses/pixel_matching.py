@@ -78,7 +78,7 @@ def cells_of_boxes(boxes: Float[Tensor, "b 4"], grid: tuple[int, int]) -> Cells:
     """
     rows, columns = grid
     corner, sides = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
-    y, x = torch.meshgrid(torch.arange(rows) + 0.5, torch.arange(columns) + 0.5, indexing="ij")
-    places = torch.stack([x / columns, y / rows], 2).flatten(0, 1).to(boxes)
+    y, x = (((torch.arange(n) + 0.5).to(boxes) / n) for n in grid)
+    places = torch.stack(torch.meshgrid(x, y, indexing="xy"), 2).flatten(0, 1)
     steps = sides / sides.new_tensor([columns, rows])
     return Cells(corner[:, None] + places * sides[:, None], steps.square().sum(1).sqrt())

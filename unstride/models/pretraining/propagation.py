@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from unstride.precision import in_full_precision
+from unstride.precision import in_full_precision, upcast_half
 
 EPSILON = 1e-6  # added before a power below 1, whose slope at 0 is infinite
 
@@ -42,7 +42,7 @@ class PixelPropagation(nn.Module):
     def forward(self, cells: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """The propagated cells, of length 1."""
         similarity = self.similarity(cells)
-        values = normalize(self.transform(cells).float(), dim=1).flatten(2)
+        values = normalize(upcast_half(self.transform(cells)), dim=1).flatten(2)
         with torch.autocast(cells.device.type, enabled=False):
             propagated = values.to(similarity.dtype) @ similarity.mT
         return normalize(propagated, dim=1).view_as(cells)
