@@ -8,6 +8,7 @@ Negatives are the other cells of the same image's other view; there is no queue.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -80,7 +81,10 @@ class PixContrastLearner(PretrainingLearner):
         target_one, target_other = (p.cells[stride].flatten(2) for p in output.targets)
         targets = output.targets[0].cells[stride]
         self.monitor(lambda: match_values(is_match) | {"target_spread": target_spread(targets)})
-        choices = {"temperature": options.temperature, "empty_pairs": options.empty_pairs}
+        choices: dict[str, Any] = {
+            "temperature": options.temperature,
+            "empty_pairs": options.empty_pairs,
+        }
         forward = pixel_contrast_loss(one, target_other, is_match, **choices)
         backward = pixel_contrast_loss(other, target_one, is_match.mT, **choices)
         return (forward + backward) / 2

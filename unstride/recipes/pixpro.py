@@ -11,7 +11,7 @@ released code has it, or as in SimCLR, as the paper says. Defaults are those of 
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -123,7 +123,7 @@ class PixProLearner(PretrainingLearner):
         self.monitor(lambda: self._monitored(is_match, one, output.targets[0].cells[stride]))
         if options.propagation:
             one, other = self.propagate(one), self.propagate(other)
-        choices = {"scale": options.loss_scale, "empty_pairs": options.empty_pairs}
+        choices: dict[str, Any] = {"scale": options.loss_scale, "empty_pairs": options.empty_pairs}
         return pixel_consistency_loss(
             one.flatten(2), target_other, is_match, **choices
         ) + pixel_consistency_loss(other.flatten(2), target_one, is_match.mT, **choices)

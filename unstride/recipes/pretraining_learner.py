@@ -78,7 +78,8 @@ class PretrainingLearner(Learner):
 
     def monitor(self, measure: Callable[[], dict[str, Tensor]]) -> None:
         """Log what `measure` returns, every few steps: it tells a healthy run from a collapse."""
-        if self.global_step % self.trainer.log_every_n_steps == 0:
+        trainer: Any = self.trainer
+        if self.global_step % trainer.log_every_n_steps == 0:
             with torch.no_grad():
                 self.log_dict({f"monitor/{name}": value for name, value in measure().items()})
 
