@@ -76,6 +76,7 @@ BROKEN = {
     "11 numbers": ("a/poses.txt", "1 0 0 0 0 1 0 0 0 0 1\n" * 4, ValueError, "11 numbers"),
     "too few": ("a/poses.txt", POSES[0], ValueError, "no pose for frame 000001 among its 1 poses"),
     "not by number": ("a/images/x.jpg", "", ValueError, "no pose for frame x"),
+    "no focal length": ("a/intrinsics.txt", "0 0 4\n0 8 3\n0 0 1", ValueError, "intrinsics.txt: "),
 }
 
 
@@ -104,6 +105,29 @@ def test_what_is_not_there_is_said(tmp_path):
     (tmp_path / "sequences/00/calib.txt").write_text("P2: 1 2\n")
     with pytest.raises(ValueError, match=r"calib.txt: line P2: has 2 numbers"):
         KITTIOdometry(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("calibration", "message"),
+    [
+        ("P2: 0 0 4 18.5 0 8 3 0.375 0 0 1 0.125", r"focal lengths must be above 0 .*\[0\.0, 8"),
+        ("P2: 9 0 4 18.5 0 nan 3 0.375 0 0 1 0.125", "focal lengths must be above 0 and all"),
+        ("P2: 1 1 4 18.5 1 1 4 0.375 0 0 1 0.125", "not the projection of a camera"),
+    ],
+)
+def test_a_camera_that_is_none_is_named(calibration, message, tmp_path):
+    write_published(tmp_path)
+    (tmp_path / "sequences/09/calib.txt").write_text(calibration)
+    with pytest.raises(ValueError, match=rf"sequences/09/calib\.txt: {message}"):
+        KITTIOdometry(tmp_path, "val")
+
+
+def test_poses_that_are_none_are_told_with_the_frame(tmp_path):
+    write_prepared(tmp_path, ["a"])
+    (tmp_path / "a/poses.txt").write_text("0 0 0 0 0 0 0 0 0 0 0 0\n" * 4)
+    triplets = FrameTriplets(KITTIOdometry(tmp_path))
+    with pytest.raises(ValueError, match=r"a/images/000001\.jpg: not the poses of a camera \("):
+        triplets[0]
 
 
 def test_neighbours_are_of_the_same_sequence(tmp_path):

@@ -162,6 +162,11 @@ def test_a_camera_is_that_of_the_photograph_at_its_size(tmp_path, photos):
         (KITTI_CALIBRATION.replace("1.6e+01 6.0e+00", "8"), "S_rect_02: has 1 numbers, expected 2"),
         (KITTI_CALIBRATION.replace("18.5", "much"), "calib_cam_to_cam.txt: .*'much'"),
         (None, "calib_cam_to_cam.txt: no such file; expected layout"),
+        (
+            KITTI_CALIBRATION.replace("1.6e+01 6.0e+00", "0 6"),
+            r"calib_cam_to_cam\.txt: S_rect_02 must be at least 1 x 1 pixels",
+        ),
+        (KITTI_CALIBRATION.replace(": 9", ": 0"), r"cam\.txt: focal lengths must be above 0"),
     ],
 )
 def test_a_damaged_calibration_is_named_and_depth_needs_none(tmp_path, text, message):

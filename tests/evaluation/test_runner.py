@@ -147,7 +147,7 @@ def test_a_row_that_fails_is_named_and_the_others_are_done(tmp_path):
     rows = [Candidate("broken", Broken(NUM_CLASSES)), ROWS[1]]
     lines = []
     results = run(tmp_path, rows=rows, seeds=1, log=lines.append)
-    assert results.failures == ["broken, segmentation on patches: IndexError out of range"]
+    assert results.failures == ["broken, segmentation on patches: IndexError: out of range"]
     assert list(results.values) == [("segmentation", "patches", "bilinear")]
     assert [line.split(":")[0] for line in lines] == ["failed", "segmentation on patches"]
     _, table = table_text(results, rows)

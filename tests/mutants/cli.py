@@ -4,9 +4,11 @@ from tests.mutants.mutant import mutants_of
 
 MUTANTS = [
     *mutants_of(
-        "unstride/cli/fit.py", ("tests/training/test_task_run.py", "-k", "sentence"),
-        ("the whole traceback", 'text.startswith("Caught ")', "False"),
-        ("with its type", '.partition(": ")[2]', ""),
+        "unstride/cli/fit.py", ("tests/training/test_task_run.py", "-k", "sentence or every_error"),
+        ("the whole traceback", "if caught is None:", "if True:"),
+        ("an empty message", '(messages[-1] if messages else "") or type_name', "messages[-1]"),
+        ("the first of two errors", "messages[-1] if messages", "messages[0] if messages"),
+        ("the last line", 're.findall(rf"^(?:\\w+\\.)*{type_name}\\b(?:: (.+))?", str(error), re.MULTILINE)', '[str(error).splitlines()[-1].partition(": ")[2]]'),
     ),
     *mutants_of(
         "unstride/cli/fit.py", ("tests/training/test_task_run.py", "-k", "config or validated or option"),

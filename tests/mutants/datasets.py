@@ -32,6 +32,7 @@ MUTANTS = [
         "unstride/datasets/coco_detection.py", ("tests/datasets/test_instances.py", "-k", "not real"),
         ("a crowd is an object", 'if any(not a.get("iscrowd", 0) for a in annotations)', "if annotations"),
         ("boxes by their other corner", "left + width, top + height", "width, height"),
+        ("any number", "isinstance(value, int | float) and abs(value) < MAX_COORDINATE", "isinstance(value, int | float)"),
         ("labels from 0", 'self.category_ids.index(a["category_id"]) + 1', 'self.category_ids.index(a["category_id"])'),
         ("crowds forgotten", 'bool(a.get("iscrowd", 0))', "False"),
         ("classes in the file's order", "categories = sorted(read_categories(self.annotation_file, content))", "categories = read_categories(self.annotation_file, content)"),
@@ -56,6 +57,7 @@ MUTANTS = [
         "unstride/datasets/frame_triplets.py", ("tests/datasets/test_kitti.py",),
         ("the pose of the other", "[self.index_of_path[path] for path in (before, after)]", "[self.index_of_path[path] for path in (after, before)]"),
         ("poses the other way", "relative_pose(pose[frame], pose[i])", "relative_pose(pose[i], pose[frame])"),
+        ("poses that are none", 'with naming_file(self.frames.image_paths[frame], "not the poses of a camera"):', "if True:"),
         ("of another sequence", "return path.parent, int(path.stem)", "return path.parent.parent.parent, int(path.stem) + 4 * (path.parent.parent.name == 'b')"),
     ),
     *mutants_of(
@@ -68,6 +70,8 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/datasets/kitti.py", ("tests/datasets/test_kitti.py", "-k", "not road and not mirror"),
+        ("any camera", "        check_intrinsics(projection[:, :3], calibration)\n", ""),
+        ("a singular matrix", 'with naming_file(calibration, "not the projection of a camera"):', "if True:"),
         ("test in train", 'VAL_SEQUENCES = ("09", "10")', 'VAL_SEQUENCES = ("10",)'),
         ("the camera on the other side", "camera_pose[:3, 3] = -torch", "camera_pose[:3, 3] = torch"),
         ("the pose of camera 0", "pose=frame.pose @ camera_pose", "pose=frame.pose"),
@@ -77,6 +81,8 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/datasets/kitti_depth.py", ( "tests/datasets/test_kitti_depth.py", "tests/datasets/test_by_name.py", "-k", "test_kitti_depth or kitti_depth", ),
+        ("no size", "if min(width, height) < 1:", "if False:"),
+        ("any camera", "        check_intrinsics(projection[:, :3], path)\n", ""),
         ("millimetres", "METRES_PER_STEP = 1 / 256", "METRES_PER_STEP = 0.001"),
         ("centres at whole numbers", "half_pixel_intrinsics(projection[:, :3])", "projection[:, :3]"),
         ("one camera for both", "number = camera[-2:]", 'number = "02"'),
@@ -112,6 +118,10 @@ MUTANTS = [
     *mutants_of(
         "unstride/datasets/nyuv2.py", ("tests/recipes/test_multitask.py", "-k", "labels or camera or names"),
         ("the camera of another size", "FRAME_SIZE, size)", "FRAME_SIZE, FRAME_SIZE)"),
+    ),
+    *mutants_of(
+        "unstride/datasets/nyuv2_tasks.py", ("tests/datasets/test_by_name.py", "-k", "array"),
+        ("damage is a traceback", 'with naming_file(path, "not an array of numbers"), open', "with open"),
     ),
     *mutants_of(
         "unstride/datasets/nyuv2_tasks.py", ("tests/recipes/test_multitask.py", "-k", "labels or camera or names"),

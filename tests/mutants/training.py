@@ -18,6 +18,7 @@ MUTANTS = [
         ("goes on", "        trainer.should_stop = self.wait_count >= self.patience\n\n    def on_validation_end", "        pass\n\n    def on_validation_end"),
         ("forgets", "self.best_score, self.wait_count = state_dict", "_ = state_dict"),
         ("activations are lost", "return convert_to_sync_batchnorm(model)", "return nn.SyncBatchNorm.convert_sync_batchnorm(model)"),
+        ("checkpoints in place", "with atomic_path(path) as temporary:", "for temporary in [path]:"),
     ),
     *mutants_of(
         "unstride/training/dataset_splits.py", ("tests/recipes/test_depth.py", "-k", "nyuv2"),
@@ -48,6 +49,12 @@ MUTANTS = [
         ("no pixels", "min(value) < 1)", "min(value) < 0)"),
         ("falling ranges", "0 < low <= high", "0 < low"),
         ("to nothing", "0 < low <= high", "low <= high"),
+    ),
+    *mutants_of(
+        "unstride/training/run.py", ("tests/training/test_callbacks.py",),
+        ("leftovers stay", "        remove_leftovers(self.out)\n", ""),
+        ("Lightning's checkpoints", "[AtomicCheckpointIO(), *batch_norm_sync]", "[*batch_norm_sync]"),
+        ("damage is a traceback", '            with naming_file(path, "damaged"):\n', "            if True:\n"),
     ),
     *mutants_of(
         "unstride/training/run.py", ("tests/recipes/test_featup.py", "-k", "same_seed or folder"),
@@ -123,6 +130,7 @@ MUTANTS = [
         ("the loss is not added", '"loss": result["loss"] + loss}', '"loss": result["loss"] + 0 * loss}'),
         ("any optimizer", "if any(id(p) not in optimized", "if False and any(id(p) not in optimized"),
         ("no picture", "            save_png(picture, self.path)\n", "            pass\n"),
+        ("any number of rows", "range(min(len(images), MAX_ROWS))", "range(len(images))"),
     ),
     *mutants_of(
         "unstride/training/run.py", ("tests/training/test_regenerate.py", "-k", "recipe"),

@@ -174,6 +174,29 @@ def refuse(items):
     raise ValueError("a.png: damaged (it ends too early)")
 
 
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ValueError(), "ValueError"),
+        (ValueError("one\ntwo: three"), "one"),
+        (OSError("\n"), "OSError"),
+        (OSError("Caught in the rain"), "Caught in the rain"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("workers", [0, 1])
+def test_every_error_is_one_line(error, expected, workers):
+    def refuse(items):
+        try:
+            raise KeyError("first")
+        except KeyError:
+            raise error  # noqa: B904 - the traceback tells of both
+
+    with pytest.raises(type(error)) as met:
+        next(iter(DataLoader([0], collate_fn=refuse, num_workers=workers)))
+    assert cli_fit.error_message(met.value) == expected
+
+
 def test_every_config_is_one_of_a_recipe():
     for name in cli_fit.config_names():
         text = (cli_fit.CONFIG_FOLDER / f"{name}.yaml").read_text()

@@ -50,7 +50,8 @@ def upsample(
         picture: also write a PNG.
         weights: upsampler weights to load: a safetensors file from `unstride fit`, or a folder
             from `save_pretrained`.
-        backbone_weights: backbone weights to load: a safetensors file in timm's layout.
+        backbone_weights: backbone weights to load, in timm's layout: a safetensors file, or a state
+            dict that torch wrote (.pth, .pt, .bin, .ckpt).
         steps: maximum number of optimisation steps per image. Only used by featup_implicit.
         memory: memory limit for the process, for example 8GB or 500MB. Default: what it already
             uses plus half of the free memory.
@@ -185,7 +186,8 @@ def evaluate_features(
         data: folder of the data set, or of several data sets by their names.
         backbone: name of a timm model. The default needs no download.
         stride: stride of the backbone's features in pixels. Default: the stride of its last layer.
-        backbone_weights: backbone weights to load: a safetensors file in timm's layout.
+        backbone_weights: backbone weights to load, in timm's layout: a safetensors file, or a state
+            dict that torch wrote (.pth, .pt, .bin, .ckpt).
         probe_schedule: training of the probes. short is 600 iterations; long is 6000 iterations
             on four times as many pixels.
         probe_stride: stride of the grid on which probes are trained, in pixels of the image.
@@ -202,6 +204,8 @@ def evaluate_features(
     import shlex
 
     from rich.console import Console
+
+    from unstride.formats.errors import error_summary
 
     try:
         from unstride.evaluation.feature_evaluation import evaluate
@@ -221,10 +225,8 @@ def evaluate_features(
             upsamplers, measure, dataset, settings=settings, out=out,
             command=shlex.join(["unstride", *sys.argv[1:]]),
         )  # fmt: skip
-    except (ValueError, OSError, RuntimeError) as error:
-        print(
-            f"unstride eval: {(str(error) or 'not enough memory').splitlines()[0]}", file=sys.stderr
-        )
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        print(f"unstride eval: {error_summary(error)}", file=sys.stderr)
         return 1
     print_table(results, candidates, Console())
     for failure in results.failures:
@@ -257,7 +259,7 @@ def print_upsamplers(cost: bool = False, channels: int = 256, scale: int = 2) ->
     if not cost:
         table = Table("upsampler", "law")
         for name, make in UPSAMPLERS.items():
-            table.add_row(name, (make.__doc__ or "").splitlines()[0])
+            table.add_row(name, (make.__doc__ or "\n").splitlines()[0])  # python -OO has no texts
         for name, law in FITTED_PER_IMAGE.items():
             table.add_row(name, law)
     else:

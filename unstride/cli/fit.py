@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unstride.cli.parser import create_recipe_parser
+from unstride.formats.errors import error_summary
 
 CONFIG_FOLDER = Path(__file__).parents[1] / "configs"
 
@@ -39,11 +40,13 @@ def run_recipe(command: str, recipe: str, words: list[str]) -> int:
 
 
 def error_message(error: Exception) -> str:
-    """The message of an error; for errors in loader processes, the last line of their traceback."""
-    text = str(error).strip()
-    if text.startswith("Caught "):
-        text = text.splitlines()[-1].partition(": ")[2]
-    return text
+    """The message of an error in one line; of one in a loader process, that in its traceback."""
+    caught = re.match(r"Caught (\w+) in ", str(error))
+    if caught is None:
+        return error_summary(error)
+    type_name = caught[1]
+    messages = re.findall(rf"^(?:\w+\.)*{type_name}\b(?:: (.+))?", str(error), re.MULTILINE)
+    return (messages[-1] if messages else "") or type_name
 
 
 def option_error_message(error: ArgumentError, recipe: str) -> str:

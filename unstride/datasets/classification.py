@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from unstride.formats.images import load_image
+from unstride.formats.text import read_text
 from unstride.transforms.center_crop import center_crop_resize
 
 
@@ -32,7 +33,7 @@ class ClassificationDataset(Dataset):
             raise FileNotFoundError(f"{path}: no such file; expected layout: images/, labels.txt")
         self.image_paths: list[Path] = []
         self.labels: list[int] = []
-        for line in path.read_text().splitlines():
+        for line in read_text(path).splitlines():
             name, _, number = line.rpartition(" ")
             if not (name and number.isdigit()):
                 raise ValueError(f"{path}: expected lines FILE CLASS, got {line!r}")

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unstride.formats.errors import naming_file
+
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
 MAX_PIXELS = 100_000_000
 
@@ -56,30 +58,32 @@ def load_image(path: str | Path) -> Float[Tensor, "1 3 h w"]:
     """
     from PIL import ImageOps
 
+    path = Path(path)
     with open_image(path) as image:
         return _rgb_tensor(ImageOps.exif_transpose(image), path)
 
 
 @contextmanager
 def open_image(path: str | Path) -> Iterator:
-    """Open an image with Pillow. Every problem of the file becomes an error of one sentence."""
+    """Open an image with Pillow. Every problem of the file becomes an error of one sentence.
+
+    Errors raised inside the block count as problems of the file, unless they start with its path.
+    """
     from PIL import Image, UnidentifiedImageError
 
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's; what matters is checked here
+    with naming_file(path, "damaged"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's; what matters is checked here
+        try:
             with Image.open(path) as image:
                 _check_area(image, path)
                 yield image
-    except UnidentifiedImageError:
-        raise ValueError(f"{path}: not an image that can be read") from None
-    except Image.DecompressionBombError:
-        raise ValueError(f"{path}: too many pixels") from None
-    except (OSError, SyntaxError, EOFError, IndexError) as error:
-        raise ValueError(f"{path}: damaged ({error})") from None
+        except UnidentifiedImageError:
+            raise ValueError(f"{path}: not an image that can be read") from None
+        except Image.DecompressionBombError:
+            raise ValueError(f"{path}: too many pixels") from None
 
 
 def _check_area(image, path: Path) -> None:
@@ -90,7 +94,7 @@ def _check_area(image, path: Path) -> None:
         )
 
 
-def _rgb_tensor(image, path: str | Path) -> Tensor:
+def _rgb_tensor(image, path: Path) -> Tensor:
     import numpy as np
     from PIL import Image
 

@@ -52,8 +52,8 @@ class TaskOptions(RunOptions):
     Args:
         data: folder of the data set.
         backbone: name of a timm model. The default needs no download.
-        backbone_weights: backbone weights to load instead of the pretrained ones: a safetensors
-            file in timm's layout.
+        backbone_weights: backbone weights to load instead of the pretrained ones, in timm's
+            layout: a safetensors file, or a state dict that torch wrote (.pth, .pt, .bin, .ckpt).
         strides: strides of the backbone features, in pixels. A plain vision transformer has
             features of one stride; the other strides are derived from them.
         pretrained: start from pretrained backbone weights.

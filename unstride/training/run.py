@@ -13,9 +13,11 @@ import torch
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from unstride.formats.atomic_write import atomic_write_text
-from unstride.formats.json import json_default, nan_to_none
+from unstride.formats.atomic_write import atomic_write_text, remove_leftovers
+from unstride.formats.errors import first_line, naming_file
+from unstride.formats.json import json_default, nan_to_none, read_json
 from unstride.training.callbacks import (
+    AtomicCheckpointIO,
     BatchNormSync,
     BestCheckpoint,
     MonitorMode,
@@ -70,6 +72,7 @@ class Run:
         self.git_commit, self.start_time = git_commit(), time.time()
         self.regeneration_report: dict[str, Any] = {}
         self.out.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.out)
         pl.seed_everything(options.seed, verbose=False)
         filter_lightning_messages()
         all_callbacks = [StepProgressBar(), *callbacks]
@@ -94,7 +97,7 @@ class Run:
         options = json.loads(json.dumps(self.options, default=json_default))
         options = {k: v for k, v in options.items() if k not in CHANGEABLE_OPTIONS}
         if self.resume_path and path.exists():
-            recorded = json.loads(path.read_text())
+            recorded = read_json(path)
             for name, value in options.items():
                 if recorded.get(name) != value:
                     raise ValueError(
@@ -135,7 +138,8 @@ class Run:
     def load_best_weights(self, learner: Learner) -> None:
         """Load the best weights into the learner, if the run keeps them."""
         if self.patience and (path := self.out / BEST_FILE).exists():
-            state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+            with naming_file(path, "damaged"):
+                state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
             learner.load_state_dict(state)
 
     def validate(self, learner: Learner, val_data: Any) -> dict[str, float]:
@@ -197,6 +201,7 @@ def create_trainer(
         ValueError: if Lightning refuses an option.
     """
     uses_gpus = torch.cuda.is_available() and options.device != "cpu"
+    batch_norm_sync = [BatchNormSync()] if options.devices > 1 and uses_gpus else []
     settings: dict[str, Any] = {
         "accelerator": options.device,
         "devices": options.devices,
@@ -204,7 +209,7 @@ def create_trainer(
         "max_steps": options.steps,
         # Some losses do not reach every parameter: a stage with nothing to do is left out.
         "strategy": "ddp_find_unused_parameters_true" if options.devices > 1 else "auto",
-        "plugins": [BatchNormSync()] if options.devices > 1 and uses_gpus else None,
+        "plugins": [AtomicCheckpointIO(), *batch_norm_sync],
         "callbacks": callbacks,
         "logger": pl.loggers.TensorBoardLogger(options.out),
         "gradient_clip_val": 1.0,
@@ -221,4 +226,4 @@ def misconfiguration_as_value_error() -> Iterator[None]:
     try:
         yield
     except MisconfigurationException as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(first_line(error)) from error
