@@ -271,7 +271,7 @@ BROKEN_SCENES = {
 def test_broken_cameras_are_named(kind, tmp_path):
     file, text, message = BROKEN_SCENES[kind]
     layouts.posed_rgbd(tmp_path)
-    (tmp_path / "kitchen" / file).write_text(text)
+    (tmp_path / "kitchen" / file).write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=message) as error:
         create_dataset("posed_rgbd", tmp_path, "train")
     assert_message(error, tmp_path / "kitchen" / file)

@@ -17,7 +17,7 @@ from typing import Any
 
 def proc_status_bytes(field: str) -> int:
     """Read a line of /proc/self/status, in bytes; Linux only."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024
     raise OSError(f"/proc/self/status has no line {field}")
@@ -30,7 +30,7 @@ def measure_peak(call: Callable[[], Any]) -> int:
     """
     call()
     ctypes.CDLL(None).malloc_trim(0)  # memory left by the first call would hide the second
-    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # reset the peak
     before = proc_status_bytes("VmRSS")
     result = call()
     peak = proc_status_bytes("VmHWM") - before
@@ -59,7 +59,7 @@ def measure_peak_in_subprocess(call: Callable[[], Any], num_threads: int = 1) ->
             return None
         module = "unstride.evaluation.process_memory"
         command = [sys.executable, "-m", module, str(path), str(num_threads)]
-        process = subprocess.run(command, capture_output=True, text=True)
+        process = subprocess.run(command, capture_output=True, encoding="utf-8")
     if process.returncode:
         reason = (process.stderr.strip() or f"exit code {process.returncode}").splitlines()[-1]
         raise RuntimeError(f"memory could not be measured: {reason}")

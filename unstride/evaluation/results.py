@@ -24,7 +24,7 @@ class ResultStore:
     def load(self, key: dict[str, Any]) -> dict[str, Any] | None:
         """Load the result with this key, or return None if it is missing or not readable."""
         try:
-            result = json.loads(self.result_path(key).read_text())
+            result = json.loads(self.result_path(key).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         has_key = isinstance(result, dict) and result.get("options") == as_json(key)

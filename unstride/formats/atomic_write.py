@@ -12,7 +12,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        with open(temporary, "rb") as file:
+        with open(temporary, "rb+") as file:  # Windows syncs only what may be written
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
@@ -23,7 +23,7 @@ def atomic_write_text(path: Path, text: str) -> None:
     """Write a text file. Its folder is created if it does not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def atomic_write_bytes(path: Path, data: bytes) -> None:

@@ -129,7 +129,9 @@ class PredictJob(ImageJob):
     def finish(self, finished: list[tuple[Path, Path]]) -> None:
         """Write COCO's files, which describe all images."""
         stems = [output_stem.relative_to(self.output_folder) for _, output_stem in finished]
-        records = [json.loads(self._record_path(stem).read_text()) for stem in stems]
+        records = [
+            json.loads(self._record_path(stem).read_text(encoding="utf-8")) for stem in stems
+        ]
         file_names = [image_path.name for image_path, _ in finished]
         documents = coco_documents(self.model, list(map(str, stems)), file_names, records)
         for name, content in documents.items():
@@ -143,7 +145,7 @@ class PredictJob(ImageJob):
     ) -> dict[str, Any] | None:
         """The record of an image, if its files exist and were made with the same."""
         try:
-            record = json.loads(self._record_path(relative_stem).read_text())
+            record = json.loads(self._record_path(relative_stem).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         if not isinstance(record, dict) or record.get("made_with") != made_with:
@@ -177,4 +179,4 @@ def _ensure_parent(path: Path) -> Path:
 
 def _json_writer(content: dict[str, Any]) -> FileWriter:
     text = json.dumps(content)
-    return lambda path: path.write_text(text)
+    return lambda path: path.write_text(text, encoding="utf-8")

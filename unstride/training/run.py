@@ -92,7 +92,7 @@ class Run:
         options = json.loads(json.dumps(self.options, default=json_default))
         options = {k: v for k, v in options.items() if k not in CHANGEABLE_OPTIONS}
         if self.resume_path and path.exists():
-            recorded = json.loads(path.read_text())
+            recorded = json.loads(path.read_text(encoding="utf-8"))
             for name, value in options.items():
                 if recorded.get(name) != value:
                     raise ValueError(
