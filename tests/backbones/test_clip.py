@@ -26,8 +26,10 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("clip")
     letters = list("abcdefghijklmnopqrstuvwxyz.")
     vocabulary = WORDS + letters + [f"{c}</w>" for c in letters if f"{c}</w>" not in WORDS]
-    (path / "vocab.json").write_text(json.dumps({w: i for i, w in enumerate(vocabulary)}))
-    (path / "merges.txt").write_text("#version: 0.2\n")
+    (path / "vocab.json").write_text(
+        json.dumps({w: i for i, w in enumerate(vocabulary)}), encoding="utf-8"
+    )
+    (path / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
     transformers.CLIPTokenizer(str(path / "vocab.json"), str(path / "merges.txt")).save_pretrained(
         path
     )

@@ -97,7 +97,7 @@ def write_coco(root, annotations=None, file="annotations/instances_val2017.json"
     } | changes
     path = root / file
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(document))
+    path.write_text(json.dumps(document), encoding="utf-8")
 
 
 def test_objects_of_coco_have_the_files_boxes_masks_and_classes(tmp_path):

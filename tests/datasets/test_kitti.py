@@ -19,8 +19,8 @@ def write_prepared(root, sequences=("a", "b")):
     for name in sequences:
         for n in range(4):
             write_photo(root / name / "images" / f"{n:06d}.jpg")
-        (root / name / "intrinsics.txt").write_text("9 0 4\n0 8 3\n0 0 1\n")
-        (root / name / "poses.txt").write_text("\n".join(POSES))
+        (root / name / "intrinsics.txt").write_text("9 0 4\n0 8 3\n0 0 1\n", encoding="utf-8")
+        (root / name / "poses.txt").write_text("\n".join(POSES), encoding="utf-8")
 
 
 def write_published(root, camera="image_2"):
@@ -28,10 +28,10 @@ def write_published(root, camera="image_2"):
         for n in range(4):
             write_photo(root / "sequences" / name / camera / f"{n:06d}.png")
         calibration = "P0: 9 0 4 0 0 8 3 0 0 0 1 0\nP2: 9 0 4 18.5 0 8 3 0.375 0 0 1 0.125\n"
-        (root / "sequences" / name / "calib.txt").write_text(calibration)
+        (root / "sequences" / name / "calib.txt").write_text(calibration, encoding="utf-8")
         if name != "11":  # test sequences have no poses
             (root / "poses").mkdir(exist_ok=True)
-            (root / "poses" / f"{name}.txt").write_text("\n".join(POSES))
+            (root / "poses" / f"{name}.txt").write_text("\n".join(POSES), encoding="utf-8")
 
 
 def test_prepared_sequences_one_after_the_other(tmp_path):
@@ -86,7 +86,7 @@ def test_a_sentence_names_the_file(tmp_path, kind):
     file, text, error, words = BROKEN[kind]
     (tmp_path / file).unlink(missing_ok=True)
     if text is not None:
-        (tmp_path / file).write_text(text)
+        (tmp_path / file).write_text(text, encoding="utf-8")
     with pytest.raises(error, match=words):
         KITTIOdometry(tmp_path)
 
@@ -99,10 +99,10 @@ def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(ValueError, match="split must be one of train, val, all, got 'test'"):
         KITTIOdometry(tmp_path, "test")
     write_published(tmp_path)
-    (tmp_path / "sequences/00/calib.txt").write_text("P0: 1 2\n")
+    (tmp_path / "sequences/00/calib.txt").write_text("P0: 1 2\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"calib.txt: no line P2:"):
         KITTIOdometry(tmp_path)
-    (tmp_path / "sequences/00/calib.txt").write_text("P2: 1 2\n")
+    (tmp_path / "sequences/00/calib.txt").write_text("P2: 1 2\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"calib.txt: line P2: has 2 numbers"):
         KITTIOdometry(tmp_path)
 

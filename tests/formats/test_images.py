@@ -1,7 +1,9 @@
 """Images are found once and read upright; what is hostile is refused with a sentence."""
 
+import os
 import struct
 import zlib
+from pathlib import Path
 
 import pytest
 import torch
@@ -82,7 +84,7 @@ HOSTILE = {
     "no pixels": (lambda path: path.write_bytes(b"P6 0 5 255\n"), "not an image"),
     "truncated": (truncated, "damaged"),
     "huge": (claims_to_be_huge, "pixels"),
-    "text": (lambda path: path.write_text("not an image"), "not an image"),
+    "text": (lambda path: path.write_text("not an image", encoding="utf-8"), "not an image"),
     "empty": (lambda path: path.touch(), "not an image"),
 }
 
@@ -193,3 +195,37 @@ def test_files_folders_and_globs_each_once(tmp_path):
     assert [p.relative_to(tmp_path).as_posix() for p in found] == ["b.jpg", "a.png", "sub/c.JPG"]
     with pytest.raises(FileNotFoundError, match=r"nothing\*"):
         find_images([tmp_path / "nothing*"])
+
+
+ADDRESSES = ["https://host/a.png", "HTTP://host/a.png?b=1", "s3://bucket/a.png", "file:///a.png"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("kind", [str, Path])
+def test_an_address_is_refused_as_one(kind, address):
+    whole = address.replace(":///", "://")
+    for read in (load_image, lambda path: find_images([path])):
+        with pytest.raises(ValueError, match="addresses are not read; download it") as error:
+            read(kind(address))
+        assert str(error.value).startswith(whole)
+
+
+@pytest.mark.parametrize("path", ["C:/none.png", "none.png", "a:b/none.png", "https"])
+def test_a_path_is_no_address(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        load_image(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file of Windows may be called so")
+def test_a_file_below_a_folder_that_looks_like_an_address_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data:").mkdir()
+    Image.new("RGB", (2, 2)).save(tmp_path / "data:" / "a.png")
+    assert load_image("data:/a.png").shape == (1, 3, 2, 2)
+    assert len(find_images("data:/*.png")) == 1
+
+
+def test_no_source_at_all_is_refused():
+    with pytest.raises(ValueError, match="images must be at least one file, folder or glob"):
+        find_images([])

@@ -14,10 +14,13 @@ MUTANTS = [
         "unstride/cli/fit.py", ("tests/training/test_task_run.py", "-k", "config or validated or option"),
         ("names are paths", "        if not Path(config).is_file() and not packaged.is_file():", "        if not Path(config).is_file():"),
         ("any name", "        if not Path(config).is_file() and not packaged.is_file():", "        if False:"),
-        ("anything can be validated", "    if function is None:", "    if False:"),
         ("on many lines", '" ".join(str(error).split())', "str(error)"),
         ("the parser's own word for an option", "key[1].replace('_', '-')", "key[1]"),
         ("a file's option as it is said", " if unknown else text", " if False else text"),
+    ),
+    *mutants_of(
+        "unstride/cli/main.py", ("tests/training/test_task_run.py", "-k", "validated"),
+        ("anything can be validated", "    if recipe not in RECIPES_BY_COMMAND[command]:", "    if False:"),
     ),
     *mutants_of(
         "unstride/cli/parser.py", ("tests/training/test_task_run.py", "-k", "config or validated or option"),

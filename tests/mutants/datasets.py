@@ -30,7 +30,7 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/datasets/coco_detection.py", ("tests/datasets/test_instances.py", "-k", "not real"),
-        ("a crowd is an object", 'if any(not a.get("iscrowd", 0) for a in annotations)', "if annotations"),
+        ("a crowd is an object", 'not a.get("iscrowd", 0) and _has_area(a)', "_has_area(a)"),
         ("boxes by their other corner", "left + width, top + height", "width, height"),
         ("any number", "isinstance(value, int | float) and abs(value) < MAX_COORDINATE", "isinstance(value, int | float)"),
         ("labels from 0", 'self.category_ids.index(a["category_id"]) + 1', 'self.category_ids.index(a["category_id"])'),

@@ -48,7 +48,7 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/formats/text.py", ("tests/formats/test_text.py",),
-        ("the locale's letters", 'encoding="utf-8"', 'encoding="latin-1"'),
+        ("the locale's letters", 'encoding="utf-8-sig"', 'encoding="latin-1"'),
         ("without the path", 'with naming_file(path, "not a text file in UTF-8"):', "if True:"),
     ),
     *mutants_of(
@@ -80,7 +80,7 @@ MUTANTS = [
         "unstride/formats/cameras.py", ( "tests/datasets/test_by_name.py", "tests/datasets/test_kitti.py", "-k", "posed or kitti or sentence or poses or frame or sequences", ),
         ("centres at whole numbers", "return half_pixel_intrinsics(intrinsics)", "return intrinsics"),
         ("any camera", "if not intrinsics.isfinite().all() or not (intrinsics.diagonal() > 0).all():", "if False:"),
-        ("bytes are numbers", "read_text(path).splitlines()", "path.read_text(errors=\"replace\").splitlines()"),
+        ("bytes are numbers", "in read_lines(path)]", "in path.read_text(errors=\"replace\").splitlines() if line.strip()]"),
         ("poses transposed", ".view(3, 4)", ".view(4, 3).mT"),
     ),
     *mutants_of(

@@ -47,8 +47,8 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/recipes/detection.py", ( "tests/recipes/test_detection.py", "-k", "percents or rate or crowds or teach or other_classes or (move and mask)", ),
-        ("empty photographs teach", "range(len(train_data)) if options.include_empty else", "range(len(train_data)) if True else"),
-        ("they never do", "range(len(train_data)) if options.include_empty else", "range(len(train_data)) if False else"),
+        ("empty photographs teach", "if not options.include_empty:", "if False:"),
+        ("they never do", "if not options.include_empty:", "if True:"),
         ("shares, not percents", '100 * scores["map"]', 'scores["map"]'),
         ("faint masks", "MASK_THRESHOLD = 0.5", "MASK_THRESHOLD = 0.7"),
         ("one rate for all", 'backbone_path = "backbone.body"', 'backbone_path = "backbone"'),

@@ -26,6 +26,7 @@ class Upsampled(Dataset):
             return reassemble(features, torch.ones(1, 1, 5, 5, 48, 48))[0, 0, 20, 20]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_forked_workers_reassemble_after_the_parent_has():
     torch.set_num_threads(2)
     reassemble(torch.ones(1, 64, 32, 32), torch.ones(1, 1, 5, 5, 64, 64))  # starts the pool
@@ -94,7 +95,7 @@ tempfile.TemporaryFile = refuse  # how numba finds out whether it may write a ca
 def test_a_read_only_install_compiles_for_itself():
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
     command = [sys.executable, "-c", NOWHERE_TO_WRITE + USE]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    result = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
     assert result.returncode == 0, result.stderr
 
 

@@ -33,7 +33,7 @@ def run(code, endpoint, folder):
     environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
     environment |= hub_variables
     return subprocess.run(
-        command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300
+        command, capture_output=True, encoding="utf-8", cwd=folder, env=environment, timeout=300
     )
 
 

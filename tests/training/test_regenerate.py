@@ -69,7 +69,10 @@ def test_the_saved_network_has_no_trace_of_it(tmp_path):
     for options in (plain, regenerated):
         segmentation.fit(options)
     files = [sorted(p.name for p in (o.out / "model").iterdir()) for o in (plain, regenerated)]
-    configs = [json.loads((o.out / "model/config.json").read_text()) for o in (plain, regenerated)]
+    configs = [
+        json.loads((o.out / "model/config.json").read_text(encoding="utf-8"))
+        for o in (plain, regenerated)
+    ]
     assert files[0] == files[1]
     assert configs[0] == configs[1]
     assert weights(plain).keys() == weights(regenerated).keys()

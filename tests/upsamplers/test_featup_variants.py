@@ -18,7 +18,7 @@ def test_weights_are_half_precision_small_and_on_the_card(path):
     floats = [t for t in load_file(path).values() if t.is_floating_point()]
     assert {t.dtype for t in floats} == {torch.float16}
     assert all(t.isfinite().all() for t in floats)
-    assert f"`{path.name}`" in (path.parent / "README.md").read_text()
+    assert f"`{path.name}`" in (path.parent / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("trained", PRETRAINED_SCALES)

@@ -276,10 +276,9 @@ def print_upsamplers(cost: bool = False, channels: int = 256, scale: int = 2) ->
 
 
 def missing_package_message(command: str, error: ModuleNotFoundError) -> str:
-    """What to install."""
-    return (
-        f"unstride {command}: package {error.name} is missing; run: pip install 'unstride[train]'"
-    )
+    """What to install. Lightning does not name what it misses, such as tensorboard."""
+    missing = f"package {error.name.partition('.')[0]}" if error.name else "a package"
+    return f"unstride {command}: {missing} is missing; run: pip install 'unstride[train]'"
 
 
 def explain_views(

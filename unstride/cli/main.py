@@ -29,6 +29,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def dispatch_recipe(command: str, recipe: str, words: list[str]) -> int:
     """Train or validate with a recipe; says what to install if a package is missing."""
+    if recipe not in RECIPES_BY_COMMAND[command]:
+        print(f"unstride {command}: recipe {recipe} does not support {command}", file=sys.stderr)
+        return 2
     try:
         from unstride.cli.fit import run_recipe
 

@@ -24,6 +24,11 @@ SUMMARIES = {  # as `unstride --help` shows them
     "fit": "train an upsampler or a network",
     "validate": "score a trained network",
 }
+TERMS = """Terms: the code is Apache-2.0. The weights of featup_jbu were trained on
+ImageNet and BSDS500 (both for non-commercial research) and on COCO (annotations
+CC BY 4.0, photographs as their owners say), those of the default backbone on
+ImageNet. More: unstride/weights/README.md. Other weights have their own terms."""
+VALIDATE_DESCRIPTION = "Score the network that `unstride fit` left in the output folder."
 LISTS = {  # options of eval that take several words
     "measure": "MEASURE", "upsamplers": "NAME[:OPTION=VALUE,...]", "dataset": "NAME[=FOLDER]",
 }  # fmt: skip
@@ -56,22 +61,20 @@ def create_parser(
     return parser
 
 
-def create_recipe_parser(
-    command: str, recipe: str, function: Callable, options: type
-) -> OptionParser:
+def create_recipe_parser(command: str, recipe: str, options: type) -> OptionParser:
     """Build the parser of a recipe, such as `unstride fit segmentation`.
 
     Args:
         command: fit or validate.
         recipe: name of the recipe.
-        function: the recipe's function of that name.
         options: the recipe's dataclass of options.
     """
     parser = OptionParser(
         prog=f"unstride {command} {recipe}",
         usage=_usage(f"{command} {recipe} [--config PATH_OR_NAME]", options),
-        description=description_of(options if command == "fit" else function),
+        description=description_of(options) if command == "fit" else VALIDATE_DESCRIPTION,
         exit_on_error=False,
+        epilog=TERMS if command == "fit" else None,
     )
     parser.add_argument(
         "--config", action="config", metavar="PATH_OR_NAME",
@@ -131,7 +134,12 @@ def _recipe_parser(name: str, recipes: Sequence[str]) -> ArgumentParser:
 
 def _command_parser(words: str, function: Callable, skip: Collection[str] = ()) -> OptionParser:
     """A parser with the function's parameters, except those that are added by other means."""
-    parser = OptionParser(usage=_usage(words, function, skip), description=description_of(function))
+    loads_weights = {"upsampler", "upsamplers"} & {option.name for option in options_of(function)}
+    parser = OptionParser(
+        usage=_usage(words, function, skip),
+        description=description_of(function),
+        epilog=TERMS if loads_weights else None,
+    )
     parser.add_options(function, skip=skip)
     return parser
 

@@ -85,12 +85,12 @@ class COCODetection(InstanceDataset):
         )
 
     def indices_with_objects(self) -> list[int]:
-        """Return the indices of items with at least one object that is not a crowd."""
+        """Return the indices of items with at least one object that has an area and is no crowd."""
         by_index = [self.annotations[image_id] for image_id in self.image_ids]
         return [
             i
             for i, annotations in enumerate(by_index)
-            if any(not a.get("iscrowd", 0) for a in annotations)
+            if any(not a.get("iscrowd", 0) and _has_area(a) for a in annotations)
         ]
 
     def _find_annotation_file(self, coco_split: str) -> Path:
@@ -137,3 +137,11 @@ class COCODetection(InstanceDataset):
 
 def _is_coordinate(value: Any) -> bool:
     return isinstance(value, int | float) and abs(value) < MAX_COORDINATE
+
+
+def _has_area(annotation: dict[str, Any]) -> bool:
+    """Whether a box has an area. True if it is damaged, which `read_target` reports."""
+    match annotation.get("bbox"):
+        case [_, _, (int() | float()) as width, (int() | float()) as height]:
+            return width > 0 and height > 0
+    return True

@@ -11,7 +11,7 @@ from torch import Tensor
 from unstride.datasets.base import DepthDataset, ItemFiles, image_files
 from unstride.formats.cameras import check_intrinsics, read_calibration
 from unstride.formats.labels import load_depth
-from unstride.formats.text import read_text
+from unstride.formats.text import read_lines
 from unstride.geometry import half_pixel_intrinsics, resized_intrinsics
 
 SPLIT_LISTS = "eigen_{}_files.txt", "eigen_{}_files_with_gt.txt", "{}_files.txt"
@@ -135,7 +135,7 @@ def read_split_list(path: Path) -> list[DriveFrame]:
         ValueError: if a line is neither, or the file is not text.
     """
     frames = []
-    for line in filter(None, map(str.strip, read_text(path).splitlines())):
+    for line in read_lines(path):
         match = SPLIT_LINE.fullmatch(line)
         if match is None:
             raise ValueError(

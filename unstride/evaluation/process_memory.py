@@ -16,7 +16,7 @@ from typing import Any
 
 def proc_status_bytes(field: str) -> int:
     """Read a line of /proc/self/status, in bytes; Linux only."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024
     raise OSError(f"/proc/self/status has no line {field}")
@@ -29,7 +29,7 @@ def measure_peak(call: Callable[[], Any]) -> int:
     """
     call()
     ctypes.CDLL(None).malloc_trim(0)  # memory left by the first call would hide the second
-    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # reset the peak
     before = proc_status_bytes("VmRSS")
     result = call()
     peak = proc_status_bytes("VmHWM") - before

@@ -28,7 +28,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{place()}.tmp")
     try:
         yield temporary
-        with open(temporary, "rb") as file:
+        with open(temporary, "rb+") as file:  # Windows syncs only what may be written
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:

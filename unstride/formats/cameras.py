@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unstride.formats.text import read_text
+from unstride.formats.text import read_lines
 from unstride.geometry import half_pixel_intrinsics
 
 
@@ -18,12 +18,12 @@ def read_tokens(path: Path, expected_layout: str) -> list[list[str]]:
         expected_layout: layout of the data set, for the error message.
 
     Raises:
-        ValueError: if the file is not text.
+        ValueError: if the file is not text in UTF-8.
         FileNotFoundError: if there is no such file.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; expected layout: {expected_layout}")
-    return [line.split() for line in read_text(path).splitlines() if line.strip()]
+    return [line.split() for line in read_lines(path)]
 
 
 def read_intrinsics(path: Path, expected_layout: str) -> Float[Tensor, "3 3"]:

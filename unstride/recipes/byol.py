@@ -6,36 +6,18 @@ Grill et al., "Bootstrap Your Own Latent", NeurIPS 2020, arXiv:2006.07733. The p
 cell by cell before the mean over cells, as in the instance branch of PixPro's released code.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-
 from torch import Tensor
 
 from unstride.losses.instance import byol_loss
 from unstride.models.pretraining.heads import PixelMLP
 from unstride.models.pretraining.network import PretrainingNetwork, projected_image
+from unstride.recipes.byol_options import Options as Options
 from unstride.recipes.pretraining import create_pretraining_network, pretrain
 from unstride.recipes.pretraining_learner import (
     PretrainingLearner,
     TwoViewsOutput,
     target_spread,
 )
-from unstride.recipes.pretraining_options import PretrainingOptions
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options(PretrainingOptions):
-    """Pretrain a backbone with BYOL, on images without labels.
-
-    Output:
-
-    - OUT/backbone.safetensors: the backbone in timm's layout, for `--backbone-weights`.
-    - OUT/card.json: options, commit and loss curve.
-    - OUT/last.ckpt: checkpoint. A stopped run resumes from it, to the same loss curve.
-    - TensorBoard logs: losses and monitors (docs/pixpro.md).
-    """
-
-    out: Path = Path("runs/byol")
 
 
 def fit(options: Options) -> None:

@@ -6,15 +6,14 @@ Xie et al., "Propagate Yourself", CVPR 2021, arXiv:2011.10043, section 3.1. No c
 Negatives are the other cells of the same image's other view; there is no queue.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from unstride.losses.pixel_matching import matched_cells
-from unstride.losses.pixpro import TEMPERATURE, EmptyPairs, pixel_contrast_loss
+from unstride.losses.pixpro import pixel_contrast_loss
+from unstride.recipes.pixcontrast_options import Options as Options
 from unstride.recipes.pixpro import match_values
 from unstride.recipes.pretraining import create_pretraining_network, pretrain
 from unstride.recipes.pretraining_learner import (
@@ -22,40 +21,6 @@ from unstride.recipes.pretraining_learner import (
     TwoViewsOutput,
     target_spread,
 )
-from unstride.recipes.pretraining_options import PretrainingOptions
-from unstride.training.options import check_at_least
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options(PretrainingOptions):
-    """Pretrain a backbone with PixContrast, on images without labels.
-
-    Output:
-
-    - OUT/backbone.safetensors: the backbone in timm's layout, for `--backbone-weights`.
-    - OUT/card.json: options, commit and loss curve.
-    - OUT/last.ckpt: checkpoint. A stopped run resumes from it, to the same loss curve.
-    - TensorBoard logs: losses and monitors (docs/pixpro.md).
-
-    Args:
-        threshold: largest distance of cells that match, in diagonals of a cell.
-        strict: a distance of exactly the threshold is too much; in the paper it is not.
-        temperature: of the cosines.
-        empty_pairs: images whose views have no match count as zero, or are excluded.
-    """
-
-    out: Path = Path("runs/pixcontrast")
-    threshold: float = 0.7
-    strict: bool = True
-    temperature: float = TEMPERATURE
-    empty_pairs: EmptyPairs = "exclude"
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        check_at_least(self, 0, "threshold")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature must be above 0, got {self.temperature}")
 
 
 def fit(options: Options) -> None:

@@ -9,72 +9,24 @@ place. With `instance_weight` whole images should agree as well (section 4.2): a
 released code has it, or as in SimCLR, as the paper says. Defaults are those of the released code.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from unstride.losses.instance import byol_loss, simclr_loss
 from unstride.losses.pixel_matching import matched_cells
-from unstride.losses.pixpro import EmptyPairs, pixel_consistency_loss
+from unstride.losses.pixpro import pixel_consistency_loss
 from unstride.models.pretraining.heads import PixelMLP
 from unstride.models.pretraining.network import PretrainingNetwork, projected_image
 from unstride.models.pretraining.propagation import PixelPropagation, attention_entropy
+from unstride.recipes.pixpro_options import Options as Options
 from unstride.recipes.pretraining import create_pretraining_network, pretrain
 from unstride.recipes.pretraining_learner import (
     PretrainingLearner,
     TwoViewsOutput,
     target_spread,
 )
-from unstride.recipes.pretraining_options import PretrainingOptions
-from unstride.training.options import check_at_least
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options(PretrainingOptions):
-    """Pretrain a backbone with PixPro, on images without labels.
-
-    Output:
-
-    - OUT/backbone.safetensors: the backbone in timm's layout, for `--backbone-weights`.
-    - OUT/card.json: options, commit and loss curve.
-    - OUT/last.ckpt: checkpoint. A stopped run resumes from it, to the same loss curve.
-    - TensorBoard logs: losses and monitors (docs/pixpro.md).
-
-    Args:
-        threshold: largest distance of cells that match, in diagonals of a cell.
-        strict: a distance of exactly the threshold is too much, as in the released code; in the
-            paper it is not.
-        gamma: sharpness of the propagation's similarity.
-        propagation_layers: layers of the propagation's transform: 0, 1 or 2.
-        propagation: propagate cells. Without it the features collapse.
-        loss_scale: factor of the loss of each direction: 2 in the released code, 1 in the paper.
-        empty_pairs: images whose views have no match count as zero, or are excluded.
-        instance_weight: weight of the instance branch. The paper's is 1.
-        instance_branch: byol (the released code) or simclr (the paper).
-        permuted: control: match with the places of another image. The gain must vanish.
-    """
-
-    out: Path = Path("runs/pixpro")
-    threshold: float = 0.7
-    strict: bool = True
-    gamma: float = 2.0
-    propagation_layers: int = 1
-    propagation: bool = True
-    loss_scale: float = 2.0
-    empty_pairs: EmptyPairs = "zero"
-    instance_weight: float = 0.0
-    instance_branch: Literal["byol", "simclr"] = "byol"
-    permuted: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        check_at_least(self, 0, "threshold", "gamma", "loss_scale", "instance_weight")
-        if self.propagation_layers not in (0, 1, 2):
-            raise ValueError(f"propagation_layers must be 0, 1 or 2, got {self.propagation_layers}")
 
 
 def fit(options: Options) -> None:
