@@ -256,3 +256,18 @@ def test_list_and_help_teach(capsys):
     text = " ".join(capsys.readouterr().out.split())
     assert "Default: the size of each image" in text
     assert "The default needs no download" in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["upsample"], ["explain"], ["eval"], *(["fit", name] for name in RECIPES_BY_COMMAND["fit"])],
+    ids=" ".join,
+)
+def test_help_of_what_loads_weights_says_the_terms_of_their_data(words, capsys):
+    with pytest.raises(SystemExit):
+        main([*words, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "the code is Apache-2.0" in text
+    assert "ImageNet and BSDS500 (both for non-commercial research)" in text
+    assert "COCO (annotations CC BY 4.0" in text
+    assert "unstride/weights/README.md" in text

@@ -19,6 +19,15 @@ MUTANTS = [
         ("a file's option as it is said", " if unknown else text", " if False else text"),
     ),
     *mutants_of(
+        "unstride/cli/commands.py", ("tests/cli/test_main.py", "-k", "missing"),
+        ("a package without a name", 'if error.name else "a package"', 'if True else ""'),
+    ),
+    *mutants_of(
+        "unstride/cli/parser.py", ("tests/cli/test_main.py", "-k", "terms"),
+        ("no terms of commands", "epilog=TERMS if loads_weights else None", "epilog=None"),
+        ("no terms of recipes", 'epilog=TERMS if command == "fit" else None', "epilog=None"),
+    ),
+    *mutants_of(
         "unstride/cli/main.py", ("tests/training/test_task_run.py", "-k", "validated"),
         ("anything can be validated", "    if recipe not in RECIPES_BY_COMMAND[command]:", "    if False:"),
     ),

@@ -29,8 +29,9 @@ MUTANTS = [
         ("two classes swapped", '26: "car", 27: "truck"', '27: "car", 26: "truck"'),
     ),
     *mutants_of(
-        "unstride/datasets/coco_detection.py", ("tests/datasets/test_instances.py", "-k", "not real"),
+        "unstride/datasets/coco_detection.py", ("tests/datasets/test_instances.py", "tests/training/test_dataset_splits.py", "-k", "not real"),
         ("a crowd is an object", 'not a.get("iscrowd", 0) and _has_area(a)', "_has_area(a)"),
+        ("boxes without area are objects", "return width > 0 and height > 0", "return True"),
         ("boxes by their other corner", "left + width, top + height", "width, height"),
         ("any number", "isinstance(value, int | float) and abs(value) < MAX_COORDINATE", "isinstance(value, int | float)"),
         ("labels from 0", 'self.category_ids.index(a["category_id"]) + 1', 'self.category_ids.index(a["category_id"])'),
@@ -130,6 +131,26 @@ MUTANTS = [
         ("any array", "if array.ndim != ndim or", "if False and"),
     ),
     *mutants_of(
+        "unstride/datasets/classification.py", ("tests/datasets/test_classification.py",),
+        ("an empty list", "if not self.image_paths:", "if False:"),
+    ),
+    *mutants_of(
+        "unstride/datasets/coco_panoptic.py", ("tests/training/test_dataset_splits.py",),
+        ("void is a segment", "if self.segments_of_file[name]]", "]"),
+    ),
+    *mutants_of(
+        "unstride/datasets/pennfudan.py", ("tests/training/test_dataset_splits.py",),
+        ("every photograph has a pedestrian", "if load_labels(paths[0]).any()]", "]"),
+    ),
+    *mutants_of(
+        "unstride/datasets/random_crops.py", ("tests/datasets/test_shuffled.py",),
+        ("crops of nothing", "if length and not self.image_paths:", "if False:"),
+    ),
+    *mutants_of(
+        "unstride/datasets/segment_crops.py", ("tests/datasets/test_shuffled.py",),
+        ("crops of nothing", "if length and not self.items:", "if False:"),
+    ),
+    *mutants_of(
         "unstride/datasets/pennfudan.py", ("tests/datasets/test_instances.py", "-k", "pedestrian"),
         ("every fourth", "index % 5", "index % 4"),
         ("background is a pedestrian", "if n > 0]", "]"),
@@ -150,6 +171,7 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/datasets/shuffled.py", ("tests/datasets/test_shuffled.py",),
+        ("an order of nothing", "if length and not len(dataset):", "if False:"),
         ("one order for all rounds", "seed * SEED_STRIDE + epoch", "seed * SEED_STRIDE"),
         ("as the files lie", "self.dataset[shuffled_index(index, count, seed=self.seed)]", "self.dataset[index % count]"),
         ("one draw for a round", "self.seed * SEED_STRIDE + index", "self.seed * SEED_STRIDE + index // count"),

@@ -77,6 +77,22 @@ MUTANTS = [
         ("the path twice", "    path = Path(path)\n    with open_image", "    with open_image"),
     ),
     *mutants_of(
+        "unstride/formats/atomic_write.py", ("tests/test_platforms.py",),
+        ("synced through a handle that reads", 'open(temporary, "rb+")', 'open(temporary, "rb")'),
+    ),
+    *mutants_of(
+        "unstride/formats/text.py", ("tests/formats/test_text.py",),
+        ("byte order marks are text", "utf-8-sig", "utf-8"),
+        ("empty lines too", " if (stripped := line.strip())]", " if (stripped := line.strip()) or True]"),
+    ),
+    *mutants_of(
+        "unstride/formats/images.py", ("tests/formats/test_images.py",),
+        ("drives are addresses", "A-Za-z0-9+.-]+):/+", "A-Za-z0-9+.-]*):/+"),
+        ("addresses are missing files", "        refuse_address(path)\n", ""),
+        ("addresses are sources of nothing", "            refuse_address(source)\n", ""),
+        ("no source is none found", "    if not listed:\n", "    if False:\n"),
+    ),
+    *mutants_of(
         "unstride/formats/cameras.py", ( "tests/datasets/test_by_name.py", "tests/datasets/test_kitti.py", "-k", "posed or kitti or sentence or poses or frame or sequences", ),
         ("centres at whole numbers", "return half_pixel_intrinsics(intrinsics)", "return intrinsics"),
         ("any camera", "if not intrinsics.isfinite().all() or not (intrinsics.diagonal() > 0).all():", "if False:"),

@@ -75,6 +75,11 @@ MUTANTS = [
         ("near for far", '"near": options.near,', '"near": options.far,'),
     ),
     *mutants_of(
+        "unstride/recipes/panoptic.py", ("tests/training/test_dataset_splits.py",),
+        ("void is learned", '    with_objects(train_data, trained, "training needs one")\n', ""),
+        ("the limit is forgotten", "evenly_spaced_indices(len(train_data), options.train_limit)", "evenly_spaced_indices(len(train_data), None)"),
+    ),
+    *mutants_of(
         "unstride/recipes/panoptic.py", ("tests/recipes/test_panoptic.py", "-k", "other_classes or void or (move and fpn)"),
         ("any classes", "if classes is not None:", "if False:"),
         ("names in the file's order", "for category_id in (*classes.things, *classes.stuff)", "for category_id in sorted(names, reverse=True)"),

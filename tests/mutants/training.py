@@ -29,6 +29,12 @@ MUTANTS = [
         ("any classes", "if classes != expected:", "if False:"),
     ),
     *mutants_of(
+        "unstride/training/dataset_splits.py", ("tests/training/test_dataset_splits.py",),
+        ("all are kept", "[i for i in indices if i in all_with_objects]", "list(indices)"),
+        ("nothing is scored", "    with_objects(dataset, subset.indices, advice)\n", ""),
+        ("the whole split is asked", "with_objects(dataset, subset.indices, advice)", "with_objects(dataset, range(len(dataset)), advice)"),
+    ),
+    *mutants_of(
         "unstride/training/learner.py", ("tests/recipes/test_featup.py", "-k", "same_seed or folder"),
         ("the curve is lost", 'self.loss_curve = checkpoint["curve"]', "pass"),
     ),

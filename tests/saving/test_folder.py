@@ -101,7 +101,10 @@ def test_a_class_of_ones_own_works_alone_and_within_a_cascade(tmp_path):
     cascade = Cascade(own, CarafeUpsample(8, 2)).eval()
     cascade.save_pretrained(tmp_path / "both")
     assert give_same_output(Upsampler.from_pretrained(tmp_path / "both", classes=[Own]), cascade)
-    assert "classes=[Own]" in (tmp_path / "both" / CARD_NAME).read_text(encoding="utf-8")
+    card = (tmp_path / "both" / CARD_NAME).read_text(encoding="utf-8")
+    assert "classes=[Own]" in card
+    assert "The code is Apache-2.0." in card
+    assert "ImageNet and BSDS500 are for non-commercial" in card
     with pytest.raises(ValueError, match="upsampler 'Own' is not in this library"):
         Upsampler.from_pretrained(tmp_path / "own")
 
