@@ -27,6 +27,7 @@ from unstride.swapping.swapped_module import (
 )
 from unstride.upsamplers import Upsampler
 from unstride.upsamplers.by_name import create_upsampler
+from unstride.upsamplers.image_check import accept_any_range
 
 NamePatterns = str | Iterable[str] | None
 UpsamplersByPlace = dict[str, nn.ModuleList]  # by name: an upsampler, perhaps a convolution
@@ -149,6 +150,7 @@ def _fill_place(place: Place, factory: Callable) -> tuple[Place, nn.ModuleList |
     if place.input_meta.shape[1] != place.out_channels:
         modules.append(nn.Conv2d(place.input_meta.shape[1], place.out_channels, 1))
         name += " and a 1 x 1 convolution"
+    accept_any_range(upsampler)  # the model may normalise its images, and give them as guides
     filled = replace(place, skip_reason="", upsampler_name=name, guide=guide)
     return filled, nn.ModuleList(modules).to(place.input_meta.device, place.input_meta.dtype)
 

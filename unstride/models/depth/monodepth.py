@@ -20,6 +20,7 @@ from unstride.losses.photometric import edge_aware_smoothness_loss, minimum_repr
 from unstride.models.depth.pose_network import PoseNetwork
 from unstride.precision import upcast_half
 from unstride.upsamplers.factory import UpsamplerFactory
+from unstride.upsamplers.image_check import check_image_shape
 from unstride.upsamplers.interpolation import Bilinear
 
 # in the unit of the translation, which is metres only if the true motion is known
@@ -73,6 +74,7 @@ class Monodepth(nn.Module):
         self, image: Float[Tensor, "b 3 h w"], strides: Sequence[int]
     ) -> dict[int, Tensor]:
         """Disparities of the padded image, in [0, 1], "b h w" each, by stride."""
+        check_image_shape(image)
         size = image.shape[2], image.shape[3]
         padded = pad_image(image, self.pyramid.padded_size(size))
         levels = self.decoder(self.pyramid(image), padded)

@@ -12,6 +12,7 @@ from unstride.losses.uncertainty_weighting import UncertaintyWeighting
 from unstride.models.multitask.single_task import TaskDecoder
 from unstride.models.multitask.task import Task
 from unstride.upsamplers.factory import UpsamplerFactory
+from unstride.upsamplers.image_check import check_image_shape
 from unstride.upsamplers.interpolation import Bilinear
 
 
@@ -56,6 +57,7 @@ class MultiTask(nn.Module):
         Args:
             image: RGB in [0, 1], of any size.
         """
+        check_image_shape(image)
         size = image.shape[2], image.shape[3]
         features = self.pyramid(image)
         padded = pad_image(image, self.pyramid.padded_size(size))

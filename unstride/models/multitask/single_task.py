@@ -9,6 +9,7 @@ from unstride.heads.pixel_decoder import DECODER_WIDTH, PixelDecoder, prediction
 from unstride.models.multitask.task import Task
 from unstride.precision import upcast_half
 from unstride.upsamplers.factory import UpsamplerFactory
+from unstride.upsamplers.image_check import check_image_shape
 from unstride.upsamplers.interpolation import Bilinear
 
 
@@ -77,6 +78,7 @@ class SingleTask(nn.Module):
         Args:
             image: RGB in [0, 1], of any size.
         """
+        check_image_shape(image)
         size = image.shape[2], image.shape[3]
         padded = pad_image(image, self.pyramid.padded_size(size))
         return self.decoder(self.pyramid(image), padded, size)

@@ -29,6 +29,7 @@ from unstride.precision import upcast_half
 from unstride.transforms.panoptic_targets import CentreTargets, PanopticClasses
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import UpsamplerFactory
+from unstride.upsamplers.image_check import check_image_shape
 
 HARD_PIXEL_SHARE = 0.2  # share of the pixels in the semantic loss
 LOSS_WEIGHTS = {"semantic": 1.0, "heat": 200.0, "offset": 0.01}  # with offsets in pixels
@@ -91,6 +92,7 @@ class PanopticDeepLab(nn.Module):
         Args:
             image: RGB in [0, 1], of any size.
         """
+        check_image_shape(image)
         height, width = image.shape[2:]
         size = self.pyramid.padded_size((height, width))
         padded = pad_image(image, size)

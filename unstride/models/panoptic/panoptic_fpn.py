@@ -21,6 +21,7 @@ from unstride.transforms.detection_target import Target, without_crowds
 from unstride.transforms.panoptic_targets import PanopticClasses
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import UpsamplerFactory
+from unstride.upsamplers.image_check import check_image_list
 
 MASK_THRESHOLD = 0.5  # probability from which a pixel belongs to an object
 
@@ -87,6 +88,7 @@ class PanopticFPN(nn.Module):
         Raises:
             ValueError: if targets are missing in training.
         """
+        check_image_list(images)
         if self.training:
             return self.training_pass(images, targets).losses
         sizes = [(image.shape[1], image.shape[2]) for image in images]

@@ -18,6 +18,7 @@ from torch.nn.functional import interpolate
 
 from unstride.transforms.dct import dct, inverse_dct
 from unstride.transforms.imagenet import IMAGENET_MEAN
+from unstride.upsamplers.image_check import check_image
 
 SEED_MODULUS = 2**63
 
@@ -255,11 +256,10 @@ def redact(
         options: arguments of the redaction, if it is a name.
 
     Raises:
-        ValueError: if the images are not RGB, or there is no such redaction or option, or the
-            number of seeds is not that of the images.
+        ValueError: if the images are not RGB in [0, 1], there is no such redaction or option, or
+            the number of seeds is not that of the images.
     """
-    if images.ndim != 4 or images.shape[1] != 3:
-        raise ValueError(f"images must be (batch, 3, height, width), got {tuple(images.shape)}")
+    check_image(images, "images")
     if isinstance(redaction, str):
         redaction = create_redaction(redaction, **options)
     seeds = (

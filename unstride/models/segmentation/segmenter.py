@@ -10,6 +10,7 @@ from torch.nn.functional import interpolate
 from unstride.backbones.padding import pad_image
 from unstride.backbones.pyramid import Pyramid
 from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
+from unstride.upsamplers.image_check import check_image_shape
 
 
 class SegmenterOutput(NamedTuple):
@@ -64,6 +65,7 @@ class Segmenter(nn.Module):
             image: RGB in [0, 1], of any size.
             with_auxiliary: whether to upsample and return auxiliary logits.
         """
+        check_image_shape(image)
         height, width = image.shape[2:]
         size = self.pyramid.padded_size((height, width))
         image = pad_image(image, size)
