@@ -9,6 +9,7 @@ looked at, so classes that declare nothing work.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from functools import cache, wraps
@@ -20,7 +21,6 @@ from typing import (
     Any,
     Literal,
     ParamSpec,
-    Protocol,
     TypeVar,
     Union,
     get_args,
@@ -31,9 +31,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Range(Protocol):
+class Range(ABC):
     """The values that an argument may have."""
 
+    @abstractmethod
     def requirement(self, value: Any, arguments: Mapping[str, Any]) -> str | None:
         """What the value must do or be, such as "be at least 1"; None if it does.
 
@@ -44,7 +45,7 @@ class Range(Protocol):
 
 
 @dataclass(frozen=True)
-class Whole:
+class Whole(Range):
     """Whole numbers from a minimum on.
 
     Args:
@@ -80,7 +81,7 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class Finite:
+class Finite(Range):
     """Finite numbers, with or without limits.
 
     Args:
@@ -111,7 +112,7 @@ class Finite:
 
 
 @dataclass(frozen=True)
-class OneOf:
+class OneOf(Range):
     """A few values.
 
     Args:
@@ -130,7 +131,7 @@ class OneOf:
 
 
 @dataclass(frozen=True)
-class Pixels:
+class Pixels(Range):
     """A pair (height, width) in pixels."""
 
     def requirement(self, value, arguments):
@@ -142,7 +143,7 @@ class Pixels:
 
 
 @dataclass(frozen=True)
-class Each:
+class Each(Range):
     """A tuple or list of at least one value, each of them in a range.
 
     Args:
@@ -164,7 +165,7 @@ class Each:
 
 
 @dataclass(frozen=True)
-class Interval:
+class Interval(Range):
     """A pair (minimum, maximum) of numbers above a limit.
 
     Args:
@@ -185,10 +186,10 @@ PositiveInt = Annotated[int, Whole(1)]
 NonNegativeInt = Annotated[int, Whole(0)]
 OddInt = Annotated[int, Whole(1, is_odd=True)]
 ChannelDivisor = Annotated[int, Whole(divides="channels")]
-PositiveFloat = Annotated[float, Finite(above=0)]
-NonNegativeFloat = Annotated[float, Finite(minimum=0)]
-Fraction = Annotated[float, Finite(minimum=0, maximum=1)]
-DropoutRate = Annotated[float, Finite(minimum=0, below=1)]
+PositiveFloat = Annotated[float, Finite(above=0.0)]
+NonNegativeFloat = Annotated[float, Finite(minimum=0.0)]
+Fraction = Annotated[float, Finite(minimum=0.0, maximum=1.0)]
+DropoutRate = Annotated[float, Finite(minimum=0.0, below=1.0)]
 PixelSize = Annotated[tuple[int, int], Pixels()]
 PositiveInts = Annotated[tuple[int, ...], Each(Whole(1))]
 PositiveInterval = Annotated[tuple[float, float], Interval()]
@@ -284,7 +285,7 @@ def _range_of(annotation: Any, default: Any) -> tuple[Range, bool] | None:
     """The range that an annotation declares, and whether None is allowed too."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        ranges = [item for item in annotation.__metadata__ if hasattr(item, "requirement")]
+        ranges = [item for item in annotation.__metadata__ if isinstance(item, Range)]
         return (ranges[0], default is None) if ranges else None
     if origin is Literal:
         return OneOf(arguments), default is None

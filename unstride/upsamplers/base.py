@@ -154,7 +154,7 @@ class Downsampler(nn.Module):
         """Predic the weight of each tap of each output pixel, for an output of `size`."""
 
     def forward(
-        self, features: Float[Tensor, "b c H W"], size: tuple[int, int] | None = None
+        self, features: Float[Tensor, "b c H W"], size: Any = None
     ) -> Float[Tensor, "b c h w"]:
         """Downsample the features to `size`. Default: their grid divided by `scale`, rounded up.
 

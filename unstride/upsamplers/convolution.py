@@ -64,8 +64,8 @@ class Deconvolution(Upsampler):
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        kernel_size: side k, in output pixels, at least the scale. Default: 2 scale - 1, so that
-            neighbours meet.
+        kernel_size: side k, in output pixels: at least the scale, and odd at scale 1. Default:
+            2 scale - 1, so that neighbours meet.
     """
 
     fixed_channels = True
@@ -81,6 +81,8 @@ class Deconvolution(Upsampler):
         k = 2 * scale - 1 if kernel_size is None else kernel_size
         if k < scale:
             raise ValueError(f"kernel_size must be at least the scale {scale}, got {k}")
+        if scale == 1 and k % 2 == 0:
+            raise ValueError(f"kernel_size must be odd at scale 1, got {k}")
         margin = -(-(k - scale) // 2)
         self.conv = nn.ConvTranspose2d(
             channels, channels, k, scale, margin, output_padding=2 * margin + scale - k

@@ -54,7 +54,7 @@ class IndexBlock(nn.Module):
                 f"guide_channels must be the {channels} channels of the features for one-to-one "
                 f"indices, got {guide_channels}"
             )
-        self.scale = scale
+        self.scale, self.is_holistic = scale, kind == "holistic"
         options = {"depthwise": kind == "one-to-one", "nonlinear": nonlinear, "context": context}
         self.branches = nn.ModuleList(
             _index_branch(guide_channels, n, scale, **options) for n in out_channels
@@ -64,7 +64,9 @@ class IndexBlock(nn.Module):
         """Sigmoids of the indices, by row and column in the cell; g is 1 if holistic, else c."""
         s = self.scale
         indices = [branch(fine) for branch in self.branches]
-        stacked = indices[0][:, None] if len(indices) == 1 else torch.stack(indices, 2)
+        stacked = indices[0][:, None] if self.is_holistic else torch.stack(indices, 2)
+        if s == 1:  # windows of two pixels start before each pixel, and one starts after the last
+            stacked = stacked[..., : fine.shape[2], : fine.shape[3]]
         return stacked.unflatten(2, (s, s)).sigmoid()
 
 
