@@ -16,6 +16,7 @@ docs/featup.md.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from torchdata.stateful_dataloader import StatefulDataLoader
 
@@ -23,7 +24,7 @@ from unstride.datasets.base import evenly_spaced_subset
 from unstride.datasets.by_name import create_dataset
 from unstride.datasets.segment_crops import SegmentCrops
 from unstride.recipes.affinity_learner import AffinityLearner
-from unstride.training.options import RunOptions
+from unstride.training.options import PositiveFloat, PositiveInt, RunOptions, Whole
 from unstride.training.run import Run
 
 STATISTICS_IMAGES = 40  # images of each data set from which means and deviations are computed
@@ -51,10 +52,10 @@ class Options(RunOptions):
     bsds: Path
     coco: Path | None = None
     out: Path = Path("runs/affinity")
-    steps: int = 1500
-    batch_size: int = 6
-    crop_size: int = 256
-    learning_rate: float = 2e-3
+    steps: PositiveInt = 1500
+    batch_size: PositiveInt = 6
+    crop_size: Annotated[int, Whole(16, multiple_of=16)] = 256
+    learning_rate: PositiveFloat = 2e-3
 
 
 def fit(options: Options) -> None:

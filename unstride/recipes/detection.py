@@ -20,7 +20,13 @@ from unstride.datasets.by_name import DETECTION_DATASETS
 from unstride.datasets.instances import collate_instances
 from unstride.metrics import average_precision
 from unstride.training.dataset_splits import check_classes, load_dataset
-from unstride.training.options import TaskOptions, check_fraction, check_range, check_sizes
+from unstride.training.options import (
+    Fraction,
+    PositiveInt,
+    PositiveInterval,
+    PositiveInts,
+    TaskOptions,
+)
 from unstride.training.task_learner import TaskLearner
 from unstride.training.task_run import (
     create_network,
@@ -71,19 +77,12 @@ class Options(TaskOptions):
 
     dataset: str = "pennfudan"
     model: str = "mask_rcnn"
-    min_size: tuple[int, ...] = (800,)
-    max_size: int = 1333
-    scale_range: tuple[float, float] = (1.0, 1.0)
+    min_size: PositiveInts = (800,)
+    max_size: PositiveInt = 1333
+    scale_range: PositiveInterval = (1.0, 1.0)
     horizontal_flip: bool = True
-    colour_jitter: float = 0.0
+    colour_jitter: Fraction = 0.0
     include_empty: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        check_sizes(self, "min_size")
-        check_range(self, "scale_range")
-        check_fraction(self, "colour_jitter")
 
 
 def fit(options: Options) -> dict[str, float]:

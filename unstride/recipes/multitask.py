@@ -10,7 +10,7 @@ whole, cropped and mirrored, but never zoomed: zooming would make the depth wron
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from torch import Tensor
 from torchvision import tv_tensors
@@ -22,7 +22,16 @@ from unstride.metrics import DepthErrors, NormalErrors, mean_iou
 from unstride.models.multitask.multi_task import MultiTask
 from unstride.training.callbacks import MonitorMode
 from unstride.training.dataset_splits import scored_split
-from unstride.training.options import TaskOptions, check_fraction, check_range, check_sizes
+from unstride.training.options import (
+    DepthRange,
+    Each,
+    Fraction,
+    OneOf,
+    PixelSize,
+    PositiveFloat,
+    TaskOptions,
+    check_depths,
+)
 from unstride.training.task_learner import TaskLearner
 from unstride.training.task_run import (
     create_network,
@@ -86,21 +95,19 @@ class Options(TaskOptions):
     """
 
     dataset: str = "posed_rgbd"
-    tasks: tuple[str, ...] = ("depth", "normals")
-    near: float = 0.3
-    far: float = 10.0
-    size: tuple[int, int] = (240, 320)
-    crop_size: tuple[int, int] | None = None
+    tasks: Annotated[tuple[str, ...], Each(OneOf(tuple(MONITORS)))] = ("depth", "normals")
+    near: PositiveFloat = 0.3
+    far: PositiveFloat = 10.0
+    size: PixelSize = (240, 320)
+    crop_size: PixelSize | None = None
     horizontal_flip: bool = True
-    colour_jitter: float = 0.2
-    eval_depth_range: tuple[float, float] = (0.001, 10.0)
+    colour_jitter: Fraction = 0.2
+    eval_depth_range: DepthRange = (0.001, 10.0)
 
     def __post_init__(self) -> None:
         """Check the values."""
         super().__post_init__()
-        check_sizes(self, "size", "crop_size")
-        check_range(self, "eval_depth_range")
-        check_fraction(self, "colour_jitter")
+        check_depths(self)
 
 
 def fit(options: Options) -> dict[str, float]:
@@ -254,9 +261,7 @@ def load_split(options: Options, split: str) -> MultiTaskDataset:
     """Load a split of the data set.
 
     Raises:
-        ValueError: if no task is given, or the data set does not have its labels.
+        ValueError: if the data set does not have the labels of a task.
     """
-    if not options.tasks:
-        raise ValueError("tasks must be at least one of segmentation, depth, normals, got none")
     split = scored_split(options.dataset, split)
     return MultiTaskDataset(options.dataset, options.data, split, tasks=options.tasks)

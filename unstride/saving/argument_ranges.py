@@ -52,12 +52,14 @@ class Whole(Range):
         minimum: smallest number.
         maximum: largest number. Default: no limit.
         is_odd: whether even numbers are refused.
+        multiple_of: what divides the number.
         divides: name of another argument, which must be a multiple of the number.
     """
 
     minimum: int = 1
     maximum: int | None = None
     is_odd: bool = False
+    multiple_of: int = 1
     divides: str | None = None
 
     def requirement(self, value, arguments):
@@ -69,14 +71,13 @@ class Whole(Range):
             fits = value >= self.minimum and total % value == 0
             return None if fits else f"divide the {total} {self.divides}"
         is_even = self.is_odd and value % 2 == 0
-        if (
-            value >= self.minimum
-            and not is_even
-            and (self.maximum is None or value <= self.maximum)
-        ):
+        is_large = self.maximum is not None and value > self.maximum
+        if value >= self.minimum and not (is_even or is_large or value % self.multiple_of):
             return None
         if self.maximum is not None:
             return f"be between {self.minimum} and {self.maximum}"
+        if self.multiple_of > 1:
+            return f"be a multiple of {self.multiple_of}, at least {self.minimum}"
         return f"be {'odd and ' if self.is_odd else ''}at least {self.minimum}"
 
 
@@ -170,15 +171,17 @@ class Interval(Range):
 
     Args:
         above: both numbers are greater than this.
+        may_be_equal: whether the two may be the same number.
     """
 
     above: float = 0.0
+    may_be_equal: bool = True
 
     def requirement(self, value, arguments):
         """Ask for two numbers in order."""
         is_pair = isinstance(value, tuple | list) and len(value) == 2
         if is_pair and all(map(_is_number, value)) and self.above < value[0] <= value[1]:
-            return None
+            return None if self.may_be_equal or value[0] < value[1] else "be two different numbers"
         return f"be a minimum and a maximum above {self.above:g}"
 
 
@@ -192,6 +195,7 @@ Fraction = Annotated[float, Finite(minimum=0.0, maximum=1.0)]
 DropoutRate = Annotated[float, Finite(minimum=0.0, below=1.0)]
 PixelSize = Annotated[tuple[int, int], Pixels()]
 PositiveInts = Annotated[tuple[int, ...], Each(Whole(1))]
+Fractions = Annotated[tuple[float, ...], Each(Finite(minimum=0.0, maximum=1.0))]
 PositiveInterval = Annotated[tuple[float, float], Interval()]
 
 
@@ -239,30 +243,36 @@ def check_fields(options: Any) -> None:
     _check_values(_field_ranges(type(options)), vars(options))
 
 
-def check_option_names(
-    function: Callable[..., Any],
-    names: Collection[str],
-    subject: str,
-    exclude: Collection[str] = ("self", "name", "channels", "scale"),
-) -> None:
-    """Check that a function has options of these names.
+def check_option_names(function: Callable[..., Any], names: Collection[str], subject: str) -> None:
+    """Check that a function has options, which are its keyword-only parameters, of these names.
 
     Args:
-        function: a class or function. It may take any option by `**`, except the excluded ones.
+        function: a class or function. It may take any option by `**`.
         names: names of options.
         subject: what has the options, for the error message.
-        exclude: parameters that are no options.
 
     Raises:
         ValueError: if it has no such option; lists the options that it has.
     """
     parameters = signature(function).parameters
-    takes_any = any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values())
-    known = [n for n, p in parameters.items() if n not in exclude and p.kind is not p.VAR_KEYWORD]
-    unknown = [n for n in names if n in exclude or not (takes_any or n in known)]
+    kinds = {parameter.kind for parameter in parameters.values()}
+    known = [n for n, p in parameters.items() if p.kind is Parameter.KEYWORD_ONLY]
+    other = parameters if Parameter.VAR_KEYWORD in kinds else names  # cannot be options
+    unknown = [n for n in names if n not in known and n in other]
     if unknown:
         listed = f"only {', '.join(known)}" if known else "it has none"
         raise ValueError(f"{subject} has no option {', '.join(sorted(unknown))}, {listed}")
+
+
+def check_options(function: Callable[..., Any], options: Mapping[str, Any], subject: str) -> None:
+    """Check options that a function will get later: their names, and their values.
+
+    Raises:
+        ValueError: if it has no such option, or a value is not in its range.
+    """
+    check_option_names(function, options, subject)
+    ranges = declared_ranges(function)
+    _check_values({n: ranges[n] for n in options if n in ranges}, options)
 
 
 @cache

@@ -20,7 +20,7 @@ from unstride.upsamplers.layers import LayerNorm2d
 
 INPUT_CHANNELS = 5  # y, x, red, green, blue
 MIN_EXPONENT, MAX_EXPONENT = -2.0, 10.0  # of the frequencies, exp(exponent)
-LARGEST_EXPONENT = 80.0  # that float32 can hold
+LogFrequency = Annotated[float, Finite(MIN_EXPONENT, 80.0)]  # float32 holds exp(80)
 DROPOUT = 0.2  # of the channels, as released; 0.1 in the paper
 
 
@@ -43,7 +43,7 @@ class FeatUpImplicit(Upsampler):
         scale: PositiveInt = 16,
         *,
         frequencies: PositiveInt = 30,
-        highest: Annotated[float, Finite(MIN_EXPONENT, LARGEST_EXPONENT)] = MAX_EXPONENT,
+        highest: LogFrequency = MAX_EXPONENT,
         dropout: DropoutRate = DROPOUT,
     ):
         super().__init__(channels, scale)

@@ -18,7 +18,9 @@ from unstride.geometry import warp_image
 from unstride.heads.pixel_decoder import DECODER_WIDTH, PixelDecoder, prediction_head
 from unstride.losses.photometric import edge_aware_smoothness_loss, minimum_reprojection_loss
 from unstride.models.depth.pose_network import PoseNetwork
+from unstride.models.multitask.single_task import DecoderWidth
 from unstride.precision import upcast_half
+from unstride.saving.argument_ranges import checked
 from unstride.upsamplers.factory import UpsamplerFactory
 from unstride.upsamplers.image_check import check_image_shape
 from unstride.upsamplers.interpolation import Bilinear
@@ -44,12 +46,13 @@ class Monodepth(nn.Module):
         ValueError: if `depths` is invalid.
     """
 
+    @checked
     def __init__(
         self,
         pyramid: Pyramid,
         upsampler: UpsamplerFactory = Bilinear,
         *,
-        width: int = DECODER_WIDTH,
+        width: DecoderWidth = DECODER_WIDTH,
         depths: tuple[float, float] = (MIN_DEPTH, MAX_DEPTH),
     ):
         super().__init__()

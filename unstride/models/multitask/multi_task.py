@@ -9,8 +9,9 @@ from unstride.backbones.padding import pad_image
 from unstride.backbones.pyramid import Pyramid
 from unstride.heads.pixel_decoder import DECODER_WIDTH
 from unstride.losses.uncertainty_weighting import UncertaintyWeighting
-from unstride.models.multitask.single_task import TaskDecoder
+from unstride.models.multitask.single_task import DecoderWidth, TaskDecoder
 from unstride.models.multitask.task import Task
+from unstride.saving.argument_ranges import checked
 from unstride.upsamplers.factory import UpsamplerFactory
 from unstride.upsamplers.image_check import check_image_shape
 from unstride.upsamplers.interpolation import Bilinear
@@ -29,13 +30,14 @@ class MultiTask(nn.Module):
         ValueError: if there are no tasks.
     """
 
+    @checked
     def __init__(
         self,
         pyramid: Pyramid,
         tasks: Mapping[str, Task],
         upsampler: UpsamplerFactory = Bilinear,
         *,
-        width: int = DECODER_WIDTH,
+        width: DecoderWidth = DECODER_WIDTH,
     ):
         super().__init__()
         if not tasks:

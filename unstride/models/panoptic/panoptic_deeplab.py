@@ -26,6 +26,7 @@ from unstride.formats.labels import UNLABELLED
 from unstride.heads.panoptic_decoder import PanopticDecoder, separable_conv
 from unstride.models.panoptic.postprocess import PanopticSegments, group_pixels
 from unstride.precision import upcast_half
+from unstride.saving.argument_ranges import PositiveInt, check_options, checked
 from unstride.transforms.panoptic_targets import CentreTargets, PanopticClasses
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import UpsamplerFactory
@@ -60,16 +61,17 @@ class PanopticDeepLab(nn.Module):
         merging: options of `group_pixels`.
 
     Raises:
-        ValueError: if the pyramid has one stride only.
+        ValueError: if the pyramid has one stride only, or an option is out of its range.
     """
 
+    @checked
     def __init__(
         self,
         pyramid: Pyramid,
         classes: PanopticClasses,
         *,
         upsampler: UpsamplerFactory = Bilinear,
-        width: int = 256,
+        width: PositiveInt = 256,
         merging: dict[str, Any] | None = None,
     ):
         super().__init__()
@@ -77,6 +79,7 @@ class PanopticDeepLab(nn.Module):
             raise ValueError(
                 f"pyramid must have at least two strides, got {list(pyramid.channels)}"
             )
+        check_options(group_pixels, merging or {}, "merging")
         self.pyramid, self.classes, self.merging = pyramid, classes, merging or {}
         num_classes = len(classes.things) + len(classes.stuff)
         half, head_channels = max(width // 2, 1), max(width // 8, 1)
@@ -123,7 +126,7 @@ class PanopticDeepLab(nn.Module):
         """
         output, options = self(image), self.merging | options
         images = zip(output.semantic.argmax(1), output.heatmap, output.offsets, strict=True)
-        return [group_pixels(*maps, self.classes, **options) for maps in images]  # type: ignore[arg-type]
+        return [group_pixels(*maps, self.classes, **options) for maps in images]
 
 
 def panoptic_loss(
