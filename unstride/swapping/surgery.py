@@ -51,7 +51,8 @@ def swap(
             values if a checkpoint has none of them.
         upsampler: a name from `list_upsamplers()`, or a callable `make(channels, scale)` that
             returns an `Upsampler`. `guide_channels=` is passed too if it has that parameter.
-        example: what the model is called with: one argument, or a tuple of arguments.
+        example: what the model is called with: one argument, a tuple of arguments, or a dict of
+            keyword arguments.
         only: names of places, or patterns like "decoder.*". Default: all. A place that would be
             left alone is swapped if it is given by its exact name.
         skip: names or patterns of places that are not swapped. Default: none.

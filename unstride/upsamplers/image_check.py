@@ -11,6 +11,7 @@ once, which costs less than normalising the image. It is left out where that wou
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ class ImageCheck:
     def __init__(self, name: str = "image"):
         self.name, self.reads_values, self.has_read_values = name, True, False
 
-    def __call__(self, image: Tensor) -> None:
+    def __call__(self, image: Any) -> None:
         """Check an image.
 
         Raises:
@@ -52,7 +53,7 @@ def accept_any_range(module: nn.Module) -> None:
             check.reads_values = False
 
 
-def check_image(image: Tensor, name: str = "image") -> None:
+def check_image(image: Any, name: str = "image") -> None:
     """Check the shape, the type and, on the CPU, the values of an image, for functions.
 
     Raises:
@@ -63,7 +64,7 @@ def check_image(image: Tensor, name: str = "image") -> None:
         check_image_range(image, name)
 
 
-def check_image_list(images: Sequence[Tensor]) -> None:
+def check_image_list(images: Sequence[Any]) -> None:
     """Check the shapes and types of a list of images, which may differ in size.
 
     Raises:
@@ -76,7 +77,7 @@ def check_image_list(images: Sequence[Tensor]) -> None:
         check_image_type(image, "images")
 
 
-def check_image_shape(image: Tensor, name: str = "image") -> None:
+def check_image_shape(image: Any, name: str = "image") -> None:
     """Check that an image is a batch of floating-point RGB.
 
     Raises:

@@ -120,7 +120,10 @@ def test_not_a_number_stays_out(name):
         (lambda: create_redaction("checkerboard", block=0), "block must be at least 1, got 0"),
         (lambda: RandomBlocks(block=2.5), "block must be a whole number, got 2.5"),
         (lambda: RandomBlocks(fraction=-1), "fraction must be between 0 and 1, got -1"),
-        (lambda: create_redaction("band_stop", low=0.5, high=0.5), "low must be below high=0.5, got 0.5"),
+        (
+            lambda: create_redaction("band_stop", low=0.5, high=0.5),
+            "low must be below high=0.5, got 0.5",
+        ),
         (lambda: redact(torch.rand(3, 8, 8)), r"images must be \(batch, 3, height, width\), got"),
         (lambda: redact(torch.rand(1, 4, 8, 8)), r"got \(1, 4, 8, 8\)"),
         (lambda: redact(torch.rand(2, 3, 8, 8), seed=[1]), "seed must be one number or 2, got 1"),

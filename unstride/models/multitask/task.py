@@ -76,7 +76,7 @@ class LogDepth(Task):
     @checked
     def __init__(self, near: PositiveFloat = 0.1, far: PositiveFloat = 10.0):
         if near >= far:
-            raise ValueError(f"depths must be 0 < near < far in metres, got {near} and {far}")
+            raise ValueError(f"near must be below far={far}, got {near}")
         self.near, self.far = near, far
 
     def activate(self, raw):
