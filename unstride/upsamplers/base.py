@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -182,6 +183,8 @@ def check_features(operator: Upsampler | Downsampler, features: Tensor) -> None:
         ValueError: if they are not floating-point maps, or have another number of channels than
             the operator's parameters fit.
     """
+    if torch.jit.is_tracing():  # the tracer warns of every look at a size
+        return
     is_fixed, channels = operator.fixed_channels, operator.channels
     if features.ndim != 4 or (is_fixed and features.shape[1] != channels):
         raise ValueError(
