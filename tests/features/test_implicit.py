@@ -87,8 +87,8 @@ def test_a_backbone_in_training_is_used_in_evaluation_and_goes_on_training():
         ({"step": 3}, "options must be among .*steps.*, got 'step'"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"zoom": 0.5}, "zoom must be at least 1, got 0.5"),
-        ({"base": "zero"}, "base must be bilinear or nothing, got 'zero'"),
-        ({"downsampler": "max"}, "downsampler must be blur or attention_pool, got 'max'"),
+        ({"base": "zero"}, "base must be one of bilinear, nothing, got 'zero'"),
+        ({"downsampler": "max"}, "downsampler must be one of blur, attention_pool, got 'max'"),
     ],
 )
 def test_mistakes_get_a_sentence(options, message, backbone):

@@ -30,7 +30,7 @@ def test_chosen_options_and_stages_reach_the_upsampler_and_the_file():
     )
     assert "radius" in metadata["upsampler"]
     assert model.upsampler.stages[0].kernel_size == 3
-    with pytest.raises(ValueError, match="options of bilinear: "):
+    with pytest.raises(ValueError, match="upsampler bilinear has no option"):
         build_model("tf_efficientnet_lite0", "bilinear:radius=1", None)
     model, _ = build_model("tf_efficientnet_lite0", "carafe", None, stages=5)
     assert len(model.upsampler.upsamplers) == 5

@@ -275,11 +275,11 @@ def test_depth_is_mirrored_and_cropped_with_its_photograph(room, tmp_path):
         (["--crop_size", "[8, 999]"], "crop_size must be at most size (240, 320), got (8, 999)"),
         (["--model", "monodepth", "--dataset", "kitti_depth", "--known_poses", "true"],
          "known_poses must be false for dataset kitti_depth, which has no poses"),
-        (["--eval_crop", "nyu"], "crop must be one of garg, eigen or None, got 'nyu'"),
+        (["--eval_crop", "nyu"], "eval_crop must be one of garg, eigen, got 'nyu'"),
         (["--hue_jitter", "0.7"], "hue_jitter must be between 0 and 0.5, got 0.7"),
         (["--colour_jitter_probability", "2"],
          "colour_jitter_probability must be between 0 and 1, got 2.0"),
-        (["--near", "5", "--far", "2"], "0 < near < far in metres"),
+        (["--near", "5", "--far", "2"], "near must be below far=2.0, got 5.0"),
         (["--upsampler", "magic"], "magic"),
     ],
 )  # fmt: skip

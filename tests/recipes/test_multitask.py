@@ -210,7 +210,7 @@ def test_the_camera_of_nyuv2_is_that_of_the_size(tmp_path):
             ["--tasks", "[depth, segmentation]"],
             "dataset posed_rgbd must be among depth, normals, got 'segmentation'",
         ),
-        (["--tasks", "[]"], "tasks must be at least one of"),
+        (["--tasks", "[]"], "tasks must have at least one value, got ()"),
         (["--model_options", "{length: 8}"], "length"),
     ],
 )

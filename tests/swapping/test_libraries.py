@@ -392,3 +392,46 @@ def test_the_library_s_own_interpolation_put_in_its_place_changes_nothing(mode):
         swap(model, mode, example=SMALL, only=places)
         for a, b in zip(before, tensors(model(*SMALL)), strict=True):
             torch.testing.assert_close(a, b)
+
+
+def hf_oneformer():
+    hf = transformers()
+    backbone = hf.SwinConfig(
+        image_size=64,
+        embed_dim=12,
+        depths=[1, 1, 1, 1],
+        num_heads=[1, 1, 2, 2],
+        window_size=4,
+        out_features=[f"stage{i}" for i in range(1, 5)],
+    )
+    config = hf.OneFormerConfig(
+        backbone_config=backbone,
+        **dict.fromkeys(("conv_dim", "mask_dim", "hidden_dim"), 32),
+        **dict.fromkeys(("encoder_feedforward_dim", "dim_feedforward", "text_encoder_width"), 16),
+        **dict.fromkeys(("encoder_layers", "query_dec_layers", "text_encoder_num_layers"), 1),
+        decoder_layers=2,
+        num_attention_heads=2,
+        query_dec_heads=2,
+        num_queries=4,
+        num_labels=5,
+        task_seq_len=7,
+        text_encoder_context_length=7,
+        text_encoder_vocab_size=20,
+    )
+    return hf.OneFormerForUniversalSegmentation(config).eval()
+
+
+@pytest.mark.parametrize("kind", [dict, "BatchFeature"])
+def test_a_dict_holds_keyword_arguments(kind):
+    """OneFormer takes images and tasks; transformers' image processors return a mapping."""
+    model, example = hf_oneformer(), {"pixel_values": SMALL[0], "task_inputs": torch.rand(2, 7)}
+    example = example if kind is dict else getattr(transformers(), kind)(example)
+    names = [p.name for p in find_places(model, example=example) if not p.skip_reason]
+    assert names == ["model.pixel_level_module.decoder"]
+    with torch.no_grad():
+        before = model(**example).masks_queries_logits
+        after = swap(model, "carafe", example=example)(**example).masks_queries_logits
+        restored = unswap(model)(**example).masks_queries_logits
+    assert after.shape == before.shape
+    assert not same(after, before)
+    assert same(restored, before)

@@ -1,5 +1,7 @@
 """Where a model upsamples is found in one forward that leaves no trace."""
 
+from collections import UserDict
+
 import pytest
 import torch
 from torch import nn
@@ -167,3 +169,47 @@ def test_many_calls_that_are_left_alone_alike_share_a_row():
 def test_an_example_is_asked_for():
     with pytest.raises(ValueError, match="example must be an input of the model"):
         find_places(ToyNet())
+
+
+class TwoInputs(nn.Module):
+    """Needs both arguments; the second may only be given by its name."""
+
+    def __init__(self):
+        super().__init__()
+        self.before, self.after = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1)
+
+    def forward(self, image, *, gain):
+        return self.after(interpolate(gain * self.before(image), scale_factor=2))
+
+
+@pytest.mark.parametrize("wrap", [dict, UserDict])
+def test_an_example_of_keyword_arguments(wrap):
+    example = wrap(image=torch.randn(1, 3, 4, 6), gain=torch.tensor(2.0))
+    (place,) = find_places(TwoInputs(), example=example)
+    assert (place.name, place.skip_reason) == ("self", "")
+
+
+def test_what_a_keyword_holds_is_the_models_input():
+    class Resizes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.after = nn.Conv2d(3, 4, 1)
+
+        def forward(self, *, image):
+            return self.after(interpolate(image, scale_factor=2))
+
+    (place,) = find_places(Resizes(), example={"image": torch.randn(1, 3, 4, 6)})
+    assert place.skip_reason == "it resizes the model's input"
+
+
+def test_a_dict_as_the_only_argument_stands_in_a_tuple():
+    class Batch(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.before, self.after = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1)
+
+        def forward(self, batch):
+            return self.after(interpolate(self.before(batch["image"]), scale_factor=2))
+
+    (place,) = find_places(Batch(), example=({"image": torch.randn(1, 3, 4, 6)},))
+    assert place.name == "self"

@@ -138,15 +138,15 @@ def test_a_part_may_lie_deeper():
     ],
 )
 def test_what_no_run_could_be_made_with_is_refused(name, value):
-    with pytest.raises(ValueError, match=rf"{name} must be at least \d, got {value}"):
+    with pytest.raises(ValueError, match=rf"{name} must be (at least|between) \d.*, got {value}"):
         replace(BASE, **{name: value})
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("crop_size", (0, 32), "sizes of at least 1 pixel"),
-        ("base_size", (32, -1), "sizes of at least 1 pixel"),
+        ("crop_size", (0, 32), r"\(height, width\) in pixels"),
+        ("base_size", (32, -1), r"\(height, width\) in pixels"),
         ("scale_range", (2.0, 1.0), "a minimum and a maximum above 0"),
         ("scale_range", (0.0, 1.0), "a minimum and a maximum above 0"),
         ("colour_jitter", -0.1, "between 0 and 1"),
@@ -154,12 +154,12 @@ def test_what_no_run_could_be_made_with_is_refused(name, value):
     ],
 )
 def test_impossible_sizes_ranges_and_fractions_are_refused(name, value, message):
-    with pytest.raises(ValueError, match=rf"{name} must be {message}, got"):
+    with pytest.raises(ValueError, match=rf"{name} must be {message}.*, got"):
         segmentation.Options(data=Path("x"), **{name: value})
 
 
 def test_no_sizes_are_refused():
-    with pytest.raises(ValueError, match=r"min_size must be sizes of at least 1 pixel, got \[\]"):
+    with pytest.raises(ValueError, match=r"min_size must have at least one value, got \(\)"):
         detection.Options(data=Path("x"), min_size=())
 
 

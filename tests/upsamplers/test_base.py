@@ -9,12 +9,16 @@ from unstride.upsamplers import (
     FADE,
     CarafeUpsample,
     Cascade,
+    Downsampler,
     DySample,
     SpatialAttention,
 )
 from unstride.upsamplers.by_name import (
+    create_downsampler,
     create_pair,
     create_upsampler,
+    list_downsamplers,
+    list_upsamplers,
 )
 from unstride.upsamplers.resize import (
     resize_nearest,
@@ -84,7 +88,7 @@ def test_frozen_predictions_thaw_after_an_exception_and_may_be_nested():
     def learns():
         return up(features).requires_grad
 
-    with pytest.raises(RuntimeError, match="channels"), frozen_predictions(up):
+    with pytest.raises(ValueError, match="features must be"), frozen_predictions(up):
         up(features[:, :2])
     assert learns()
     with frozen_predictions(up):
@@ -106,3 +110,49 @@ def test_a_frozen_pair_is_linear_in_what_comes_in(down, up):
         out = pair(fine)[0, 1, 2, 3]
         (weights,) = torch.autograd.grad(out, fine)
     torch.testing.assert_close((weights * fine).sum(), out)
+
+
+OPERATORS = [(create_upsampler, name) for name in list_upsamplers()]
+OPERATORS += [(create_downsampler, name) for name in list_downsamplers()]
+every_operator = pytest.mark.parametrize(("create", "name"), OPERATORS)
+
+
+def call(operator, features, size=None):
+    """Call an upsampler with a guide that fits it, or a downsampler."""
+    if isinstance(operator, Downsampler):
+        return operator(features, size)
+    return operator(features, torch.rand(2, operator.guide_channels or 3, 8, 12), size)
+
+
+@every_operator
+def test_features_that_do_not_fit_the_parameters_are_refused(create, name):
+    operator, size = create(name, 8, 2).eval(), (5, 4)
+    for channels in (4, 12, 16):
+        features = torch.randn(2, channels, 4, 6)
+        if operator.fixed_channels:
+            with pytest.raises(
+                ValueError, match=r"features must be \(batch, 8, height, width\) fo"
+            ):
+                call(operator, features, size)
+        else:
+            assert call(operator, features, size).shape == (2, channels, *size)
+    with pytest.raises((ValueError, TypeError), match="features"):  # the latter in `make test`
+        call(operator, torch.randn(8, 4, 6), size)
+
+
+@every_operator
+@pytest.mark.parametrize("size", [448, (448,), (4, 3, 2), (0, 3), (4.0, 3), "44", None], ids=str)
+def test_a_size_is_a_pair(create, name, size):
+    operator, features = create(name, 8, 2).eval(), torch.randn(2, 8, 4, 6)
+    if size is None:
+        assert call(operator, features, [5, 4]).shape == (2, 8, 5, 4)
+        return
+    with pytest.raises(ValueError, match=r"size must be \(height, width\) in pixels, got"):
+        call(operator, features, size)
+
+
+def test_whole_numbers_are_no_features():
+    with pytest.raises(
+        ValueError, match=r"features must have a floating-point type, got torch\.uint8"
+    ):
+        create_upsampler("carafe", 8)(torch.zeros(1, 8, 4, 6, dtype=torch.uint8))

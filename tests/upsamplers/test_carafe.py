@@ -18,7 +18,6 @@ from tests.upsamplers.pixel_reference import (
 )
 from unstride.ops import reassemble
 from unstride.upsamplers import CarafeDownsample, CarafeUpsample
-from unstride.upsamplers.carafe import weights_from_logits
 
 
 def weights_reference(logits, normaliser):
@@ -131,8 +130,8 @@ def test_every_group_weighs_neighbouring_channels_alone():
 
 
 def test_an_unknown_normaliser_is_refused():
-    with pytest.raises(ValueError, match="normaliser must be 'softmax', 'sigmoid'"):
-        weights_from_logits(torch.zeros(1, 1, 3, 3, 1, 1), "none")
+    with pytest.raises(ValueError, match=r"normaliser must be one of softmax, sigmoid, .*'none'"):
+        CarafeUpsample(4, normaliser="none")
 
 
 def test_it_has_the_published_number_of_parameters():

@@ -51,7 +51,7 @@ def test_two_of_a_kind_share_their_predictor():
 
 def test_options_are_the_upsamplers():
     assert create_pair("blur", "carafe", 4, kernel_size=3).up.kernel_size == 3
-    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+    with pytest.raises(ValueError, match="upsampler carafe has no option colour, only kernel_size"):
         create_pair("blur", "carafe", 4, colour=3)
 
 

@@ -11,6 +11,7 @@ from unstride.backbones.timm_backbone import Backbone
 from unstride.formats.atomic_write import remove_leftovers
 from unstride.formats.features import load_cached_features, save_tensors
 from unstride.saving.fingerprint import weights_fingerprint
+from unstride.upsamplers.image_check import check_image_shape
 
 
 class CachedBackbone(nn.Module):
@@ -42,6 +43,7 @@ class CachedBackbone(nn.Module):
     @torch.no_grad()
     def forward(self, image: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b c h w"]:
         """The backbone's features, read from the cache where possible."""
+        check_image_shape(image)
         paths = [self.folder / f"{self.cache_key(one)}.safetensors" for one in image]
         features = [load_cached_features(path) for path in paths]
         missing = [i for i, cached in enumerate(features) if cached is None]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from unstride.backbones.timm_backbone import DEFAULT_BACKBONE, register_normalization
 from unstride.backbones.timm_model import create_timm_model
+from unstride.upsamplers.image_check import ImageCheck
 
 
 class Classifier(nn.Module):
@@ -33,6 +34,7 @@ class Classifier(nn.Module):
     def __init__(self, model: nn.Module, name: str = "custom"):
         super().__init__()
         self.model, self.name = model.eval().requires_grad_(False), name
+        self.check_image = ImageCheck()
         self.stride: int = self.model.feature_info[-1]["reduction"]
         self.channels: int = self.model.feature_info[-1]["num_chs"]
         register_normalization(self, self.model.pretrained_cfg)
@@ -44,6 +46,7 @@ class Classifier(nn.Module):
         Args:
             image: RGB in [0, 1]; its sides are multiples of the stride.
         """
+        self.check_image(image)
         return self.model((image - self.mean.to(image)) / self.std.to(image))
 
     def pixel_scores(self, features: Float[Tensor, "p c"], label: int) -> Float[Tensor, " p"]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from unstride.backbones.padding import pad_image
 from unstride.backbones.timm_model import create_timm_model
+from unstride.upsamplers.image_check import ImageCheck
 
 DEFAULT_BACKBONE = "tf_efficientnet_lite0"
 # models for whose intermediate features timm has no final norm
@@ -43,6 +44,7 @@ class TimmFeatureExtractor(nn.Module):
     def __init__(self, model: nn.Module, *, name: str = "custom"):
         super().__init__()
         self.model, self.name = model, name
+        self.check_image = ImageCheck()
         self.layer_info = [
             (layer["reduction"], layer["num_chs"]) for layer in self.model.feature_info
         ]
@@ -72,9 +74,12 @@ class TimmFeatureExtractor(nn.Module):
     def intermediate_features(
         self, image: Float[Tensor, "b 3 H W"], layer_indices: list[int]
     ) -> list[Tensor]:
-        """Features of these layers for the padded image, from the first layer to the last."""
-        if image.ndim != 4 or image.shape[1] != 3:
-            raise ValueError(f"image must be (batch, 3, height, width), got {tuple(image.shape)}")
+        """Features of these layers for the padded image, from the first layer to the last.
+
+        Raises:
+            ValueError: if the image is not RGB in [0, 1], see `ImageCheck`.
+        """
+        self.check_image(image)
         image = pad_image(image, self.padded_size((image.shape[2], image.shape[3])))
         image = (image - self.mean.to(image)) / self.std.to(image)
         self._set_input_size(image.shape[2], image.shape[3])
@@ -127,6 +132,9 @@ class Backbone(TimmFeatureExtractor):
 
         Args:
             image: RGB in [0, 1], of any size.
+
+        Raises:
+            ValueError: if the image is not RGB in [0, 1].
         """
         return self.intermediate_features(image, [self.layer_index])[0]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from unstride.backbones.classifier import create_classifier
 from unstride.backbones.timm_backbone import Backbone, create_backbone
@@ -18,6 +18,7 @@ from unstride.device import default_device
 from unstride.evaluation.benchmark import Benchmark, DataSplit
 from unstride.evaluation.linear_probe import SCHEDULES
 from unstride.evaluation.progress import ProgressCallback
+from unstride.saving.argument_ranges import OneOf, PositiveInt, check_fields
 
 CAM_DATASET = "imagenet_samples"  # photographs with one class each, for class-activation maps
 LABEL_KINDS = (
@@ -32,25 +33,21 @@ class EvaluationSettings:
 
     data: Path | None = None
     backbone: str | Backbone = "tf_efficientnet_lite0"
-    stride: int | None = None
+    stride: PositiveInt | None = None
     backbone_weights: Path | None = None
-    probe_schedule: str = "short"
-    probe_stride: int = 4
-    seeds: int = 3
+    probe_schedule: Annotated[str, OneOf(tuple(SCHEDULES))] = "short"
+    probe_stride: PositiveInt = 4
+    seeds: PositiveInt = 3
     split: str = "val"
     train_split: str = "train"
     eval_data: Path | None = None
-    limit: int | None = None
-    train_limit: int | None = None
+    limit: PositiveInt | None = None
+    train_limit: PositiveInt | None = None
     cache: bool = False
     device: str | None = None
 
     def __post_init__(self) -> None:
-        if self.probe_schedule not in SCHEDULES:
-            raise ValueError(f"probe_schedule must be short or long, got {self.probe_schedule!r}")
-        for name in ("probe_stride", "seeds", "limit", "train_limit"):
-            if (number := getattr(self, name)) is not None and number < 1:
-                raise ValueError(f"{name} must be at least 1, got {number}")
+        check_fields(self)
 
     def build_backbone(self) -> Backbone:
         """Build the backbone, on the device where it will run."""

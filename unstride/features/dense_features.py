@@ -24,6 +24,8 @@ from unstride.saving.huggingface import download_folder, upload_folder
 from unstride.tiling.memory_budget import remaining_memory
 from unstride.tiling.padded_tiles import PaddedTiles, padded_output_size
 from unstride.upsamplers import Upsampler
+from unstride.upsamplers.image_check import ImageCheck, check_image_shape
+from unstride.upsamplers.resize import checked_size
 
 
 class DenseFeatures(nn.Module):
@@ -42,6 +44,7 @@ class DenseFeatures(nn.Module):
     def __init__(self, backbone: Backbone | nn.Module, upsampler: Upsampler | nn.Module):
         super().__init__()
         self.backbone, self.upsampler = backbone, upsampler
+        self.check_image = ImageCheck()
 
     def forward(
         self,
@@ -56,7 +59,12 @@ class DenseFeatures(nn.Module):
             image: RGB in [0, 1], of any size.
             size: rows and columns of the result. Default: those of the image.
             memory_limit: as for `upsample`; it does not limit the backbone.
+
+        Raises:
+            ValueError: if the image is not RGB in [0, 1], or the size is not a pair.
         """
+        check_image_shape(image)
+        size = None if size is None else checked_size(size)
         return self.upsample(self.backbone(image), image, size, memory_limit=memory_limit)
 
     def upsample(
@@ -77,10 +85,12 @@ class DenseFeatures(nn.Module):
                 upsampler then runs in tiles, without gradients. Default: it runs in one piece.
 
         Raises:
-            ValueError: if the memory limit is too small for the smallest tile.
+            ValueError: if the image is not RGB in [0, 1], the size is not a pair, or the memory
+                limit is too small for the smallest tile.
         """
+        self.check_image(image)
         image_size = image.shape[2], image.shape[3]
-        size = image_size if size is None else size
+        size = image_size if size is None else checked_size(size)
         if memory_limit is not None:
             shape = (*features.shape[:2], *size)
             remaining = remaining_memory(memory_limit, features.device)
@@ -115,8 +125,11 @@ class DenseFeatures(nn.Module):
                 Default: no limit.
 
         Raises:
-            ValueError: if the smallest tile takes more.
+            ValueError: if the image is not RGB in [0, 1], the size is not a pair, or the smallest
+                tile takes more.
         """
+        self.check_image(image)
+        size = checked_size(size)
         image_size = image.shape[2], image.shape[3]
         padded_size = self.backbone.padded_size(image_size)
         return PaddedTiles(

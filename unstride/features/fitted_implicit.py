@@ -12,6 +12,7 @@ from unstride.features.implicit_fit import FitRecord
 from unstride.upsamplers import Bilinear, FeatUpImplicit, Upsampler
 from unstride.upsamplers.featup_implicit import coordinates_and_colours
 from unstride.upsamplers.guide import check_guide
+from unstride.upsamplers.image_check import ImageCheck
 
 PIXELS_PER_BAND = 1 << 16  # pixels that are evaluated at once
 
@@ -30,15 +31,18 @@ class FittedImplicit(Upsampler):
     """
 
     guide_channels = 3
+    fixed_channels = True
 
     def __init__(self, channels: int, scale: int, images: "list[ImageNetwork]"):
         super().__init__(channels, scale)
+        self.check_image = ImageCheck("guide")
         self.images = nn.ModuleList(images)
 
     def forward(self, features, guide=None, size=None):
         """Evaluate each image's own network."""
         size = self.output_size(features, size)
         guide = check_guide(guide, features, 3, "featup_implicit")
+        self.check_image(guide)
         if len(features) != len(self.images):
             raise ValueError(
                 f"features must be of the {len(self.images)} images that were fitted, "

@@ -19,6 +19,7 @@ from unstride.features.fitted_implicit import FittedImplicit, ImageNetwork
 from unstride.features.implicit_fit import fit_network
 from unstride.features.implicit_objective import MultiViewObjective
 from unstride.features.implicit_options import ImplicitOptions, variant_options
+from unstride.upsamplers.image_check import check_image
 
 FitCallback = Callable[[int, str, int, int, float], object]
 
@@ -86,7 +87,8 @@ def fit_implicit(
         options: fields of `ImplicitOptions` that replace the variant's.
 
     Raises:
-        ValueError: if there is no such variant or option, or its value is out of range.
+        ValueError: if there is no such variant or option, a value is out of range, or the images
+            are not RGB in [0, 1].
     """
     fit_options = variant_options(variant, options)
     return fit_with_options(fit_options, backbone, images, seed, on_progress)
@@ -100,6 +102,7 @@ def fit_with_options(
     on_progress: FitCallback | None = None,
 ) -> FittedImplicit:
     """As `fit_implicit`, with all options in one object."""
+    check_image(images, "images")
     modes = [(module, module.training) for module in backbone.modules()]
     fitted = []
     with torch.inference_mode(False), torch.enable_grad():

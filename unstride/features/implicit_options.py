@@ -7,11 +7,17 @@ features, where the code fits a separate channel to it.
 """
 
 from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
-POSITIVE_OPTIONS = (
-    "steps", "patience", "views", "held_out", "views_per_step", "components", "pixels_per_cell",
-    "samples",
-)  # fmt: skip
+from unstride.saving.argument_ranges import (
+    DropoutRate,
+    Finite,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    check_fields,
+)
+from unstride.upsamplers.featup_implicit import LogFrequency
 
 
 @dataclass(frozen=True)
@@ -45,38 +51,28 @@ class ImplicitOptions:
         learning_rate: of NAdam.
     """
 
-    base: str = "bilinear"
-    steps: int = 200
-    patience: int = 4
-    views: int = 128
-    held_out: int = 16
-    views_per_step: int = 6
-    pad: float = 1.0
-    zoom: float = 1.8
-    components: int = 128
-    max_log_frequency: float = 6.0
-    dropout: float = 0.1
-    pixels_per_cell: int = 8
+    base: Literal["bilinear", "nothing"] = "bilinear"
+    steps: PositiveInt = 200
+    patience: PositiveInt = 4
+    views: PositiveInt = 128
+    held_out: PositiveInt = 16
+    views_per_step: PositiveInt = 6
+    pad: NonNegativeFloat = 1.0
+    zoom: Annotated[float, Finite(minimum=1.0)] = 1.8
+    components: PositiveInt = 128
+    max_log_frequency: LogFrequency = 6.0
+    dropout: DropoutRate = 0.1
+    pixels_per_cell: PositiveInt = 8
     sample_pixels: bool = True
-    samples: int = 4
-    downsampler: str = "blur"
-    kernel_cells: float = 1.0
-    smoothness: float = 0.05
-    blur_weight: float = 0.0
-    learning_rate: float = 5e-3
+    samples: PositiveInt = 4
+    downsampler: Literal["blur", "attention_pool"] = "blur"
+    kernel_cells: PositiveFloat = 1.0
+    smoothness: NonNegativeFloat = 0.05
+    blur_weight: NonNegativeFloat = 0.0
+    learning_rate: PositiveFloat = 5e-3
 
     def __post_init__(self):
-        if self.base not in ("bilinear", "nothing"):
-            raise ValueError(f"base must be bilinear or nothing, got {self.base!r}")
-        if self.downsampler not in ("blur", "attention_pool"):
-            raise ValueError(
-                f"downsampler must be blur or attention_pool, got {self.downsampler!r}"
-            )
-        if self.zoom < 1:
-            raise ValueError(f"zoom must be at least 1, got {self.zoom}")
-        for name in POSITIVE_OPTIONS:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_fields(self)
 
 
 PAPER_OPTIONS = ImplicitOptions(

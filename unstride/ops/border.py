@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unstride.ops.checks import check_size
 from unstride.ops.window import window_start
 
 
@@ -30,8 +31,11 @@ def fold_border(
         mode: "reflect" about the centre of the border pixel, or "replicate" that pixel.
 
     Raises:
-        ValueError: if the mode is unknown, or a reflected tap would lie outside an even window.
+        ValueError: if the mode is unknown, a reflected tap would lie outside an even window, or the
+            size is not a pair.
     """
+
+    check_size(size, minimum=0)
 
     def fold(part: Tensor, taps: Tensor, dim: int) -> Tensor:
         return torch.zeros_like(part).scatter_add(dim, taps.expand_as(part), part)
@@ -53,8 +57,10 @@ def spread_border(
             gives all weight to taps on the map.
 
     Raises:
-        ValueError: if the mode is unknown, or a reflected tap would lie outside an even window.
+        ValueError: if the mode is unknown, a reflected tap would lie outside an even window, or the
+            size is not a pair.
     """
+    check_size(size, minimum=0)
     if mode == "exclude":
         for axis in (0, 1):
             scores = scores.masked_fill(~_is_inside(scores, size, axis), -torch.inf)

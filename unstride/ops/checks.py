@@ -1,5 +1,7 @@
 """Checks the arguments of the operations and raises errors that say what is wrong."""
 
+from typing import Any
+
 from torch import Tensor
 
 
@@ -38,8 +40,15 @@ def check_scatter(values: Tensor, weights: Tensor, size: tuple[int, int]) -> Non
             f"values must have the grid of the weights, {tuple(weights.shape[4:])}, "
             f"got shape {tuple(values.shape)}"
         )
-    if len(size) != 2 or min(size) < 0:
-        raise ValueError(f"size must be (height, width), got {tuple(size)}")
+    check_size(size, minimum=0)
+
+
+def check_size(size: Any, *, minimum: int = 1) -> None:
+    """Raise a ValueError if a size is not a pair of whole numbers (height, width) in pixels."""
+    is_pair = isinstance(size, tuple | list) and len(size) == 2
+    # numbers that stand for a size while a compiler or an exporter traces have __index__ too
+    if not is_pair or not all(hasattr(type(n), "__index__") and n >= minimum for n in size):
+        raise ValueError(f"size must be (height, width) in pixels, got {size!r}")
 
 
 def _check_image(name: str, tensor: Tensor) -> None:

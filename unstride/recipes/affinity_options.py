@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from unstride.training.options import RunOptions
+from unstride.training.options import PositiveFloat, PositiveInt, RunOptions, Whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class Options(RunOptions):
     bsds: Path
     coco: Path | None = None
     out: Path = Path("runs/affinity")
-    steps: int = 1500
-    batch_size: int = 6
-    crop_size: int = 256
-    learning_rate: float = 2e-3
+    steps: PositiveInt = 1500
+    batch_size: PositiveInt = 6
+    crop_size: Annotated[int, Whole(16, multiple_of=16)] = 256
+    learning_rate: PositiveFloat = 2e-3

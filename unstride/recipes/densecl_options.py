@@ -5,7 +5,7 @@ from pathlib import Path
 
 from unstride.losses.densecl import TEMPERATURE
 from unstride.recipes.pretraining_options import PretrainingOptions
-from unstride.training.options import check_at_least, check_fraction
+from unstride.training.options import Fraction, PositiveFloat, PositiveInt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,16 +26,12 @@ class Options(PretrainingOptions):
     """
 
     out: Path = Path("runs/densecl")
-    queue_length: int = 65536
-    dense_weight: float = 0.5
-    temperature: float = TEMPERATURE
+    queue_length: PositiveInt = 65536
+    dense_weight: Fraction = 0.5
+    temperature: PositiveFloat = TEMPERATURE
 
     def __post_init__(self) -> None:
         """Check the values."""
         super().__post_init__()
-        check_at_least(self, 1, "queue_length")
-        check_fraction(self, "dense_weight")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature must be above 0, got {self.temperature}")
         if self.neck != "none":
             raise ValueError(f"neck must be none for densecl, got {self.neck}")

@@ -1,9 +1,20 @@
 """Options of the depth recipe."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from unstride.datasets.by_name import VIDEO_DATASETS
-from unstride.training.options import TaskOptions, check_fraction, check_range, check_sizes
+from unstride.training.options import (
+    DepthRange,
+    Finite,
+    Fraction,
+    OneOf,
+    PixelSize,
+    PositiveFloat,
+    PositiveInt,
+    TaskOptions,
+    check_depths,
+)
 
 DATASETS_BY_MODEL = {
     "supervised": ("posed_rgbd", "nyuv2", "kitti_depth"),
@@ -49,32 +60,25 @@ class Options(TaskOptions):
     """
 
     dataset: str = "posed_rgbd"
-    model: str = "supervised"
-    near: float = 0.3
-    far: float = 10.0
-    size: tuple[int, int] = (240, 320)
-    crop_size: tuple[int, int] | None = None
+    model: Annotated[str, OneOf(tuple(DATASETS_BY_MODEL))] = "supervised"
+    near: PositiveFloat = 0.3
+    far: PositiveFloat = 10.0
+    size: PixelSize = (240, 320)
+    crop_size: PixelSize | None = None
     horizontal_flip: bool = True
-    colour_jitter: float = 0.2
-    hue_jitter: float | None = None
-    colour_jitter_probability: float = 1.0
+    colour_jitter: Fraction = 0.2
+    hue_jitter: Annotated[float, Finite(minimum=0.0, maximum=0.5)] | None = None
+    colour_jitter_probability: Fraction = 1.0
     known_poses: bool = False
-    frame_interval: int = 1
-    eval_depth_range: tuple[float, float] = (0.001, 10.0)
-    eval_crop: str | None = None
-    alignment: str | None = None
+    frame_interval: PositiveInt = 1
+    eval_depth_range: DepthRange = (0.001, 10.0)
+    eval_crop: Annotated[str, OneOf(("garg", "eigen"))] | None = None
+    alignment: Annotated[str, OneOf(("none", "median", "scale_shift"))] | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
         super().__post_init__()
-        check_sizes(self, "size", "crop_size")
-        check_range(self, "eval_depth_range")
-        check_fraction(self, "colour_jitter")
-        check_fraction(self, "hue_jitter", 0.5)
-        check_fraction(self, "colour_jitter_probability")
-        if self.model not in DATASETS_BY_MODEL:
-            models = ", ".join(DATASETS_BY_MODEL)
-            raise ValueError(f"model must be one of {models}, got {self.model!r}")
+        check_depths(self)
         datasets = DATASETS_BY_MODEL[self.model]
         if self.dataset not in datasets:
             raise ValueError(

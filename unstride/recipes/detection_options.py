@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
-from unstride.training.options import TaskOptions, check_fraction, check_range, check_sizes
+from unstride.training.options import (
+    Fraction,
+    PositiveInt,
+    PositiveInterval,
+    PositiveInts,
+    TaskOptions,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +40,9 @@ class Options(TaskOptions):
 
     dataset: str = "pennfudan"
     model: str = "mask_rcnn"
-    min_size: tuple[int, ...] = (800,)
-    max_size: int = 1333
-    scale_range: tuple[float, float] = (1.0, 1.0)
+    min_size: PositiveInts = (800,)
+    max_size: PositiveInt = 1333
+    scale_range: PositiveInterval = (1.0, 1.0)
     horizontal_flip: bool = True
-    colour_jitter: float = 0.0
+    colour_jitter: Fraction = 0.0
     include_empty: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        check_sizes(self, "min_size")
-        check_range(self, "scale_range")
-        check_fraction(self, "colour_jitter")

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from unstride.training.options import RunOptions
+from unstride.training.options import (
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    PositiveInterval,
+    RunOptions,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,20 +62,20 @@ class Options(RunOptions):
     out: Path = Path("runs/featup")
     backbone: str = "tf_efficientnet_lite0"
     backbone_weights: Path | None = None
-    stride: int | None = None
+    stride: PositiveInt | None = None
     upsampler: str | Callable[..., Any] = "featup_jbu"
     upsampler_options: dict[str, Any] | None = None
     downsampler: Literal["blur", "attention_pool"] = "blur"
-    steps: int = 400
-    batch_size: int = 6
-    views_per_image: int = 2
+    steps: PositiveInt = 400
+    batch_size: PositiveInt = 6
+    views_per_image: PositiveInt = 2
     crop_size: str = "384"
-    zoom_range: tuple[float, float] = (1.0, 2.0)
-    max_pad: float = 0.09
+    zoom_range: PositiveInterval = (1.0, 2.0)
+    max_pad: NonNegativeFloat = 0.09
     projection: Literal["random", "pca", "none"] = "random"
-    projection_dim: int = 48
-    crf_weight: float = 0.0
-    learning_rate: float = 3e-3
-    sigma_lr_factor: float = 0.0
-    val_every: int = 100
+    projection_dim: PositiveInt = 48
+    crf_weight: NonNegativeFloat = 0.0
+    learning_rate: PositiveFloat = 3e-3
+    sigma_lr_factor: NonNegativeFloat = 0.0
+    val_every: PositiveInt = 100
     cache: Path | None = None

@@ -203,9 +203,7 @@ def load_split(options: Options, split: str) -> MultiTaskDataset:
     """Load a split of the data set.
 
     Raises:
-        ValueError: if no task is given, or the data set does not have its labels.
+        ValueError: if the data set does not have the labels of a task.
     """
-    if not options.tasks:
-        raise ValueError("tasks must be at least one of segmentation, depth, normals, got none")
     split = scored_split(options.dataset, split)
     return MultiTaskDataset(options.dataset, options.data, split, tasks=options.tasks)

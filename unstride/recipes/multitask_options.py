@@ -1,8 +1,20 @@
 """Options of the multi-task recipe."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from unstride.training.options import TaskOptions, check_fraction, check_range, check_sizes
+from unstride.training.options import (
+    DepthRange,
+    Each,
+    Fraction,
+    OneOf,
+    PixelSize,
+    PositiveFloat,
+    TaskOptions,
+    check_depths,
+)
+
+TASKS = "segmentation", "depth", "normals"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,18 +51,16 @@ class Options(TaskOptions):
     """
 
     dataset: str = "posed_rgbd"
-    tasks: tuple[str, ...] = ("depth", "normals")
-    near: float = 0.3
-    far: float = 10.0
-    size: tuple[int, int] = (240, 320)
-    crop_size: tuple[int, int] | None = None
+    tasks: Annotated[tuple[str, ...], Each(OneOf(TASKS))] = ("depth", "normals")
+    near: PositiveFloat = 0.3
+    far: PositiveFloat = 10.0
+    size: PixelSize = (240, 320)
+    crop_size: PixelSize | None = None
     horizontal_flip: bool = True
-    colour_jitter: float = 0.2
-    eval_depth_range: tuple[float, float] = (0.001, 10.0)
+    colour_jitter: Fraction = 0.2
+    eval_depth_range: DepthRange = (0.001, 10.0)
 
     def __post_init__(self) -> None:
         """Check the values."""
         super().__post_init__()
-        check_sizes(self, "size", "crop_size")
-        check_range(self, "eval_depth_range")
-        check_fraction(self, "colour_jitter")
+        check_depths(self)

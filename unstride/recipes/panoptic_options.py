@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-from unstride.training.options import TaskOptions, check_fraction, check_range, check_sizes
+from unstride.training.options import (
+    Fraction,
+    PixelSize,
+    PositiveInt,
+    PositiveInterval,
+    PositiveInts,
+    TaskOptions,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,16 +42,9 @@ class Options(TaskOptions):
 
     dataset: str = "coco_panoptic"
     model: str = "panoptic_fpn"
-    min_size: tuple[int, ...] = (800,)
-    max_size: int = 1333
-    crop_size: tuple[int, int] = (512, 512)
-    scale_range: tuple[float, float] = (1.0, 1.0)
+    min_size: PositiveInts = (800,)
+    max_size: PositiveInt = 1333
+    crop_size: PixelSize = (512, 512)
+    scale_range: PositiveInterval = (1.0, 1.0)
     horizontal_flip: bool = True
-    colour_jitter: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        check_sizes(self, "min_size", "crop_size")
-        check_range(self, "scale_range")
-        check_fraction(self, "colour_jitter")
+    colour_jitter: Fraction = 0.0

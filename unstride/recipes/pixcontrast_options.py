@@ -5,7 +5,7 @@ from pathlib import Path
 
 from unstride.losses.pixpro import TEMPERATURE, EmptyPairs
 from unstride.recipes.pretraining_options import PretrainingOptions
-from unstride.training.options import check_at_least
+from unstride.training.options import PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +27,7 @@ class Options(PretrainingOptions):
     """
 
     out: Path = Path("runs/pixcontrast")
-    threshold: float = 0.7
+    threshold: PositiveFloat = 0.7
     strict: bool = True
-    temperature: float = TEMPERATURE
+    temperature: PositiveFloat = TEMPERATURE
     empty_pairs: EmptyPairs = "exclude"
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        check_at_least(self, 0, "threshold")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature must be above 0, got {self.temperature}")

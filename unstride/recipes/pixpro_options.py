@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from unstride.losses.pixpro import EmptyPairs
 from unstride.recipes.pretraining_options import PretrainingOptions
-from unstride.training.options import check_at_least
+from unstride.training.options import NonNegativeFloat, PositiveFloat, Whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,20 +35,13 @@ class Options(PretrainingOptions):
     """
 
     out: Path = Path("runs/pixpro")
-    threshold: float = 0.7
+    threshold: PositiveFloat = 0.7
     strict: bool = True
-    gamma: float = 2.0
-    propagation_layers: int = 1
+    gamma: PositiveFloat = 2.0
+    propagation_layers: Annotated[int, Whole(0, 2)] = 1
     propagation: bool = True
-    loss_scale: float = 2.0
+    loss_scale: PositiveFloat = 2.0
     empty_pairs: EmptyPairs = "zero"
-    instance_weight: float = 0.0
+    instance_weight: NonNegativeFloat = 0.0
     instance_branch: Literal["byol", "simclr"] = "byol"
     permuted: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        check_at_least(self, 0, "threshold", "gamma", "loss_scale", "instance_weight")
-        if self.propagation_layers not in (0, 1, 2):
-            raise ValueError(f"propagation_layers must be 0, 1 or 2, got {self.propagation_layers}")

@@ -6,11 +6,14 @@ from typing import Literal
 
 from unstride.models.pretraining.network import Neck
 from unstride.training.options import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PixelSize,
+    PositiveFloat,
+    PositiveInt,
+    PositiveInterval,
     RunOptions,
-    check_at_least,
-    check_fraction,
-    check_range,
-    check_sizes,
 )
 
 
@@ -51,44 +54,36 @@ class PretrainingOptions(RunOptions):
 
     images: list[str] | str
     out: Path = Path("runs/pretraining")
-    steps: int = 10_000
-    batch_size: int = 128
+    steps: PositiveInt = 10_000
+    batch_size: PositiveInt = 128
     backbone: str = "resnet50"
     backbone_weights: Path | None = None
     pretrained: bool = False
-    stride: int | None = None
+    stride: PositiveInt | None = None
     neck: Neck = "none"
-    size: tuple[int, int] = (224, 224)
-    scale_range: tuple[float, float] = (0.08, 1.0)
-    rotation: float = 0.0
-    elastic: float = 0.0
-    hidden_channels: int = 4096
-    out_channels: int = 256
-    momentum: float = 0.99
+    size: PixelSize = (224, 224)
+    scale_range: PositiveInterval = (0.08, 1.0)
+    rotation: NonNegativeFloat = 0.0
+    elastic: NonNegativeFloat = 0.0
+    hidden_channels: PositiveInt = 4096
+    out_channels: PositiveInt = 256
+    momentum: Fraction = 0.99
     optimizer: Literal["lars", "adamw"] = "lars"
-    learning_rate: float | None = None
-    weight_decay: float = 1e-5
-    warmup_steps: int = 500
-    accumulate: int = 1
-    save_every: int = 100
+    learning_rate: PositiveFloat | None = None
+    weight_decay: NonNegativeFloat = 1e-5
+    warmup_steps: NonNegativeInt = 500
+    accumulate: PositiveInt = 1
+    save_every: PositiveInt = 100
     probe_data: Path | None = None
     probe_dataset: str = "camvid"
-    probe_every: int = 500
-    probe_limit: int | None = None
+    probe_every: PositiveInt = 500
+    probe_limit: PositiveInt | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
         super().__post_init__()
-        check_at_least(self, 1, "stride", "hidden_channels", "out_channels", "accumulate")
-        check_at_least(self, 0, "warmup_steps", "rotation", "elastic", "weight_decay")
-        check_at_least(self, 1, "save_every", "probe_every", "probe_limit")
-        check_sizes(self, "size")
-        check_range(self, "scale_range")
-        check_fraction(self, "momentum")
         if self.scale_range[1] > 1:
             raise ValueError(f"scale_range must end at 1 at most, got {self.scale_range[1]}")
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
 
     @property
     def scaled_learning_rate(self) -> float:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from unstride.training.options import TaskOptions, check_fraction, check_range, check_sizes
+from unstride.training.options import Fraction, PixelSize, PositiveInterval, TaskOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +28,7 @@ class Options(TaskOptions):
 
     dataset: str = "camvid"
     model: str = "semantic_fpn"
-    crop_size: tuple[int, int] = (360, 480)
-    base_size: tuple[int, int] | None = None
-    scale_range: tuple[float, float] = (0.5, 2.0)
-    colour_jitter: float = 0.3
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        check_sizes(self, "crop_size", "base_size")
-        check_range(self, "scale_range")
-        check_fraction(self, "colour_jitter")
+    crop_size: PixelSize = (360, 480)
+    base_size: PixelSize | None = None
+    scale_range: PositiveInterval = (0.5, 2.0)
+    colour_jitter: Fraction = 0.3

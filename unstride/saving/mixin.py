@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from unstride.saving.argument_ranges import check_call
 from unstride.saving.configuration import constructor_config
 from unstride.saving.folder import load_model, save_model
 from unstride.saving.huggingface import download_folder, upload_folder
@@ -17,10 +18,11 @@ Saved = TypeVar("Saved", bound="SavingMixin")  # not Self: beartype accepts it i
 
 
 def _record_arguments(init: Callable[..., None]) -> Callable[..., None]:
-    """Wrap `__init__` so that its arguments are recorded for `save_pretrained`."""
+    """Wrap `__init__` so that its arguments are checked, and recorded for `save_pretrained`."""
 
     @wraps(init)
     def recording_init(self, *args, **options):
+        check_call(init, (self, *args), options)
         # setdefault keeps the arguments of the subclass, whose __init__ calls its parent's.
         vars(self).setdefault("init_arguments", (args, options))
         init(self, *args, **options)
@@ -30,6 +32,8 @@ def _record_arguments(init: Callable[..., None]) -> Callable[..., None]:
 
 class SavingMixin(nn.Module):
     """A module that records its constructor arguments, so that it can be built again.
+
+    Arguments whose annotations declare a range are checked first (`argument_ranges`).
 
     Attributes:
         init_arguments: positional and keyword arguments of the constructor.

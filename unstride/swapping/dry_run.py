@@ -1,7 +1,7 @@
 """Finds the places where a model of any library upsamples, in one dry run of its forward."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -35,26 +35,40 @@ def find_places(model: nn.Module, *, example: Any = None) -> PlaceList:
 
     Args:
         model: a model of any library. For a swapped model, the places say what became of them.
-        example: what the model is called with: one argument, or a tuple of arguments.
+        example: what the model is called with: one argument, a tuple of arguments, or a dict of
+            keyword arguments.
 
     Returns:
         The places; empty if the model upsamples nowhere.
+
+    Raises:
+        ValueError: if there is no example.
     """
     if (swapped_places := getattr(model, "unstride_places", None)) is not None:
         return swapped_places
     if example is None:
         raise ValueError("example must be an input of the model, got None")
-    arguments = example if isinstance(example, tuple) else (example,)
+    args, kwargs = call_arguments(example)
     with torch.no_grad(), _temporary_eval_mode(model):
-        tracker = OriginTracker(model, arguments)
+        tracker = OriginTracker(model, (args, kwargs))
         recorder = _PlaceRecorder(tracker)
         with recorder.wrapped_forwards(model), tracker, recorder:
-            model(*arguments)
+            model(*args, **kwargs)
     places = (
         _skip_if_last(place, reaches_weights=key in tracker.reaching_weights)
         for key, place in recorder.places.items()
     )
     return PlaceList(_with_indices(list(places)))
+
+
+def call_arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Positional and keyword arguments of the call that an example describes.
+
+    A mapping, such as a tokenizer or image processor returns, holds keyword arguments.
+    """
+    if isinstance(example, Mapping):
+        return (), dict(example)
+    return example if isinstance(example, tuple) else (example,), {}
 
 
 def _skip_if_last(place: Place, *, reaches_weights: bool) -> Place:

@@ -28,6 +28,7 @@ from unstride.swapping.swapped_module import (
 )
 from unstride.upsamplers import Upsampler
 from unstride.upsamplers.by_name import create_upsampler
+from unstride.upsamplers.image_check import accept_any_range
 
 NamePatterns = str | Iterable[str] | None
 UpsamplersByPlace = dict[str, nn.ModuleList]  # by name: an upsampler, perhaps a convolution
@@ -51,7 +52,8 @@ def swap(
             values if a checkpoint has none of them.
         upsampler: a name from `list_upsamplers()`, or a callable `make(channels, scale)` that
             returns an `Upsampler`. `guide_channels=` is passed too if it has that parameter.
-        example: what the model is called with: one argument, or a tuple of arguments.
+        example: what the model is called with: one argument, a tuple of arguments, or a dict of
+            keyword arguments.
         only: names of places, or patterns like "decoder.*". Default: all. A place that would be
             left alone is swapped if it is given by its exact name.
         skip: names or patterns of places that are not swapped. Default: none.
@@ -150,6 +152,7 @@ def _fill_place(place: Place, factory: Callable) -> tuple[Place, nn.ModuleList |
     if place.input_meta.shape[1] != place.out_channels:
         modules.append(nn.Conv2d(place.input_meta.shape[1], place.out_channels, 1))
         name += " and a 1 x 1 convolution"
+    accept_any_range(upsampler)  # the model may normalise its images, and give them as guides
     filled = replace(place, skip_reason="", upsampler_name=name, guide=guide)
     return filled, nn.ModuleList(modules).to(place.input_meta.device, place.input_meta.dtype)
 

@@ -1,10 +1,26 @@
-"""Options that training runs share, and checks of their values."""
+"""Options that training runs share. Their annotations declare ranges, which are checked."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from unstride.models.regeneration.options import regeneration_options
+from unstride.saving.argument_ranges import Each as Each
+from unstride.saving.argument_ranges import Finite as Finite
+from unstride.saving.argument_ranges import Fraction as Fraction
+from unstride.saving.argument_ranges import Fractions, Interval, check_fields
+from unstride.saving.argument_ranges import NonNegativeFloat as NonNegativeFloat
+from unstride.saving.argument_ranges import NonNegativeInt as NonNegativeInt
+from unstride.saving.argument_ranges import OneOf as OneOf
+from unstride.saving.argument_ranges import PixelSize as PixelSize
+from unstride.saving.argument_ranges import PositiveFloat as PositiveFloat
+from unstride.saving.argument_ranges import PositiveInt as PositiveInt
+from unstride.saving.argument_ranges import PositiveInterval as PositiveInterval
+from unstride.saving.argument_ranges import PositiveInts as PositiveInts
+from unstride.saving.argument_ranges import Whole as Whole
+
+DepthRange = Annotated[tuple[float, float], Interval(may_be_equal=False)]
+MAX_SEED = 2**32 - 1  # Lightning's limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,19 +44,18 @@ class RunOptions:
     """
 
     out: Path
-    steps: int
-    batch_size: int
-    seed: int = 0
-    workers: int = 0
+    steps: PositiveInt
+    batch_size: PositiveInt
+    seed: Annotated[int, Whole(0, MAX_SEED)] = 0
+    workers: NonNegativeInt = 0
     device: str = "auto"
-    devices: int = 1
+    devices: PositiveInt = 1
     precision: str = "32-true"
     regenerate: str | dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
-        check_at_least(self, 1, "steps", "batch_size", "devices")
-        check_at_least(self, 0, "seed", "workers")
+        check_fields(self)
         if self.regenerate is not None:
             regeneration_options(self.regenerate)
 
@@ -83,78 +98,36 @@ class TaskOptions(RunOptions):
 
     data: Path
     out: Path = Path("runs/task")
-    steps: int = 1000
-    batch_size: int = 8
+    steps: PositiveInt = 1000
+    batch_size: PositiveInt = 8
     backbone: str = "tf_efficientnet_lite0"
     backbone_weights: Path | None = None
-    strides: tuple[int, ...] = (4, 8, 16, 32)
+    strides: PositiveInts = (4, 8, 16, 32)
     pretrained: bool = True
     freeze_norms: bool = True
     freeze: tuple[str, ...] = ()
     upsampler: str | None = None
     model_options: dict[str, Any] = field(default_factory=dict)
     optimizer: Literal["sgd", "adamw"] = "adamw"
-    learning_rate: float = 1e-3
-    backbone_lr_factor: float = 0.1
-    weight_decay: float = 1e-2
+    learning_rate: PositiveFloat = 1e-3
+    backbone_lr_factor: NonNegativeFloat = 0.1
+    weight_decay: NonNegativeFloat = 1e-2
     lr_schedule: Literal["poly", "cosine", "multistep", "constant"] = "poly"
-    milestones: tuple[float, ...] = (2 / 3, 8 / 9)
-    warmup_steps: int = 0
-    max_grad_norm: float = 1.0
-    val_every: int = 200
-    patience: int | None = None
-    save_every: int = 50
-    val_limit: int | None = None
-    train_limit: int | None = None
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        check_at_least(self, 1, "val_every", "save_every", "val_limit", "train_limit", "patience")
-        check_at_least(self, 0, "warmup_steps")
+    milestones: Fractions = (2 / 3, 8 / 9)
+    warmup_steps: NonNegativeInt = 0
+    max_grad_norm: NonNegativeFloat = 1.0
+    val_every: PositiveInt = 200
+    patience: PositiveInt | None = None
+    save_every: PositiveInt = 50
+    val_limit: PositiveInt | None = None
+    train_limit: PositiveInt | None = None
 
 
-def check_at_least(options: RunOptions, minimum: int, *names: str) -> None:
-    """Check options that are numbers or None.
+def check_depths(options: Any) -> None:
+    """Check that `near` is below `far`.
 
     Raises:
-        ValueError: if a number is below the minimum.
+        ValueError: if it is not.
     """
-    for name in names:
-        value = getattr(options, name)
-        if value is not None and value < minimum:
-            raise ValueError(f"{name} must be at least {minimum}, got {value}")
-
-
-def check_sizes(options: RunOptions, *names: str) -> None:
-    """Check options that are lists of sizes in pixels, or None.
-
-    Raises:
-        ValueError: if a list is empty or a size is below 1.
-    """
-    for name in names:
-        value = getattr(options, name)
-        if value is not None and (not value or min(value) < 1):
-            raise ValueError(f"{name} must be sizes of at least 1 pixel, got {list(value)}")
-
-
-def check_range(options: RunOptions, name: str) -> None:
-    """Check an option that is a pair of numbers above 0.
-
-    Raises:
-        ValueError: if the first number is not above 0 or is greater than the second one.
-    """
-    low, high = getattr(options, name)
-    if not 0 < low <= high:
-        raise ValueError(f"{name} must be a minimum and a maximum above 0, got {[low, high]}")
-
-
-def check_fraction(options: RunOptions, name: str, maximum: float = 1.0) -> None:
-    """Check an option that is a number or None.
-
-    Raises:
-        ValueError: if the number is below 0 or above the maximum.
-    """
-    value = getattr(options, name)
-    if value is not None and not 0 <= value <= maximum:
-        raise ValueError(f"{name} must be between 0 and {maximum:g}, got {value}")
+    if options.near >= options.far:
+        raise ValueError(f"near must be below far={options.far}, got {options.near}")

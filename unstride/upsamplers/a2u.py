@@ -14,7 +14,7 @@ border, features are zero.
 """
 
 from math import gcd
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,7 @@ from torch.nn.functional import adaptive_avg_pool2d, conv2d, leaky_relu
 
 from unstride.ops import reassemble
 from unstride.ops.softmax import softmax_over_taps
+from unstride.saving.argument_ranges import OddInt, PositiveInt, checked
 from unstride.upsamplers.base import Downsampler, Reassembly
 from unstride.upsamplers.carafe import weights_from_logits
 from unstride.upsamplers.guide import check_guide, resize_guide
@@ -30,6 +31,9 @@ from unstride.upsamplers.pair import Pair
 from unstride.upsamplers.resize import resize_nearest, shuffle_to_size
 
 NORM_GROUPS = 32
+
+Sharing = Literal["shared", "semi-shared", "unshared"]
+Normaliser = Literal["sigmoid_softmax", "softmax"]
 
 
 class Affinity(nn.Module):
@@ -53,13 +57,11 @@ class Affinity(nn.Module):
         *,
         rank: int = 1,
         dynamic: bool = True,
-        sharing: Literal["shared", "semi-shared", "unshared"] = "shared",
+        sharing: Sharing = "shared",
     ):
         super().__init__()
         norm_groups = gcd(NORM_GROUPS, channels)
         filter_counts = {"shared": 1, "semi-shared": norm_groups, "unshared": channels}
-        if sharing not in filter_counts:
-            raise ValueError(f"sharing must be one of {', '.join(filter_counts)}, got {sharing!r}")
         self.stride, self.rank, self.dynamic = stride, rank, dynamic
         self.filter_size = filter_size - (filter_size - stride) % 2
         self.num_filters = filter_counts[sharing]
@@ -143,19 +145,20 @@ class A2UUpsample(Reassembly):
 
     def __init__(
         self,
-        channels: int,
-        scale: int = 2,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
         *,
-        guide_channels: int | None = None,
-        kernel_size: int = 3,
-        normaliser: Literal["sigmoid_softmax", "softmax"] = "sigmoid_softmax",
-        rank: int = 1,
+        guide_channels: PositiveInt | None = None,
+        kernel_size: OddInt = 3,
+        normaliser: Normaliser = "sigmoid_softmax",
+        rank: PositiveInt = 1,
         dynamic: bool = True,
-        sharing: Literal["shared", "semi-shared", "unshared"] = "shared",
+        sharing: Sharing = "shared",
     ):
         super().__init__(channels, scale)
         self.guide_channels = guide_channels
         self.kernel_size, self.normaliser = kernel_size, normaliser
+        self.fixed_channels = guide_channels is None
         in_channels, side = guide_channels or channels, scale * kernel_size
         stride = scale if guide_channels else 1
         self.affinity = Affinity(
@@ -199,15 +202,17 @@ class A2UDownsample(Downsampler):
         sharing: of the filters among the channels: "shared", "semi-shared" or "unshared".
     """
 
+    fixed_channels = True
+
     def __init__(
         self,
-        channels: int,
-        scale: int = 2,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
         *,
-        kernel_size: int = 3,
-        rank: int = 1,
+        kernel_size: PositiveInt = 3,
+        rank: PositiveInt = 1,
         dynamic: bool = True,
-        sharing: Literal["shared", "semi-shared", "unshared"] = "shared",
+        sharing: Sharing = "shared",
     ):
         super().__init__(channels, scale)
         self.kernel_size = scale * kernel_size
@@ -236,13 +241,27 @@ class A2UPair(Pair):
         channels: channels c of the features.
         scale: between the two grids.
         normaliser: of the upsampler.
-        options: of both: kernel_size, rank, dynamic, sharing.
+        kernel_size, rank, dynamic, sharing: of both, see `A2UUpsample`.
     """
 
     down: A2UDownsample
     up: A2UUpsample
 
-    def __init__(self, channels: int, scale: int = 2, *, normaliser="sigmoid_softmax", **options):
+    @checked
+    def __init__(
+        self,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
+        *,
+        normaliser: Normaliser = "sigmoid_softmax",
+        kernel_size: OddInt = 3,
+        rank: PositiveInt = 1,
+        dynamic: bool = True,
+        sharing: Sharing = "shared",
+    ):
+        options: dict[str, Any] = {
+            "kernel_size": kernel_size, "rank": rank, "dynamic": dynamic, "sharing": sharing,
+        }  # fmt: skip
         down = A2UDownsample(channels, scale, **options)
         up = A2UUpsample(channels, scale, guide_channels=channels, normaliser=normaliser, **options)
         super().__init__(down, up)

@@ -22,9 +22,11 @@ from torch.nn.functional import adaptive_avg_pool2d, conv2d, normalize
 
 from unstride.ops import correlate
 from unstride.ops.softmax import softmax_within_bounds
+from unstride.saving.argument_ranges import PositiveInt
 from unstride.transforms.imagenet import normalise_imagenet
 from unstride.upsamplers.base import Reassembly
 from unstride.upsamplers.guide import check_guide
+from unstride.upsamplers.image_check import ImageCheck
 from unstride.upsamplers.layers import PreActBlock, apply_rope, reflect_padded_conv
 from unstride.upsamplers.published_state import check_state_dict
 
@@ -61,8 +63,11 @@ class AnyUp(Reassembly):
 
     guide_channels = 3
 
-    def __init__(self, channels: int, scale: int = 16, *, released_order: bool = False):
+    def __init__(
+        self, channels: PositiveInt, scale: PositiveInt = 16, *, released_order: bool = False
+    ):
         super().__init__(channels, scale)
+        self.check_image = ImageCheck("guide")
         self.image_encoder = _residual_encoder(reflect_padded_conv(3, WIDTH, 1, bias=False))
         self.query_encoder = _residual_encoder(reflect_padded_conv(WIDTH, WIDTH, 1, bias=False))
         self.key_encoder = _residual_encoder(reflect_padded_conv(WIDTH, WIDTH, 1, bias=False))
@@ -76,7 +81,9 @@ class AnyUp(Reassembly):
     def predict_weights(self, features, guide, size):
         """Queries are pixels of the image, keys are cells of the image and of the features."""
         grid = features.shape[2], features.shape[3]
-        image = normalise_imagenet(check_guide(guide, features, 3, "anyup"))
+        image = check_guide(guide, features, 3, "anyup")
+        self.check_image(image)
+        image = normalise_imagenet(image)
         image = self.image_encoder(image)
         image = apply_rope(image, rope_angles(self.frequencies, image))
         queries = self.smooth(adaptive_avg_pool2d(self.query_encoder(image), size))

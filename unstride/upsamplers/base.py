@@ -1,12 +1,16 @@
 """The contract of every operator: `Upsampler`, `Reassembly` and `Downsampler`."""
 
 from abc import abstractmethod
+from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.ops import reassemble
+from unstride.saving.argument_ranges import PositiveInt, checked
 from unstride.saving.mixin import SavingMixin
+from unstride.upsamplers.resize import checked_size
 
 
 class Upsampler(SavingMixin):
@@ -21,8 +25,9 @@ class Upsampler(SavingMixin):
     """
 
     guide_channels: int | None = None  # of the guide that is required; None: it takes no guide
+    fixed_channels = False  # whether the parameters fit features of `channels` channels only
 
-    def __init__(self, channels: int, scale: int = 2):
+    def __init__(self, channels: PositiveInt, scale: PositiveInt = 2):
         super().__init__()
         self.channels, self.scale = channels, scale
 
@@ -41,6 +46,9 @@ class Upsampler(SavingMixin):
                 [0, 1], or features of a finer layer. It covers the same area at any
                 resolution. Upsamplers without a guide ignore it.
             size: rows and columns of the result. Default: `scale` times the grid.
+
+        Raises:
+            ValueError: if the features or the guide have another shape, or the size is no pair.
         """
 
     def halo(
@@ -89,13 +97,17 @@ class Upsampler(SavingMixin):
         del guide, grid, size
         return None
 
-    def output_size(self, features: Tensor, size: tuple[int, int] | None = None) -> tuple[int, int]:
-        """`size` if it is given, else `scale` times the features' grid."""
+    def output_size(self, features: Tensor, size: Any = None) -> tuple[int, int]:
+        """`size` if it is given, else `scale` times the features' grid.
+
+        Raises:
+            ValueError: if the features have another shape than the upsampler takes, or the size
+                is not a pair (height, width).
+        """
+        check_features(self, features)
         if size is None:
             return features.shape[2] * self.scale, features.shape[3] * self.scale
-        if len(size) != 2 or min(size) < 1:
-            raise ValueError(f"size must be (height, width) in pixels, got {tuple(size)}")
-        return size[0], size[1]
+        return checked_size(size)
 
     def extra_repr(self) -> str:
         """What `print` shows."""
@@ -125,7 +137,14 @@ class Downsampler(nn.Module):
         scale: input pixels per output pixel, along each axis, unless a size is given.
     """
 
-    def __init__(self, channels: int, scale: int = 2):
+    fixed_channels = False  # whether the parameters fit features of `channels` channels only
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
+
+    @checked
+    def __init__(self, channels: PositiveInt, scale: PositiveInt = 2):
         super().__init__()
         self.channels, self.scale = channels, scale
 
@@ -136,10 +155,16 @@ class Downsampler(nn.Module):
         """Predic the weight of each tap of each output pixel, for an output of `size`."""
 
     def forward(
-        self, features: Float[Tensor, "b c H W"], size: tuple[int, int] | None = None
+        self, features: Float[Tensor, "b c H W"], size: Any = None
     ) -> Float[Tensor, "b c h w"]:
-        """Downsample the features to `size`. Default: their grid divided by `scale`, rounded up."""
-        size = self.output_size(features) if size is None else size
+        """Downsample the features to `size`. Default: their grid divided by `scale`, rounded up.
+
+        Raises:
+            ValueError: if the features have another shape than the downsampler takes, or the size
+                is not a pair (height, width).
+        """
+        check_features(self, features)
+        size = self.output_size(features) if size is None else checked_size(size)
         return reassemble(features, self.predict_weights(features, size))
 
     def output_size(self, features: Tensor) -> tuple[int, int]:
@@ -149,3 +174,22 @@ class Downsampler(nn.Module):
     def extra_repr(self) -> str:
         """What `print` shows."""
         return f"channels={self.channels}, scale={self.scale}"
+
+
+def check_features(operator: Upsampler | Downsampler, features: Tensor) -> None:
+    """Check that an operator can take these features.
+
+    Raises:
+        ValueError: if they are not floating-point maps, or have another number of channels than
+            the operator's parameters fit.
+    """
+    if torch.jit.is_tracing():  # the tracer warns of every look at a size
+        return
+    is_fixed, channels = operator.fixed_channels, operator.channels
+    if features.ndim != 4 or (is_fixed and features.shape[1] != channels):
+        raise ValueError(
+            f"features must be (batch, {channels if is_fixed else 'channels'}, height, width) "
+            f"for {type(operator).__name__}, got {tuple(features.shape)}"
+        )
+    if is_fixed and not features.is_floating_point():
+        raise ValueError(f"features must have a floating-point type, got {features.dtype}")

@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from unstride.ops import reassemble
 from unstride.ops.softmax import softmax_over_valid_taps
+from unstride.saving.argument_ranges import NonNegativeInt, PositiveInt
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.guide import check_guide, resize_guide
+from unstride.upsamplers.image_check import ImageCheck
 from unstride.upsamplers.joint_bilateral import colour_logits, spatial_logits
 from unstride.upsamplers.pixel_keys import KEY_STRIDE, PixelKeys
 from unstride.upsamplers.resize import cells_covering
@@ -42,14 +44,15 @@ class BilateralStack(Upsampler):
 
     def __init__(
         self,
-        channels: int,
-        scale: int = 32,
+        channels: PositiveInt,
+        scale: PositiveInt = 32,
         *,
-        middle: int | None = None,
-        rounds: int = 8,
-        key_channels: int = 32,
+        middle: PositiveInt | None = None,
+        rounds: NonNegativeInt = 8,
+        key_channels: NonNegativeInt = 32,
     ):
         super().__init__(channels, scale)
+        self.check_image = ImageCheck("guide")
         self.middle, self.rounds = middle, rounds
         self.coarse = BilateralStage(5, sigma_space=0.45, sigma_range=0.5)
         self.smooth = BilateralStage(
@@ -67,6 +70,7 @@ class BilateralStack(Upsampler):
         """
         size = self.output_size(features, size)
         guide = check_guide(guide, features, 3, "featup_jbu")
+        self.check_image(guide)
         middle = self.middle_grid(features.shape[2:], size, guide.shape[2:])
         at_middle = resize_guide(guide, middle)
         keys = self.keys_at(middle, guide) if guide_features is None else guide_features

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from inspect import signature
 
+from unstride.saving.argument_ranges import PositiveInt, check_option_names, checked
 from unstride.saving.configuration import register, register_variant
 from unstride.upsamplers.a2u import A2UDownsample, A2UPair, A2UUpsample
 from unstride.upsamplers.anyup import AnyUp
@@ -79,13 +80,14 @@ for _name, _class in VARIANTS.items():
     register_variant(_class, "featup_jbu", {"variant": _name, "pretrained": False})
 
 
+@checked
 def create_upsampler(
     name: str,
-    channels: int,
-    scale: int = 2,
+    channels: PositiveInt,
+    scale: PositiveInt = 2,
     *,
-    guide_channels: int | None = None,
-    stages: int = 1,
+    guide_channels: PositiveInt | None = None,
+    stages: PositiveInt = 1,
     **options,
 ) -> Upsampler:
     """Create an upsampler by name, called as `up(features, guide=None, size=None)`.
@@ -101,7 +103,8 @@ def create_upsampler(
         options: keyword arguments of that upsampler.
 
     Raises:
-        ValueError: if there is no such upsampler, or the stages do not multiply to the scale.
+        ValueError: if there is no such upsampler or option, an option is out of its range, or the
+            stages do not multiply to the scale.
     """
     if name in FITTED_PER_IMAGE:
         raise ValueError(
@@ -111,10 +114,9 @@ def create_upsampler(
     if name not in UPSAMPLERS:
         raise ValueError(f"upsampler must be one of {', '.join(UPSAMPLERS)}, got {name!r}")
     factory = UPSAMPLERS[name]
+    check_option_names(factory, options, f"upsampler {name}")
     if guide_channels is not None and "guide_channels" in signature(factory).parameters:
         options["guide_channels"] = guide_channels
-    if stages < 1:
-        raise ValueError(f"stages must be at least 1, got {stages}")
     if stages == 1:
         return factory(channels, scale, **options)
     step = _stage_scale(scale, stages)
@@ -135,7 +137,10 @@ def list_upsamplers() -> list[str]:
     return list(UPSAMPLERS)
 
 
-def create_downsampler(name: str, channels: int, scale: int = 2, **options) -> Downsampler:
+@checked
+def create_downsampler(
+    name: str, channels: PositiveInt, scale: PositiveInt = 2, **options
+) -> Downsampler:
     """Create a downsampler by name, called as `down(features, size=None)`.
 
     Args:
@@ -145,10 +150,11 @@ def create_downsampler(name: str, channels: int, scale: int = 2, **options) -> D
         options: keyword arguments of that downsampler.
 
     Raises:
-        ValueError: if there is no such downsampler.
+        ValueError: if there is no such downsampler or option, or an option is out of its range.
     """
     if name not in DOWNSAMPLERS:
         raise ValueError(f"downsampler must be one of {', '.join(DOWNSAMPLERS)}, got {name!r}")
+    check_option_names(DOWNSAMPLERS[name], options, f"downsampler {name}")
     return DOWNSAMPLERS[name](channels, scale, **options)
 
 
@@ -157,7 +163,10 @@ def list_downsamplers() -> list[str]:
     return list(DOWNSAMPLERS)
 
 
-def create_pair(down: str, up: str, channels: int, scale: int = 2, **options) -> Pair:
+@checked
+def create_pair(
+    down: str, up: str, channels: PositiveInt, scale: PositiveInt = 2, **options
+) -> Pair:
     """Create a downsampler with its upsampler, called as `pair(fine, body=None)`.
 
     "index_down" with "index" and "a2u_down" with "a2u" share one predictor, which runs once on
@@ -169,8 +178,13 @@ def create_pair(down: str, up: str, channels: int, scale: int = 2, **options) ->
         channels: channels c of the features.
         scale: between the two grids.
         options: keyword arguments of the upsampler, or of a pair that shares its predictor.
+
+    Raises:
+        ValueError: if there is no such upsampler, downsampler or option, or an option is out of its
+            range.
     """
     if up in PAIRS and down == f"{up}_down":
+        check_option_names(PAIRS[up], options, f"pair {down}, {up}")
         return PAIRS[up](channels, scale, **options)
     return Pair(
         create_downsampler(down, channels, scale),

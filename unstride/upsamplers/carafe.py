@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.ops.softmax import softmax_over_taps
+from unstride.saving.argument_ranges import ChannelDivisor, OddInt, PositiveInt
 from unstride.upsamplers.base import Downsampler, Reassembly
 from unstride.upsamplers.resize import resize_nearest, shuffle_to_size
 
@@ -34,21 +35,21 @@ class CarafeUpsample(Reassembly):
             weights are positive without a sum.
     """
 
+    fixed_channels = True
+
     def __init__(
         self,
-        channels: int,
-        scale: int = 2,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
         *,
-        kernel_size: int = 5,
-        encoder_size: int = 3,
-        compressed_channels: int = 64,
-        groups: int = 1,
-        dilation: int = 1,
+        kernel_size: OddInt = 5,
+        encoder_size: OddInt = 3,
+        compressed_channels: PositiveInt = 64,
+        groups: ChannelDivisor = 1,
+        dilation: PositiveInt = 1,
         normaliser: Normaliser = "softmax",
     ):
         super().__init__(channels, scale)
-        if channels % groups:
-            raise ValueError(f"groups must divide the {channels} channels, got {groups}")
         self.kernel_size, self.groups, self.normaliser = kernel_size, groups, normaliser
         self.channel_compressor = nn.Conv2d(channels, compressed_channels, 1)
         self.content_encoder = nn.Conv2d(
@@ -81,26 +82,26 @@ class CarafeDownsample(Downsampler):
         channels: channels c of the features.
         scale: input pixels per output pixel, along each axis, unless a size is given.
         kernel_size: side k of the window, in input pixels.
-        encoder_size: side of the convolution, of stride `scale`, that predicts the weights.
+        encoder_size: side of the convolution, of stride `scale`, that predicts the weights; odd.
         compressed_channels: channels that the weights are predicted from.
         groups: sets of weights, each for channels/groups neighbouring channels.
         normaliser: as for `CarafeUpsample`.
     """
 
+    fixed_channels = True
+
     def __init__(
         self,
-        channels: int,
-        scale: int = 2,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
         *,
-        kernel_size: int = 5,
-        encoder_size: int = 3,
-        compressed_channels: int = 64,
-        groups: int = 1,
+        kernel_size: PositiveInt = 5,
+        encoder_size: OddInt = 3,
+        compressed_channels: PositiveInt = 64,
+        groups: ChannelDivisor = 1,
         normaliser: Normaliser = "softmax",
     ):
         super().__init__(channels, scale)
-        if channels % groups:
-            raise ValueError(f"groups must divide the {channels} channels, got {groups}")
         self.kernel_size, self.groups, self.normaliser = kernel_size, groups, normaliser
         self.channel_compressor = nn.Conv2d(channels, compressed_channels, 1)
         self.content_encoder = nn.Conv2d(
@@ -125,17 +126,12 @@ def weights_from_logits(
     """Positive weights; they sum to one unless the normaliser is "sigmoid"."""
     if normaliser == "softmax":
         return softmax_over_taps(logits)
-    if normaliser == "sigmoid_softmax":
-        return softmax_over_taps(logits.sigmoid())
     weights = logits.sigmoid()
+    if normaliser == "sigmoid_softmax":
+        return softmax_over_taps(weights)
     if normaliser == "sigmoid_normalised":
         return weights / weights.sum((2, 3), keepdim=True)
-    if normaliser == "sigmoid":
-        return weights
-    raise ValueError(
-        "normaliser must be 'softmax', 'sigmoid', 'sigmoid_normalised' or 'sigmoid_softmax', "
-        f"got {normaliser!r}"
-    )
+    return weights
 
 
 def _init_weights(module: CarafeUpsample | CarafeDownsample) -> None:

@@ -20,9 +20,14 @@ class Cascade(Upsampler):
     Args:
         upsamplers: from the coarsest to the finest. Each gets the same guide, which it resizes
             to its own grid.
+
+    Raises:
+        ValueError: if there are no upsamplers, or they need different guides.
     """
 
     def __init__(self, *upsamplers: Upsampler):
+        if not upsamplers:
+            raise ValueError("upsamplers must contain at least one upsampler, got none")
         super().__init__(upsamplers[0].channels, math.prod(up.scale for up in upsamplers))
         self.upsamplers = nn.ModuleList(upsamplers)
         required = {n for up in upsamplers if (n := up.guide_channels) is not None}

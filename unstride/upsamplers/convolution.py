@@ -9,15 +9,17 @@ last two resize bilinearly if the size is not `scale` times the grid.
 from torch import nn
 from torch.nn.functional import interpolate, pixel_shuffle
 
+from unstride.saving.argument_ranges import OddInt, PositiveInt
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.resize import cells_covering, resize_antialiased, resize_halo
 
 
 class _ResizeConvolution(Upsampler):
+    fixed_channels = True
     mode: str
     halo_cells: int  # halo of the resize, in cells
 
-    def __init__(self, channels: int, scale: int = 2, *, kernel_size: int = 3):
+    def __init__(self, channels: PositiveInt, scale: PositiveInt = 2, *, kernel_size: OddInt = 3):
         super().__init__(channels, scale)
         self.kernel_size = kernel_size
         self.conv = nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2)
@@ -38,7 +40,7 @@ class NearestConvolution(_ResizeConvolution):
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        kernel_size: side k of the convolution, in output pixels.
+        kernel_size: side k of the convolution, in output pixels; odd.
     """
 
     mode, halo_cells = "nearest-exact", 0
@@ -50,7 +52,7 @@ class BilinearConvolution(_ResizeConvolution):
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        kernel_size: side k of the convolution, in output pixels.
+        kernel_size: side k of the convolution, in output pixels; odd.
     """
 
     mode, halo_cells = "bilinear", 1
@@ -62,14 +64,25 @@ class Deconvolution(Upsampler):
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        kernel_size: side k, in output pixels. Default: 2 scale - 1, so that neighbours meet.
+        kernel_size: side k, in output pixels: at least the scale, and odd at scale 1. Default:
+            2 scale - 1, so that neighbours meet.
     """
 
-    def __init__(self, channels: int, scale: int = 2, *, kernel_size: int | None = None):
+    fixed_channels = True
+
+    def __init__(
+        self,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
+        *,
+        kernel_size: PositiveInt | None = None,
+    ):
         super().__init__(channels, scale)
         k = 2 * scale - 1 if kernel_size is None else kernel_size
         if k < scale:
             raise ValueError(f"kernel_size must be at least the scale {scale}, got {k}")
+        if scale == 1 and k % 2 == 0:
+            raise ValueError(f"kernel_size must be odd at scale 1, got {k}")
         margin = -(-(k - scale) // 2)
         self.conv = nn.ConvTranspose2d(
             channels, channels, k, scale, margin, output_padding=2 * margin + scale - k
@@ -83,7 +96,8 @@ class Deconvolution(Upsampler):
     def forward(self, features, guide=None, size=None):
         """Spread each pixel over its output pixels; the guide is not used."""
         del guide
-        return resize_antialiased(self.conv(features), self.output_size(features, size))
+        size = self.output_size(features, size)
+        return resize_antialiased(self.conv(features), size)
 
 
 class PixelShuffle(Upsampler):
@@ -92,10 +106,12 @@ class PixelShuffle(Upsampler):
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        kernel_size: side k of the convolution, in input pixels.
+        kernel_size: side k of the convolution, in input pixels; odd.
     """
 
-    def __init__(self, channels: int, scale: int = 2, *, kernel_size: int = 3):
+    fixed_channels = True
+
+    def __init__(self, channels: PositiveInt, scale: PositiveInt = 2, *, kernel_size: OddInt = 3):
         super().__init__(channels, scale)
         self.kernel_size = kernel_size
         self.conv = nn.Conv2d(channels, channels * scale**2, kernel_size, padding=kernel_size // 2)
@@ -107,8 +123,8 @@ class PixelShuffle(Upsampler):
     def forward(self, features, guide=None, size=None):
         """Convolve on the coarse grid, then rearrange; the guide is not used."""
         del guide
-        fine = pixel_shuffle(self.conv(features), self.scale)
-        return resize_antialiased(fine, self.output_size(features, size))
+        size = self.output_size(features, size)
+        return resize_antialiased(pixel_shuffle(self.conv(features), self.scale), size)
 
 
 def _resize_halo_cells(grid: tuple[int, int], scale: int, size: tuple[int, int]) -> int:

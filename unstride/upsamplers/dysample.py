@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, pixel_shuffle
 
+from unstride.saving.argument_ranges import ChannelDivisor, PositiveInt
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.resize import resize_nearest, shuffle_to_size
 
@@ -30,20 +31,18 @@ class DySample(Upsampler):
         dynamic_scope: whether the range of the offsets is predicted too ("+" in the paper).
     """
 
+    fixed_channels = True
+
     def __init__(
         self,
-        channels: int,
-        scale: int = 2,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
         *,
         style: Literal["lp", "pl"] = "lp",
-        groups: int = 4,
+        groups: ChannelDivisor = 4,
         dynamic_scope: bool = False,
     ):
         super().__init__(channels, scale)
-        if style not in ("lp", "pl"):
-            raise ValueError(f"style must be 'lp' or 'pl', got {style!r}")
-        if channels % groups:
-            raise ValueError(f"groups must divide the {channels} channels, got {groups}")
         if style == "pl" and channels % scale**2:
             raise ValueError(
                 f"channels must be divisible by scale^2 = {scale**2} for style 'pl', got {channels}"

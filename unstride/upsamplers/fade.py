@@ -12,6 +12,7 @@ from torch import nn
 
 from unstride.ops import reassemble
 from unstride.ops.softmax import softmax_over_taps
+from unstride.saving.argument_ranges import OddInt, PositiveInt
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.guide import check_guide, resize_guide
 from unstride.upsamplers.resize import cells_covering, resize_nearest
@@ -33,15 +34,16 @@ class FADE(Upsampler):
     """
 
     guide_channels: int
+    fixed_channels = True
 
     def __init__(
         self,
-        channels: int,
-        scale: int = 2,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
         *,
-        guide_channels: int | None = None,
-        kernel_size: int = 5,
-        compressed_channels: int = 64,
+        guide_channels: PositiveInt | None = None,
+        kernel_size: OddInt = 5,
+        compressed_channels: PositiveInt = 64,
         gated: bool | None = None,
     ):
         super().__init__(channels, scale)

@@ -12,6 +12,7 @@ features, where it costs a hundredth or less.
 """
 
 import math
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -19,11 +20,15 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from unstride.ops import correlate, fold_border, reassemble, spread_border
+from unstride.saving.argument_ranges import NonNegativeInt, PositiveInt
 from unstride.transforms.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.guide import check_guide, resize_guide
+from unstride.upsamplers.image_check import ImageCheck
 from unstride.upsamplers.layers import LayerNorm2d
 from unstride.upsamplers.resize import resize_antialiased, resize_halo
+
+Doubling = Literal["bicubic", "bilinear"]
 
 RESIDUAL_SCALE = 0.1  # factor of both corrections, as released
 
@@ -72,22 +77,24 @@ class FeatUpStack(Upsampler):
 
     def __init__(
         self,
-        channels: int,
-        scale: int = 16,
+        channels: PositiveInt,
+        scale: PositiveInt = 16,
         *,
-        key_channels: int = 32,
-        radius: int = 3,
-        source: str = "bicubic",
+        key_channels: PositiveInt = 32,
+        radius: NonNegativeInt = 3,
+        source: Doubling = "bicubic",
         renormalise: bool = False,
         mix: bool = True,
         norm: bool = False,
     ):
         super().__init__(channels, scale)
+        self.check_image = ImageCheck("guide")
         stages = max(math.ceil(math.log2(scale)), 1)
         self.stages = nn.ModuleList(
             FeatUpStage(key_channels, radius, source=source, renormalise=renormalise)
             for _ in range(stages)
         )
+        self.fixed_channels = norm or mix
         self.norm = LayerNorm2d(channels) if norm else None
         self.drop = nn.Dropout2d(0.2)
         self.mix = nn.Conv2d(channels, channels, 1) if mix else None
@@ -112,6 +119,7 @@ class FeatUpStack(Upsampler):
         """Double the grid stage by stage; each stage sees the guide at its own resolution."""
         size = self.output_size(features, size)
         guide = check_guide(guide, features, 3, "featup_jbu")
+        self.check_image(guide)
         guide = (guide - self.mean.to(guide)) / self.std.to(guide)
         features = features if self.norm is None else self.norm(features)
         fine = features
@@ -144,12 +152,10 @@ class FeatUpStage(nn.Module):
         key_channels: int = 32,
         radius: int = 3,
         *,
-        source: str = "bicubic",
+        source: Doubling = "bicubic",
         renormalise: bool = False,
     ):
         super().__init__()
-        if source not in DOUBLING_KERNELS:
-            raise ValueError(f"source must be one of {', '.join(DOUBLING_KERNELS)}, got {source!r}")
         self.kernel_size, self.renormalise = 2 * radius + 1, renormalise
         taps = self.kernel_size**2
         phases = composed_taps(DOUBLING_KERNELS[source], self.kernel_size).float()

@@ -13,7 +13,8 @@ from torch.nn.functional import conv2d, pad
 
 from unstride.ops import correlate, fold_border
 from unstride.ops.softmax import softmax_over_valid_taps
-from unstride.upsamplers.base import Downsampler
+from unstride.saving.argument_ranges import PositiveInt
+from unstride.upsamplers.base import Downsampler, check_features
 
 DROPOUT = 0.2  # of a pixel's channels, and of the windows
 
@@ -28,7 +29,13 @@ class Blur(Downsampler):
             the scale.
     """
 
-    def __init__(self, channels: int, scale: int = 2, *, kernel_size: int | None = None):
+    def __init__(
+        self,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
+        *,
+        kernel_size: PositiveInt | None = None,
+    ):
         super().__init__(channels, scale)
         k = 2 * scale if kernel_size is None else kernel_size
         self.kernel = nn.Parameter(torch.ones(k, k))
@@ -51,8 +58,15 @@ class AttentionPool(Downsampler):
         blur: whether the features are first smoothed by a Gaussian of one pixel, as released.
     """
 
+    fixed_channels = True
+
     def __init__(
-        self, channels: int, scale: int = 2, *, kernel_size: int | None = None, blur: bool = True
+        self,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
+        *,
+        kernel_size: PositiveInt | None = None,
+        blur: bool = True,
     ):
         super().__init__(channels, scale)
         self.kernel_size = scale if kernel_size is None else kernel_size
@@ -64,6 +78,7 @@ class AttentionPool(Downsampler):
 
     def forward(self, features, size=None):
         """Smooth, then pool."""
+        check_features(self, features)
         return super().forward(gaussian_blur(features) if self.blur else features, size)
 
     def predict_weights(self, features, size):

@@ -5,17 +5,22 @@ released code. It is fitted to a single image, to the features that a backbone c
 Unlike in that code, colours are scaled by the image alone, not by its batch.
 """
 
+from typing import Annotated
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from unstride.saving.argument_ranges import DropoutRate, Finite, PositiveInt
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.guide import check_guide
+from unstride.upsamplers.image_check import ImageCheck
 from unstride.upsamplers.layers import LayerNorm2d
 
 INPUT_CHANNELS = 5  # y, x, red, green, blue
 MIN_EXPONENT, MAX_EXPONENT = -2.0, 10.0  # of the frequencies, exp(exponent)
+LogFrequency = Annotated[float, Finite(MIN_EXPONENT, 80.0)]  # float32 holds exp(80)
 DROPOUT = 0.2  # of the channels, as released; 0.1 in the paper
 
 
@@ -26,22 +31,23 @@ class FeatUpImplicit(Upsampler):
         channels: of the result.
         scale: output pixels per input pixel, along each axis, unless a size is given.
         frequencies: number of frequencies of the sines and cosines of each input.
-        highest: exponent of the highest frequency, exp(highest); the lowest is exp(-2).
-        dropout: share of the channels dropped in training.
+        highest: exponent of the highest frequency, exp(highest); the lowest is exp(-2). Up to 80.
+        dropout: share of the channels dropped in training, below 1.
     """
 
     guide_channels = 3
 
     def __init__(
         self,
-        channels: int = 128,
-        scale: int = 16,
+        channels: PositiveInt = 128,
+        scale: PositiveInt = 16,
         *,
-        frequencies: int = 30,
-        highest: float = MAX_EXPONENT,
-        dropout: float = DROPOUT,
+        frequencies: PositiveInt = 30,
+        highest: LogFrequency = MAX_EXPONENT,
+        dropout: DropoutRate = DROPOUT,
     ):
         super().__init__(channels, scale)
+        self.check_image = ImageCheck("guide")
         self.fourier = FourierFeatures(frequencies, highest)
         in_channels = 2 * INPUT_CHANNELS * frequencies + 3
         self.network = nn.Sequential(
@@ -54,6 +60,7 @@ class FeatUpImplicit(Upsampler):
         """Query the network at the centres of the output pixels."""
         size = self.output_size(features, size)
         guide = check_guide(guide, features, 3, "featup_implicit")
+        self.check_image(guide)
         return self.query(coordinates_and_colours(guide, size))
 
     def query(self, inputs: Float[Tensor, "b 5 h w"]) -> Float[Tensor, "b c h w"]:

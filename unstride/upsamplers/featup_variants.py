@@ -5,6 +5,7 @@ from importlib.resources import files
 
 from safetensors.torch import load
 
+from unstride.saving.argument_ranges import PositiveInt, check_option_names, checked
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.bilateral_stack import BilateralStack
 from unstride.upsamplers.featup import FeatUpStack
@@ -17,9 +18,10 @@ PRETRAINED_SCALES = {  # weights of the paper's variant, by training backbone an
 }
 
 
+@checked
 def featup_jbu(
-    channels: int,
-    scale: int = 16,
+    channels: PositiveInt,
+    scale: PositiveInt = 16,
     *,
     variant: str = "default",
     pretrained: bool | str = True,
@@ -42,11 +44,12 @@ def featup_jbu(
         options: keyword arguments of the variant's class.
 
     Raises:
-        ValueError: if there is no such variant, or no such weights, or if the weights do not fit
-            the options.
+        ValueError: if there is no such variant, weights or option, or if the weights do not fit the
+            options.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
+    check_option_names(VARIANTS[variant], options, f"featup_jbu of variant {variant}")
     if not pretrained:
         return VARIANTS[variant](channels, scale, **options)
     weights = _weights_name(variant, pretrained)

@@ -1,10 +1,12 @@
 """Turns words of the command line, such as "carafe:kernel_size=3", into upsamplers."""
 
+from collections.abc import Collection
 from functools import partial
-from inspect import Parameter, signature
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from unstride.saving.argument_ranges import check_option_names
 from unstride.saving.configuration import describe
 from unstride.saving.folder import load_weights
 from unstride.upsamplers.base import Upsampler
@@ -36,10 +38,8 @@ def image_guided_upsampler(
                 f"give {name} without options"
             )
         return load_saved_upsampler(weights, name, channels)
-    try:
-        up = create_upsampler(name, channels, stride, **({"guide_channels": 3} | options))
-    except TypeError as error:
-        raise ValueError(f"options of {name}: {error}") from None
+    _check_option_names(name, options.keys() - {"guide_channels"}, name)
+    up = create_upsampler(name, channels, stride, **({"guide_channels": 3} | options))
     if weights is not None:
         load_weights(up, weights, name)
     return _check_image_guided(up, name)
@@ -122,10 +122,11 @@ def upsampler_factory(word: str) -> UpsamplerFactory:
         ValueError: if the upsampler has no such option.
     """
     name, options = parse_upsampler(word)
-    if name in UPSAMPLERS:
-        parameters = signature(UPSAMPLERS[name]).parameters
-        unknown = options.keys() - parameters.keys() - {"stages"}
-        takes_any = any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values())
-        if unknown and not takes_any:
-            raise ValueError(f"upsampler {word!r} has no option {', '.join(sorted(unknown))}")
+    _check_option_names(name, options, repr(word))
     return partial(create_upsampler, name, **options)
+
+
+def _check_option_names(name: str, options: Collection[str], shown: str) -> None:
+    if name in UPSAMPLERS:
+        own_options = set(options) - {"stages"}
+        check_option_names(UPSAMPLERS[name], own_options, f"upsampler {shown}")

@@ -4,6 +4,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
+from unstride.upsamplers.image_check import check_image_type
+
 
 def check_guide(
     guide: Tensor | None, features: Tensor, channels: int, upsampler_name: str
@@ -17,7 +19,7 @@ def check_guide(
         upsampler_name: for the error messages.
 
     Raises:
-        ValueError: if the guide is missing, or has another shape.
+        ValueError: if the guide is missing, has another shape, or whole numbers as values.
     """
     if guide is None:
         raise ValueError(f"guide must be given: {upsampler_name} computes its weights from a guide")
@@ -26,6 +28,7 @@ def check_guide(
             f"guide must be ({features.shape[0]}, {channels}, height, width) for "
             f"{upsampler_name}, got {tuple(guide.shape)}"
         )
+    check_image_type(guide, "guide")
     return guide.to(features.dtype)
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+from unstride.saving.argument_ranges import NonNegativeInt, PositiveFloat, PositiveInt
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.guide import check_guide, resize_guide
 
@@ -24,25 +25,25 @@ class GuidedFilter(Upsampler):
         scale: output pixels per input pixel, along each axis, unless a size is given.
         guide_channels: of the guide, for example an image; 1 to 16.
         radius: of the window of the regression, in input pixels.
-        epsilon: variance of the guide that counts as none, for colours in [0, 1].
+        epsilon: variance of the guide that counts as none, for colours in [0, 1]; above 0.
 
     Raises:
-        ValueError: if guide_channels is not in 1 to 16.
+        ValueError: if guide_channels is not in 1 to 16, or another option is out of range.
     """
 
     guide_channels: int
 
     def __init__(
         self,
-        channels: int,
-        scale: int = 2,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
         *,
-        guide_channels: int = 3,
-        radius: int = 1,
-        epsilon: float = 0.01,
+        guide_channels: PositiveInt = 3,
+        radius: NonNegativeInt = 1,
+        epsilon: PositiveFloat = 0.01,
     ):
         super().__init__(channels, scale)
-        if not 1 <= guide_channels <= MAX_GUIDE_CHANNELS:
+        if guide_channels > MAX_GUIDE_CHANNELS:
             raise ValueError(
                 f"guide_channels must be 1 to {MAX_GUIDE_CHANNELS} for guided_filter, whose "
                 f"memory grows with their square, got {guide_channels}; "

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from unstride.saving.argument_ranges import OddInt, PositiveInt
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.dysample import sample_at_offsets
 
@@ -21,10 +22,12 @@ class GuidedUpsamplingModule(Upsampler):
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        kernel_size: side of the convolution that predicts the table, in input pixels.
+        kernel_size: side of the convolution that predicts the table, in input pixels; odd.
     """
 
-    def __init__(self, channels: int, scale: int = 2, *, kernel_size: int = 3):
+    fixed_channels = True
+
+    def __init__(self, channels: PositiveInt, scale: PositiveInt = 2, *, kernel_size: OddInt = 3):
         super().__init__(channels, scale)
         self.table = nn.Conv2d(channels, 2, kernel_size, padding=kernel_size // 2)
         nn.init.zeros_(self.table.weight)

@@ -7,13 +7,14 @@ when downsampling, z = softmax over the cell's y gives its weights. `max_pool` a
 (max_pooling.py) are the hard indices that these generalise.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.ops import reassemble
+from unstride.saving.argument_ranges import PositiveInt, checked
 from unstride.upsamplers.base import Downsampler, Reassembly
 from unstride.upsamplers.guide import check_guide, resize_guide
 from unstride.upsamplers.pair import Pair
@@ -46,20 +47,14 @@ class IndexBlock(nn.Module):
         context: bool = True,
     ):
         super().__init__()
-        if kind == "holistic":  # one branch predicts the indices of all sub-pixels
-            out_channels = [scale**2]
-        elif kind in ("one-to-one", "many-to-one"):
-            out_channels = [channels] * scale**2
-        else:
-            raise ValueError(
-                f"kind must be 'holistic', 'one-to-one' or 'many-to-one', got {kind!r}"
-            )
+        # if holistic, one branch predicts the indices of all sub-pixels
+        out_channels = [scale**2] if kind == "holistic" else [channels] * scale**2
         if kind == "one-to-one" and channels != guide_channels:
             raise ValueError(
                 f"guide_channels must be the {channels} channels of the features for one-to-one "
                 f"indices, got {guide_channels}"
             )
-        self.scale = scale
+        self.scale, self.is_holistic = scale, kind == "holistic"
         options = {"depthwise": kind == "one-to-one", "nonlinear": nonlinear, "context": context}
         self.branches = nn.ModuleList(
             _index_branch(guide_channels, n, scale, **options) for n in out_channels
@@ -69,7 +64,9 @@ class IndexBlock(nn.Module):
         """Sigmoids of the indices, by row and column in the cell; g is 1 if holistic, else c."""
         s = self.scale
         indices = [branch(fine) for branch in self.branches]
-        stacked = indices[0][:, None] if len(indices) == 1 else torch.stack(indices, 2)
+        stacked = indices[0][:, None] if self.is_holistic else torch.stack(indices, 2)
+        if s == 1:  # windows of two pixels start before each pixel, and one starts after the last
+            stacked = stacked[..., : fine.shape[2], : fine.shape[3]]
         return stacked.unflatten(2, (s, s)).sigmoid()
 
 
@@ -112,10 +109,10 @@ class IndexUpsample(Reassembly):
 
     def __init__(
         self,
-        channels: int,
-        scale: int = 2,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
         *,
-        guide_channels: int | None = None,
+        guide_channels: PositiveInt | None = None,
         kind: IndexKind = "many-to-one",
         nonlinear: bool = True,
         context: bool = True,
@@ -126,6 +123,7 @@ class IndexUpsample(Reassembly):
             self.guide_channels, channels, scale, kind=kind, nonlinear=nonlinear, context=context
         )
         self.halo_cells = int(context)
+        self.fixed_channels = kind != "holistic"
 
     def halo(self, grid, size, guide_size=None):
         """One cell, or none without context."""
@@ -157,10 +155,12 @@ class IndexDownsample(Downsampler):
         context: as for `IndexBlock`.
     """
 
+    fixed_channels = True
+
     def __init__(
         self,
-        channels: int,
-        scale: int = 2,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
         *,
         kind: IndexKind = "many-to-one",
         nonlinear: bool = True,
@@ -189,13 +189,23 @@ class IndexPair(Pair):
     Args:
         channels: channels c of the features.
         scale: between the two grids.
-        options: of `IndexBlock`: kind, nonlinear, context.
+        kind, nonlinear, context: see `IndexBlock`.
     """
 
     down: IndexDownsample
     up: IndexUpsample
 
-    def __init__(self, channels: int, scale: int = 2, **options):
+    @checked
+    def __init__(
+        self,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
+        *,
+        kind: IndexKind = "many-to-one",
+        nonlinear: bool = True,
+        context: bool = True,
+    ):
+        options: dict[str, Any] = {"kind": kind, "nonlinear": nonlinear, "context": context}
         down = IndexDownsample(channels, scale, **options)
         super().__init__(down, IndexUpsample(channels, scale, **options))
         self.up.index = self.down.index

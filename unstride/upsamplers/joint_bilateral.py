@@ -5,6 +5,8 @@ A coarse pixel's colour is the mean of the image over it. Taps beyond the border
 and the weights are normalised over the rest, as in the paper.
 """
 
+from typing import Annotated
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -12,8 +14,11 @@ from torch import Tensor
 from unstride.ops import correlate
 from unstride.ops.softmax import softmax_over_valid_taps
 from unstride.ops.window import window_start
+from unstride.saving.argument_ranges import Finite, PositiveInt
 from unstride.upsamplers.base import Reassembly
 from unstride.upsamplers.guide import check_guide, resize_guide
+
+Width = Annotated[float, Finite(minimum=1e-6)]  # of a Gaussian; its square divides the distances
 
 
 class JointBilateral(Reassembly):
@@ -24,21 +29,21 @@ class JointBilateral(Reassembly):
         scale: output pixels per input pixel, along each axis, unless a size is given.
         guide_channels: of the guide, for example an image.
         kernel_size: side k of the window, in input pixels.
-        sigma_space: width of the spatial Gaussian, in input pixels.
-        sigma_range: width of the colour Gaussian, for colours in [0, 1].
+        sigma_space: width of the spatial Gaussian, in input pixels, at least 1e-6.
+        sigma_range: width of the colour Gaussian, for colours in [0, 1], at least 1e-6.
     """
 
     guide_channels: int
 
     def __init__(
         self,
-        channels: int,
-        scale: int = 2,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
         *,
-        guide_channels: int = 3,
-        kernel_size: int = 5,
-        sigma_space: float = 0.7,
-        sigma_range: float = 0.15,
+        guide_channels: PositiveInt = 3,
+        kernel_size: PositiveInt = 5,
+        sigma_space: Width = 0.7,
+        sigma_range: Width = 0.15,
     ):
         super().__init__(channels, scale)
         self.guide_channels, self.kernel_size = guide_channels, kernel_size

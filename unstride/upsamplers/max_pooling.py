@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d, pad
 
 from unstride.ops.window import window_start
+from unstride.saving.argument_ranges import PositiveInt
 from unstride.upsamplers.base import Downsampler, Reassembly
 from unstride.upsamplers.guide import check_guide, resize_guide
 from unstride.upsamplers.resize import resize_nearest
@@ -38,7 +39,15 @@ class MaxUnpool(Reassembly):
         guide_channels: of the features that were pooled; must be `channels`.
     """
 
-    def __init__(self, channels: int, scale: int = 2, *, guide_channels: int | None = None):
+    fixed_channels = True
+
+    def __init__(
+        self,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
+        *,
+        guide_channels: PositiveInt | None = None,
+    ):
         super().__init__(channels, scale)
         self.guide_channels = channels
         if guide_channels not in (None, channels):

@@ -23,9 +23,11 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 from unstride.ops import correlate, reassemble
 from unstride.ops.softmax import softmax_within_bounds
 from unstride.ops.window import window_start
+from unstride.saving.argument_ranges import PositiveInt
 from unstride.transforms.imagenet import normalise_imagenet
 from unstride.upsamplers.base import Reassembly
 from unstride.upsamplers.guide import check_guide
+from unstride.upsamplers.image_check import ImageCheck
 from unstride.upsamplers.layers import PreActBlock, apply_rope, reflect_padded_conv
 from unstride.upsamplers.published_state import check_state_dict
 
@@ -46,8 +48,9 @@ class NAF(Reassembly):
 
     guide_channels = 3
 
-    def __init__(self, channels: int, scale: int = 16):
+    def __init__(self, channels: PositiveInt, scale: PositiveInt = 16):
         super().__init__(channels, scale)
+        self.check_image = ImageCheck("guide")
         self.pixels, self.patches = _image_encoder(kernel_size=1), _image_encoder(kernel_size=3)
 
     def forward(self, features, guide=None, size=None):
@@ -70,7 +73,9 @@ class NAF(Reassembly):
         self, features: Tensor, guide: Tensor | None, size: tuple[int, int]
     ) -> Float[Tensor, "b n d H W"]:
         """The query of each output pixel in each head, before rotary positions."""
-        image = normalise_imagenet(check_guide(guide, features, 3, "naf"))
+        image = check_guide(guide, features, 3, "naf")
+        self.check_image(image)
+        image = normalise_imagenet(image)
         h, w = image.shape[2:]
         if h > MAX_OVERSAMPLING * size[0] or w > MAX_OVERSAMPLING * size[1]:
             limit = MAX_OVERSAMPLING * min(size)

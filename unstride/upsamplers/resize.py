@@ -1,9 +1,13 @@
 """Resizes maps to any size, and counts the cells that a resize reads."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate, pixel_shuffle
+
+from unstride.ops.checks import check_size
 
 
 def cells_covering(pixels: int, grid: tuple[int, int], size: tuple[int, int]) -> int:
@@ -48,3 +52,13 @@ def resize_antialiased(
     if tuple(maps.shape[2:]) == size:
         return maps
     return interpolate(maps, size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def checked_size(size: Any) -> tuple[int, int]:
+    """The size (height, width) that a caller asks for, in pixels.
+
+    Raises:
+        ValueError: if it is not a pair of whole numbers above 0.
+    """
+    check_size(size)
+    return size[0], size[1]

@@ -9,6 +9,7 @@ from torch import nn
 
 from unstride.ops import correlate
 from unstride.ops.softmax import softmax_over_valid_taps
+from unstride.saving.argument_ranges import PositiveInt
 from unstride.upsamplers.base import Reassembly
 from unstride.upsamplers.guide import check_guide, resize_guide
 from unstride.upsamplers.layers import LayerNorm2d
@@ -28,15 +29,16 @@ class SAPA(Reassembly):
     """
 
     guide_channels: int
+    fixed_channels = True
 
     def __init__(
         self,
-        channels: int,
-        scale: int = 2,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
         *,
-        guide_channels: int | None = None,
-        kernel_size: int = 5,
-        embedding: int = 64,
+        guide_channels: PositiveInt | None = None,
+        kernel_size: PositiveInt = 5,
+        embedding: PositiveInt = 64,
         gated: bool = False,
     ):
         super().__init__(channels, scale)

@@ -8,6 +8,7 @@ Wang et al., "CARAFE", ICCV 2019, arXiv:1905.02188, table 2. The paper gives no 
 from torch import nn
 from torch.nn.functional import interpolate
 
+from unstride.saving.argument_ranges import OddInt, PositiveInt
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.resize import cells_covering
 
@@ -18,10 +19,12 @@ class SpatialAttention(Upsampler):
     Args:
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
-        kernel_size: side of the convolution that predicts the gate, in output pixels.
+        kernel_size: side of the convolution that predicts the gate, in output pixels; odd.
     """
 
-    def __init__(self, channels: int, scale: int = 2, *, kernel_size: int = 3):
+    fixed_channels = True
+
+    def __init__(self, channels: PositiveInt, scale: PositiveInt = 2, *, kernel_size: OddInt = 3):
         super().__init__(channels, scale)
         self.kernel_size = kernel_size
         self.gate = nn.Conv2d(channels, 1, kernel_size, padding=kernel_size // 2, bias=False)

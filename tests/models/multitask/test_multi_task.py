@@ -112,7 +112,7 @@ def test_what_does_not_fit_is_said():
         model.loss({}, {"edges": torch.zeros(1)})
     with pytest.raises(ValueError, match="at least one task"):
         MultiTask(model.pyramid, {})
-    with pytest.raises(ValueError, match="0 < near < far"):
+    with pytest.raises(ValueError, match="near must be below far"):
         LogDepth(2.0, 1.0)
 
 

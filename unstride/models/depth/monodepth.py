@@ -18,8 +18,11 @@ from unstride.geometry import warp_image
 from unstride.heads.pixel_decoder import DECODER_WIDTH, PixelDecoder, prediction_head
 from unstride.losses.photometric import edge_aware_smoothness_loss, minimum_reprojection_loss
 from unstride.models.depth.pose_network import PoseNetwork
+from unstride.models.multitask.single_task import DecoderWidth
 from unstride.precision import upcast_half
+from unstride.saving.argument_ranges import checked
 from unstride.upsamplers.factory import UpsamplerFactory
+from unstride.upsamplers.image_check import check_image_shape
 from unstride.upsamplers.interpolation import Bilinear
 
 # in the unit of the translation, which is metres only if the true motion is known
@@ -43,12 +46,13 @@ class Monodepth(nn.Module):
         ValueError: if `depths` is invalid.
     """
 
+    @checked
     def __init__(
         self,
         pyramid: Pyramid,
         upsampler: UpsamplerFactory = Bilinear,
         *,
-        width: int = DECODER_WIDTH,
+        width: DecoderWidth = DECODER_WIDTH,
         depths: tuple[float, float] = (MIN_DEPTH, MAX_DEPTH),
     ):
         super().__init__()
@@ -73,6 +77,7 @@ class Monodepth(nn.Module):
         self, image: Float[Tensor, "b 3 h w"], strides: Sequence[int]
     ) -> dict[int, Tensor]:
         """Disparities of the padded image, in [0, 1], "b h w" each, by stride."""
+        check_image_shape(image)
         size = image.shape[2], image.shape[3]
         padded = pad_image(image, self.pyramid.padded_size(size))
         levels = self.decoder(self.pyramid(image), padded)

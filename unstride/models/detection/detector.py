@@ -27,6 +27,7 @@ from unstride.models.detection.torchvision_parts import (
 )
 from unstride.necks.fpn import TorchNearest
 from unstride.precision import upcast_half
+from unstride.saving.argument_ranges import PositiveInt, checked
 from unstride.upsamplers.factory import UpsamplerFactory
 
 TWO_STAGE = {"faster_rcnn": FasterRCNN, "mask_rcnn": MaskRCNN}
@@ -37,6 +38,7 @@ WITH_VERSION_2 = ("faster_rcnn", "mask_rcnn", "retinanet")  # those with a v2 in
 RESERVED_OPTIONS = {"backbone", "num_classes", "image_mean", "image_std", "kwargs"}
 
 
+@checked
 def create_detector(
     architecture: str,
     pyramid: Pyramid,
@@ -44,7 +46,7 @@ def create_detector(
     *,
     fpn_upsampler: UpsamplerFactory = TorchNearest,
     mask_upsampler: UpsamplerFactory | None = None,
-    width: int = FPN_WIDTH,
+    width: PositiveInt = FPN_WIDTH,
     version: int = 1,
     **options: Any,
 ) -> nn.Module:

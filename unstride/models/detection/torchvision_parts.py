@@ -13,6 +13,7 @@ from unstride.necks.extra_levels import LastLevelMaxPool, LastLevelP6P7
 from unstride.necks.fpn import FPN
 from unstride.precision import upcast_half
 from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
+from unstride.upsamplers.image_check import check_image_list
 
 FPN_WIDTH = 256  # channels of every level and of the heads, as in the papers
 
@@ -115,6 +116,11 @@ class MeanPaddedTransform(GeneralizedRCNNTransform):
         options = {"size_divisible": pyramid.size_divisor, "fixed_size": transform.fixed_size}
         super().__init__(transform.min_size, transform.max_size, [0.0] * 3, [1.0] * 3, **options)
         self.pad_colour = [float(v) for v in pyramid.mean.flatten()]
+
+    def forward(self, images, targets=None):
+        """Check the images, then resize and batch them."""
+        check_image_list(images)
+        return super().forward(images, targets)
 
     def batch_images(self, images: list[Tensor], size_divisible: int = 32) -> Tensor:
         """Pad images to one size and stack them; each lies at the top left."""

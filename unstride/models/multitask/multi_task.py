@@ -9,9 +9,11 @@ from unstride.backbones.padding import pad_image
 from unstride.backbones.pyramid import Pyramid
 from unstride.heads.pixel_decoder import DECODER_WIDTH
 from unstride.losses.uncertainty_weighting import UncertaintyWeighting
-from unstride.models.multitask.single_task import TaskDecoder
+from unstride.models.multitask.single_task import DecoderWidth, TaskDecoder
 from unstride.models.multitask.task import Task
+from unstride.saving.argument_ranges import checked
 from unstride.upsamplers.factory import UpsamplerFactory
+from unstride.upsamplers.image_check import check_image_shape
 from unstride.upsamplers.interpolation import Bilinear
 
 
@@ -28,13 +30,14 @@ class MultiTask(nn.Module):
         ValueError: if there are no tasks.
     """
 
+    @checked
     def __init__(
         self,
         pyramid: Pyramid,
         tasks: Mapping[str, Task],
         upsampler: UpsamplerFactory = Bilinear,
         *,
-        width: int = DECODER_WIDTH,
+        width: DecoderWidth = DECODER_WIDTH,
     ):
         super().__init__()
         if not tasks:
@@ -56,6 +59,7 @@ class MultiTask(nn.Module):
         Args:
             image: RGB in [0, 1], of any size.
         """
+        check_image_shape(image)
         size = image.shape[2], image.shape[3]
         features = self.pyramid(image)
         padded = pad_image(image, self.pyramid.padded_size(size))

@@ -1,5 +1,7 @@
 """A decoder for one dense task, and the network of a pyramid and such a decoder."""
 
+from typing import Annotated
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -8,8 +10,12 @@ from unstride.backbones.pyramid import Pyramid
 from unstride.heads.pixel_decoder import DECODER_WIDTH, PixelDecoder, prediction_head
 from unstride.models.multitask.task import Task
 from unstride.precision import upcast_half
+from unstride.saving.argument_ranges import Whole, checked
 from unstride.upsamplers.factory import UpsamplerFactory
+from unstride.upsamplers.image_check import check_image_shape
 from unstride.upsamplers.interpolation import Bilinear
+
+DecoderWidth = Annotated[int, Whole(2)]  # its head has half as many channels
 
 
 class TaskDecoder(nn.Module):
@@ -22,13 +28,14 @@ class TaskDecoder(nn.Module):
         width: channels of the decoder.
     """
 
+    @checked
     def __init__(
         self,
         channels: dict[int, int],
         task: Task,
         upsampler: UpsamplerFactory = Bilinear,
         *,
-        width: int = DECODER_WIDTH,
+        width: DecoderWidth = DECODER_WIDTH,
     ):
         super().__init__()
         self.task = task
@@ -59,13 +66,14 @@ class SingleTask(nn.Module):
         width: channels of the decoder.
     """
 
+    @checked
     def __init__(
         self,
         pyramid: Pyramid,
         task: Task,
         upsampler: UpsamplerFactory = Bilinear,
         *,
-        width: int = DECODER_WIDTH,
+        width: DecoderWidth = DECODER_WIDTH,
     ):
         super().__init__()
         self.pyramid = pyramid
@@ -77,6 +85,7 @@ class SingleTask(nn.Module):
         Args:
             image: RGB in [0, 1], of any size.
         """
+        check_image_shape(image)
         size = image.shape[2], image.shape[3]
         padded = pad_image(image, self.pyramid.padded_size(size))
         return self.decoder(self.pyramid(image), padded, size)

@@ -9,6 +9,7 @@ from torch.nn.functional import normalize
 
 from unstride.formats.labels import UNLABELLED
 from unstride.losses.supervised import cosine_loss, pixel_cross_entropy, scale_invariant_log_loss
+from unstride.saving.argument_ranges import PositiveFloat, PositiveInt, checked
 
 
 class Task(ABC):
@@ -46,7 +47,8 @@ class Segmentation(Task):
 
     is_classification = True
 
-    def __init__(self, classes: int):
+    @checked
+    def __init__(self, classes: PositiveInt):
         self.channels = classes
 
     def is_labelled(self, target):
@@ -71,9 +73,10 @@ class LogDepth(Task):
 
     channels = 1
 
-    def __init__(self, near: float = 0.1, far: float = 10.0):
-        if not 0 < near < far:
-            raise ValueError(f"depths must be 0 < near < far in metres, got {near} and {far}")
+    @checked
+    def __init__(self, near: PositiveFloat = 0.1, far: PositiveFloat = 10.0):
+        if near >= far:
+            raise ValueError(f"near must be below far={far}, got {near}")
         self.near, self.far = near, far
 
     def activate(self, raw):

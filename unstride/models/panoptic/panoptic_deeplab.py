@@ -26,9 +26,11 @@ from unstride.formats.labels import UNLABELLED
 from unstride.heads.panoptic_decoder import PanopticDecoder, separable_conv
 from unstride.models.panoptic.postprocess import PanopticSegments, group_pixels
 from unstride.precision import upcast_half
+from unstride.saving.argument_ranges import PositiveInt, check_options, checked
 from unstride.transforms.panoptic_targets import CentreTargets, PanopticClasses
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import UpsamplerFactory
+from unstride.upsamplers.image_check import check_image_shape
 
 HARD_PIXEL_SHARE = 0.2  # share of the pixels in the semantic loss
 LOSS_WEIGHTS = {"semantic": 1.0, "heat": 200.0, "offset": 0.01}  # with offsets in pixels
@@ -59,16 +61,17 @@ class PanopticDeepLab(nn.Module):
         merging: options of `group_pixels`.
 
     Raises:
-        ValueError: if the pyramid has one stride only.
+        ValueError: if the pyramid has one stride only, or an option is out of its range.
     """
 
+    @checked
     def __init__(
         self,
         pyramid: Pyramid,
         classes: PanopticClasses,
         *,
         upsampler: UpsamplerFactory = Bilinear,
-        width: int = 256,
+        width: PositiveInt = 256,
         merging: dict[str, Any] | None = None,
     ):
         super().__init__()
@@ -76,6 +79,7 @@ class PanopticDeepLab(nn.Module):
             raise ValueError(
                 f"pyramid must have at least two strides, got {list(pyramid.channels)}"
             )
+        check_options(group_pixels, merging or {}, "merging")
         self.pyramid, self.classes, self.merging = pyramid, classes, merging or {}
         num_classes = len(classes.things) + len(classes.stuff)
         half, head_channels = max(width // 2, 1), max(width // 8, 1)
@@ -91,6 +95,7 @@ class PanopticDeepLab(nn.Module):
         Args:
             image: RGB in [0, 1], of any size.
         """
+        check_image_shape(image)
         height, width = image.shape[2:]
         size = self.pyramid.padded_size((height, width))
         padded = pad_image(image, size)

@@ -17,10 +17,12 @@ from unstride.heads.semantic_branch import SemanticBranch
 from unstride.models.detection.detector import create_detector
 from unstride.models.panoptic.postprocess import merge_objects
 from unstride.necks.fpn import TorchNearest
+from unstride.saving.argument_ranges import NonNegativeFloat, PositiveInt, check_options, checked
 from unstride.transforms.detection_target import Target, without_crowds
 from unstride.transforms.panoptic_targets import PanopticClasses
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import UpsamplerFactory
+from unstride.upsamplers.image_check import check_image_list
 
 MASK_THRESHOLD = 0.5  # probability from which a pixel belongs to an object
 
@@ -53,6 +55,7 @@ class PanopticFPN(nn.Module):
         options: options of `create_detector`.
     """
 
+    @checked
     def __init__(
         self,
         pyramid: Pyramid,
@@ -61,12 +64,13 @@ class PanopticFPN(nn.Module):
         fpn_upsampler: UpsamplerFactory = TorchNearest,
         mask_upsampler: UpsamplerFactory | None = None,
         branch_upsampler: UpsamplerFactory = Bilinear,
-        branch_width: int = 128,
-        semantic_weight: float = 0.5,
+        branch_width: PositiveInt = 128,
+        semantic_weight: NonNegativeFloat = 0.5,
         merging: dict[str, Any] | None = None,
         **options: Any,
     ):
         super().__init__()
+        check_options(merge_objects, merging or {}, "merging")
         self.classes, self.semantic_weight, self.merging = classes, semantic_weight, merging or {}
         self.detector: Any = create_detector(
             "mask_rcnn", pyramid, len(classes.things),
@@ -87,6 +91,7 @@ class PanopticFPN(nn.Module):
         Raises:
             ValueError: if targets are missing in training.
         """
+        check_image_list(images)
         if self.training:
             return self.training_pass(images, targets).losses
         sizes = [(image.shape[1], image.shape[2]) for image in images]

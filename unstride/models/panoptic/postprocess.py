@@ -12,6 +12,7 @@ from torch.nn.functional import max_pool2d
 from unstride.formats.labels import UNLABELLED
 from unstride.formats.segments import Segment
 from unstride.precision import upcast_half
+from unstride.saving.argument_ranges import Fraction, NonNegativeInt, OddInt, PositiveInt, checked
 from unstride.transforms.panoptic_targets import PanopticClasses
 
 CHUNK_SIZE = 65536  # pixels whose distances to all centres are in memory at once
@@ -19,6 +20,7 @@ CHUNK_SIZE = 65536  # pixels whose distances to all centres are in memory at onc
 PanopticSegments = tuple[Int64[Tensor, "h w"], list[Segment]]
 
 
+@checked
 def merge_objects(
     masks: Bool[Tensor, "n h w"],
     labels: Int64[Tensor, " n"],
@@ -26,9 +28,9 @@ def merge_objects(
     semantic: Int64[Tensor, "h w"],
     classes: PanopticClasses,
     *,
-    min_score: float = 0.5,
-    max_overlap: float = 0.5,
-    min_area: int = 4096,
+    min_score: Fraction = 0.5,
+    max_overlap: Fraction = 0.5,
+    min_area: NonNegativeInt = 4096,
 ) -> PanopticSegments:
     """Draw objects from the highest score to the lowest on free pixels, then stuff on the rest.
 
@@ -60,8 +62,13 @@ def merge_objects(
     return _add_stuff(ids, segments, semantic, stuff, min_area)
 
 
+@checked
 def find_centres(
-    heatmap: Float[Tensor, "h w"], *, min_heat: float = 0.1, window: int = 7, most: int = 200
+    heatmap: Float[Tensor, "h w"],
+    *,
+    min_heat: Fraction = 0.1,
+    window: OddInt = 7,
+    most: PositiveInt = 200,
 ) -> Int64[Tensor, "n 2"]:
     """Rows and columns of the highest peaks, highest first; one of equal peaks in a window.
 
@@ -78,14 +85,17 @@ def find_centres(
     return peaks[order[:most]]
 
 
+@checked
 def group_pixels(
     semantic: Int64[Tensor, "h w"],
     heatmap: Float[Tensor, "h w"],
     offsets: Float[Tensor, "2 h w"],
     classes: PanopticClasses,
     *,
-    min_area: int = 2048,
-    **centre_options: float,
+    min_area: NonNegativeInt = 2048,
+    min_heat: Fraction = 0.1,
+    window: OddInt = 7,
+    most: PositiveInt = 200,
 ) -> PanopticSegments:
     """Assign each pixel of a thing to the centre closest to where its offset points.
 
@@ -97,13 +107,13 @@ def group_pixels(
         offsets: (x, y) in pixels, from the pixel to the centre of its object.
         classes: category ids of the class indices.
         min_area: stuff of fewer pixels is dropped.
-        centre_options: options of `find_centres`.
+        min_heat, window, most: see `find_centres`.
 
     Returns:
         Segment ids from 1, 0 for void, and the segments.
     """
     heatmap, offsets = upcast_half(heatmap), upcast_half(offsets)
-    centres = find_centres(heatmap, **centre_options)  # type: ignore[arg-type]
+    centres = find_centres(heatmap, min_heat=min_heat, window=window, most=most)
     ids, segments = _assign_to_centres(semantic, offsets, centres, classes.things)
     stuff = dict(enumerate(classes.stuff, len(classes.things)))
     return _add_stuff(ids, segments, semantic, stuff, min_area)

@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from unstride.saving.argument_ranges import PositiveInt, checked
+
 Combination = Literal["concatenate", "multiply"]
 Norm = Literal["batch", "group"]
 GROUPS = 8  # of group norms, or as many as divide the width
@@ -30,13 +32,14 @@ class ForwardRegeneration(nn.Module):
         norm: batch or group.
     """
 
+    @checked
     def __init__(
         self,
-        channels: int,
+        channels: PositiveInt,
         *,
         combination: Combination = "concatenate",
-        width: int = 32,
-        blocks: int = 3,
+        width: PositiveInt = 32,
+        blocks: PositiveInt = 3,
         norm: Norm = "batch",
     ):
         super().__init__()
@@ -68,13 +71,14 @@ class RecursiveRegeneration(nn.Module):
         norm: batch or group.
     """
 
+    @checked
     def __init__(
         self,
-        channels: int,
+        channels: PositiveInt,
         *,
-        steps: int = 4,
+        steps: PositiveInt = 4,
         combination: Combination = "concatenate",
-        width: int = 32,
+        width: PositiveInt = 32,
         norm: Norm = "group",
     ):
         super().__init__()

@@ -3,10 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from unstride.models.regeneration.modules import MODULES, Combination, Norm
+from unstride.models.regeneration.modules import Combination, Norm
 from unstride.models.regeneration.redaction import create_redaction
+from unstride.saving.argument_ranges import (
+    Finite,
+    Fraction,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    check_fields,
+)
 from unstride.upsamplers.from_words import parse_options
 
 
@@ -49,49 +57,28 @@ class RegenerationOptions:
     redaction: str = "random_blocks"
     redaction_options: Mapping[str, float] = field(default_factory=dict)
     module: Literal["forward", "recursive"] = "forward"
-    steps: int = 4
-    width: int = 32
-    blocks: int = 3
+    steps: PositiveInt = 4
+    width: PositiveInt = 32
+    blocks: PositiveInt = 3
     norm: Norm | None = None
     combination: Combination = "concatenate"
-    resolution: float = 1.0
-    ratio: float | None = 0.1
-    weight: float = 1.0
-    warm_in: float = 0.1
-    temperature: float = 1.0
-    lpips: float = 0.0
+    resolution: Annotated[float, Finite(above=0.0, maximum=1.0)] = 1.0
+    ratio: NonNegativeFloat | None = 0.1
+    weight: NonNegativeFloat = 1.0
+    warm_in: Fraction = 0.1
+    temperature: PositiveFloat = 1.0
+    lpips: NonNegativeFloat = 0.0
     lpips_network: Literal["alex", "squeeze", "vgg"] = "alex"
     lpips_weights: Path | None = None
-    clip: float = 0.0
+    clip: NonNegativeFloat = 0.0
     clip_weights: str = "openai/clip-vit-base-patch32"
-    cycle: float = 0.0
+    cycle: NonNegativeFloat = 0.0
     control: Literal["none", "detached", "shuffled"] = "none"
 
     def __post_init__(self) -> None:
         """Check the values."""
         create_redaction(self.redaction, **self.redaction_options)
-        for name, choices in {
-            "module": tuple(MODULES),
-            "norm": (None, "batch", "group"),
-            "combination": ("concatenate", "multiply"),
-            "lpips_network": ("alex", "squeeze", "vgg"),
-            "control": ("none", "detached", "shuffled"),
-        }.items():
-            if (value := getattr(self, name)) not in choices:
-                listed = ", ".join(str(choice) for choice in choices if choice)
-                raise ValueError(f"{name} must be one of {listed}, got {value!r}")
-        for name in ("steps", "width", "blocks"):
-            if (value := getattr(self, name)) != int(value) or value < 1:
-                raise ValueError(f"{name} must be a whole number from 1, got {value}")
-        for name in ("resolution", "temperature"):
-            if not (value := getattr(self, name)) > 0:
-                raise ValueError(f"{name} must be above 0, got {value}")
-        for name in ("ratio", "weight", "warm_in", "lpips", "clip", "cycle"):
-            if (value := getattr(self, name)) is not None and not value >= 0:
-                raise ValueError(f"{name} must be at least 0, got {value}")
-        for name in ("resolution", "warm_in"):
-            if (value := getattr(self, name)) > 1:
-                raise ValueError(f"{name} must be at most 1, got {value}")
+        check_fields(self)
 
     @property
     def module_options(self) -> dict[str, Any]:

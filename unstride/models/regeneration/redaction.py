@@ -16,8 +16,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from unstride.saving.argument_ranges import Fraction, PositiveInt, check_fields
 from unstride.transforms.dct import dct, inverse_dct
 from unstride.transforms.imagenet import IMAGENET_MEAN
+from unstride.upsamplers.image_check import check_image_shape
 
 SEED_MODULUS = 2**63
 
@@ -74,11 +76,11 @@ class RandomPixels(SpatialRedaction):
         fraction: share of the pixels that are dropped, rounded to whole pixels.
     """
 
-    fraction: float = 0.5
+    fraction: Fraction = 0.5
 
     def __post_init__(self) -> None:
         """Check the values."""
-        check_share("fraction", self.fraction)
+        check_fields(self)
 
     def kept(self, size, generator):
         """All pixels but a random choice of `fraction` of them."""
@@ -94,13 +96,12 @@ class RandomBlocks(SpatialRedaction):
         fraction: share of the blocks that are dropped, rounded to whole blocks.
     """
 
-    block: int = 16
-    fraction: float = 0.5
+    block: PositiveInt = 16
+    fraction: Fraction = 0.5
 
     def __post_init__(self) -> None:
         """Check the values."""
-        check_share("fraction", self.fraction)
-        check_block(self.block)
+        check_fields(self)
 
     def kept(self, size, generator):
         """All blocks but a random choice of `fraction` of them."""
@@ -116,11 +117,11 @@ class Checkerboard(SpatialRedaction):
         block: side of a block, in pixels.
     """
 
-    block: int = 16
+    block: PositiveInt = 16
 
     def __post_init__(self) -> None:
         """Check the values."""
-        check_block(self.block)
+        check_fields(self)
 
     def kept(self, size, generator):
         """The white squares."""
@@ -156,11 +157,11 @@ class LowPass(SpectralRedaction):
         cutoff: frequencies from here on are dropped, 0 to 1.
     """
 
-    cutoff: float = 0.1
+    cutoff: Fraction = 0.1
 
     def __post_init__(self) -> None:
         """Check the values."""
-        check_share("cutoff", self.cutoff)
+        check_fields(self)
 
     def kept(self, frequency):
         """Frequencies below the cutoff."""
@@ -175,11 +176,11 @@ class HighPass(SpectralRedaction):
         cutoff: frequencies below are dropped, 0 to 1.
     """
 
-    cutoff: float = 0.1
+    cutoff: Fraction = 0.1
 
     def __post_init__(self) -> None:
         """Check the values."""
-        check_share("cutoff", self.cutoff)
+        check_fields(self)
 
     def kept(self, frequency):
         """Frequencies from the cutoff on."""
@@ -195,15 +196,14 @@ class BandStop(SpectralRedaction):
         high: frequencies from here on stay, 0 to 1.
     """
 
-    low: float = 0.06
-    high: float = 0.35
+    low: Fraction = 0.06
+    high: Fraction = 0.35
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if not 0 <= self.low < self.high <= 1:
-            raise ValueError(
-                f"low and high must be 0 <= low < high <= 1, got {self.low}, {self.high}"
-            )
+        check_fields(self)
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high={self.high}, got {self.low}")
 
     def kept(self, frequency):
         """Frequencies below and above the band."""
@@ -258,8 +258,7 @@ def redact(
         ValueError: if the images are not RGB, or there is no such redaction or option, or the
             number of seeds is not that of the images.
     """
-    if images.ndim != 4 or images.shape[1] != 3:
-        raise ValueError(f"images must be (batch, 3, height, width), got {tuple(images.shape)}")
+    check_image_shape(images, "images")
     if isinstance(redaction, str):
         redaction = create_redaction(redaction, **options)
     seeds = (
@@ -283,23 +282,3 @@ def enlarge(mask: Bool[Tensor, "h w"], factor: int, size: tuple[int, int]) -> Bo
     """Repeat each place of a mask `factor` times along both axes, and cut it to a size."""
     enlarged = interpolate(mask[None, None].float(), scale_factor=factor)[0, 0] > 0
     return enlarged[: size[0], : size[1]]
-
-
-def check_share(name: str, value: float) -> None:
-    """Refuse shares outside [0, 1].
-
-    Raises:
-        ValueError: if the value is not a number from 0 to 1.
-    """
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be between 0 and 1, got {value}")
-
-
-def check_block(block: int) -> None:
-    """Refuse sides of blocks below one pixel.
-
-    Raises:
-        ValueError: if the side is not a whole number above 0.
-    """
-    if block != int(block) or block < 1:
-        raise ValueError(f"block must be a whole number of pixels from 1, got {block}")

@@ -15,6 +15,7 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate, scaled_dot_pro
 from unstride.models.regeneration.conditions import class_probabilities
 from unstride.models.regeneration.modules import conv_block
 from unstride.models.regeneration.redaction import create_redaction
+from unstride.saving.argument_ranges import PositiveInt, checked
 from unstride.transforms.imagenet import normalise_imagenet
 
 
@@ -38,14 +39,15 @@ class SharedAttention(nn.Module):
         stride: of the grid on which the prediction attends to the image, in pixels.
     """
 
+    @checked
     def __init__(
         self,
-        classes: int,
+        classes: PositiveInt,
         *,
         redaction: str = "band_stop",
-        heads: int = 4,
-        head_channels: int = 16,
-        stride: int = 8,
+        heads: PositiveInt = 4,
+        head_channels: PositiveInt = 16,
+        stride: PositiveInt = 8,
     ):
         super().__init__()
         self.redaction, self.heads, self.stride = create_redaction(redaction), heads, stride

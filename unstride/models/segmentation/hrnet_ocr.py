@@ -9,6 +9,7 @@ from unstride.backbones.pyramid import Pyramid
 from unstride.heads.object_context import ObjectContext
 from unstride.models.segmentation.segmenter import Segmenter
 from unstride.necks.level_fusion import LevelFusion
+from unstride.saving.argument_ranges import PositiveInt, checked
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import UpsamplerFactory
 
@@ -28,13 +29,14 @@ class HRNetOCR(Segmenter):
         last_upsampler: upsampler of the logits, from the finest stride to the image.
     """
 
+    @checked
     def __init__(
         self,
         pyramid: Pyramid,
-        classes: int,
+        classes: PositiveInt,
         *,
-        width: int = 512,
-        key_width: int = 256,
+        width: PositiveInt = 512,
+        key_width: PositiveInt = 256,
         fusion_upsampler: UpsamplerFactory | None = None,
         last_upsampler: UpsamplerFactory = Bilinear,
     ):

@@ -9,7 +9,9 @@ from torch.nn.functional import interpolate
 
 from unstride.backbones.padding import pad_image
 from unstride.backbones.pyramid import Pyramid
+from unstride.saving.argument_ranges import PositiveInt, checked
 from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
+from unstride.upsamplers.image_check import check_image_shape
 
 
 class SegmenterOutput(NamedTuple):
@@ -31,7 +33,8 @@ class Segmenter(nn.Module):
             `factory(classes, scale=stride)`, see `build_upsampler`. The image is its guide.
     """
 
-    def __init__(self, pyramid: Pyramid, classes: int, last_upsampler: UpsamplerFactory):
+    @checked
+    def __init__(self, pyramid: Pyramid, classes: PositiveInt, last_upsampler: UpsamplerFactory):
         super().__init__()
         self.pyramid, self.classes = pyramid, classes
         self.last = build_upsampler(last_upsampler, classes, pyramid.strides[0], guide_channels=3)
@@ -64,6 +67,7 @@ class Segmenter(nn.Module):
             image: RGB in [0, 1], of any size.
             with_auxiliary: whether to upsample and return auxiliary logits.
         """
+        check_image_shape(image)
         height, width = image.shape[2:]
         size = self.pyramid.padded_size((height, width))
         image = pad_image(image, size)

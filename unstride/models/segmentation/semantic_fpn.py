@@ -9,6 +9,7 @@ from unstride.backbones.pyramid import Pyramid
 from unstride.heads.semantic_branch import SemanticBranch
 from unstride.models.segmentation.segmenter import Segmenter
 from unstride.necks.fpn import FPN, TorchNearest
+from unstride.saving.argument_ranges import PositiveInt, checked
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import UpsamplerFactory
 
@@ -26,13 +27,14 @@ class SemanticFPN(Segmenter):
         last_upsampler: upsampler of the logits, from the finest stride to the image.
     """
 
+    @checked
     def __init__(
         self,
         pyramid: Pyramid,
-        classes: int,
+        classes: PositiveInt,
         *,
-        width: int = 256,
-        branch_width: int = 128,
+        width: PositiveInt = 256,
+        branch_width: PositiveInt = 128,
         branch_upsampler: UpsamplerFactory = Bilinear,
         fpn_upsampler: UpsamplerFactory = TorchNearest,
         last_upsampler: UpsamplerFactory = Bilinear,

@@ -14,6 +14,7 @@ from unstride.necks.conv_block import conv_norm_relu
 from unstride.necks.fpn import FPN
 from unstride.necks.level_fusion import LevelFusion
 from unstride.necks.pyramid_pooling import PyramidPooling
+from unstride.saving.argument_ranges import PositiveInt, checked
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import UpsamplerFactory
 
@@ -33,12 +34,13 @@ class UPerNet(Segmenter):
         last_upsampler: upsampler of the logits, from the finest stride to the image.
     """
 
+    @checked
     def __init__(
         self,
         pyramid: Pyramid,
-        classes: int,
+        classes: PositiveInt,
         *,
-        width: int = 512,
+        width: PositiveInt = 512,
         pooling_upsampler: UpsamplerFactory | None = None,
         fpn_upsampler: UpsamplerFactory = Bilinear,
         fusion_upsampler: UpsamplerFactory | None = None,
