@@ -202,10 +202,6 @@ MUTANTS = [
         "unstride/models/regeneration/options.py", ("tests/models/regeneration/test_options.py",),
         ("a word is an option", 'given if "=" in first else', "given if first else"),
         ("nothing for the redaction", "if name not in known}", "if False}"),
-        ("any choice", "not in choices:", "in ():"),
-        ("any number of steps", "!= int(value) or value < 1:", "!= value:"),
-        ("larger than the image", "if (value := getattr(self, name)) > 1:", "if False:"),
-        ("negative", "is not None and not value >= 0:", "is not None and False:"),
     ),
     *mutants_of(
         "unstride/models/regeneration/redaction.py", ("tests/models/regeneration/test_redaction.py",),
@@ -221,9 +217,6 @@ MUTANTS = [
         ("the band's end goes", "(frequency >= self.high)", "(frequency >= self.high + 0.1)"),
         ("high is low", "return frequency >= self.cutoff", "return frequency < self.cutoff"),
         ("the same seed for all", "(seed + i) % SEED_MODULUS", "seed % SEED_MODULUS"),
-        ("any band", "if not 0 <= self.low < self.high <= 1:", "if False:"),
-        ("any share", "if not 0 <= value <= 1:", "if False:"),
-        ("any block", "if block != int(block) or block < 1:", "if False:"),
     ),
     *mutants_of(
         "unstride/models/regeneration/shared_attention.py", ("tests/models/regeneration/test_shared_attention.py",),

@@ -50,13 +50,6 @@ MUTANTS = [
         ("no warm-up", "if options.warmup_steps else 1.0", "if False else 1.0"),
     ),
     *mutants_of(
-        "unstride/training/options.py", ("tests/training/test_task_run.py", "-k", "refused"),
-        ("no sizes", "not value or min(value) < 1", "min(value, default=1) < 1"),
-        ("no pixels", "min(value) < 1)", "min(value) < 0)"),
-        ("falling ranges", "0 < low <= high", "0 < low"),
-        ("to nothing", "0 < low <= high", "low <= high"),
-    ),
-    *mutants_of(
         "unstride/training/run.py", ("tests/training/test_callbacks.py",),
         ("leftovers stay", "        remove_leftovers(self.out)\n", ""),
         ("Lightning's checkpoints", "[AtomicCheckpointIO(), *batch_norm_sync]", "[*batch_norm_sync]"),

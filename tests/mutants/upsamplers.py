@@ -127,7 +127,6 @@ MUTANTS = [
     *mutants_of(
         "unstride/upsamplers/from_words.py", ( "tests/recipes/test_segmentation.py", "tests/models/detection/test_by_name.py", "-k", "folder_holds or what_is_wrong or not_is_named", ),
         ("options of a word are lost", "partial(create_upsampler, name, **options)", "partial(create_upsampler, name)"),
-        ("any option", "unknown = options.keys() - parameters.keys()", "unknown = parameters.keys() - parameters.keys()"),
     ),
     *mutants_of(
         "unstride/upsamplers/guided_filter.py", ("tests/upsamplers/test_guided_filter.py",),

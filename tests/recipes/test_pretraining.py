@@ -215,11 +215,11 @@ def test_files_that_cannot_be_read_are_named_and_skipped(photos, tmp_path):
     [
         ({"scale_range": (0.5, 2.0)}, "scale_range must end at 1 at most, got 2.0"),
         ({"momentum": 1.5}, "momentum must be between 0 and 1, got 1.5"),
-        ({"propagation_layers": 3}, "propagation_layers must be 0, 1 or 2, got 3"),
+        ({"propagation_layers": 3}, "propagation_layers must be between 0 and 2, got 3"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0, got 0.0"),
         ({"accumulate": 0}, "accumulate must be at least 1, got 0"),
         ({"hidden_channels": 0}, "hidden_channels must be at least 1, got 0"),
-        ({"size": (0, 32)}, "size must be sizes of at least 1 pixel"),
+        ({"size": (0, 32)}, "size must be .*pixels, both at least 1, got"),
     ],
 )
 def test_impossible_options_are_refused(changes, message, tmp_path):
