@@ -107,4 +107,29 @@ MUTANTS = [
         ("scores as shares", "100 * metric.compute()", "metric.compute()"),
         ("boundaries of the last photographs only", "            metric.reset()", "            self.miou.reset()"),
     ),
+    *mutants_of(
+        "unstride/recipes/pretraining_learner.py", ("tests/recipes/test_pretraining.py",),
+        ("the target follows with each batch", "if int(self.target.step) <= self.global_step:", "if True:"),
+        ("the target never follows", "if int(self.target.step) <= self.global_step:", "if False:"),
+        ("norms decay", '"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0', '"params": [p for p in trained if p.ndim <= 1], "weight_decay": weight_decay'),
+        ("probes are forgotten", 'self.probes = checkpoint["probes"]', "pass"),
+        ("targets of any length", "directions = normalize(cells.float(), dim=1)", "directions = cells.float()"),
+    ),
+    *mutants_of(
+        "unstride/recipes/pretraining.py", ("tests/recipes/test_pretraining.py",),
+        ("views of any size", "if pyramid.padded_size(options.size) != tuple(options.size):", "if False:"),
+    ),
+    *mutants_of(
+        "unstride/recipes/pretraining_options.py", ("tests/recipes/test_pretraining.py",),
+        ("any rate", "* self.accumulate / 256", "/ 256"),
+        ("devices do not count", "* self.devices * self", "* self"),
+        ("beyond the image", "if self.scale_range[1] > 1:", "if False:"),
+    ),
+    *mutants_of(
+        "unstride/recipes/pretraining_probes.py", ("tests/recipes/test_pretraining.py", "-k", "probes"),
+        ("random numbers are drawn", "    with torch.random.fork_rng(devices=[]):\n        scores", "    if True:\n        scores"),
+        ("stays in evaluation", "    network.train(was_training)\n", ""),
+        ("twice at the end", "and not is_done and", "and"),
+        ("never at the end", " or step == self.last_step", ""),
+    ),
 ]  # fmt: skip

@@ -58,4 +58,12 @@ MUTANTS = [
         ("its own class is not known", "(cls, *classes)", "classes"),
         ("channels are not passed on", "(cls, *classes), channels=channels", "(cls, *classes), channels=None"),
     ),
+    *mutants_of(
+        "unstride/saving/backbone_names.py", ("tests/saving/test_backbone_names.py",),
+        ("the stage before", 'lambda m: f"res{int(m[1]) + 1}.{m[2]}.conv{m[3]}.norm."', 'lambda m: f"res{int(m[1])}.{m[2]}.conv{m[3]}.norm."'),
+        ("shortcuts keep their name", '(r"^layer(\\d)\\.(\\d+)\\.downsample\\.0\\."', '(r"^never\\."'),
+        ("any backbone", "    if other:\n", "    if False:\n"),
+        ("counters too", 'and not name.endswith("num_batches_tracked")', ""),
+        ("half a file", "    with atomic_path(path) as temporary:\n        torch.save(content, temporary)", "    torch.save({}, path)"),
+    ),
 ]  # fmt: skip

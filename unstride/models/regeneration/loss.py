@@ -156,9 +156,8 @@ class Regeneration(nn.Module):
     def _feature_losses(self, images: Tensor, regenerated: Tensor) -> dict[str, Tensor]:
         options, losses = self.options, {}
         if options.lpips:
-            losses["lpips"] = options.lpips * self._fixed_on("perceptual", images)(
-                regenerated, images
-            )
+            distance = self._fixed_on("perceptual", images)
+            losses["lpips"] = options.lpips * distance(regenerated, images)
         if options.clip:
             embed = self._fixed_on("embed", images)
             with torch.no_grad():
