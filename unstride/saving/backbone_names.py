@@ -12,7 +12,6 @@ Other backbones have names of their own in each library.
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import torch
 from safetensors.torch import save
@@ -20,7 +19,6 @@ from torch import Tensor
 
 from unstride.formats.atomic_write import atomic_path, atomic_write_bytes
 
-Library = Literal["timm", "torchvision", "detectron2", "mmdetection"]
 LIBRARIES = ("timm", "torchvision", "detectron2", "mmdetection")
 RESNET_NAME = re.compile(r"(conv1|bn1|fc|layer[1-4]\.\d+\.(conv|bn|downsample\.)\d)\.\w+")
 
@@ -43,7 +41,7 @@ FROM_DETECTRON2 = (
 )
 
 
-def to_library(state: Mapping[str, Tensor], library: Library) -> dict[str, Tensor]:
+def to_library(state: Mapping[str, Tensor], library: str) -> dict[str, Tensor]:
     """The parameters of a ResNet of timm, by the names of a library.
 
     Raises:
@@ -70,7 +68,7 @@ def from_detectron2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {_renamed(name, FROM_DETECTRON2): value for name, value in state.items()}
 
 
-def write_backbone(path: Path, state: Mapping[str, Tensor], library: Library = "timm") -> None:
+def write_backbone(path: Path, state: Mapping[str, Tensor], library: str = "timm") -> None:
     """Write a backbone's parameters as a library reads them; the file appears whole or not at all.
 
     Args:
