@@ -177,7 +177,7 @@ class Regeneration(nn.Module):
         if predict is None:
             raise ValueError("cycle needs predict, which predicts for the regenerated images")
         size = regenerated.shape[2], regenerated.shape[3]
-        again = condition(predict(regenerated), size, self.options.temperature)
+        again = condition(predict(regenerated.clamp(0, 1)), size, self.options.temperature)
         return mse_loss(again, maps.detach())
 
     @torch.no_grad()
