@@ -76,7 +76,7 @@ def _openmp_parallel(pid: int) -> Callable | None:
     """
     if pid != IMPORT_PID or multiprocessing.parent_process() is not None:
         return None
-    with contextlib.suppress(OSError, AttributeError, UnicodeDecodeError):  # of ctypes, for paths
+    with contextlib.suppress(OSError, AttributeError, ValueError):
         for path in sorted(_loaded_openmp(), key=lambda path: "torch" not in path):
             parallel = ctypes.CDLL(path).GOMP_parallel
             parallel.argtypes = [TEAM_FUNCTION, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
