@@ -43,11 +43,13 @@ MUTANTS = [
         ("no warm-up", "if options.warmup_steps else 1.0", "if False else 1.0"),
     ),
     *mutants_of(
-        "unstride/training/options.py", ("tests/training/test_task_run.py", "-k", "refused"),
-        ("no sizes", "not value or min(value) < 1", "min(value, default=1) < 1"),
-        ("no pixels", "min(value) < 1)", "min(value) < 0)"),
-        ("falling ranges", "0 < low <= high", "0 < low"),
-        ("to nothing", "0 < low <= high", "low <= high"),
+        "unstride/training/options.py", ("tests/training/test_options.py",),
+        ("fields are not checked", "        check_fields(self)\n", ""),
+        ("near is far", "if options.near >= options.far:", "if False:"),
+        ("near as far", "if options.near >= options.far:", "if options.near > options.far:"),
+        ("a learning rate of nothing", "learning_rate: PositiveFloat", "learning_rate: NonNegativeFloat"),
+        ("any stride", "strides: PositiveInts", "strides: tuple[int, ...]"),
+        ("a depth range of one depth", "Interval(may_be_equal=False)", "Interval()"),
     ),
     *mutants_of(
         "unstride/training/run.py", ("tests/recipes/test_featup.py", "-k", "same_seed or folder"),
