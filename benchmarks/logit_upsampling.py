@@ -20,6 +20,7 @@ from torchvision.transforms.functional import normalize
 
 from unstride import create_upsampler, load_image
 from unstride.transforms.imagenet import IMAGENET_MEAN, IMAGENET_STD
+from unstride.upsamplers.image_check import accept_any_range
 
 NUM_CLASSES, STRIDES, IMAGE_STEP = 11, (8, 16, 32), 5
 UPSAMPLERS = "nearest", "bilinear", "joint_bilateral", "guided_filter", "featup_jbu"
@@ -39,6 +40,8 @@ def main() -> None:
         stride: {name: create_upsampler(name, NUM_CLASSES, stride).eval() for name in UPSAMPLERS}
         for stride in STRIDES
     }
+    for by_name in upsamplers.values():
+        accept_any_range(by_name["featup_jbu"])  # one of the guides is normalised
     confusion: dict = {}
     for path in track(images, "images", console=console):
         labels = torch.from_numpy(np.array(Image.open(root / "labels" / f"{path.stem}.png"))).long()

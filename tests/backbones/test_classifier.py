@@ -39,6 +39,12 @@ def test_other_heads_are_refused(name):
         create_classifier(name, pretrained=False)
 
 
+def test_what_is_no_image_is_refused():
+    classifier = create_classifier("resnet18", pretrained=False)
+    with pytest.raises(ValueError, match=r"image must be RGB in \[0, 1\], got .* divide by 255"):
+        classifier(255 * torch.rand(1, 3, 64, 64))
+
+
 def test_an_unknown_name_is_refused():
     with pytest.raises(ValueError, match="backbone must be a timm model, got 'resnot'"):
         create_classifier("resnot")

@@ -112,3 +112,5 @@ def test_refusals():
         create_pyramid(strides=(), pretrained=False)
     with pytest.raises(ValueError, match=r"image must be \(batch, 3"):
         create_pyramid(pretrained=False)(torch.rand(3, 20, 20))
+    with pytest.raises(ValueError, match=r"got values from -3 to 1: pass it without normalisation"):
+        create_pyramid(pretrained=False)(torch.tensor([-3.0, 1.0]).expand(1, 3, 2, 2))

@@ -110,7 +110,10 @@ def test_refusals(monkeypatch):
         create_backbone(stride=7)
     with pytest.raises(ValueError, match=r"image must be \(batch, 3"):
         create_backbone()(torch.rand(3, 20, 20))
-
+    with pytest.raises(ValueError, match=r"uint8: divide by 255"):
+        create_backbone()(torch.zeros(1, 3, 20, 20, dtype=torch.uint8))
+    with pytest.raises(ValueError, match=r"image must be RGB in \[0, 1\], got .*: divide by 255"):
+        create_backbone()(255 * torch.rand(1, 3, 20, 20))
     with pytest.raises(ValueError, match=r"levit_128s takes images of 224 x 224 pixels only"):
         create_backbone("levit_128s", pretrained=False)(torch.rand(1, 3, 64, 64))
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from unstride import DenseFeatures
+from unstride import DenseFeatures, create_backbone
 from unstride.backbones.padding import pad_image
 from unstride.upsamplers import Bilinear
 
@@ -62,3 +62,33 @@ def test_tiny_images_are_padded_too(size):
     padded = pad_image(image, (64, 64))
     assert padded.shape == (1, 3, 64, 64)
     assert torch.equal(padded[..., : size[0], : size[1]], image)
+
+
+def test_what_is_no_image_is_refused_before_the_backbone_runs():
+    class Never(nn.Module):
+        def forward(self, image):
+            raise AssertionError
+
+    model = DenseFeatures(Never(), Bilinear(3))
+    with pytest.raises(ValueError, match=r"got torch\.uint8: divide by 255"):
+        model(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+    with pytest.raises(
+        ValueError, match=r"image must be \(batch, 3, height, width\), got \(3, 8, 8\)"
+    ):
+        model(torch.rand(3, 8, 8))
+    with pytest.raises(ValueError, match=r"size must be \(height, width\) in pixels, got 448"):
+        model(torch.rand(1, 3, 8, 8), 448)
+
+
+def test_its_guide_is_an_image_and_its_size_a_pair():
+    """Also with features computed before, and an operator that takes any guide."""
+    model = DenseFeatures(create_backbone("resnet18", pretrained=False), Bilinear(512)).eval()
+    image = torch.rand(1, 3, 40, 33)
+    with torch.no_grad():
+        features = model.backbone(image)
+        assert model.upsample(features, image, [7, 9]).shape == (1, 512, 7, 9)
+        for call in (model.upsample, model.iter_tiles):
+            with pytest.raises(ValueError, match=r"image must be RGB in \[0, 1\].*divide by 255"):
+                call(features, 255 * image, (7, 9))
+            with pytest.raises(ValueError, match=r"size must be \(height, width\) .*, got 448"):
+                call(features, image, 448)

@@ -4,6 +4,7 @@ import math
 from functools import partial
 
 import pytest
+import torch
 
 from tests.models.tiny_pyramid import TinyPyramid
 from unstride.backbones.pyramid import create_pyramid
@@ -91,3 +92,36 @@ def test_detectors_are_checked_alike():
         panoptic_fpn(semantic_weight=-1)
     with pytest.raises(ValueError, match="min_score must be between 0 and 1, got 2"):
         panoptic_fpn(merging={"min_score": 2})
+
+
+SMALL = {"semantic_fpn": {"width": 8, "branch_width": 8}, "supervised": DEPTHS | {"width": 4}}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_is_no_image_is_refused(name):
+    create, _ = NETWORKS[name]
+    options = SMALL.get(name, {"width": 8})
+    network = create(pyramid=create_pyramid("resnet18", pretrained=False), **options).eval()
+    for image, message in [
+        (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), r"got torch\.uint8: divide by 255"),
+        (torch.rand(3, 64, 64), r"image must be \(batch, 3, height, width\), got \(3, 64, 64\)"),
+        (255 * torch.rand(1, 3, 64, 64), r"image must be RGB in \[0, 1\].*divide by 255"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            network(image)
+
+
+@pytest.mark.parametrize("name", ["faster_rcnn", "panoptic_fpn"])
+def test_lists_of_images_are_checked_too(name):
+    pyramid = create_pyramid("resnet18", pretrained=False)
+    if name == "panoptic_fpn":
+        network = create_panoptic_network(name, pyramid, 2, things=[1], stuff=[2], min_size=64)
+    else:
+        network = create_detector_by_name(name, pyramid, 2, width=32, min_size=64)
+    for image, message in [
+        (torch.zeros(3, 64, 64, dtype=torch.uint8), r"got torch\.uint8: divide by 255"),
+        (torch.rand(1, 64, 64), r"images must each be a tensor \(3, height, width\)"),
+        (255 * torch.rand(3, 64, 64), r"image must be RGB in \[0, 1\].*divide by 255"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            network.eval()([image])

@@ -10,6 +10,7 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/backbones/classifier.py", ("tests/backbones/test_classifier.py",),
+        ("any image", "        self.check_image(image)\n", ""),
         ("no bias", " + linear.bias[label]", ""),
         ("any head", "        if not is_mean:", "        if False:"),
         ("no normalisation", "self.model((image - self.mean.to(image)) / self.std.to(image))", "self.model(image)"),
@@ -25,6 +26,10 @@ MUTANTS = [
         ("the file forgotten", "pretrained, weights, num_classes=0", "pretrained, None, num_classes=0"),
         ("padded to the map's stride", "self.size_divisor = max(self.size_divisor, self.strides[-1])", "pass"),
         ("one map where it is wanted", "if len(available) == 1 and set(strides) - set(available):", "if len(available) == 1:"),
+    ),
+    *mutants_of(
+        "unstride/backbones/timm_backbone.py", ("tests/backbones/test_timm_backbone.py", "-k", "refusals"),
+        ("any image", "        self.check_image(image)\n", ""),
     ),
     *mutants_of(
         "unstride/backbones/clip.py", ("tests/backbones/test_clip.py",),

@@ -11,6 +11,14 @@ MUTANTS = [
         ("never the mean", "return features if centred else features + self.mean", "return features"),
     ),
     *mutants_of(
+        "unstride/features/dense_features.py", ("tests/features/test_dense_features.py", "-k", "image or guide"),
+        ("the backbone gets anything", "        check_image_shape(image)\n        size = None", "        size = None"),
+        ("any size", "        size = None if size is None else checked_size(size)\n", ""),
+        ("any guide", "        self.check_image(image)\n        image_size = image.shape[2], image.shape[3]\n        size = image_size", "        image_size = image.shape[2], image.shape[3]\n        size = image_size"),
+        ("tiles of any guide", "        self.check_image(image)\n        size = checked_size(size)\n        image_size", "        size = checked_size(size)\n        image_size"),
+        ("tiles of any size", "        size = checked_size(size)\n        image_size", "        image_size"),
+    ),
+    *mutants_of(
         "unstride/features/dense_features.py", ("tests/features/test_pretrained.py", "-k", "not upsample and not main"),
         ("the stride is forgotten", '"stride": self.backbone.stride}', '"stride": None}'),
         ("weights stay fresh", '    load_weights(model, folder / WEIGHTS_NAME, "model")\n', ""),

@@ -32,6 +32,22 @@ MUTANTS = [
         ("any detector", "if name not in DETECTORS:", "if False:"),
     ),
     *mutants_of(
+        "unstride/models/segmentation/semantic_fpn.py", ("tests/models/test_options.py", "-k", "semantic_fpn"),
+        ("options are not checked", "    @checked\n", ""),
+    ),
+    *mutants_of(
+        "unstride/models/segmentation/segmenter.py", ("tests/models/test_options.py", "-k", "semantic_fpn"),
+        ("any image is padded", "        check_image_shape(image)\n", ""),
+    ),
+    *mutants_of(
+        "unstride/models/panoptic/panoptic_deeplab.py", ("tests/models/test_options.py", "-k", "could_be"),
+        ("merging is checked late", '        check_options(group_pixels, merging or {}, "merging")\n', ""),
+    ),
+    *mutants_of(
+        "unstride/models/detection/torchvision_parts.py", ("tests/models/test_options.py", "-k", "lists"),
+        ("torchvision meets the bytes", "        check_image_list(images)\n", ""),
+    ),
+    *mutants_of(
         "unstride/models/detection/detector.py", ( "tests/models/detection/test_detector.py", "-k", "batch or refused or deconvolution or frozen or (numbers and 90) or no_object or nothing or pooled or kept or rounded", ),
         ("scales guessed", "    pool.scales = [1 / s", "    scales = [1 / s"),
         ("levels of other strides", "initLevelMapper(first, last)", "initLevelMapper(first + 1, last + 1)"),
@@ -202,6 +218,9 @@ MUTANTS = [
         "unstride/models/regeneration/options.py", ("tests/models/regeneration/test_options.py",),
         ("a word is an option", 'given if "=" in first else', "given if first else"),
         ("nothing for the redaction", "if name not in known}", "if False}"),
+        ("anything goes", "        check_fields(self)\n", ""),
+        ("larger than the image", "Finite(above=0.0, maximum=1.0)", "Finite(above=0.0, maximum=9.0)"),
+        ("negative", "ratio: NonNegativeFloat | None", "ratio: float | None"),
     ),
     *mutants_of(
         "unstride/models/regeneration/redaction.py", ("tests/models/regeneration/test_redaction.py",),
@@ -217,6 +236,9 @@ MUTANTS = [
         ("the band's end goes", "(frequency >= self.high)", "(frequency >= self.high + 0.1)"),
         ("high is low", "return frequency >= self.cutoff", "return frequency < self.cutoff"),
         ("the same seed for all", "(seed + i) % SEED_MODULUS", "seed % SEED_MODULUS"),
+        ("any band", "if self.low >= self.high:", "if False:"),
+        ("any share", "    block: PositiveInt = 16\n    fraction: Fraction = 0.5", "    block: PositiveInt = 16\n    fraction: float = 0.5"),
+        ("any block", "    block: PositiveInt = 16\n\n", "    block: int = 16\n\n"),
     ),
     *mutants_of(
         "unstride/models/regeneration/shared_attention.py", ("tests/models/regeneration/test_shared_attention.py",),

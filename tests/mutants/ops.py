@@ -22,6 +22,12 @@ MUTANTS = [
         ("weight doubled", "torch.zeros_like(part).scatter_add", "part.scatter_add"),
     ),
     *mutants_of(
+        "unstride/ops/checks.py", ("tests/ops/test_checks.py",),
+        ("a size of one number", "is_pair = isinstance(size, tuple | list) and len(size) == 2", "is_pair = True"),
+        ("broken sizes", 'hasattr(type(n), "__index__") and n >= minimum', "n >= minimum"),
+        ("negative sizes", " and n >= minimum for n", " for n"),
+    ),
+    *mutants_of(
         "unstride/ops/cpu.py", NUMBA,
         ("a lane takes its neighbour's tap", 'f"w{j}_{t} * f{s + t}"', 'f"w{j}_{t} * f{max(s + t - 1, 0)}"'),
         ("first row not summed", "for r in range(row_first[y], stop):\n                    if is_adjoint", "for r in range(row_first[y] + 1, stop):\n                    if is_adjoint"),

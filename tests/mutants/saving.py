@@ -4,6 +4,30 @@ from tests.mutants.mutant import mutants_of
 
 MUTANTS = [
     *mutants_of(
+        "unstride/saving/argument_ranges.py", ("tests/saving/test_argument_ranges.py",),
+        ("even is odd", "self.is_odd and value % 2 == 0", "False"),
+        ("from one below the minimum", "if value >= self.minimum and not (", "if value >= self.minimum - 1 and not ("),
+        ("zero divides", "fits = value >= self.minimum and total % value == 0", "fits = not value or total % value == 0"),
+        ("no maximum", "self.maximum is not None and value > self.maximum", "False"),
+        ("any multiple", " or value % self.multiple_of)", ")"),
+        ("the limit is above itself", "self.above < value < self.below", "self.above <= value < self.below"),
+        ("up to below", "self.above < value < self.below", "self.above < value <= self.below"),
+        ("an infinity is finite", " and math.isfinite(value)\n", "\n"),
+        ("a switch is a number", "isinstance(value, Real) and not isinstance(value, bool)", "isinstance(value, Real)"),
+        ("a switch is whole", "isinstance(value, Integral) and not isinstance(value, bool)", "isinstance(value, Integral)"),
+        ("a pair of any length", "is_pair = isinstance(value, tuple | list) and len(value) == 2\n        if is_pair and all(_is_whole", "is_pair = isinstance(value, tuple | list)\n        if is_pair and all(_is_whole"),
+        ("falling intervals", "self.above < value[0] <= value[1]", "self.above < value[0]"),
+        ("lists of nothing", '        if not value:\n            return "have at least one value"\n', ""),
+        ("only the first value", "        return None\n\n\n@dataclass(frozen=True)\nclass Interval", "            return None\n        return None\n\n\n@dataclass(frozen=True)\nclass Interval"),
+        ("defaults are not bound", "    bound.apply_defaults()\n", ""),
+        ("None is always taken", "if value is None and may_be_none:", "if value is None:"),
+        ("a Literal is no range", "    if origin is Literal:\n        return OneOf(arguments), default is None\n", ""),
+        ("a switch is no range", "    if annotation is bool:\n        return OneOf((True, False)), default is None\n", ""),
+        ("positions are options", "if p.kind is Parameter.KEYWORD_ONLY]", "]"),
+        ("anything may be anything", "other = parameters if Parameter.VAR_KEYWORD in kinds else names", "other = names"),
+        ("names alone are checked", "    _check_values({n: ranges[n] for n in options if n in ranges}, options)\n", ""),
+    ),
+    *mutants_of(
         "unstride/saving/card.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),
         ("the card does not name your class", 'classes = f", classes=[{user_defined}]" if user_defined else ""', 'classes = ""'),
     ),
@@ -49,6 +73,10 @@ MUTANTS = [
         ("any name is a repository", "if not re.fullmatch(REPO_ID_PATTERN, str(folder_or_repo)):", "if False:"),
         ("the repository comes first", "if Path(folder_or_repo).is_dir():", "if Path(folder_or_repo).is_dir() and Path(folder_or_repo).is_absolute():"),
         ("no second push", "exist_ok=True", "exist_ok=False"),
+    ),
+    *mutants_of(
+        "unstride/saving/mixin.py", ("tests/upsamplers/test_options.py", "-k", "named_with"),
+        ("arguments are not checked", "        check_call(init, (self, *args), options)\n", ""),
     ),
     *mutants_of(
         "unstride/saving/mixin.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),

@@ -12,6 +12,9 @@ SWAPPING = (
 MUTANTS = [
     *mutants_of(
         "unstride/swapping/dry_run.py", SWAPPING,
+        ("keywords are one argument", "if isinstance(example, Mapping):", "if False:"),
+        ("only a dict holds keywords", "if isinstance(example, Mapping):", "if isinstance(example, dict):"),
+        ("what keywords hold is no input", "OriginTracker(model, (args, kwargs))", "OriginTracker(model, args)"),
         ("the farthest guide first", "for call in reversed(self.call_stack):", "for call in self.call_stack:"),
         ("the oldest guide first", "reversed(call.child_outputs.items())", "call.child_outputs.items()"),
         ("a guide of other images", " and len(tensor) == len(features)", ""),

@@ -25,6 +25,18 @@ MUTANTS = [
         ("queries load as keys", "queries, keys, _ = state_dict", "keys, queries, _ = state_dict"),
     ),
     *mutants_of(
+        "unstride/upsamplers/base.py", ("tests/upsamplers/test_base.py", "-k", "refused or pair or features"),
+        ("features of any number of channels", "or (is_fixed and features.shape[1] != channels)", ""),
+        ("features of any shape", "if features.ndim != 4 or (", "if ("),
+        ("downsamplers take anything", "        check_features(self, features)\n        size = self.output_size(features) if", "        size = self.output_size(features) if"),
+        ("a downsampler's size is not looked at", "else checked_size(size)\n", "else size\n"),
+    ),
+    *mutants_of(
+        "unstride/upsamplers/base.py", ("tests/upsamplers/test_options.py", "-k", "alike or ones_own"),
+        ("downsamplers are not checked", "        cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]\n", "        pass\n"),
+        ("any scale", "def __init__(self, channels: PositiveInt, scale: PositiveInt = 2):\n        super().__init__()\n        self.channels, self.scale = channels, scale\n\n    @abstractmethod\n    def forward", "def __init__(self, channels: PositiveInt, scale: int = 2):\n        super().__init__()\n        self.channels, self.scale = channels, scale\n\n    @abstractmethod\n    def forward"),
+    ),
+    *mutants_of(
         "unstride/upsamplers/bilateral_stack.py", ("tests/upsamplers/test_pixel_keys.py",),
         ("keys forgotten", "colours if keys is None else", "colours if True else"),
         ("no sharper than likely", " * self.sharpness", ""),
@@ -37,6 +49,12 @@ MUTANTS = [
         ("describe: the package's weights win", '"pretrained": False}', '"pretrained": True}'),
         ("describe: the variant is forgotten", '{"variant": _name, "pretrained": False}', '{"pretrained": False}'),
         ("the fitted network is not known", ", FeatUpImplicit.__name__: FeatUpImplicit", ""),
+    ),
+    *mutants_of(
+        "unstride/upsamplers/by_name.py", ("tests/upsamplers/test_options.py", "-k", "named_with or alike"),
+        ("upsamplers have any option", '    check_option_names(factory, options, f"upsampler {name}")\n', ""),
+        ("downsamplers have any option", '    check_option_names(DOWNSAMPLERS[name], options, f"downsampler {name}")\n', ""),
+        ("no stages", "    stages: PositiveInt = 1,", "    stages: int = 1,"),
     ),
     *mutants_of(
         "unstride/upsamplers/carafe.py", ("tests/upsamplers/test_carafe.py",),
@@ -57,8 +75,13 @@ MUTANTS = [
     *mutants_of(
         "unstride/upsamplers/convolution.py", ("tests/upsamplers/test_convolution.py",),
         ("resized to the pixel's corner", 'mode, halo_cells = "nearest-exact", 0', 'mode, halo_cells = "nearest", 0'),
+        ("deconv: any kernel at scale 1", "if scale == 1 and k % 2 == 0:", "if False:"),
         ("deconv: crop at the other end", "margin = -(-(k - scale) // 2)", "margin = (k - scale) // 2"),
         ("deconv: one column of zeros fewer", "output_padding=2 * margin + scale - k", "output_padding=max(2 * margin + scale - k - 1, 0)"),
+    ),
+    *mutants_of(
+        "unstride/upsamplers/convolution.py", ("tests/upsamplers/test_options.py", "-k", "named_with"),
+        ("even kernels", "kernel_size: OddInt = 3):\n        super().__init__(channels, scale)\n        self.kernel_size = kernel_size\n        self.conv = nn.Conv2d(channels, channels, kernel_size", "kernel_size: PositiveInt = 3):\n        super().__init__(channels, scale)\n        self.kernel_size = kernel_size\n        self.conv = nn.Conv2d(channels, channels, kernel_size"),
     ),
     *mutants_of(
         "unstride/upsamplers/dysample.py", ("tests/upsamplers/test_dysample.py",),
@@ -127,6 +150,10 @@ MUTANTS = [
     *mutants_of(
         "unstride/upsamplers/from_words.py", ( "tests/recipes/test_segmentation.py", "tests/models/detection/test_by_name.py", "-k", "folder_holds or what_is_wrong or not_is_named", ),
         ("options of a word are lost", "partial(create_upsampler, name, **options)", "partial(create_upsampler, name)"),
+<<<<<<< HEAD
+=======
+        ("any option", "    _check_option_names(name, options, repr(word))\n", ""),
+>>>>>>> faults-b
     ),
     *mutants_of(
         "unstride/upsamplers/guided_filter.py", ("tests/upsamplers/test_guided_filter.py",),
@@ -134,6 +161,10 @@ MUTANTS = [
         ("slopes not averaged", "slopes.append(self.box_mean(slope))", "slopes.append(slope)"),
         ("ridge doubled", "self.epsilon * torch.eye", "2 * self.epsilon * torch.eye"),
         ("centre not given back", "zip(slopes, centres, strict=True)", "()"),
+    ),
+    *mutants_of(
+        "unstride/upsamplers/guided_filter.py", ("tests/upsamplers/test_options.py", "-k", "named_with"),
+        ("a variance of nothing", "epsilon: PositiveFloat", "epsilon: float"),
     ),
     *mutants_of(
         "unstride/upsamplers/gum.py", ("tests/upsamplers/test_gum.py",),
@@ -148,6 +179,22 @@ MUTANTS = [
         ("unbounded", "x = relu6(self.stem", "x = torch.relu(10 * self.stem"),
     ),
     *mutants_of(
+        "unstride/upsamplers/image_check.py", ("tests/upsamplers/test_image_check.py", "-k", "not compiled"),
+        ("no margin", "MARGIN = 0.5", "MARGIN = 0.0"),
+        ("any margin", "MARGIN = 0.5", "MARGIN = 500.0"),
+        ("negative colours", "if low >= -MARGIN and high <= 1 + MARGIN:", "if high <= 1 + MARGIN:"),
+        ("not a number is in range", "if low >= -MARGIN and high <= 1 + MARGIN:", "if not (low < -MARGIN or high > 1 + MARGIN):"),
+        ("bytes are images", "    if image.dtype == torch.uint8:", "    if False:"),
+        ("whole numbers are images", "    if not image.is_floating_point():\n", "    if False:\n"),
+        ("waits for the device in each step", 'is_due = image.device.type == "cpu" or not self.has_read_values', "is_due = True"),
+        ("the first call alone on a CPU", 'is_due = image.device.type == "cpu" or not self.has_read_values', "is_due = not self.has_read_values"),
+        ("images that are being optimised", "    if image.requires_grad or not image.numel()", "    if not image.numel()"),
+        ("the meta device has values", "or image.is_meta or isinstance", "or isinstance"),
+        ("vmap has values", "if torch._C._functorch.peek_interpreter_stack() is not None:", "if False:"),
+        ("a swap's guides are photographs", "            check.reads_values = False\n", "            pass\n"),
+        ("four channels", "image.ndim != 4 or image.shape[1] != 3", "image.ndim != 4"),
+    ),
+    *mutants_of(
         "unstride/upsamplers/index.py", ( "tests/upsamplers/test_index.py", "tests/upsamplers/test_pair.py", "tests/upsamplers/test_base.py", ),
         ("softmax over rows alone", "index.flatten(2, 3).softmax(2).flatten(1, 2)", "index.softmax(2).flatten(1, 3)"),
         ("rows and columns of a cell exchanged", "index.permute(0, 1, 4, 2, 5, 3)", "index.permute(0, 1, 4, 3, 5, 2)"),
@@ -156,6 +203,10 @@ MUTANTS = [
         ("branches after channels", "torch.stack(indices, 2)", "torch.stack(indices, 1).flatten(1, 2).unflatten(1, (-1, len(indices)))"),
         ("pair: coarse grid rounded down", "size = self.down.output_size(fine)", "size = (index.shape[4], index.shape[5])"),
         ("pair: weights not predicted", "self.up.predict_gates(shared,", "type(self.up).predict_gates(self.up, shared,"),
+    ),
+    *mutants_of(
+        "unstride/upsamplers/index.py", ("tests/upsamplers/test_options.py", "-k", "random_options and index"),
+        ("one branch is holistic", "if self.is_holistic else", "if len(indices) == 1 else"),
     ),
     *mutants_of(
         "unstride/upsamplers/layers.py", ("tests/upsamplers/test_naf.py", "tests/upsamplers/test_anyup.py"),

@@ -27,6 +27,10 @@ REFUSED = [
     pytest.param(lambda: scatter(Q[:, :, :7], W, (4, 5)), r"values.*grid.*\(8, 10\)", id="grid"),
     pytest.param(lambda: scatter(Q, W, (4,)), r"size.*\(4,\)", id="size"),
     pytest.param(lambda: scatter(Q, W, (-1, 5)), r"size.*-1", id="negative size"),
+    pytest.param(lambda: scatter(Q, W, 4), r"size must be \(height, width\).* 4", id="one number"),
+    pytest.param(lambda: fold_border(W, 4), r"size must be \(height, width\).* 4", id="fold"),
+    pytest.param(lambda: spread_border(W, (4.0, 5)), r"size must be .*\(4.0, 5\)", id="spread"),
+    pytest.param(lambda: spread_border(W, (4, 5, 6), "exclude"), r"size must be ", id="exclude"),
     pytest.param(lambda: fold_border(W, (4, 5), "wrap"), r"mode.*'wrap'", id="mode"),
     pytest.param(lambda: spread_border(W, (4, 5), "wrap"), r"mode.*'wrap'", id="score mode"),
     pytest.param(

@@ -70,6 +70,14 @@ def test_a_transposed_convolution_spreads_every_pixel(scale, k):
     assert_matches_reference(up, deconvolution_reference, torch.randn(2, 3, 3, 4))
 
 
+def test_what_no_transposed_convolution_can_be_is_refused():
+    with pytest.raises(ValueError, match="kernel_size must be at least the scale 3, got 2"):
+        Deconvolution(3, 3, kernel_size=2)
+    with pytest.raises(ValueError, match="kernel_size must be odd at scale 1, got 2"):
+        Deconvolution(3, 1, kernel_size=2)
+    assert Deconvolution(3, 1, kernel_size=3)(torch.randn(1, 3, 4, 5)).shape == (1, 3, 4, 5)
+
+
 def test_a_kernel_as_wide_as_the_scale_fills_the_pixel_and_no_other():
     up, features = Deconvolution(1, 3, kernel_size=3), torch.randn(1, 1, 3, 5)
     kernel = torch.randn(3, 3)
