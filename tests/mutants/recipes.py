@@ -70,10 +70,6 @@ MUTANTS = [
         ("normals are directions of nothing", '"normals": NormalMap}', '"normals": tv_tensors.Image}'),
         ("the least angle is the worst", '("angle_mean", "min")', '("angle_mean", "max")'),
         ("the last task says", "self.monitor = MONITORS[options.tasks[0]]", "self.monitor = MONITORS[options.tasks[-1]]"),
-<<<<<<< HEAD
-=======
-        ("no task is enough", "Annotated[tuple[str, ...], Each(OneOf(tuple(MONITORS)))]", "tuple[str, ...]"),
->>>>>>> faults-b
         ("the crop forgotten", "crop_size=options.crop_size, ", ""),
         ("near for far", '"near": options.near,', '"near": options.far,'),
     ),

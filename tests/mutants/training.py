@@ -50,12 +50,12 @@ MUTANTS = [
         ("no warm-up", "if options.warmup_steps else 1.0", "if False else 1.0"),
     ),
     *mutants_of(
-<<<<<<< HEAD
         "unstride/training/run.py", ("tests/training/test_callbacks.py",),
         ("leftovers stay", "        remove_leftovers(self.out)\n", ""),
         ("Lightning's checkpoints", "[AtomicCheckpointIO(), *batch_norm_sync]", "[*batch_norm_sync]"),
         ("damage is a traceback", '            with naming_file(path, "damaged"):\n', "            if True:\n"),
-=======
+    ),
+    *mutants_of(
         "unstride/training/options.py", ("tests/training/test_options.py",),
         ("fields are not checked", "        check_fields(self)\n", ""),
         ("near is far", "if options.near >= options.far:", "if False:"),
@@ -63,7 +63,6 @@ MUTANTS = [
         ("a learning rate of nothing", "learning_rate: PositiveFloat", "learning_rate: NonNegativeFloat"),
         ("any stride", "strides: PositiveInts", "strides: tuple[int, ...]"),
         ("a depth range of one depth", "Interval(may_be_equal=False)", "Interval()"),
->>>>>>> faults-b
     ),
     *mutants_of(
         "unstride/training/run.py", ("tests/recipes/test_featup.py", "-k", "same_seed or folder"),

@@ -150,10 +150,7 @@ MUTANTS = [
     *mutants_of(
         "unstride/upsamplers/from_words.py", ( "tests/recipes/test_segmentation.py", "tests/models/detection/test_by_name.py", "-k", "folder_holds or what_is_wrong or not_is_named", ),
         ("options of a word are lost", "partial(create_upsampler, name, **options)", "partial(create_upsampler, name)"),
-<<<<<<< HEAD
-=======
         ("any option", "    _check_option_names(name, options, repr(word))\n", ""),
->>>>>>> faults-b
     ),
     *mutants_of(
         "unstride/upsamplers/guided_filter.py", ("tests/upsamplers/test_guided_filter.py",),
