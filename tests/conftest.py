@@ -65,8 +65,11 @@ REFERENCES = {
 
 
 @pytest.fixture(autouse=True)
-def _float64_uses_the_reference(request, monkeypatch):
-    """Outside tests/ops, which compares the kernels with it. Compiling them takes minutes."""
+def _few_kernels_are_compiled(request, monkeypatch):
+    """Compiling them takes minutes. tests/ops compares all of them with the reference.
+
+    Elsewhere the reference computes float64, and the general kernel all but large inputs.
+    """
     if "ops" in request.path.parent.parts[-1:]:
         return
     from unstride.ops import cpu_jobs
@@ -78,6 +81,7 @@ def _float64_uses_the_reference(request, monkeypatch):
             kernel(a, b, out) if out.dtype != torch.float64 else out.copy_(reference(a, b, out))
 
         monkeypatch.setattr(cpu_jobs, f"{name}_cpu", run)
+    monkeypatch.setattr(cpu_jobs, "SMALL_WORK", 5_000_000)
 
 
 @pytest.fixture(autouse=True)

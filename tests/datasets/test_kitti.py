@@ -117,14 +117,14 @@ def test_what_is_not_there_is_said(tmp_path):
 )
 def test_a_camera_that_is_none_is_named(calibration, message, tmp_path):
     write_published(tmp_path)
-    (tmp_path / "sequences/09/calib.txt").write_text(calibration)
+    (tmp_path / "sequences/09/calib.txt").write_text(calibration, encoding="utf-8")
     with pytest.raises(ValueError, match=rf"sequences/09/calib\.txt: {message}"):
         KITTIOdometry(tmp_path, "val")
 
 
 def test_poses_that_are_none_are_told_with_the_frame(tmp_path):
     write_prepared(tmp_path, ["a"])
-    (tmp_path / "a/poses.txt").write_text("0 0 0 0 0 0 0 0 0 0 0 0\n" * 4)
+    (tmp_path / "a/poses.txt").write_text("0 0 0 0 0 0 0 0 0 0 0 0\n" * 4, encoding="utf-8")
     triplets = FrameTriplets(KITTIOdometry(tmp_path))
     with pytest.raises(ValueError, match=r"a/images/000001\.jpg: not the poses of a camera \("):
         triplets[0]

@@ -19,7 +19,9 @@ from unstride.evaluation.dense_probes import (
 )
 from unstride.formats.labels import UNLABELLED
 
-QUICK = ProbeOptions(memory_cells=500, neighbours=5, iterations=60, batch_size=128)
+QUICK = ProbeOptions(
+    memory_cells=500, neighbours=5, iterations=150, batch_size=128, learning_rate=0.1
+)
 
 
 class Stripes:

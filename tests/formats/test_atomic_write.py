@@ -58,16 +58,16 @@ def test_files_of_a_killed_run_are_removed_and_those_of_a_living_run_stay(writer
 
 def test_my_own_files_stay(tmp_path):
     with atomic_path(tmp_path / "a.txt") as temporary:
-        temporary.write_text("whole")
+        temporary.write_text("whole", encoding="utf-8")
         remove_leftovers(tmp_path)
-    assert (tmp_path / "a.txt").read_text() == "whole"
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "whole"
 
 
 def leftover(folder, name="a.png", pid=None, where=None):
     """A file of a run of this machine that has ended, unless told otherwise."""
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}.{dead_pid() if pid is None else pid}-{where or place()}.tmp"
-    path.write_text("half")
+    path.write_text("half", encoding="utf-8")
     return path
 
 
@@ -102,7 +102,7 @@ def test_files_of_another_machine_stay_for_a_week(tmp_path):
 )
 def test_files_of_other_programs_stay(name, tmp_path):
     path = tmp_path / name
-    path.write_text("mine")
+    path.write_text("mine", encoding="utf-8")
     os.utime(path, (0, 0))
     remove_leftovers(tmp_path)
     assert path.exists()
@@ -110,7 +110,7 @@ def test_files_of_other_programs_stay(name, tmp_path):
 
 def test_a_link_is_no_leftover(tmp_path):
     target = tmp_path / "target"
-    target.write_text("mine")
+    target.write_text("mine", encoding="utf-8")
     link = tmp_path / f"a.{dead_pid()}-{place()}.tmp"
     link.symlink_to(target)
     remove_leftovers(tmp_path)
@@ -147,7 +147,7 @@ def test_temporary_folders_of_killed_runs_are_removed(tmp_path, monkeypatch):
     foreign = tmp_path / f"other-abc.{dead_pid()}-{place()}.tmp"
     for folder in (dead, foreign):
         folder.mkdir()
-        (folder / "model.safetensors").write_text("half")
+        (folder / "model.safetensors").write_text("half", encoding="utf-8")
     with temporary_folder() as first, temporary_folder() as second:
         assert first.is_dir()
         assert first != second

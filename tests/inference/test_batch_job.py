@@ -106,7 +106,7 @@ def test_files_of_killed_runs_are_gone_and_those_of_living_runs_stay(photos, tmp
     dead = records / f"a.json.{ended.pid}-{place()}.tmp"
     living = records / f"b.json.{os.getppid()}-{place()}.tmp"
     for path in (dead, living):
-        path.write_text("half")
+        path.write_text("half", encoding="utf-8")
     run_batch("predict", [str(photos)], tmp_path / "out", lambda: Job(None))
     assert not dead.exists()
     assert living.exists()

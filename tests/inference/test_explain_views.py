@@ -25,7 +25,8 @@ def test_the_picture_depends_on_the_seed_alone(photo, tmp_path, capsys):
     assert "of 16 cells in each view" in capsys.readouterr().out
     pictures = [(tmp_path / name / "v.png").read_bytes() for name in "abc"]
     assert pictures[0] == pictures[1] != pictures[2]
-    assert Image.open(tmp_path / "a/v.png").size == (64 + 64 + 24, 64)
+    with Image.open(tmp_path / "a/v.png") as picture:
+        assert picture.size == (64 + 64 + 24, 64)
 
 
 def test_rotated_and_deformed_views_are_drawn_too(photo, tmp_path):

@@ -60,7 +60,7 @@ MUTANTS = [
         ("fields are not checked", "        check_fields(self)\n", ""),
         ("near is far", "if options.near >= options.far:", "if False:"),
         ("near as far", "if options.near >= options.far:", "if options.near > options.far:"),
-        ("a learning rate of nothing", "learning_rate: PositiveFloat", "learning_rate: NonNegativeFloat"),
+        ("any learning rate", "learning_rate: NonNegativeFloat", "learning_rate: float"),
         ("any stride", "strides: PositiveInts", "strides: tuple[int, ...]"),
         ("a depth range of one depth", "Interval(may_be_equal=False)", "Interval()"),
     ),

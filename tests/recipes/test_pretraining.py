@@ -55,8 +55,8 @@ def options_of(method, photos, out, **changes):
 
 
 def fit(options):
-    import_module(type(options).__module__).fit(options)
-    return json.loads((options.out / "card.json").read_text())
+    import_module(type(options).__module__.removesuffix("_options")).fit(options)
+    return json.loads((options.out / "card.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -124,7 +124,7 @@ def test_the_target_follows_once_a_step_however_many_batches_it_has(photos, tmp_
     fit(options)
     state = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
     assert state["target.step"] == 2
-    assert len(json.loads((tmp_path / "card.json").read_text())["curve"]) == 6
+    assert len(json.loads((tmp_path / "card.json").read_text(encoding="utf-8"))["curve"]) == 6
 
 
 def test_the_target_gets_no_gradient_and_begins_as_a_copy(photos, tmp_path):

@@ -77,7 +77,7 @@ def test_a_run_cleans_its_folder_and_writes_nothing_elsewhere(tmp_path, monkeypa
     settings = options(tmp_path, tmp_path / "out")
     leftover = settings.out / "model" / f"model.safetensors.{ended.pid}-{place()}.tmp"
     leftover.parent.mkdir(parents=True)
-    leftover.write_text("half")
+    leftover.write_text("half", encoding="utf-8")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
@@ -90,7 +90,7 @@ def test_a_damaged_record_of_a_run_is_a_sentence_with_the_path(tmp_path):
     settings = options(tmp_path, tmp_path / "out")
     settings.out.mkdir(parents=True)
     torch.save({}, settings.out / "last.ckpt")
-    (settings.out / "begun.json").write_text("{")
+    (settings.out / "begun.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match=r"begun\.json: not valid JSON"):
         Run(settings)
 

@@ -81,7 +81,7 @@ def test_the_defaults_are_in_their_ranges(name):
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("segmentation", {"learning_rate": 0}, "learning_rate must be above 0, got 0"),
+        ("segmentation", {"learning_rate": -1}, "learning_rate must be at least 0, got -1"),
         ("segmentation", {"crop_size": 448}, r"crop_size must be \(height, width\) .*, got 448"),
         ("segmentation", {"strides": (4, 0)}, r"strides must each be at least 1, got \(4, 0\)"),
         ("segmentation", {"optimizer": "adam"}, "optimizer must be one of sgd, adamw, got 'adam'"),

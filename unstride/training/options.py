@@ -109,7 +109,7 @@ class TaskOptions(RunOptions):
     upsampler: str | None = None
     model_options: dict[str, Any] = field(default_factory=dict)
     optimizer: Literal["sgd", "adamw"] = "adamw"
-    learning_rate: PositiveFloat = 1e-3
+    learning_rate: NonNegativeFloat = 1e-3
     backbone_lr_factor: NonNegativeFloat = 0.1
     weight_decay: NonNegativeFloat = 1e-2
     lr_schedule: Literal["poly", "cosine", "multistep", "constant"] = "poly"
