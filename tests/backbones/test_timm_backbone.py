@@ -151,7 +151,9 @@ def test_without_a_network_one_sentence_comes_soon(tmp_path):
         "HF_HUB_OFFLINE": "0", "PYTHONPATH": str(Path(__file__).parents[2]),
     }  # fmt: skip
     command = [sys.executable, "-c", OFFLINE, str(tmp_path / "a.png"), str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", env=environment, timeout=300
+    )
     code, seconds = done.stdout.split()
     assert code == "1"
     assert float(seconds) < 40  # huggingface_hub's repetitions took 48 s more

@@ -34,7 +34,7 @@ with atomic_path(Path(sys.argv[1])) as temporary:
 def writer(tmp_path):
     """Another process that is writing a file."""
     command = [sys.executable, "-c", WRITER, str(tmp_path / "a.txt")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
     assert process.stdout.readline() == "half\n"
     yield process
     process.kill()
