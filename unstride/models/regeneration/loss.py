@@ -13,7 +13,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from unstride.metrics.lpips import LPIPS
 from unstride.models.regeneration.conditions import check_kinds, condition
 from unstride.models.regeneration.gradient_balance import GradientBalance
 from unstride.models.regeneration.modules import MODULES
@@ -91,6 +90,8 @@ class Regeneration(nn.Module):
         self.balance = GradientBalance(options.ratio, options.weight)
         self.register_buffer("step", torch.tensor(0))
         if options.lpips and perceptual is None:
+            from unstride.metrics.lpips import LPIPS  # loads torchmetrics
+
             perceptual = LPIPS(options.lpips_network, options.lpips_weights)
         if options.clip and embed is None:
             raise ValueError("clip needs an embedding of images: embed=CLIPImages(...)")
