@@ -1,6 +1,7 @@
 """Connections that set no timeout get one, until the end of the block."""
 
 import socket
+import threading
 import time
 from urllib.request import urlopen
 
@@ -13,10 +14,14 @@ from unstride.formats.downloads import download_timeout
 def test_a_server_that_does_not_answer_is_left_soon(monkeypatch):
     monkeypatch.setattr(downloads, "TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
+        end = threading.Timer(8, server.close)  # not for ever, should the test fail
+        end.daemon = True
+        end.start()
         start = time.monotonic()
         with pytest.raises(TimeoutError), download_timeout():
             urlopen(f"http://127.0.0.1:{server.getsockname()[1]}/weights.pth")
         assert time.monotonic() - start < 5
+        end.cancel()
 
 
 def test_nothing_stays_changed_and_the_users_timeout_holds(monkeypatch):

@@ -66,7 +66,6 @@ MUTANTS = [
         ("again and again", "constants.HF_HUB_OFFLINE = not is_reachable", "pass"),
         ("offline for ever", "        constants.HF_HUB_OFFLINE = was_offline\n", "        pass\n"),
         ("a look-up without end", "thread.join(TIMEOUT)", "thread.join()"),
-        ("an answer without end", "constants.ENDPOINT, timeout=TIMEOUT", "constants.ENDPOINT, timeout=30"),
         ("the card is overwritten", "kept = [CARD_NAME] if", "kept = None if"),
         ("always public", "private=private, exist_ok", "private=False, exist_ok"),
         ("the message is lost", "commit_message=commit_message,\n                ignore", 'commit_message="Upload with unstride",\n                ignore'),

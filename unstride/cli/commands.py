@@ -30,7 +30,7 @@ def upsample(
     - OUT/photo.safetensors holds the tensor "features" (channels, height, width). Its metadata
       name the backbone, weights, upsampler, size and version.
     - OUT/photo.png shows the image, the features of the backbone and the result in one colour
-      space.
+      space, 360 pixels high and at most 16384 wide.
 
     Images that already have an output file are skipped. Images that cannot be read are listed at
     the end; the others are done. Large results are computed and written in tiles, so that they
@@ -86,9 +86,10 @@ def predict(
       its image and category numbers.
 
     A network for several tasks writes the files of each. OUT/pictures/photo.png shows the
-    prediction over the image. OUT/records/photo.json records how the files were made: images that
-    are done are skipped, unless the network or an option changed. Images that cannot be read are
-    listed at the end; the others are done.
+    prediction over the image, shrunk to 16384 pixels a side where it is larger.
+    OUT/records/photo.json records how the files were made: images that are done are skipped,
+    unless the network or an option changed. Images that cannot be read are listed at the end; the
+    others are done.
 
     Args:
         images: image files, folders or globs.
