@@ -12,7 +12,7 @@ from unstride.evaluation.settings import EvaluationSettings
 from unstride.features.implicit_options import ImplicitOptions
 from unstride.models.regeneration.options import RegenerationOptions
 from unstride.recipes import affinity, depth, detection, featup, multitask, panoptic, segmentation
-from unstride.saving.argument_ranges import declared_ranges
+from unstride.saving.argument_checks import declared_ranges
 
 FIXED = {"data": Path("data"), "bsds": Path("bsds"), "images": ["photo.jpg"]}
 RECIPES = affinity, depth, detection, featup, multitask, panoptic, segmentation
