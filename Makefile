@@ -34,13 +34,14 @@ test-portable: export ONEDNN_MAX_CPU_ISA := AVX2
 test-portable: export NUMBA_CPU_NAME := generic
 test-portable: test
 
-# make lint   check style, types, spelling and imports
+# make lint   check style, types, spelling, imports and workflows
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/codespell
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 # make mutants   break the code in named ways; a test must notice each (long)
 mutants: $(VENV)/.dev

@@ -132,7 +132,7 @@ def write_report(task: str, names: Sequence[str], options: argparse.Namespace) -
         folders = [run_folder(task, name, seed, options) for seed in options.seeds]
         files = [folder / f"{experiment.split}.json" for folder in folders]
         if all(file.is_file() for file in files):
-            read = [json.loads(file.read_text()) for file in files]
+            read = [json.loads(file.read_text(encoding="utf-8")) for file in files]
             scores[name] = [{m: score[m] for m in experiment.measures} for score in read]
     if "plain" not in scores:
         return
@@ -142,11 +142,11 @@ def write_report(task: str, names: Sequence[str], options: argparse.Namespace) -
     )
     lines += ["", *seeds_needed(scores, experiment.measures[0], experiment.digits)]
     print("\n".join(lines))
-    (options.out / f"{task}.md").write_text("\n".join(lines) + "\n")
+    (options.out / f"{task}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     plot_differences(scores, options.out / f"{task}.png", "plain")
     if task == "segmentation":
         folders = {name: run_folder(task, name, options.seeds[0], options) for name in scores}
-        card = json.loads((folders["plain"] / "card.json").read_text())
+        card = json.loads((folders["plain"] / "card.json").read_text(encoding="utf-8"))
         data = Path(card["options"]["data"])
         run_options = segmentation.Options(data=data, dataset=card["options"]["dataset"])
         save_boundary_figure(
@@ -164,7 +164,9 @@ def measured_columns(
     columns: dict[str, dict[str, str]] = {"gap": {}, "ratio": {}, "seconds": {}}
     for name in names:
         folders = [run_folder(task, name, seed, options) for seed in options.seeds]
-        cards: list[Any] = [json.loads((f / "card.json").read_text()) for f in folders]
+        cards: list[Any] = [
+            json.loads((f / "card.json").read_text(encoding="utf-8")) for f in folders
+        ]
         for column, key in (("gap", "gap_shuffled"), ("ratio", "ratio")):
             values = [card["regeneration"][key] for card in cards if "regeneration" in card]
             known = [value for value in values if value is not None]

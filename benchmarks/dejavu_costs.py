@@ -72,7 +72,8 @@ def main() -> None:
     seconds = median_times({name: step.run for name, step in steps.items()}, ROUNDS)
     base = "the network alone"
     network = sum(p.numel() for p in steps[base].network.parameters())
-    print("| part | parameters, training | inference | FLOPs of a step | time of a step | peak memory |")
+    headings = "part", "parameters, training", "inference", "FLOPs of a step", "time", "peak memory"
+    print(f"| {' | '.join(headings)} |")
     print("|---|---|---|---|---|---|")
     for name, step in steps.items():
         stays = sum(p.numel() for p in step.network.parameters())

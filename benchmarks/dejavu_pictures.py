@@ -1,4 +1,4 @@
-"""`make dejavu-pictures`: one photograph and its redactions, regenerated: docs/dejavu_redactions.jpg.
+"""`make dejavu-pictures`: a photograph, redacted and regenerated: docs/dejavu_redactions.jpg.
 
 For each redaction a regeneration module learns this one photograph. Its condition are regions of
 similar colour, in the place of a network's prediction. So the picture shows what the parts do, not
@@ -17,7 +17,7 @@ from benchmarks.gallery import save_jpeg
 from unstride import Regeneration, RegenerationOptions
 from unstride.viz import captioned_row
 
-SIZE = (256, 256)
+SIZE = (192, 192)
 REGIONS = 12
 REDACTIONS = {
     "random_pixels": {"fraction": 0.75},
@@ -36,7 +36,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--steps", type=int, default=200, help="of each module (default: 200)")
+    parser.add_argument("--steps", type=int, default=120, help="of each module (default: 120)")
     parser.add_argument("--out", type=Path, default=Path("docs/dejavu_redactions.jpg"))
     options = parser.parse_args()
     import skimage.data

@@ -130,7 +130,8 @@ def plot_curves(out: Path, seeds: list[int]) -> None:
         if not all(card.exists() for card in cards):
             continue
         curves = [
-            block_means([loss for _, loss in json.loads(c.read_text())["curve"]]) for c in cards
+            block_means([loss for _, loss in json.loads(c.read_text(encoding="utf-8"))["curve"]])
+            for c in cards
         ]
         steps = range(10, 10 + 20 * len(curves[0]), 20)
         for curve, label, colour in zip(curves, names.values(), ("C0", "C1"), strict=True):

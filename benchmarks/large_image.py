@@ -84,7 +84,7 @@ def run_upsample(photo: Path, out: Path, arguments: list[str], memory: str) -> t
     command += ["--dtype", "float32", "--picture", "false", *arguments]
     command += [] if memory == "default" else ["--memory", memory]
     start = time.perf_counter()
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8")
     assert child.stderr is not None
     errors = child.stderr.read()
     _, status, usage = os.wait4(child.pid, 0)

@@ -93,7 +93,7 @@ def main() -> None:
         table2=tables["x2"], table16=tables["x16"], borders="\n".join(borders),
         picture=picture.name,
     )  # fmt: skip
-    options.page.write_text(page)
+    options.page.write_text(page, encoding="utf-8")
 
 
 def markdown_table(workload: Workload, names: list[str]) -> tuple[str, dict[str, float]]:

@@ -150,8 +150,7 @@ def main() -> None:
             rate=LEARNING_RATE,
             seeds=options.num_seeds, commit=git_commit(), threads=options.threads,
             minutes=math.ceil((time.time() - start) / 60), rows="\n".join(rows),
-        )
-    )  # fmt: skip
+        ), encoding="utf-8")  # fmt: skip
 
 
 def mean_and_std(values: list[float]) -> str:

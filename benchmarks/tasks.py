@@ -117,7 +117,7 @@ def write_report(task: str, options: argparse.Namespace) -> None:
     for operator in options.operators:
         files = [run_folder(task, operator, seed, options) / "test.json" for seed in options.seeds]
         if all(file.is_file() for file in files):
-            by_operator[operator] = [json.loads(file.read_text()) for file in files]
+            by_operator[operator] = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     if "nearest" not in by_operator:
         return
     models = {o: run_folder(task, o, options.seeds[0], options) / "model" for o in by_operator}
@@ -127,7 +127,7 @@ def write_report(task: str, options: argparse.Namespace) -> None:
         columns["time of a step"] = {o: f"{s / seconds['nearest']:.2f}" for o, s in seconds.items()}
     lines = markdown_table(by_operator, columns)
     print("\n".join(lines))
-    (options.out / f"{task}.md").write_text("\n".join(lines) + "\n")
+    (options.out / f"{task}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     plot_differences(by_operator, options.out / f"{task}.png")
     if TASKS[task].recipe is segmentation:
         test = segmentation.load_split(first_run_options(task, "nearest", options), "test")

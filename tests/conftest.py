@@ -1,6 +1,7 @@
 """Starts every test with the same seed and number of threads; uninitialised memory is NaN."""
 
 import os
+from functools import cache
 
 import pytest
 import torch
@@ -64,8 +65,11 @@ REFERENCES = {
 
 
 @pytest.fixture(autouse=True)
-def _float64_uses_the_reference(request, monkeypatch):
-    """Outside tests/ops, which compares the kernels with it. Compiling them takes minutes."""
+def _few_kernels_are_compiled(request, monkeypatch):
+    """Compiling them takes minutes. tests/ops compares all of them with the reference.
+
+    Elsewhere the reference computes float64, and the general kernel all but large inputs.
+    """
     if "ops" in request.path.parent.parts[-1:]:
         return
     from unstride.ops import cpu_jobs
@@ -77,3 +81,15 @@ def _float64_uses_the_reference(request, monkeypatch):
             kernel(a, b, out) if out.dtype != torch.float64 else out.copy_(reference(a, b, out))
 
         monkeypatch.setattr(cpu_jobs, f"{name}_cpu", run)
+    monkeypatch.setattr(cpu_jobs, "SMALL_WORK", 5_000_000)
+
+
+@pytest.fixture(autouse=True)
+def _onnx_translations_are_read_once(request):
+    """torch reads its table of translations anew for each export, which takes most of the time."""
+    if "onnx" in request.node.nodeid or "export" in request.node.nodeid:
+        pytest.importorskip("onnxscript", reason="the extra 'onnx' is not installed")
+        from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+        if not isinstance(ONNXRegistry.__dict__["from_torchlib"], staticmethod):
+            ONNXRegistry.from_torchlib = staticmethod(cache(ONNXRegistry.from_torchlib))

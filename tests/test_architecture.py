@@ -49,11 +49,13 @@ def test_a_docstring_is_no_line_of_a_function():
 @pytest.mark.parametrize("name", ["unstride.nowhere -> numba", "unstride.ops.cpu -> nowhere"])
 def test_a_contract_that_names_what_is_not_there_fails(tmp_path, name):
     settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    (tmp_path / "pyproject.toml").write_text(settings.replace("unstride.ops.cpu -> numba", name))
+    (tmp_path / "pyproject.toml").write_text(
+        settings.replace("unstride.ops.cpu -> numba", name), encoding="utf-8"
+    )
     code = "from importlinter.cli import lint_imports; sys.exit(lint_imports('pyproject.toml'))"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"],
-        cwd=tmp_path, capture_output=True, text=True,
+        cwd=tmp_path, capture_output=True, encoding="utf-8",
     )  # fmt: skip
     assert done.returncode != 0
     assert "No matches for ignored import" in done.stdout + done.stderr

@@ -17,7 +17,7 @@ EVERY_NAME = "import unstride; [getattr(unstride, name) for name in unstride.__a
 def modules_after(code: str) -> set[str]:
     listing = "import json, sys; print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
     command = [sys.executable, "-c", f"{code}\n{listing}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -35,7 +35,7 @@ def test_import_changes_no_seed_and_no_flag_and_prints_nothing():
         "assert torch.equal(before[0], torch.random.get_rng_state())\n"
         "assert before[1:] == (torch.get_num_threads(), torch.is_grad_enabled())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

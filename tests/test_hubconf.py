@@ -26,7 +26,7 @@ def downloaded(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     (tmp_path / "hub").mkdir()
     (tmp_path / "hub" / "unstride_unstride_main").symlink_to(ROOT, target_is_directory=True)
-    (tmp_path / "hub" / "trusted_list").write_text("unstride_unstride\n")
+    (tmp_path / "hub" / "trusted_list").write_text("unstride_unstride\n", encoding="utf-8")
     return "unstride/unstride:main"
 
 
@@ -71,7 +71,11 @@ def test_a_fresh_process_elsewhere_finds_the_folders_own_code(tmp_path):
     )
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment
+        [sys.executable, "-c", code],
+        capture_output=True,
+        encoding="utf-8",
+        cwd=tmp_path,
+        env=environment,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "(1, 6, 16, 16)"), done.stderr
     assert (tmp_path / "kept" / "config.json").is_file()

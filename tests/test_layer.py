@@ -102,7 +102,7 @@ MODELS = {
     "timm": (Pyramid, {}),
     "timm paper": (Pyramid, {"variant": "paper", "pretrained": False}),
     "timm sapa": (Pyramid, {"name": "sapa"}),
-    "torchvision": (Segmenter, {"name": "carafe"}),
+    "torchvision": (Segmenter, {}),
     "transformers": (Tokens, {}),
     "transformers registers": (Tokens, {"registers": 4}),
 }

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from unstride.swapping import find_places as find_places
     from unstride.swapping import swap as swap
     from unstride.swapping import unswap as unswap
-    from unstride.training.regenerate import RegenerationCallback as RegenerationCallback
     from unstride.upsamplers import load_published as load_published
     from unstride.upsamplers.by_name import create_downsampler as create_downsampler
     from unstride.upsamplers.by_name import create_pair as create_pair
@@ -68,7 +67,6 @@ MODULE_BY_NAME = {
     "find_places": "unstride.swapping",
     "swap": "unstride.swapping",
     "unswap": "unstride.swapping",
-    "RegenerationCallback": "unstride.training.regenerate",
     "load_published": "unstride.upsamplers",
     "create_downsampler": "unstride.upsamplers.by_name",
     "create_pair": "unstride.upsamplers.by_name",

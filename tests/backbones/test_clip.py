@@ -1,13 +1,15 @@
 """CLIP's view of images, with a tiny random model written to a folder."""
 
 import json
+import time
 
 import pytest
 import torch
 
 transformers = pytest.importorskip("transformers", reason="the extra 'models' is not installed")
 
-from unstride.backbones.clip import CLIPImages
+from unstride.backbones.clip import CLIPImages, embed_prompts
+from unstride.saving import huggingface
 
 WORDS = ["<|startoftext|>", "<|endoftext|>", "a</w>", "photo</w>", "of</w>", ".</w>", "sky</w>"]
 SIZES = {
@@ -24,8 +26,10 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("clip")
     letters = list("abcdefghijklmnopqrstuvwxyz.")
     vocabulary = WORDS + letters + [f"{c}</w>" for c in letters if f"{c}</w>" not in WORDS]
-    (path / "vocab.json").write_text(json.dumps({w: i for i, w in enumerate(vocabulary)}))
-    (path / "merges.txt").write_text("#version: 0.2\n")
+    (path / "vocab.json").write_text(
+        json.dumps({w: i for i, w in enumerate(vocabulary)}), encoding="utf-8"
+    )
+    (path / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
     transformers.CLIPTokenizer(str(path / "vocab.json"), str(path / "merges.txt")).save_pretrained(
         path
     )
@@ -75,3 +79,35 @@ def test_it_stays_in_evaluation_mode(folder):
 def test_a_missing_model_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"clip_weights must be a CLIP model, got .*nothing"):
         CLIPImages(str(tmp_path / "nothing"))
+
+
+def test_without_a_network_one_sentence_comes_soon(monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    start = time.monotonic()
+    with pytest.raises(ValueError, match="got nobody/nothing: not in the cache, and the Hugging"):
+        CLIPImages("nobody/nothing")
+    with pytest.raises(ValueError, match="got nobody/nothing: not in the cache, and the Hugging"):
+        embed_prompts(None, "nobody/nothing", ["sky"])
+    assert time.monotonic() - start < 20
+
+
+def test_a_folder_needs_no_network(folder, monkeypatch):
+    def unexpected():
+        raise AssertionError("the Hub was asked")
+
+    monkeypatch.setattr(huggingface, "is_hub_reachable", unexpected)
+    assert len(CLIPImages(str(folder), ["sky"]).prompts) == 1
+
+
+@pytest.mark.parametrize("error", [RuntimeError(), KeyError("hidden_size"), OSError("a\nb")])
+def test_whatever_is_wrong_with_a_folder_is_one_sentence(error, folder, monkeypatch):
+    def broken(name):
+        raise error
+
+    monkeypatch.setattr(transformers.CLIPModel, "from_pretrained", broken)
+    with pytest.raises(ValueError, match=r"clip_weights must be a CLIP model, got .*: \S") as told:
+        CLIPImages(str(folder))
+    assert "\n" not in str(told.value)

@@ -1,12 +1,17 @@
 """Backbones: the right weights, any model, any size."""
 
 import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from unstride import create_backbone
 from unstride.backbones.packaged_weights import timm_state_dict
+from unstride.saving import huggingface
 
 MODELS = [  # one of each kind that the field uses, small
     "resnet18", "convnext_atto", "vit_tiny_patch16_224", "vit_small_patch14_dinov2",
@@ -79,6 +84,25 @@ def test_weights_from_a_file(tmp_path):
         create_backbone("resnet18", weights=tmp_path / "part.safetensors")
 
 
+@pytest.mark.parametrize("name", ["w.pth", "w.pt", "w.bin", "w.ckpt"])
+def test_weights_from_a_file_of_torch(name, tmp_path):
+    source = create_backbone("resnet18", pretrained=False)
+    torch.save({"model": source.model.state_dict(), "epoch": 3}, tmp_path / name)
+    loaded = create_backbone("resnet18", weights=tmp_path / name)
+    x = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(loaded(x), source(x))
+
+
+def test_weights_of_another_model_are_named(tmp_path):
+    state = create_backbone("resnet18", pretrained=False).model.state_dict()
+    state["conv1.weight"] = torch.zeros(64, 1, 7, 7)
+    torch.save(state, tmp_path / "w.pth")
+    message = r"w\.pth: conv1\.weight must be of shape \(64, 3, 7, 7\), got \(64, 1, 7, 7\)$"
+    with pytest.raises(ValueError, match=message):
+        create_backbone("resnet18", weights=tmp_path / "w.pth")
+
+
 def test_refusals(monkeypatch):
     with pytest.raises(ValueError, match="backbone must be a timm model, got 'resnot'"):
         create_backbone("resnot")
@@ -99,6 +123,40 @@ def test_refusals(monkeypatch):
         raise ConnectionError("no route")
 
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(OSError, match="weights of resnet18 could not be downloaded") as error:
-        create_backbone("resnet18")
-    assert "\n" not in str(error.value)
+    for is_reachable, reason in [(True, "ConnectionError"), (False, "the Hugging Face Hub is un")]:
+        monkeypatch.setattr(huggingface, "is_hub_reachable", lambda found=is_reachable: found)
+        with pytest.raises(OSError, match=rf"resnet18 could not be downloaded \({reason}") as error:
+            create_backbone("resnet18")
+        assert "\n" not in str(error.value)
+        assert "--backbone-weights" in str(error.value)
+
+
+OFFLINE = """
+import time, sys
+from unstride.cli.main import main
+start = time.monotonic()
+code = main(["upsample", sys.argv[1], "--backbone", "resnet18", "--out", sys.argv[2]])
+print(code, time.monotonic() - start)
+"""
+
+
+def test_without_a_network_one_sentence_comes_soon(tmp_path):
+    """The Hub refuses connections and nothing is cached; timm asks for three files."""
+    from PIL import Image
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
+    environment |= {
+        "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_OFFLINE": "0", "PYTHONPATH": str(Path(__file__).parents[2]),
+    }  # fmt: skip
+    command = [sys.executable, "-c", OFFLINE, str(tmp_path / "a.png"), str(tmp_path / "out")]
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", env=environment, timeout=300
+    )
+    code, seconds = done.stdout.split()
+    assert code == "1"
+    assert float(seconds) < 40  # huggingface_hub's repetitions took 48 s more
+    [line] = done.stderr.splitlines()
+    assert line.startswith("unstride upsample: the weights of resnet18 could not be downloaded (")
+    assert "pass a weights file (weights=, --backbone-weights) or use pretrained=False" in line

@@ -1,5 +1,7 @@
 """The main job from the shell: whole files, resumed, and one bad image spoils nothing."""
 
+import re
+import subprocess
 import sys
 
 import pytest
@@ -7,7 +9,7 @@ import torch
 from PIL import Image, ImageChops
 from safetensors import safe_open
 
-from unstride.cli.main import main
+from unstride.cli.main import RECIPES_BY_COMMAND, main
 from unstride.formats.features import FeatureWriter
 from unstride.inference import batch_job as each_image
 from unstride.inference import upsample as batch
@@ -165,6 +167,8 @@ def test_names_that_clash_keep_their_folders(tmp_path):
     ("arguments", "message"),
     [
         (["upsample", "nowhere.jpg"], "no image found at nowhere.jpg"),
+        (["upsample", "https://host/a.jpg"], "https://host/a.jpg: addresses are not read"),
+        (["explain", "https://host/a.jpg", "--at", "1,1"], "addresses are not read"),
         (["upsample", "{photo}", "--backbone", "resnot"], "backbone must be a timm model"),
         (["upsample", "{photo}", "--upsampler", "none"], "upsampler must be one of"),
         (["upsample", "{photo}", "--stride", "5"], "stride must be one of"),
@@ -178,12 +182,58 @@ def test_mistakes_get_one_sentence(arguments, message, photos, capsys):
     assert "Traceback" not in error
 
 
-def test_training_without_its_extra_says_what_to_install(monkeypatch, capsys):
-    for name in [name for name in sys.modules if name.startswith("unstride.recipes.")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "pytorch_lightning", None)
-    assert main(["fit", "featup", "--help"]) == 1
-    assert "pip install 'unstride[train]'" in capsys.readouterr().err
+WITHOUT_EXTRA = """
+import sys
+sys.modules |= dict.fromkeys(
+    ("pytorch_lightning", "torchdata", "torchmetrics", "tensorboard", "faster_coco_eval")
+)
+from unstride.cli.main import PRETRAINING_RECIPES, RECIPES_BY_COMMAND, main
+
+required = dict.fromkeys(("featup", *PRETRAINING_RECIPES), ["--images", "a.png"])
+required["affinity"] = ["--bsds", "x"]
+for command, recipes in RECIPES_BY_COMMAND.items():
+    for recipe in recipes:
+        try:
+            main([command, recipe, "--help"])
+        except SystemExit as stop:
+            print("HELPED", command, recipe, stop.code)
+        print("ENDED", main([command, recipe, *required.get(recipe, ["--data", "x"])]))
+try:
+    main(["eval", "--help"])
+except SystemExit as stop:
+    print("HELPED eval", stop.code)
+print("ENDED", main(["eval", "features", "--measure", "cost", "--upsamplers", "nearest"]))
+import unstride.inference.predict
+"""
+
+
+def test_help_needs_no_extra_and_training_says_which_one_it_needs():
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_EXTRA], capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, done.stderr
+    runs = [(command, r) for command, recipes in RECIPES_BY_COMMAND.items() for r in recipes]
+    helped = [line for line in done.stdout.splitlines() if line.startswith("HELPED")]
+    assert helped == [*(f"HELPED {command} {r} 0" for command, r in runs), "HELPED eval 0"]
+    assert done.stdout.count("--steps N") >= len(runs)
+    assert done.stdout.count("ENDED 1\n") == len(runs) + 1
+    said = done.stderr.splitlines()
+    assert len(said) == len(runs) + 1
+    for line, command in zip(said, [*(command for command, _ in runs), "eval"], strict=True):
+        assert re.fullmatch(
+            rf"unstride {command}: package \w+ is missing; run: pip install 'unstride\[train\]'",
+            line,
+        )
+
+
+def test_a_package_that_is_missing_without_a_name_is_told_of_too(monkeypatch, capsys):
+    def refuse(*_):
+        raise ModuleNotFoundError("Neither `tensorboard` nor `tensorboardX` is available.")
+
+    monkeypatch.setattr("unstride.cli.fit.run_recipe", refuse)
+    assert main(["fit", "segmentation"]) == 1
+    said = capsys.readouterr().err
+    assert said == "unstride fit: a package is missing; run: pip install 'unstride[train]'\n"
 
 
 def test_costs_are_the_published_ones(capsys):
@@ -218,3 +268,18 @@ def test_list_and_help_teach(capsys):
     text = " ".join(capsys.readouterr().out.split())
     assert "Default: the size of each image" in text
     assert "The default needs no download" in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["upsample"], ["explain"], ["eval"], *(["fit", name] for name in RECIPES_BY_COMMAND["fit"])],
+    ids=" ".join,
+)
+def test_help_of_what_loads_weights_says_the_terms_of_their_data(words, capsys):
+    with pytest.raises(SystemExit):
+        main([*words, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "the code is Apache-2.0" in text
+    assert "ImageNet and BSDS500 (both for non-commercial research)" in text
+    assert "COCO (annotations CC BY 4.0" in text
+    assert "unstride/weights/README.md" in text

@@ -82,7 +82,9 @@ def voc(root: Path) -> None:
     palette.putpalette([7] * 768)
     palette.save(path)
     (base_folder / "ImageSets" / "Segmentation").mkdir(parents=True)
-    (base_folder / "ImageSets" / "Segmentation" / "val.txt").write_text("2007_000032\n")
+    (base_folder / "ImageSets" / "Segmentation" / "val.txt").write_text(
+        "2007_000032\n", encoding="utf-8"
+    )
 
 
 def posed_rgbd(root: Path) -> None:
@@ -93,8 +95,8 @@ def posed_rgbd(root: Path) -> None:
             write_photo(root / scene / "images" / f"{frame:06d}.jpg")
             write_labels(root / scene / "depth" / f"{frame:06d}.png", [0, 1500, 65535], np.uint16)
             poses.append(f"{frame:06d} 1 0 0 {frame} 0 1 0 0 0 0 1 0.5")
-        (root / scene / "poses.txt").write_text("\n".join(poses))
-        (root / scene / "intrinsics.txt").write_text("9 0 4\n0 9 3\n0 0 1\n")
+        (root / scene / "poses.txt").write_text("\n".join(poses), encoding="utf-8")
+        (root / scene / "intrinsics.txt").write_text("9 0 4\n0 9 3\n0 0 1\n", encoding="utf-8")
 
 
 def nyuv2(root: Path) -> None:
@@ -125,7 +127,9 @@ def kitti_depth(root: Path, photos: str = "", depths: str = "") -> None:
             for n in (5, 6):
                 folder = root / depths / part / drive / "proj_depth" / "groundtruth" / camera
                 write_labels(folder / f"{n:010d}.png", [0, 640, 65535], np.uint16)
-    (root / photos / "2011_09_26" / "calib_cam_to_cam.txt").write_text(KITTI_CALIBRATION)
+    (root / photos / "2011_09_26" / "calib_cam_to_cam.txt").write_text(
+        KITTI_CALIBRATION, encoding="utf-8"
+    )
 
 
 def coco_panoptic(root: Path) -> None:

@@ -13,6 +13,8 @@ from unstride.datasets.by_name import (
     SEGMENTATION_DATASETS,
     create_dataset,
 )
+from unstride.datasets.classification import ClassificationDataset
+from unstride.datasets.nyuv2_tasks import NYUv2MultiTask
 from unstride.formats.labels import UNLABELLED
 
 MADE_UP = {
@@ -264,6 +266,10 @@ BROKEN_SCENES = {
     "short pose": ("poses.txt", "000000 1 0 0", "3 numbers"),
     "word for a number": ("intrinsics.txt", "9 0 4\n0 nine 3\n0 0 1", "nine"),
     "four rows": ("intrinsics.txt", "9 0 4\n0 9 3\n0 0 1\n0 0 0", "3 x 3"),
+    "no focal length": ("intrinsics.txt", "9 0 4\n0 0 3\n0 0 1", r"focal lengths .* \[9\.0, 0\.0"),
+    "not finite": ("intrinsics.txt", "9 0 nan\n0 9 3\n0 0 1", "all numbers finite"),
+    "no text": ("poses.txt", "\udcff\udcfe", "not a text file in UTF-8"),
+    "no text either": ("intrinsics.txt", "9 0 \udcff", "not a text file in UTF-8"),
 }
 
 
@@ -271,10 +277,46 @@ BROKEN_SCENES = {
 def test_broken_cameras_are_named(kind, tmp_path):
     file, text, message = BROKEN_SCENES[kind]
     layouts.posed_rgbd(tmp_path)
-    (tmp_path / "kitchen" / file).write_text(text)
+    (tmp_path / "kitchen" / file).write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(ValueError, match=message) as error:
         create_dataset("posed_rgbd", tmp_path, "train")
     assert_message(error, tmp_path / "kitchen" / file)
+
+
+LISTS = {
+    "voc": (layouts.voc, "VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt"),
+    "kitti_depth": (layouts.kitti_depth, "eigen_train_files.txt"),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_that_is_no_text_is_named(name, tmp_path):
+    write, file = LISTS[name]
+    write(tmp_path)
+    (tmp_path / file).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="not a text file in UTF-8") as error:
+        create_dataset(name, tmp_path, "train")
+    assert_message(error, tmp_path / file)
+
+
+def test_classes_that_are_no_text_are_named(tmp_path):
+    (tmp_path / "labels.txt").write_bytes(b"a.jpg 3\n\xff")
+    with pytest.raises(ValueError, match=r"labels\.txt: not a text file in UTF-8"):
+        ClassificationDataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00\x10\x00{'shape': (1,)}", b"\x80\x04K\x01."]
+)
+def test_a_damaged_array_is_named(content, tmp_path):
+    for kind, shape in (("image", (6, 8, 3)), ("label", (6, 8)), ("depth", (6, 8))):
+        (tmp_path / "train" / kind).mkdir(parents=True)
+        np.save(tmp_path / "train" / kind / "0.npy", np.zeros(shape, np.float32))
+    dataset = NYUv2MultiTask(tmp_path, "train")
+    dataset.label_paths[0][1].write_bytes(content)
+    with pytest.raises(ValueError, match="not an array of numbers") as error:
+        dataset[0]
+    assert_message(error, dataset.label_paths[0][1])
 
 
 def test_no_cameras(tmp_path):

@@ -97,7 +97,7 @@ def write_coco(root, annotations=None, file="annotations/instances_val2017.json"
     } | changes
     path = root / file
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(document))
+    path.write_text(json.dumps(document), encoding="utf-8")
 
 
 def test_objects_of_coco_have_the_files_boxes_masks_and_classes(tmp_path):
@@ -145,6 +145,8 @@ def test_boxes_end_at_the_border_and_have_an_area(tmp_path):
         {"bbox": [1, 2, 3]},
         {"bbox": [1, 2, 3, "4"]},
         {"bbox": None},
+        {"bbox": [1, 2, 3, 10**400]},
+        {"bbox": [1, 2, float("nan"), 3]},
     ],
 )
 def test_a_damaged_object_is_named_with_its_file(broken, tmp_path):

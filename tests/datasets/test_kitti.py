@@ -19,8 +19,8 @@ def write_prepared(root, sequences=("a", "b")):
     for name in sequences:
         for n in range(4):
             write_photo(root / name / "images" / f"{n:06d}.jpg")
-        (root / name / "intrinsics.txt").write_text("9 0 4\n0 8 3\n0 0 1\n")
-        (root / name / "poses.txt").write_text("\n".join(POSES))
+        (root / name / "intrinsics.txt").write_text("9 0 4\n0 8 3\n0 0 1\n", encoding="utf-8")
+        (root / name / "poses.txt").write_text("\n".join(POSES), encoding="utf-8")
 
 
 def write_published(root, camera="image_2"):
@@ -28,10 +28,10 @@ def write_published(root, camera="image_2"):
         for n in range(4):
             write_photo(root / "sequences" / name / camera / f"{n:06d}.png")
         calibration = "P0: 9 0 4 0 0 8 3 0 0 0 1 0\nP2: 9 0 4 18.5 0 8 3 0.375 0 0 1 0.125\n"
-        (root / "sequences" / name / "calib.txt").write_text(calibration)
+        (root / "sequences" / name / "calib.txt").write_text(calibration, encoding="utf-8")
         if name != "11":  # test sequences have no poses
             (root / "poses").mkdir(exist_ok=True)
-            (root / "poses" / f"{name}.txt").write_text("\n".join(POSES))
+            (root / "poses" / f"{name}.txt").write_text("\n".join(POSES), encoding="utf-8")
 
 
 def test_prepared_sequences_one_after_the_other(tmp_path):
@@ -76,6 +76,7 @@ BROKEN = {
     "11 numbers": ("a/poses.txt", "1 0 0 0 0 1 0 0 0 0 1\n" * 4, ValueError, "11 numbers"),
     "too few": ("a/poses.txt", POSES[0], ValueError, "no pose for frame 000001 among its 1 poses"),
     "not by number": ("a/images/x.jpg", "", ValueError, "no pose for frame x"),
+    "no focal length": ("a/intrinsics.txt", "0 0 4\n0 8 3\n0 0 1", ValueError, "intrinsics.txt: "),
 }
 
 
@@ -85,7 +86,7 @@ def test_a_sentence_names_the_file(tmp_path, kind):
     file, text, error, words = BROKEN[kind]
     (tmp_path / file).unlink(missing_ok=True)
     if text is not None:
-        (tmp_path / file).write_text(text)
+        (tmp_path / file).write_text(text, encoding="utf-8")
     with pytest.raises(error, match=words):
         KITTIOdometry(tmp_path)
 
@@ -98,12 +99,35 @@ def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(ValueError, match="split must be one of train, val, all, got 'test'"):
         KITTIOdometry(tmp_path, "test")
     write_published(tmp_path)
-    (tmp_path / "sequences/00/calib.txt").write_text("P0: 1 2\n")
+    (tmp_path / "sequences/00/calib.txt").write_text("P0: 1 2\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"calib.txt: no line P2:"):
         KITTIOdometry(tmp_path)
-    (tmp_path / "sequences/00/calib.txt").write_text("P2: 1 2\n")
+    (tmp_path / "sequences/00/calib.txt").write_text("P2: 1 2\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"calib.txt: line P2: has 2 numbers"):
         KITTIOdometry(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("calibration", "message"),
+    [
+        ("P2: 0 0 4 18.5 0 8 3 0.375 0 0 1 0.125", r"focal lengths must be above 0 .*\[0\.0, 8"),
+        ("P2: 9 0 4 18.5 0 nan 3 0.375 0 0 1 0.125", "focal lengths must be above 0 and all"),
+        ("P2: 1 1 4 18.5 1 1 4 0.375 0 0 1 0.125", "not the projection of a camera"),
+    ],
+)
+def test_a_camera_that_is_none_is_named(calibration, message, tmp_path):
+    write_published(tmp_path)
+    (tmp_path / "sequences/09/calib.txt").write_text(calibration, encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"sequences/09/calib\.txt: {message}"):
+        KITTIOdometry(tmp_path, "val")
+
+
+def test_poses_that_are_none_are_told_with_the_frame(tmp_path):
+    write_prepared(tmp_path, ["a"])
+    (tmp_path / "a/poses.txt").write_text("0 0 0 0 0 0 0 0 0 0 0 0\n" * 4, encoding="utf-8")
+    triplets = FrameTriplets(KITTIOdometry(tmp_path))
+    with pytest.raises(ValueError, match=r"a/images/000001\.jpg: not the poses of a camera \("):
+        triplets[0]
 
 
 def test_neighbours_are_of_the_same_sequence(tmp_path):

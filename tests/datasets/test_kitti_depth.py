@@ -26,7 +26,7 @@ def names(drive, cameras=(2, 3), numbers=(5, 6)):
 
 
 def write_list(root, text, split="val"):
-    (root / f"eigen_{split}_files.txt").write_text(text)
+    (root / f"eigen_{split}_files.txt").write_text(text, encoding="utf-8")
 
 
 def names_of_list(root, text):
@@ -76,7 +76,7 @@ def test_a_line_may_be_the_path_of_a_photograph(tmp_path, suffix, rest, start):
 )
 def test_lists_have_their_usual_names(tmp_path, name):
     kitti_depth(tmp_path)
-    (tmp_path / name).write_text(f"2011_09_26/{TRAIN} 6 l")
+    (tmp_path / name).write_text(f"2011_09_26/{TRAIN} 6 l", encoding="utf-8")
     assert KITTIDepth(tmp_path, "val").names == names(TRAIN, [2], [6])
 
 
@@ -162,12 +162,17 @@ def test_a_camera_is_that_of_the_photograph_at_its_size(tmp_path, photos):
         (KITTI_CALIBRATION.replace("1.6e+01 6.0e+00", "8"), "S_rect_02: has 1 numbers, expected 2"),
         (KITTI_CALIBRATION.replace("18.5", "much"), "calib_cam_to_cam.txt: .*'much'"),
         (None, "calib_cam_to_cam.txt: no such file; expected layout"),
+        (
+            KITTI_CALIBRATION.replace("1.6e+01 6.0e+00", "0 6"),
+            r"calib_cam_to_cam\.txt: S_rect_02 must be at least 1 x 1 pixels",
+        ),
+        (KITTI_CALIBRATION.replace(": 9", ": 0"), r"cam\.txt: focal lengths must be above 0"),
     ],
 )
 def test_a_damaged_calibration_is_named_and_depth_needs_none(tmp_path, text, message):
     kitti_depth(tmp_path)
     path = tmp_path / "2011_09_26" / "calib_cam_to_cam.txt"
-    path.unlink() if text is None else path.write_text(text)
+    path.unlink() if text is None else path.write_text(text, encoding="utf-8")
     frames = KITTIDepth(tmp_path, "val")
     assert frames[0][1].max() > 0
     with pytest.raises((FileNotFoundError, ValueError), match=message):

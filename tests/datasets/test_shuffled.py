@@ -1,7 +1,10 @@
 """A sample is decided by the seed and its number, and every round shows everything once."""
 
+import pytest
 import torch
 
+from unstride.datasets.random_crops import RandomCrops
+from unstride.datasets.segment_crops import SegmentCrops
 from unstride.datasets.shuffled import ShuffledDataset
 
 SOURCE = [(torch.full((1,), float(i)), i) for i in range(5)]
@@ -43,3 +46,17 @@ def test_random_numbers_of_the_caller_go_on_undisturbed():
     torch.manual_seed(1)
     ShuffledDataset(SOURCE, noisy, length=10, seed=0)[3]
     assert torch.equal(torch.rand(2), expected)
+
+
+EMPTY = {
+    "shuffled": lambda length: ShuffledDataset([], lambda item: item, length=length),
+    "random crops": lambda length: RandomCrops([], 8, length=length, seed=0),
+    "segment crops": lambda length: SegmentCrops([], 8, length=length, seed=0),
+}
+
+
+@pytest.mark.parametrize("kind", EMPTY)
+def test_nothing_can_be_drawn_from_nothing(kind):
+    with pytest.raises(ValueError, match=r"must (have|be) at least one (image|item), got none"):
+        EMPTY[kind](1)
+    assert len(EMPTY[kind](0)) == 0

@@ -44,7 +44,7 @@ def test_files_in_and_a_table_out(data, tmp_path, capsys):
     assert command(data, out, "--upsamplers", *rows, "--cache", "true") == 0
     shown = capsys.readouterr().out
     assert "classic" in shown
-    content = json.loads((out / "table.json").read_text())
+    content = json.loads((out / "table.json").read_text(encoding="utf-8"))
     assert {(c["row"], c["measure"], c["value"]) for c in content["cells"]} == {
         (row, measure, value)
         for row in ("bilinear", "classic")
@@ -56,7 +56,7 @@ def test_files_in_and_a_table_out(data, tmp_path, capsys):
     }  # fmt: skip
     assert len(list((out / "results").glob("*.json"))) == 2 * 3 * 2
     assert len(list((out / "cache").rglob("*.safetensors"))) == 5
-    assert "| classic |" in (out / "table.md").read_text()
+    assert "| classic |" in (out / "table.md").read_text(encoding="utf-8")
 
 
 def test_the_python_call_takes_a_users_class_and_a_backbone(data, tmp_path):

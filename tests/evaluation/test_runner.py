@@ -113,7 +113,7 @@ def test_a_damaged_result_is_computed_again(tmp_path, computed):
     run(tmp_path)
     computed.clear()
     (path,) = tmp_path.glob("results/*nearest.1.*.json")
-    path.write_text(path.read_text()[:40])
+    path.write_text(path.read_text(encoding="utf-8")[:40], encoding="utf-8")
     run(tmp_path)
     assert computed == [("nearest", 1)]
 
@@ -147,7 +147,7 @@ def test_a_row_that_fails_is_named_and_the_others_are_done(tmp_path):
     rows = [Candidate("broken", Broken(NUM_CLASSES)), ROWS[1]]
     lines = []
     results = run(tmp_path, rows=rows, seeds=1, log=lines.append)
-    assert results.failures == ["broken, segmentation on patches: IndexError out of range"]
+    assert results.failures == ["broken, segmentation on patches: IndexError: out of range"]
     assert list(results.values) == [("segmentation", "patches", "bilinear")]
     assert [line.split(":")[0] for line in lines] == ["failed", "segmentation on patches"]
     _, table = table_text(results, rows)
@@ -175,11 +175,11 @@ def test_the_table_has_means_spreads_and_paired_differences(tmp_path, computed):
     assert (cell["difference"], cell["difference_spread"]) == (-10, 0)
     assert "difference" not in cell_statistics(results, "bilinear", column)
     write_tables(results, ROWS, provenance("the command", 3, 12.0), tmp_path)
-    table = (tmp_path / "table.md").read_text()
+    table = (tmp_path / "table.md").read_text(encoding="utf-8")
     assert "| upsampler | segmentation: mIoU | segmentation: boundary mIoU |" in table
     assert "| nearest | 71.00 +- 1.00 (-10.00) | 1.000 +- 0.000 |" in table
     assert "`the command`" in table
-    content = json.loads((tmp_path / "table.json").read_text())
+    content = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
     assert content["seeds"] == [0, 1, 2]
     assert {"command", "commit", "machine", "versions", "wall_seconds", "failed"} <= set(content)
     assert content["cells"][0]["row"] == "nearest"

@@ -72,8 +72,10 @@ def test_what_cannot_be_made_again_is_not_saved(tmp_path):
 )  # fmt: skip
 def test_a_folder_that_asks_for_another_backbone_gets_one_sentence(backbone, tmp_path):
     dense().save_pretrained(tmp_path)
-    config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(config | {"backbone": backbone}))
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "config.json").write_text(
+        json.dumps(config | {"backbone": backbone}), encoding="utf-8"
+    )
     with pytest.raises(ValueError, match=r"config\.json: ") as caught:
         unstride.from_pretrained(tmp_path)
     assert "\n" not in str(caught.value)

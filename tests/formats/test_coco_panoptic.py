@@ -40,7 +40,7 @@ def test_what_is_written_is_read_again(tmp_path):
     assert segments == {"000139.png": SEGMENTS}
     assert categories == CATEGORIES
     assert torch.equal(read_segment_ids(tmp_path / "out" / "found" / "000139.png"), IDS)
-    document = json.loads((tmp_path / "out" / "found.json").read_text())
+    document = json.loads((tmp_path / "out" / "found.json").read_text(encoding="utf-8"))
     assert document["images"][0]["id"] == document["annotations"][0]["image_id"] == 139
     assert (document["images"][0]["height"], document["images"][0]["width"]) == (2, 3)
     infos = {s["id"]: s for s in document["annotations"][0]["segments_info"]}
@@ -51,13 +51,13 @@ def test_what_is_written_is_read_again(tmp_path):
 def test_names_that_are_no_numbers_are_counted(tmp_path):
     both = {name: (torch.ones(1, 1, dtype=torch.int64), [Segment(1, 1)]) for name in "ba"}
     write_panoptic(tmp_path / "found", both, CATEGORIES)
-    written = json.loads((tmp_path / "found.json").read_text())["annotations"]
+    written = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))["annotations"]
     assert [(a["image_id"], a["file_name"]) for a in written] == [(1, "b.png"), (2, "a.png")]
 
 
 def test_coco_infos_are_computed_as_coco_has_them(tmp_path):
     folder = shared_data("coco") / "val2017"
-    true = json.loads((folder / "panoptic.json").read_text())
+    true = json.loads((folder / "panoptic.json").read_text(encoding="utf-8"))
     segments, categories = read_panoptic_json(folder / "panoptic.json")
     for annotation in true["annotations"][:5]:
         name = annotation["file_name"]
@@ -68,7 +68,7 @@ def test_coco_infos_are_computed_as_coco_has_them(tmp_path):
             )
         }
         write_panoptic(tmp_path / "again", result, categories)
-        again = json.loads((tmp_path / "again.json").read_text())["annotations"][0]
+        again = json.loads((tmp_path / "again.json").read_text(encoding="utf-8"))["annotations"][0]
         assert again == annotation
 
 
@@ -119,7 +119,7 @@ def test_broken_json_is_named_in_one_sentence(text, tmp_path):
 
 
 def test_a_document_that_is_whole_is_read(tmp_path):
-    (tmp_path / "a.json").write_text(json.dumps(document()))
+    (tmp_path / "a.json").write_text(json.dumps(document()), encoding="utf-8")
     segments, categories = read_panoptic_json(tmp_path / "a.json")
     assert segments == {"a.png": [Segment(1, 1)]}
     assert categories == [Category(1, "person", True)]

@@ -17,7 +17,7 @@ def test_boxes_are_written_as_corner_and_size(tmp_path):
     }
     none = {name: value[:0] for name, value in detections.items()}
     write_detections(tmp_path / "a.json", [(139, detections), (7, none)], (1, 18))
-    assert json.loads((tmp_path / "a.json").read_text()) == [
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == [
         {"image_id": 139, "category_id": 18, "bbox": [1, 2, 3, 5.5], "score": 0.5},
         {"image_id": 139, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 0.25},
     ]
@@ -32,7 +32,7 @@ def test_masks_are_written_as_packed_runs(tmp_path):
         "masks": soft,
     }
     write_detections(tmp_path / "a.json", [(1, detections)], (5,))
-    (record,) = json.loads((tmp_path / "a.json").read_text())
+    (record,) = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     assert torch.equal(decode_mask(record["segmentation"], (2, 3)), soft[0, 0] >= 0.5)
 
 

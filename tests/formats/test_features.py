@@ -72,7 +72,7 @@ with open_feature_file(Path(sys.argv[1]), (1, 4, 4), torch.float32, {}) as write
 def test_a_killed_writer_leaves_no_file_under_the_name(tmp_path):
     path = tmp_path / "a.safetensors"
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE, encoding="utf-8"
     )
     try:
         assert child.stdout.readline() == "half\n"

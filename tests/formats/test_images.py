@@ -1,14 +1,18 @@
 """Images are found once and read upright; what is hostile is refused with a sentence."""
 
+import os
 import struct
 import zlib
+from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, PngImagePlugin, features
 
 from unstride.formats import images
+from unstride.formats.coco_panoptic import read_segment_ids
 from unstride.formats.images import find_images, load_image
+from unstride.formats.labels import load_depth, load_labels
 
 
 @pytest.fixture
@@ -70,10 +74,17 @@ def claims_to_be_huge(path):
     path.write_bytes(data)
 
 
+def claims_no_header(path):
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 3) + b"IHDR\0\0\0" + bytes(4))
+
+
 HOSTILE = {
+    "header of a PNG": (claims_no_header, "damaged"),
+    "header of a PPM": (lambda path: path.write_bytes(b"P6 " + b"1" * 30 + b" 5 255\n"), "damaged"),
+    "no pixels": (lambda path: path.write_bytes(b"P6 0 5 255\n"), "not an image"),
     "truncated": (truncated, "damaged"),
     "huge": (claims_to_be_huge, "pixels"),
-    "text": (lambda path: path.write_text("not an image"), "not an image"),
+    "text": (lambda path: path.write_text("not an image", encoding="utf-8"), "not an image"),
     "empty": (lambda path: path.touch(), "not an image"),
 }
 
@@ -87,6 +98,68 @@ def test_hostile_files_are_refused_in_a_sentence(kind, tmp_path):
         load_image(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+READERS = {
+    "image": load_image, "labels": load_labels, "depth": load_depth, "segments": read_segment_ids,
+}  # fmt: skip
+SURPRISES = [
+    RuntimeError("Failed to decode image: Invalid image grid"), RuntimeError(), KeyError(274),
+    struct.error("unpack requires a buffer of 4 bytes"), AssertionError(), TypeError("a\nb"),
+    ZeroDivisionError("division by zero"), OverflowError(), MemoryError(), OSError(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", SURPRISES, ids=repr)
+@pytest.mark.parametrize("when", ["opened", "decoded"])
+@pytest.mark.parametrize("kind", READERS)
+def test_whatever_pillow_raises_is_a_sentence_with_the_path(kind, when, error, photo, monkeypatch):
+    def broken(*args, **kwargs):
+        raise error
+
+    if when == "opened":
+        monkeypatch.setattr(Image, "open", broken)
+    else:
+        monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", broken)
+        monkeypatch.setattr("unstride.formats.labels.LABEL_MODES", ("RGB",))
+        monkeypatch.setattr("unstride.formats.labels.DEPTH_MODES", ("RGB",))
+    with pytest.raises(ValueError, match=r": (damaged|cannot be read) ") as found:
+        READERS[kind](photo)
+    assert str(found.value).startswith(f"{photo}: ")
+    assert str(found.value).count(str(photo)) == 1
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("kind", ["labels", "depth", "segments"])
+def test_a_relative_path_is_named_once(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.new("CMYK", (3, 2)).save("a.tif")
+    with pytest.raises(
+        ValueError, match=r"^a\.tif: (a label image|a depth image|expected an RGB image)"
+    ):
+        READERS[kind]("./a.tif")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp", "tif", "ppm", "gif", "avif"])
+def test_damaged_files_of_every_format_are_read_or_named(suffix, tmp_path):
+    if suffix == "avif" and not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    path, generator = tmp_path / f"a.{suffix}", torch.Generator().manual_seed(0)
+    Image.effect_noise((24, 20), 50).convert("RGB").save(path)
+    whole = path.read_bytes()
+    for damage in range(60):
+        data = bytearray(whole[: len(whole) * damage // 60] if damage % 2 else whole)
+        for position in torch.randint(max(len(data), 1), (8,), generator=generator).tolist():
+            if data:
+                data[position if damage % 4 else position % 40] ^= 1 << position % 8
+        path.write_bytes(data)
+        told = f"{path}: none"
+        try:
+            assert load_image(path).shape[1] == 3
+        except ValueError as error:
+            told = str(error)
+        assert told.startswith(f"{path}: ")
+        assert "\n" not in told
 
 
 def test_more_pixels_than_accepted(photo, monkeypatch):
@@ -122,3 +195,37 @@ def test_files_folders_and_globs_each_once(tmp_path):
     assert [p.relative_to(tmp_path).as_posix() for p in found] == ["b.jpg", "a.png", "sub/c.JPG"]
     with pytest.raises(FileNotFoundError, match=r"nothing\*"):
         find_images([tmp_path / "nothing*"])
+
+
+ADDRESSES = ["https://host/a.png", "HTTP://host/a.png?b=1", "s3://bucket/a.png", "file:///a.png"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("kind", [str, Path])
+def test_an_address_is_refused_as_one(kind, address):
+    whole = address.replace(":///", "://")
+    for read in (load_image, lambda path: find_images([path])):
+        with pytest.raises(ValueError, match="addresses are not read; download it") as error:
+            read(kind(address))
+        assert str(error.value).startswith(whole)
+
+
+@pytest.mark.parametrize("path", ["C:/none.png", "none.png", "a:b/none.png", "https"])
+def test_a_path_is_no_address(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        load_image(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file of Windows may be called so")
+def test_a_file_below_a_folder_that_looks_like_an_address_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data:").mkdir()
+    Image.new("RGB", (2, 2)).save(tmp_path / "data:" / "a.png")
+    assert load_image("data:/a.png").shape == (1, 3, 2, 2)
+    assert len(find_images("data:/*.png")) == 1
+
+
+def test_no_source_at_all_is_refused():
+    with pytest.raises(ValueError, match="images must be at least one file, folder or glob"):
+        find_images([])

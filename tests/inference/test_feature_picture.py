@@ -32,11 +32,13 @@ def test_colours_are_found_without_a_copy_of_the_features():
         pytest.skip("the peak of resident memory is read from /proc, which Linux has")
 
     def resident(what):
-        return 1024 * int(re.search(rf"{what}:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+        return 1024 * int(
+            re.search(rf"{what}:\s+(\d+)", Path("/proc/self/status").read_text(encoding="utf-8"))[1]
+        )
 
     to_colours, features = PCAColours(torch.randn(1, 64, 9, 9)), torch.zeros(1, 64, 800, 1000)
     to_colours(features[:, :, :20])
     used_before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak starts anew
     to_colours(features)
     assert resident("VmHWM") - used_before < features.nbytes / 4

@@ -112,7 +112,7 @@ def using(tmp_path, monkeypatch):
         folder = tmp_path / "model"
         folder.mkdir(exist_ok=True)
         for name in ("config.json", "model.safetensors"):
-            (folder / name).write_text(task)
+            (folder / name).write_text(task, encoding="utf-8")
         monkeypatch.setattr(predict, "read_task", lambda where: (made, described))
         return made
 
@@ -141,7 +141,7 @@ def test_classes(photos, tmp_path, using):
         labels = network(load_image(photos / "7.png"))[0].argmax(0)
     assert len(labels.unique()) == 3
     assert torch.equal(load_labels(out / "classes/7.png"), labels)
-    found = json.loads((out / "records/7.json").read_text())["found"]["share"]
+    found = json.loads((out / "records/7.json").read_text(encoding="utf-8"))["found"]["share"]
     assert sum(found.values()) == pytest.approx(1, abs=1e-4)
     with Image.open(out / "pictures/7.png") as picture:
         assert picture.width == 70
@@ -153,15 +153,15 @@ def test_objects(photos, tmp_path, using):
     out = tmp_path / "out"
     assert run(photos, out) == 0
     assert set(written(out)) == expected("pictures", joint=("detections.json", "images.json"))
-    found = json.loads((out / "detections.json").read_text())
+    found = json.loads((out / "detections.json").read_text(encoding="utf-8"))
     asked = [(7, Detector()([torch.zeros(3, 50, 70)])[0])]
     write_detections(tmp_path / "own.json", asked, [1, 2, 3])
     assert [e for e in found if e["image_id"] == 7] == json.loads(
-        (tmp_path / "own.json").read_text()
+        (tmp_path / "own.json").read_text(encoding="utf-8")
     )
     assert {e["image_id"] for e in found} == {7, 12}
     assert decode_mask(found[0]["segmentation"], tuple(found[0]["segmentation"]["size"])).any()
-    images = json.loads((out / "images.json").read_text())
+    images = json.loads((out / "images.json").read_text(encoding="utf-8"))
     assert {i["id"]: i["file_name"] for i in images["images"]} == {7: "7.png", 12: "12.png"}
     assert [c["name"] for c in images["categories"]] == NAMES
 
@@ -189,7 +189,7 @@ def test_segments(photos, tmp_path, using):
     ]  # fmt: skip
     ids = read_segment_ids(out / "panoptic/7.png")
     assert torch.equal(ids, Panoptic()([torch.zeros(3, 50, 70)])[0]["ids"])
-    told = json.loads((out / "panoptic.json").read_text())
+    told = json.loads((out / "panoptic.json").read_text(encoding="utf-8"))
     assert [i["id"] for i in told["images"]] == [12, 7]
     assert told["annotations"][1]["segments_info"][0]["area"] == 20 * 70
 
@@ -280,7 +280,7 @@ def test_a_second_run_computes_nothing_and_what_is_other_is_computed(photos, tmp
         "classes/7.png", "pictures/7.png", "records/7.json",
     }  # fmt: skip
     first = written(out)
-    (tmp_path / "model/model.safetensors").write_text("other weights")
+    (tmp_path / "model/model.safetensors").write_text("other weights", encoding="utf-8")
     run(photos, out)
     assert all(at > first[name] for name, at in written(out).items())
     first = written(out)
@@ -297,7 +297,7 @@ def test_a_broken_image_is_named_and_the_others_are_done(photos, tmp_path, using
     assert "failed: " in message
     assert "bad.jpg: " in message
     assert "2 of 3 images" in message
-    found = json.loads((tmp_path / "out/detections.json").read_text())
+    found = json.loads((tmp_path / "out/detections.json").read_text(encoding="utf-8"))
     assert {e["image_id"] for e in found} == {7, 12}
 
 

@@ -248,8 +248,8 @@ def test_panopticapi_agrees_on_coco_files(tmp_path):
         results[name.removesuffix(".png")] = perturbed(ids, segments, generator)
         metric.update(*results[name.removesuffix(".png")], ids, segments)
     write_panoptic(tmp_path / "found", results, categories)
-    found = json.loads((tmp_path / "found.json").read_text())["annotations"]
-    true = json.loads((folder / "panoptic.json").read_text())
+    found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))["annotations"]
+    true = json.loads((folder / "panoptic.json").read_text(encoding="utf-8"))
     by_name = {a["file_name"]: a for a in found}
     pairs = [(a, by_name[a["file_name"]]) for a in true["annotations"]]
     by_id = {c["id"]: c for c in true["categories"]}

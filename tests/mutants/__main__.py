@@ -38,7 +38,7 @@ class MutantImporter(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
 
     def __init__(self, mutant: Mutant, path: Path):
         self.mutant, self.path = mutant, path
-        path.write_text(mutant.source())
+        path.write_text(mutant.source(), encoding="utf-8")
 
     def find_spec(self, fullname, path=None, target=None):
         """Find the broken module, and no other."""

@@ -38,6 +38,14 @@ MUTANTS = [
         ("not normalised", "(images - self.mean) / self.std", "images"),
         ("trains", "return super().train(False)", "return super().train(mode)"),
         ("prompts are forgotten", "return features @ self.prompts.T if len(self.prompts) else features", "return features"),
-        ("a missing model is a traceback", "except (OSError, ValueError) as error:", "except KeyError as error:"),
+        ("a missing model is a traceback", "        except Exception as error:", "        except (OSError, ValueError) as error:"),
+        ("folders need the Hub", "nullcontext(True) if Path(name).is_dir() else ", ""),
+        ("the tokenizer is a traceback", "    with _loading(name):\n        tokenizer", "    if True:\n        tokenizer"),
+    ),
+    *mutants_of(
+        "unstride/backbones/timm_model.py", ("tests/backbones/test_timm_backbone.py", "-k", "weights or refusals or network"),
+        ("shapes are a traceback", "if given[key].shape != tensor.shape:", "if False:"),
+        ("again and again", "with downloads_from_hub() as is_reachable:", "for is_reachable in [False]:"),
+        ("a part will do", "if missing := sorted(own.keys() - given.keys()):", "if missing := []:"),
     ),
 ]  # fmt: skip

@@ -29,9 +29,11 @@ MUTANTS = [
         ("two classes swapped", '26: "car", 27: "truck"', '27: "car", 26: "truck"'),
     ),
     *mutants_of(
-        "unstride/datasets/coco_detection.py", ("tests/datasets/test_instances.py", "-k", "not real"),
-        ("a crowd is an object", 'if any(not a.get("iscrowd", 0) for a in annotations)', "if annotations"),
+        "unstride/datasets/coco_detection.py", ("tests/datasets/test_instances.py", "tests/training/test_dataset_splits.py", "-k", "not real"),
+        ("a crowd is an object", 'not a.get("iscrowd", 0) and _has_area(a)', "_has_area(a)"),
+        ("boxes without area are objects", "return width > 0 and height > 0", "return True"),
         ("boxes by their other corner", "left + width, top + height", "width, height"),
+        ("any number", "isinstance(value, int | float) and abs(value) < MAX_COORDINATE", "isinstance(value, int | float)"),
         ("labels from 0", 'self.category_ids.index(a["category_id"]) + 1', 'self.category_ids.index(a["category_id"])'),
         ("crowds forgotten", 'bool(a.get("iscrowd", 0))', "False"),
         ("classes in the file's order", "categories = sorted(read_categories(self.annotation_file, content))", "categories = read_categories(self.annotation_file, content)"),
@@ -56,6 +58,7 @@ MUTANTS = [
         "unstride/datasets/frame_triplets.py", ("tests/datasets/test_kitti.py",),
         ("the pose of the other", "[self.index_of_path[path] for path in (before, after)]", "[self.index_of_path[path] for path in (after, before)]"),
         ("poses the other way", "relative_pose(pose[frame], pose[i])", "relative_pose(pose[i], pose[frame])"),
+        ("poses that are none", 'with naming_file(self.frames.image_paths[frame], "not the poses of a camera"):', "if True:"),
         ("of another sequence", "return path.parent, int(path.stem)", "return path.parent.parent.parent, int(path.stem) + 4 * (path.parent.parent.name == 'b')"),
     ),
     *mutants_of(
@@ -68,6 +71,8 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/datasets/kitti.py", ("tests/datasets/test_kitti.py", "-k", "not road and not mirror"),
+        ("any camera", "        check_intrinsics(projection[:, :3], calibration)\n", ""),
+        ("a singular matrix", 'with naming_file(calibration, "not the projection of a camera"):', "if True:"),
         ("test in train", 'VAL_SEQUENCES = ("09", "10")', 'VAL_SEQUENCES = ("10",)'),
         ("the camera on the other side", "camera_pose[:3, 3] = -torch", "camera_pose[:3, 3] = torch"),
         ("the pose of camera 0", "pose=frame.pose @ camera_pose", "pose=frame.pose"),
@@ -77,6 +82,8 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/datasets/kitti_depth.py", ( "tests/datasets/test_kitti_depth.py", "tests/datasets/test_by_name.py", "-k", "test_kitti_depth or kitti_depth", ),
+        ("no size", "if min(width, height) < 1:", "if False:"),
+        ("any camera", "        check_intrinsics(projection[:, :3], path)\n", ""),
         ("millimetres", "METRES_PER_STEP = 1 / 256", "METRES_PER_STEP = 0.001"),
         ("centres at whole numbers", "half_pixel_intrinsics(projection[:, :3])", "projection[:, :3]"),
         ("one camera for both", "number = camera[-2:]", 'number = "02"'),
@@ -114,10 +121,34 @@ MUTANTS = [
         ("the camera of another size", "FRAME_SIZE, size)", "FRAME_SIZE, FRAME_SIZE)"),
     ),
     *mutants_of(
+        "unstride/datasets/nyuv2_tasks.py", ("tests/datasets/test_by_name.py", "-k", "array"),
+        ("damage is a traceback", 'with naming_file(path, "not an array of numbers"), open', "with open"),
+    ),
+    *mutants_of(
         "unstride/datasets/nyuv2_tasks.py", ("tests/recipes/test_multitask.py", "-k", "labels or camera or names"),
         ("void is a class", "(ids >= 0) & (ids", "(ids >= -1) & (ids"),
         ("a photograph on its side", "_read_array(image_path, 3).movedim(-1, 0)", "_read_array(image_path, 3).movedim(-1, 0).mT"),
         ("any array", "if array.ndim != ndim or", "if False and"),
+    ),
+    *mutants_of(
+        "unstride/datasets/classification.py", ("tests/datasets/test_classification.py",),
+        ("an empty list", "if not self.image_paths:", "if False:"),
+    ),
+    *mutants_of(
+        "unstride/datasets/coco_panoptic.py", ("tests/training/test_dataset_splits.py",),
+        ("void is a segment", "if self.segments_of_file[name]]", "]"),
+    ),
+    *mutants_of(
+        "unstride/datasets/pennfudan.py", ("tests/training/test_dataset_splits.py",),
+        ("every photograph has a pedestrian", "if load_labels(paths[0]).any()]", "]"),
+    ),
+    *mutants_of(
+        "unstride/datasets/random_crops.py", ("tests/datasets/test_shuffled.py",),
+        ("crops of nothing", "if length and not self.image_paths:", "if False:"),
+    ),
+    *mutants_of(
+        "unstride/datasets/segment_crops.py", ("tests/datasets/test_shuffled.py",),
+        ("crops of nothing", "if length and not self.items:", "if False:"),
     ),
     *mutants_of(
         "unstride/datasets/pennfudan.py", ("tests/datasets/test_instances.py", "-k", "pedestrian"),
@@ -140,6 +171,7 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/datasets/shuffled.py", ("tests/datasets/test_shuffled.py",),
+        ("an order of nothing", "if length and not len(dataset):", "if False:"),
         ("one order for all rounds", "seed * SEED_STRIDE + epoch", "seed * SEED_STRIDE"),
         ("as the files lie", "self.dataset[shuffled_index(index, count, seed=self.seed)]", "self.dataset[index % count]"),
         ("one draw for a round", "self.seed * SEED_STRIDE + index", "self.seed * SEED_STRIDE + index // count"),

@@ -114,4 +114,16 @@ MUTANTS = [
         ("the budget ends no round", "> time_budget:", "> math.inf:"),
         ("the budget ends the first rounds too", "if round_index > min_rounds and ", "if "),
     ),
+    *mutants_of(
+        "unstride/evaluation/dense_probes.py", ("tests/evaluation/test_dense_probes.py",),
+        ("unlabelled is the first class", "* is_labelled[..., None]", "* 1"),
+        ("counts for shares", "return counts / counts.sum(1, keepdim=True).clamp(min=1)", "return counts"),
+        ("not standardised", "return self.layer((features - self.mean) / self.std)", "return self.layer(features)"),
+        ("no temperature", "(cosines / self.options.temperature).softmax(1)", "cosines.softmax(1)"),
+        ("neighbours weigh alike", "(weights[:, :, None] * self.shares[index]).sum(1)", "self.shares[index].mean(1)"),
+        ("shares for votes", "return one_hot(classes, self.shares.shape[1]).float().mean(1)", "return self.shares[index].mean(1)"),
+        ("the furthest", "@ self.keys.T).topk(neighbours, 1)", "@ self.keys.T).topk(neighbours, 1, largest=False)"),
+        ("the last batch alone", "norm.momentum = None  # a plain mean over all batches", "norm.momentum = 1.0"),
+        ("stays in training", "    network.train(was_training)\n", "    pass\n"),
+    ),
 ]  # fmt: skip

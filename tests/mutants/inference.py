@@ -14,6 +14,14 @@ MUTANTS = [
         ("nothing is joined", "job.finish(result.finished)", "pass"),
     ),
     *mutants_of(
+        "unstride/inference/batch_job.py", ("tests/inference/test_batch_job.py",),
+        ("an error ends all", "except Exception as error:  # whatever it is, it costs this image only", "except (ValueError, OSError, MemoryError, RuntimeError) as error:"),
+        ("an error at the end is a traceback", "except Exception as error:  # what is done for each image stays", "except OSError as error:"),
+        ("the path twice", 'error_summary(error).removeprefix(f"{path}: ")', "error_summary(error)"),
+        ("leftovers stay", "    remove_leftovers(output_folder)\n", ""),
+        ("brackets are markup", 'f"failed: {line}", style="red", highlight=False, markup=False,', 'f"failed: {line}", style="red", highlight=False,'),
+    ),
+    *mutants_of(
         "unstride/inference/batch_job.py", ("tests/inference/test_predict.py", "-k", "stopped"),
         ("done as ever", "return EXIT_INTERRUPTED", "return 0"),
         ("on with the next", "            result.is_interrupted = True\n            break", "            result.is_interrupted = True"),

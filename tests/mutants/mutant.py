@@ -31,7 +31,7 @@ class Mutant:
 
     def source(self) -> str:
         """Return the broken source; the replacement must be possible in exactly one place."""
-        text = (ROOT / self.file).read_text()
+        text = (ROOT / self.file).read_text(encoding="utf-8")
         if text.count(self.old) != 1:
             raise ValueError(
                 f"{self.file}: {self.name}: found {text.count(self.old)} times, not once"

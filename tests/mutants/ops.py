@@ -46,6 +46,20 @@ MUTANTS = [
         ("dots: queries one pixel off", "_load_row(queries, query_layout, y, x_start, x_stop - x_start, line)", "_load_row(queries, query_layout, y, x_start + 1, x_stop - x_start, line)"),
     ),
     *mutants_of(
+        "unstride/ops/cpu.py", ("tests/ops/test_kernel_cache.py", "-k", "not process"),
+        ("kernels are never sealed", "if compiled.stats.cache_misses:", "if False:"),
+        ("a damaged cache stays", "for _ in range(2):", "for _ in range(1):"),
+        ("without a disk all is compiled again", "if not compiled.signatures:", "if True:"),
+        ("damage is not looked for", "if not files.are_whole():", "if False:"),
+    ),
+    *mutants_of(
+        "unstride/ops/kernel_cache.py", ("tests/ops/test_kernel_cache.py", "-k", "not process"),
+        ("any digest", "self.digest_file.read_bytes() == _digest(files)", "True"),
+        ("names alone are sealed", "        whole.update(content)\n", ""),
+        ("the kernels of a longer name too", 'f"*.{self.name}-*.nb[ic]"', 'f"*.{self.name}*.nb[ic]"'),
+        ("the data stays", ".nb[ic]", ".nbi"),
+    ),
+    *mutants_of(
         "unstride/ops/cpu_jobs.py", CPU_JOBS,
         ("second image takes the first's", "first = image * step_b + channels", "first = channels"),
         ("a group takes the next one's channels", "for channels in _channel_blocks(j * c, (j + 1) * c)", "for channels in _channel_blocks((g - 1 - j) * c, (g - j) * c)"),
@@ -58,6 +72,9 @@ MUTANTS = [
         ("helpers not awaited", "            if not helper.cancel():\n                helper.result()", "            helper.cancel()"),
         ("a team in a forked child", "if pid != IMPORT_PID or multiprocessing.parent_process() is not None:", "if False:"),
         ("a failure in a team is lost", "    if errors:\n        raise errors[0]\n", ""),
+        ("a path ends at its first space", "line.split(maxsplit=5)", "line.split()"),
+        ("names of other encodings are errors", ', errors="surrogateescape"', ""),
+        ("any file of such a folder", "in Path(parts[5]).name}", "in parts[5]}"),
         ("a child uses its parent's pool", "_thread_pool(os.getpid(), threads - 1)", "_thread_pool(0, threads - 1)"),
     ),
     *mutants_of(

@@ -47,8 +47,8 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/recipes/detection.py", ( "tests/recipes/test_detection.py", "-k", "percents or rate or crowds or teach or other_classes or (move and mask)", ),
-        ("empty photographs teach", "range(len(train_data)) if options.include_empty else", "range(len(train_data)) if True else"),
-        ("they never do", "range(len(train_data)) if options.include_empty else", "range(len(train_data)) if False else"),
+        ("empty photographs teach", "if not options.include_empty:", "if False:"),
+        ("they never do", "if not options.include_empty:", "if True:"),
         ("shares, not percents", '100 * scores["map"]', 'scores["map"]'),
         ("faint masks", "MASK_THRESHOLD = 0.5", "MASK_THRESHOLD = 0.7"),
         ("one rate for all", 'backbone_path = "backbone.body"', 'backbone_path = "backbone"'),
@@ -70,9 +70,13 @@ MUTANTS = [
         ("normals are directions of nothing", '"normals": NormalMap}', '"normals": tv_tensors.Image}'),
         ("the least angle is the worst", '("angle_mean", "min")', '("angle_mean", "max")'),
         ("the last task says", "self.monitor = MONITORS[options.tasks[0]]", "self.monitor = MONITORS[options.tasks[-1]]"),
-        ("no task is enough", "Annotated[tuple[str, ...], Each(OneOf(tuple(MONITORS)))]", "tuple[str, ...]"),
         ("the crop forgotten", "crop_size=options.crop_size, ", ""),
         ("near for far", '"near": options.near,', '"near": options.far,'),
+    ),
+    *mutants_of(
+        "unstride/recipes/panoptic.py", ("tests/training/test_dataset_splits.py",),
+        ("void is learned", '    with_objects(train_data, trained, "training needs one")\n', ""),
+        ("the limit is forgotten", "evenly_spaced_indices(len(train_data), options.train_limit)", "evenly_spaced_indices(len(train_data), None)"),
     ),
     *mutants_of(
         "unstride/recipes/panoptic.py", ("tests/recipes/test_panoptic.py", "-k", "other_classes or void or (move and fpn)"),
@@ -102,5 +106,30 @@ MUTANTS = [
         ("the first class everywhere", "self.network(images).argmax(1)", "0 * self.network(images).argmax(1)"),
         ("scores as shares", "100 * metric.compute()", "metric.compute()"),
         ("boundaries of the last photographs only", "            metric.reset()", "            self.miou.reset()"),
+    ),
+    *mutants_of(
+        "unstride/recipes/pretraining_learner.py", ("tests/recipes/test_pretraining.py",),
+        ("the target follows with each batch", "if int(self.target.step) <= self.global_step:", "if True:"),
+        ("the target never follows", "if int(self.target.step) <= self.global_step:", "if False:"),
+        ("norms decay", '"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0', '"params": [p for p in trained if p.ndim <= 1], "weight_decay": weight_decay'),
+        ("probes are forgotten", 'self.probes = checkpoint["probes"]', "pass"),
+        ("targets of any length", "directions = normalize(cells.float(), dim=1)", "directions = cells.float()"),
+    ),
+    *mutants_of(
+        "unstride/recipes/pretraining.py", ("tests/recipes/test_pretraining.py",),
+        ("views of any size", "if pyramid.padded_size(options.size) != tuple(options.size):", "if False:"),
+    ),
+    *mutants_of(
+        "unstride/recipes/pretraining_options.py", ("tests/recipes/test_pretraining.py",),
+        ("any rate", "* self.accumulate / 256", "/ 256"),
+        ("devices do not count", "* self.devices * self", "* self"),
+        ("beyond the image", "if self.scale_range[1] > 1:", "if False:"),
+    ),
+    *mutants_of(
+        "unstride/recipes/pretraining_probes.py", ("tests/recipes/test_pretraining.py", "-k", "probes"),
+        ("random numbers are drawn", "    with torch.random.fork_rng(devices=[]):\n        scores", "    if True:\n        scores"),
+        ("stays in evaluation", "    network.train(was_training)\n", ""),
+        ("twice at the end", "and not is_done and", "and"),
+        ("never at the end", " or step == self.last_step", ""),
     ),
 ]  # fmt: skip

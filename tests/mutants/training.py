@@ -18,6 +18,7 @@ MUTANTS = [
         ("goes on", "        trainer.should_stop = self.wait_count >= self.patience\n\n    def on_validation_end", "        pass\n\n    def on_validation_end"),
         ("forgets", "self.best_score, self.wait_count = state_dict", "_ = state_dict"),
         ("activations are lost", "return convert_to_sync_batchnorm(model)", "return nn.SyncBatchNorm.convert_sync_batchnorm(model)"),
+        ("checkpoints in place", "with atomic_path(path) as temporary:", "for temporary in [path]:"),
     ),
     *mutants_of(
         "unstride/training/dataset_splits.py", ("tests/recipes/test_depth.py", "-k", "nyuv2"),
@@ -26,6 +27,12 @@ MUTANTS = [
     *mutants_of(
         "unstride/training/dataset_splits.py", ("tests/recipes/test_detection.py", "tests/recipes/test_segmentation.py", "-k", "other_classes"),
         ("any classes", "if classes != expected:", "if False:"),
+    ),
+    *mutants_of(
+        "unstride/training/dataset_splits.py", ("tests/training/test_dataset_splits.py",),
+        ("all are kept", "[i for i in indices if i in all_with_objects]", "list(indices)"),
+        ("nothing is scored", "    with_objects(dataset, subset.indices, advice)\n", ""),
+        ("the whole split is asked", "with_objects(dataset, subset.indices, advice)", "with_objects(dataset, range(len(dataset)), advice)"),
     ),
     *mutants_of(
         "unstride/training/learner.py", ("tests/recipes/test_featup.py", "-k", "same_seed or folder"),
@@ -43,11 +50,17 @@ MUTANTS = [
         ("no warm-up", "if options.warmup_steps else 1.0", "if False else 1.0"),
     ),
     *mutants_of(
+        "unstride/training/run.py", ("tests/training/test_callbacks.py",),
+        ("leftovers stay", "        remove_leftovers(self.out)\n", ""),
+        ("Lightning's checkpoints", "[AtomicCheckpointIO(), *batch_norm_sync]", "[*batch_norm_sync]"),
+        ("damage is a traceback", '            with naming_file(path, "damaged"):\n', "            if True:\n"),
+    ),
+    *mutants_of(
         "unstride/training/options.py", ("tests/training/test_options.py",),
         ("fields are not checked", "        check_fields(self)\n", ""),
         ("near is far", "if options.near >= options.far:", "if False:"),
         ("near as far", "if options.near >= options.far:", "if options.near > options.far:"),
-        ("a learning rate of nothing", "learning_rate: PositiveFloat", "learning_rate: NonNegativeFloat"),
+        ("any learning rate", "learning_rate: NonNegativeFloat", "learning_rate: float"),
         ("any stride", "strides: PositiveInts", "strides: tuple[int, ...]"),
         ("a depth range of one depth", "Interval(may_be_equal=False)", "Interval()"),
     ),
@@ -125,6 +138,7 @@ MUTANTS = [
         ("the loss is not added", '"loss": result["loss"] + loss}', '"loss": result["loss"] + 0 * loss}'),
         ("any optimizer", "if any(id(p) not in optimized", "if False and any(id(p) not in optimized"),
         ("no picture", "            save_png(picture, self.path)\n", "            pass\n"),
+        ("any number of rows", "range(min(len(images), MAX_ROWS))", "range(len(images))"),
     ),
     *mutants_of(
         "unstride/training/run.py", ("tests/training/test_regenerate.py", "-k", "recipe"),

@@ -136,4 +136,17 @@ MUTANTS = [
         ("rows for columns", "return rows @ images @ columns.T", "return rows @ images @ columns"),
         ("half types stay", "@in_full_precision\ndef dct", "def dct"),
     ),
+    *mutants_of(
+        "unstride/transforms/two_views.py", ("tests/transforms/test_two_views.py",),
+        ("coordinates stay", "view, places = self.move(view, places)", "view = self.move(view)"),
+        ("out of range", "self.recolour(view).clamp(0, 1)", "self.recolour(view) + 1"),
+        ("alike", '"blur_probability": blur,', '"blur_probability": 1.0,'),
+        ("width for height", "float(image.shape[1]), float(image.shape[2])", "float(image.shape[2]), float(image.shape[1])"),
+    ),
+    *mutants_of(
+        "unstride/transforms/pixel_maps.py", ("tests/transforms/test_two_views.py",),
+        ("crops at the top left", "y = top + (torch.arange", "y = 0 + (torch.arange"),
+        ("edges for centres", "x = left + (torch.arange(size[1]) + 0.5)", "x = left + (torch.arange(size[1]) + 0.0)"),
+        ("elastic stays", "apply_image_kernel(maps, F.elastic_image, displacement, InterpolationMode.BILINEAR)", "maps.as_subclass(torch.Tensor)"),
+    ),
 ]  # fmt: skip

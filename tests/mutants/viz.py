@@ -100,4 +100,38 @@ MUTANTS = [
         ("black beside", "value=1.0", "value=0.0"),
         ("a gap behind", "gap if i < last else 0", "gap"),
     ),
+    *mutants_of(
+        "unstride/viz/rows.py", ("tests/viz/test_rows.py",),
+        ("captions: the height alone", "limits = height, (MAX_SIDE - gaps) // len(captioned_images)", "limits = height, 10**9"),
+        ("captions: each as wide as all", "(MAX_SIDE - gaps) // len(captioned_images)", "MAX_SIDE"),
+        ("row: any width", "MAX_SIDE / height, (MAX_SIDE - last * gap) / width)", "MAX_SIDE / height)"),
+        ("row: any height", "MAX_SIDE / height, (MAX_SIDE - last * gap) / width)", "(MAX_SIDE - last * gap) / width)"),
+        ("row: gaps are shrunk too", "(MAX_SIDE - last * gap) / width", "MAX_SIDE / width"),
+        ("row: sides vanish", "(max(int(scale * side), 1) for side", "(int(scale * side) for side"),
+        ("stack: any picture", "[(text, bounded_picture(picture)) for text, picture in rows]", "list(rows)"),
+    ),
+    *mutants_of(
+        "unstride/viz/picture_size.py", ("tests/viz/test_rows.py",),
+        ("the smaller scale for the larger", "scale = min(limit / side", "scale = max(limit / side"),
+        ("sides vanish", "(max(round(scale * side), 1) for side in size)", "(round(scale * side) for side in size)"),
+        ("never shrunk", "return size if max(size) <= MAX_SIDE else", "return size if True else"),
+        ("always shrunk", "if tuple(picture.shape[1:]) == size:", "if False:"),
+    ),
+    *mutants_of(
+        "unstride/viz/legend.py", ("tests/viz/test_rows.py",),
+        ("any legend", "return bounded_picture(torch.cat([picture, strip.to(picture)], 1))", "return torch.cat([picture, strip.to(picture)], 1)"),
+    ),
+    *mutants_of(
+        "unstride/viz/boxes.py", ("tests/viz/test_rows.py",),
+        ("of any size", "bounded_picture(to_tensor(canvas))", "to_tensor(canvas)"),
+    ),
+    *mutants_of(
+        "unstride/viz/depth.py", ("tests/viz/test_rows.py",),
+        ("of any size", "bounded_picture(torch.cat([picture, bar.to(picture)], 1))", "torch.cat([picture, bar.to(picture)], 1)"),
+    ),
+    *mutants_of(
+        "unstride/viz/footprint.py", ("tests/viz/test_rows.py",),
+        ("a strip is not where it was", "for edge, start, zoom in zip(inside, (left, top) * 2", "for edge, start, zoom in zip(inside, (0.0, 0.0) * 2"),
+        ("the height is asked for", "size = max(round((right - left) * zoom), 1), max(round((bottom - top) * zoom), 1)", "size = max(round((right - left) * zoom), 1), height * SUPERSAMPLING"),
+    ),
 ]  # fmt: skip

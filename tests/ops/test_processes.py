@@ -26,6 +26,7 @@ class Upsampled(Dataset):
             return reassemble(features, torch.ones(1, 1, 5, 5, 48, 48))[0, 0, 20, 20]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_forked_workers_reassemble_after_the_parent_has():
     torch.set_num_threads(2)
     reassemble(torch.ones(1, 64, 32, 32), torch.ones(1, 1, 5, 5, 64, 64))  # starts the pool
@@ -64,6 +65,27 @@ def test_without_torchs_threads_our_own_do_the_same(monkeypatch):
     assert torch.equal(reassemble(f, w), expected)
 
 
+def test_openmp_is_found_whatever_its_folder_is_called(tmp_path, monkeypatch):
+    path = "/opt/my torch/caf\udce9/libgomp.so.1"  # the last letter of the folder is no UTF-8
+    start = "7f0000000000-7f0000001000 r-xp 00000000 08:01 42 "
+    lines = [start + path, start + "/opt/libgomp/other.so", start[:-3] + "0", start + "[heap]", ""]
+    (tmp_path / "maps").write_bytes("\n".join(lines).encode(errors="surrogateescape"))
+    monkeypatch.setattr(cpu_threads, "MEMORY_MAP", tmp_path / "maps")
+    assert cpu_threads._loaded_openmp() == {path}
+    assert cpu_threads._openmp_parallel.__wrapped__(os.getpid()) is None  # there is no such file
+
+
+def test_where_libraries_are_not_listed_threads_are_our_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(cpu_threads, "MEMORY_MAP", tmp_path / "none")
+    assert cpu_threads._openmp_parallel.__wrapped__(os.getpid()) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="torch uses GNU's OpenMP on Linux only")
+def test_on_linux_openmp_is_found():
+    assert any("torch" in path for path in cpu_threads._loaded_openmp())
+    assert cpu_threads._openmp_parallel.__wrapped__(os.getpid()) is not None
+
+
 def test_many_threads_at_once():
     f, w = torch.randn(1, 64, 24, 24), torch.randn(1, 1, 5, 5, 48, 48)
     out, scores = reassemble(f, w), correlate(reassemble(f, w), f, 5)
@@ -94,7 +116,7 @@ tempfile.TemporaryFile = refuse  # how numba finds out whether it may write a ca
 def test_a_read_only_install_compiles_for_itself():
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
     command = [sys.executable, "-c", NOWHERE_TO_WRITE + USE]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    result = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
     assert result.returncode == 0, result.stderr
 
 

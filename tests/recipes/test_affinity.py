@@ -64,7 +64,7 @@ def test_it_learns_and_a_stopped_run_goes_on_to_the_same_curve(bsds, tmp_path, m
         bsds=bsds, out=tmp_path / "whole", steps=12, batch_size=2, crop_size=64, device="cpu"
     )
     affinity.fit(whole)
-    card = json.loads((tmp_path / "whole" / "card.json").read_text())
+    card = json.loads((tmp_path / "whole" / "card.json").read_text(encoding="utf-8"))
     losses = [loss for _, loss in card["curve"]]
     assert sum(losses[-3:]) < sum(losses[:3])
     assert card["after"]["val_across"] > 0
@@ -83,7 +83,7 @@ def test_it_learns_and_a_stopped_run_goes_on_to_the_same_curve(bsds, tmp_path, m
         affinity.fit(stopped)
     monkeypatch.setattr(affinity_learner.AffinityLearner, "training_step", real)
     affinity.fit(stopped)
-    again = json.loads((tmp_path / "stopped" / "card.json").read_text())
+    again = json.loads((tmp_path / "stopped" / "card.json").read_text(encoding="utf-8"))
     assert again["curve"] == card["curve"]
 
 

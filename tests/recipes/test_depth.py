@@ -46,7 +46,7 @@ def options_of(kind, room, out, **other):
 
 
 def curve(out):
-    return json.loads((out / "card.json").read_text())["curve"]
+    return json.loads((out / "card.json").read_text(encoding="utf-8"))["curve"]
 
 
 @pytest.mark.parametrize("kind", LEARNING)
@@ -67,7 +67,9 @@ def test_two_steps_move_every_parameter_and_leave_a_folder_that_scores_the_same(
     assert [n for n in still if not n.startswith(unused)] == []
 
     assert depth.validate(options) == pytest.approx(scores, abs=1e-6)
-    assert json.loads((options.out / "val.json").read_text()) == pytest.approx(scores, abs=1e-6)
+    assert json.loads((options.out / "val.json").read_text(encoding="utf-8")) == pytest.approx(
+        scores, abs=1e-6
+    )
 
 
 def test_the_folder_gives_the_outputs_that_were_trained(room, tmp_path, monkeypatch):

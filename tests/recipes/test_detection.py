@@ -45,7 +45,7 @@ def untrained_network(config):
 
 
 def curve(out):
-    return json.loads((out / "card.json").read_text())["curve"]
+    return json.loads((out / "card.json").read_text(encoding="utf-8"))["curve"]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_the_run_leaves_a_network_with_the_same_outputs_and_scores(data, tmp_pat
     assert config["classes"] == ["pedestrian"]
     assert config["categories"] == [1]
     assert detection.validate(chosen) == scores
-    assert json.loads((tmp_path / "run/val.json").read_text()) == scores
+    assert json.loads((tmp_path / "run/val.json").read_text(encoding="utf-8")) == scores
 
 
 class Truth(nn.Module):
@@ -191,9 +191,9 @@ def test_photographs_without_objects_teach_only_if_they_should(
 ):
     data = scenes.write_coco(tmp_path / "data")
     file = data / "train2017/instances.json"
-    document = json.loads(file.read_text())
+    document = json.loads(file.read_text(encoding="utf-8"))
     document["annotations"] = [a for a in document["annotations"] if a["image_id"] == 2]
-    file.write_text(json.dumps(document))
+    file.write_text(json.dumps(document), encoding="utf-8")
     trained_on = []
     monkeypatch.setattr(
         detection,
@@ -211,7 +211,7 @@ def test_other_classes_are_refused(tmp_path):
     data = scenes.write_coco(tmp_path / "data", 1)
     document = scenes.instances_json(1, scenes.CATEGORIES[:1])
     document["annotations"] = document["annotations"][:1]
-    (data / "val2017/instances.json").write_text(json.dumps(document))
+    (data / "val2017/instances.json").write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(ValueError, match="the classes of val differ"):
         detection.fit(options(data, tmp_path / "run", dataset="coco"))
 

@@ -41,7 +41,7 @@ def fit(photos, out, **options):
         "views_per_image": 1, "crop_size": "128", "projection_dim": 8, **options,
     }  # fmt: skip
     featup.fit(Options(**options))
-    return json.loads((out / "card.json").read_text())
+    return json.loads((out / "card.json").read_text(encoding="utf-8"))
 
 
 def test_a_view_is_one_coordinate_map_for_any_resolution():
@@ -273,25 +273,32 @@ real = FeatUpLearner.training_step
 
 def recorded(self, images, index):
     name = f"{self.global_step}-{self.trainer.global_rank}"
-    (Path(sys.argv[2]) / name).write_text(" ".join(f"{image.mean():.8f}" for image in images))
+    means = " ".join(f"{image.mean():.8f}" for image in images)
+    (Path(sys.argv[2]) / name).write_text(means, encoding="utf-8")
     return real(self, images, index)
 
 FeatUpLearner.training_step = recorded
 featup.fit(featup.Options(
     images=[sys.argv[1]], out=Path(sys.argv[2]) / "run", steps=2, batch_size=2, views_per_image=1,
-    crop_size="64", projection_dim=4, device="cpu", devices=2))
+    crop_size="64", projection_dim=4, device="cpu", devices=2, upsampler="bilinear"))
 """
 
 
 def test_two_processes_share_the_steps(photos, tmp_path):
     """Each sees photographs of its own; together those that one process would have seen."""
-    (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     command = [sys.executable, str(tmp_path / "script.py"), str(photos), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300,
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=ROOT, timeout=300,
                           env=os.environ | {"PYTHONPATH": str(ROOT)})  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    told = [(tmp_path / f"{step}-{rank}").read_text() for step in (0, 1) for rank in (0, 1)]
+    told = [
+        (tmp_path / f"{step}-{rank}").read_text(encoding="utf-8")
+        for step in (0, 1)
+        for rank in (0, 1)
+    ]
     crops = RandomCrops(sorted(photos.iterdir()), 64, length=8, seed=0)
     expected = sorted(f"{crop.mean():.8f}" for crop in (crops[i] for i in range(8)))
     assert sorted(" ".join(told).split()) == expected
-    assert len(json.loads((tmp_path / "run" / "card.json").read_text())["curve"]) == 2
+    assert (
+        len(json.loads((tmp_path / "run" / "card.json").read_text(encoding="utf-8"))["curve"]) == 2
+    )

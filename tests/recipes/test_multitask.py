@@ -46,7 +46,7 @@ def options_of(name, folder, **other):
 
 
 def curve(out):
-    return json.loads((out / "card.json").read_text())["curve"]
+    return json.loads((out / "card.json").read_text(encoding="utf-8"))["curve"]
 
 
 @pytest.mark.parametrize("name", ROOMS)

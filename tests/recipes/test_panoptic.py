@@ -50,7 +50,7 @@ def options(data, out, model, **changes):
 
 
 def curve(out):
-    return json.loads((out / "card.json").read_text())["curve"]
+    return json.loads((out / "card.json").read_text(encoding="utf-8"))["curve"]
 
 
 @both
@@ -184,7 +184,7 @@ def test_other_classes_are_refused(data, tmp_path):
     categories = [*scenes.CATEGORIES, Category(200, "rug", False)]
     scenes.write_coco(tmp_path / "more", 1, categories)
     (data / "val2017/panoptic.json").write_text(
-        (tmp_path / "more/val2017/panoptic.json").read_text()
+        (tmp_path / "more/val2017/panoptic.json").read_text(encoding="utf-8"), encoding="utf-8"
     )
     (data / "val2017/images/2.png").unlink(), (data / "val2017/images/3.png").unlink()
     with pytest.raises(ValueError, match="the classes of val differ"):

@@ -90,18 +90,18 @@ def recipe_of(name: str) -> Any:
 
 def begun(runs: dict[str, Any], folder: Path) -> subprocess.Popen:
     """The runs, one after the other, in a process group of their own."""
-    (folder / "fit.py").write_text(FIT)
+    (folder / "fit.py").write_text(FIT, encoding="utf-8")
     named = [(recipe_of(name).__name__, options) for name, options in runs.items()]
     (folder / "options").write_bytes(pickle.dumps(named))
     return subprocess.Popen(
         [sys.executable, str(folder / "fit.py"), str(folder / "options")], cwd=ROOT,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8", start_new_session=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 
 
 def card(options: Any) -> Any:
-    return json.loads((options.out / "card.json").read_text())
+    return json.loads((options.out / "card.json").read_text(encoding="utf-8"))
 
 
 def test_two_processes_measure_what_one_does(tmp_path):

@@ -36,7 +36,7 @@ def options(data, out, **other):
 
 
 def card(out):
-    return json.loads((out / "card.json").read_text())
+    return json.loads((out / "card.json").read_text(encoding="utf-8"))
 
 
 def test_it_learns_the_street(data, tmp_path):
@@ -166,8 +166,8 @@ def test_a_loss_that_is_no_number_ends_the_run(data, tmp_path):
 def test_a_network_for_other_classes_or_another_task_is_not_scored(data, tmp_path):
     fit(options(data, tmp_path, steps=1))
     file = tmp_path / "model/config.json"
-    config = json.loads(file.read_text())
-    file.write_text(json.dumps(config | {"classes": config["classes"][::-1]}))
+    config = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(config | {"classes": config["classes"][::-1]}), encoding="utf-8")
     with pytest.raises(ValueError, match="the classes of val differ from those of the training"):
         validate(options(data, tmp_path))
     with pytest.raises(ValueError, match="expected a network for depth, got one for segmentation"):
@@ -183,7 +183,7 @@ def test_the_folder_holds_what_was_measured(data, tmp_path):
     assert network.fpn.upsamplers[0].kernel_size == 3
     assert validate(options(data, tmp_path)) == pytest.approx(scores)
     validate(options(data, tmp_path), split="test")
-    scores = json.loads((tmp_path / "test.json").read_text())
+    scores = json.loads((tmp_path / "test.json").read_text(encoding="utf-8"))
     assert set(scores) == {"miou", "boundary_miou"}
 
 
@@ -294,10 +294,10 @@ def test_two_processes_learn_what_one_would(tmp_path):
     Every pixel is labelled: the mean over each process's pixels is averaged, not their sum.
     """
     data = write_camvid(tmp_path / "streets", count=3, void=0)
-    (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, str(tmp_path / "script.py"), str(data), str(tmp_path / "two")], text=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=ROOT,
+        [sys.executable, str(tmp_path / "script.py"), str(data), str(tmp_path / "two")],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8", cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     fit(Options(data=data, out=tmp_path / "one", batch_size=4, devices=1, **SHARED))

@@ -59,7 +59,9 @@ def write_coco(root: Path, count: int = 3, categories=CATEGORIES) -> Path:
             for i in range(1, count + 1)
         }
         write_panoptic(home / "panoptic", results, categories)
-        (home / "instances.json").write_text(json.dumps(instances_json(count, categories)))
+        (home / "instances.json").write_text(
+            json.dumps(instances_json(count, categories)), encoding="utf-8"
+        )
     return root
 
 

@@ -37,8 +37,8 @@ def write_posed_rgbd(root: Path) -> Path:
         depth[:2, :2] = 0
         Image.fromarray(depth).save(root / "depth" / f"{n:06d}.png")
         poses.append(f"{n:06d} 1 0 0 {0.05 * n} 0 1 0 0 0 0 1 0")
-    (root / "poses.txt").write_text("\n".join(poses))
-    (root / "intrinsics.txt").write_text("30 0 15\n0 30 11\n0 0 1\n")
+    (root / "poses.txt").write_text("\n".join(poses), encoding="utf-8")
+    (root / "intrinsics.txt").write_text("30 0 15\n0 30 11\n0 0 1\n", encoding="utf-8")
     return root
 
 
@@ -50,9 +50,9 @@ def write_kitti(root: Path) -> Path:
         for n in range(3):
             random_photo(n).save(root / "sequences" / name / "image_2" / f"{n:06d}.png")
         calibration = "P2: 30 0 15 0 0 30 11 0 0 0 1 0\n"
-        (root / "sequences" / name / "calib.txt").write_text(calibration)
+        (root / "sequences" / name / "calib.txt").write_text(calibration, encoding="utf-8")
         rows = [f"1 0 0 0 0 1 0 0 0 0 1 {n}" for n in range(3)]
-        (root / "poses" / f"{name}.txt").write_text("\n".join(rows))
+        (root / "poses" / f"{name}.txt").write_text("\n".join(rows), encoding="utf-8")
     return root
 
 
@@ -70,9 +70,9 @@ def write_kitti_depth(root: Path) -> Path:
                 depth = 256 * (5 + 3 * np.sin(np.arange(W) / 5 + n)) * np.ones((H, 1))
                 depth[: H // 4] = 0
                 Image.fromarray(depth.astype(np.uint16)).save(depths / f"{n:010d}.png")
-    (root / "eigen_test_files.txt").write_text(f"2011_09_26/{drive} 2 l\n")
+    (root / "eigen_test_files.txt").write_text(f"2011_09_26/{drive} 2 l\n", encoding="utf-8")
     calibration = f"S_rect_02: {W} {H}\nP_rect_02: 30 0 15 0 0 30 11 0 0 0 1 0\n"
-    (root / "2011_09_26" / "calib_cam_to_cam.txt").write_text(calibration)
+    (root / "2011_09_26" / "calib_cam_to_cam.txt").write_text(calibration, encoding="utf-8")
     return root
 
 

@@ -73,7 +73,7 @@ def test_every_upsampler_comes_back_from_a_folder(name, tmp_path):
 def test_every_option_comes_back_exactly(name, tmp_path):
     up = create_upsampler(name, 16, 4, **UNUSUAL[name]).eval()
     up.save_pretrained(tmp_path)
-    held = json.loads((tmp_path / CONFIG_NAME).read_text())
+    held = json.loads((tmp_path / CONFIG_NAME).read_text(encoding="utf-8"))
     for stage in held.get("stages", [held]):
         options = dict(UNUSUAL[name])
         assert stage["scale"] ** options.pop("stages", 1) == 4
@@ -101,7 +101,10 @@ def test_a_class_of_ones_own_works_alone_and_within_a_cascade(tmp_path):
     cascade = Cascade(own, CarafeUpsample(8, 2)).eval()
     cascade.save_pretrained(tmp_path / "both")
     assert give_same_output(Upsampler.from_pretrained(tmp_path / "both", classes=[Own]), cascade)
-    assert "classes=[Own]" in (tmp_path / "both" / CARD_NAME).read_text()
+    card = (tmp_path / "both" / CARD_NAME).read_text(encoding="utf-8")
+    assert "classes=[Own]" in card
+    assert "The code is Apache-2.0." in card
+    assert "ImageNet and BSDS500 are for non-commercial" in card
     with pytest.raises(ValueError, match="upsampler 'Own' is not in this library"):
         Upsampler.from_pretrained(tmp_path / "own")
 
@@ -130,9 +133,9 @@ def test_weights_of_half_precision_and_shared_ones(tmp_path):
     up = Own(8)
     up.twin = up.gain
     up.half().save_pretrained(tmp_path)
-    (tmp_path / CARD_NAME).write_text("mine")
+    (tmp_path / CARD_NAME).write_text("mine", encoding="utf-8")
     up.save_pretrained(tmp_path)
-    assert (tmp_path / CARD_NAME).read_text() == "mine"
+    assert (tmp_path / CARD_NAME).read_text(encoding="utf-8") == "mine"
 
     class Twins(Own):
         """Not convex: two names for one tensor."""
@@ -141,8 +144,10 @@ def test_weights_of_half_precision_and_shared_ones(tmp_path):
             super().__init__(channels, scale, **more)
             self.twin = self.gain
 
-    config = json.loads((tmp_path / CONFIG_NAME).read_text()) | {"upsampler": "Twins"}
-    (tmp_path / CONFIG_NAME).write_text(json.dumps(config))
+    config = json.loads((tmp_path / CONFIG_NAME).read_text(encoding="utf-8")) | {
+        "upsampler": "Twins"
+    }
+    (tmp_path / CONFIG_NAME).write_text(json.dumps(config), encoding="utf-8")
     again = Twins.from_pretrained(tmp_path)
     assert again.gain.dtype == torch.float32
     assert torch.equal(again.gain, up.gain.float())
@@ -215,7 +220,7 @@ def test_a_broken_description_gets_one_sentence(config, message, tmp_path):
     CarafeUpsample(8).save_pretrained(tmp_path)
     (tmp_path / CONFIG_NAME).unlink()
     if config is not None:
-        (tmp_path / CONFIG_NAME).write_text(config)
+        (tmp_path / CONFIG_NAME).write_text(config, encoding="utf-8")
     with pytest.raises(ValueError, match=message) as caught:
         Upsampler.from_pretrained(tmp_path)
     assert "\n" not in str(caught.value)

@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -31,7 +33,7 @@ def run(code, endpoint, folder):
     environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
     environment |= hub_variables
     return subprocess.run(
-        command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300
+        command, capture_output=True, encoding="utf-8", cwd=folder, env=environment, timeout=300
     )
 
 
@@ -94,6 +96,64 @@ def test_without_a_network_it_says_so(tmp_path):
     fetched, pushed = done.stdout.splitlines()
     assert fetched.startswith("me/x is not a local folder, and cannot be downloaded from the Hub")
     assert pushed.startswith("me/x cannot be uploaded to the Hub (")
+
+
+def test_a_hub_that_answers_is_reachable_and_nothing_stays_changed(monkeypatch):
+    from huggingface_hub import constants
+
+    with running_hub() as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.address)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        with hub.downloads_from_hub() as is_reachable:
+            assert is_reachable
+            assert not constants.HF_HUB_OFFLINE
+        assert len(server.requests) == 1  # one question
+    found = []
+
+    def fail():
+        with hub.downloads_from_hub() as is_reachable:
+            found.extend([is_reachable, constants.HF_HUB_OFFLINE])
+            raise ValueError("inside")
+
+    with pytest.raises(ValueError, match="inside"):
+        fail()
+    assert found == [False, True]
+    assert not constants.HF_HUB_OFFLINE
+
+
+def test_a_hub_that_does_not_answer_is_left_soon(monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(hub, "TIMEOUT", 0.3)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        start = time.monotonic()
+        assert not hub.is_hub_reachable()
+        assert time.monotonic() - start < 10
+
+
+def test_a_name_that_is_looked_up_for_ever_is_left_soon(monkeypatch):
+    monkeypatch.setattr(hub, "TIMEOUT", 0.3)
+    monkeypatch.setattr("huggingface_hub.utils.get_session", lambda: time.sleep(20))
+    start = time.monotonic()
+    assert not hub.is_hub_reachable()
+    assert time.monotonic() - start < 10
+
+
+def test_the_cache_is_used_without_a_network(tmp_path):
+    code = (
+        "from huggingface_hub import constants\n"
+        "up = unstride.create_upsampler('carafe', 8)\n"
+        "up.push_to_hub('me/carafe')\n"
+        "unstride.from_pretrained('me/carafe')\n"
+        "constants.ENDPOINT = 'http://127.0.0.1:9'\n"
+        "again = unstride.from_pretrained('me/carafe')\n"
+        "assert all(torch.equal(p, q) for p, q in zip(up.parameters(), again.parameters()))\n"
+    )
+    with running_hub() as server:
+        done = run(code, server.address, tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", ["nowhere", "/a/b", "a/b/c", "../a", "me/", "C:\\a", "a b/c"])

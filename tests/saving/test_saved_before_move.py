@@ -18,7 +18,7 @@ from unstride.saving.configuration import build, describe
 from unstride.upsamplers.bilateral_stack import BilateralStack
 
 SAVED = Path(__file__).parent / "saved_before_move"
-TASK_NETWORKS = json.loads((SAVED / "task_networks.json").read_text())
+TASK_NETWORKS = json.loads((SAVED / "task_networks.json").read_text(encoding="utf-8"))
 
 # Results come from another CPU, which may sum in another order. A sum of n products then differs by
 # at most n * eps * sum|product|. The longest sum has the 7 x 7 taps of FeatUp, whose weights sum to
@@ -36,7 +36,7 @@ def test_a_saved_upsampler_gives_the_same_result(name):
 
 
 def test_a_description_of_the_default_featup_gives_a_bilateral_stack():
-    config = json.loads((SAVED / "featup_default.json").read_text())
+    config = json.loads((SAVED / "featup_default.json").read_text(encoding="utf-8"))
     model = build(config)
     assert type(model) is BilateralStack
     assert describe(model) == config

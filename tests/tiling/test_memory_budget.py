@@ -1,5 +1,8 @@
 """Memory sizes as text, and the free memory of the machine and its control groups."""
 
+from types import SimpleNamespace
+
+import psutil
 import pytest
 import torch
 
@@ -35,12 +38,12 @@ def test_sizes_that_are_none(text):
 
 
 @pytest.fixture
-def machine(tmp_path):
+def machine(tmp_path, monkeypatch):
     def write(path, text):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text)
+        (tmp_path / path).write_text(text, encoding="utf-8")
 
-    write("proc/meminfo", "MemTotal: 9000 kB\nMemFree: 10 kB\nMemAvailable:    8000 kB\n")
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=8000 * 1024))
     return tmp_path, write
 
 
@@ -85,10 +88,22 @@ def test_the_first_version_of_groups(machine):
     assert available_ram(root) == 500_000
 
 
-def test_elsewhere_half_of_what_is_built_in(tmp_path, monkeypatch):
-    sizes = {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}
-    monkeypatch.setattr("os.sysconf", sizes.get, raising=False)
-    assert available_ram(tmp_path) == 1000 * 4096 // 2
+def test_what_the_machine_has_is_what_psutil_says(tmp_path):
+    before = psutil.virtual_memory()
+    assert 0.5 * before.available < available_ram(tmp_path) < before.total
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("no /proc"), NotImplementedError(), psutil.AccessDenied(1)]
+)
+def test_a_machine_that_does_not_tell_has_some(error, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr("psutil.virtual_memory", refuse)
+    monkeypatch.setattr("psutil.Process", refuse)
+    assert available_ram(tmp_path) == 4 * 10**9
+    assert resident_memory() == 0
 
 
 def test_a_budget_counts_what_is_in_use_already(monkeypatch):

@@ -168,7 +168,8 @@ from unstride import create_upsampler
 from unstride.tiling.tiles import Tiles
 
 def resident(what):
-    return int(re.search(what + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(re.search(what + r":\\s+(\\d+)", status)[1]) * 1024
 
 name, limit = sys.argv[1], int(sys.argv[2])
 up = create_upsampler(name, 96, 16, guide_channels=3).eval()
@@ -177,7 +178,7 @@ with torch.inference_mode():
     up(features[:, :, :4, :4], guide[:, :, :64, :64], (64, 64))  # kernels are compiled
     tiles = Tiles(up, features, guide, (512, 640), memory_limit=limit)
     before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak starts anew
     for tile in tiles:
         assert tile.features.isfinite().all()
 print(len(tiles), resident("VmHWM") - before)
@@ -196,7 +197,7 @@ def test_resident_memory_stays_within_the_limit(name, limit):
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("the peak of resident memory is read from /proc, which Linux has")
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, name, str(limit)], capture_output=True, text=True,
+        [sys.executable, "-c", CHILD, name, str(limit)], capture_output=True, encoding="utf-8",
         env=os.environ | {"MALLOC_MMAP_THRESHOLD_": "1000000"},
     )  # fmt: skip
     assert re.fullmatch(r"\d+ \d+\n", done.stdout), done.stderr

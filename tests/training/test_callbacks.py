@@ -1,5 +1,8 @@
 """The best weights, early stopping, and batch norm over all devices."""
 
+import subprocess
+import sys
+import tempfile
 from math import nan
 from types import SimpleNamespace
 
@@ -12,8 +15,10 @@ pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not instal
 from tests.recipes.test_segmentation import card, options
 from tests.recipes.tiny_camvid import write_camvid
 from unstride.backbones.timm_backbone import create_backbone
+from unstride.formats.atomic_write import place
 from unstride.recipes import segmentation
-from unstride.training.callbacks import BatchNormSync, BestCheckpoint
+from unstride.training.callbacks import AtomicCheckpointIO, BatchNormSync, BestCheckpoint
+from unstride.training.run import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
@@ -44,6 +49,57 @@ def test_weights_are_kept_while_they_get_better(mode, sign):
     validate(best, trainer, sign * 0.5, nan)
     assert len(trainer.saved) == 3
     assert trainer.should_stop
+
+
+def test_a_checkpoint_is_written_beside_itself_whole_or_not_at_all(tmp_path, monkeypatch):
+    path, real, names = tmp_path / "new" / "last.ckpt", torch.save, []
+
+    def save(content, target):
+        names.append(target.name)
+        assert target.parent == path.parent
+        real(content, target)
+        if len(names) == 2:
+            raise OSError("No space left on device")
+
+    monkeypatch.setattr(torch, "save", save)
+    checkpoints = AtomicCheckpointIO()
+    checkpoints.save_checkpoint({"step": 1}, str(path))
+    with pytest.raises(OSError, match="No space left"):
+        checkpoints.save_checkpoint({"step": 2}, path)
+    assert checkpoints.load_checkpoint(path) == {"step": 1}
+    assert all(name.endswith(".tmp") for name in names)
+    assert [file.name for file in path.parent.iterdir()] == ["last.ckpt"]
+
+
+def test_a_run_cleans_its_folder_and_writes_nothing_elsewhere(tmp_path, monkeypatch):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    settings = options(tmp_path, tmp_path / "out")
+    leftover = settings.out / "model" / f"model.safetensors.{ended.pid}-{place()}.tmp"
+    leftover.parent.mkdir(parents=True)
+    leftover.write_text("half", encoding="utf-8")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    run = Run(settings)
+    assert not leftover.exists()
+    assert isinstance(run.trainer.strategy.checkpoint_io, AtomicCheckpointIO)
+
+
+def test_a_damaged_record_of_a_run_is_a_sentence_with_the_path(tmp_path):
+    settings = options(tmp_path, tmp_path / "out")
+    settings.out.mkdir(parents=True)
+    torch.save({}, settings.out / "last.ckpt")
+    (settings.out / "begun.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"begun\.json: not valid JSON"):
+        Run(settings)
+
+
+def test_damaged_best_weights_are_a_sentence_with_the_path(tmp_path):
+    run = Run(options(tmp_path, tmp_path / "out"), patience=3)
+    (run.out / "best.ckpt").write_bytes(b"half")
+    with pytest.raises(ValueError, match=r"best\.ckpt: damaged \("):
+        run.load_best_weights(nn.Identity())
 
 
 def test_a_measurement_after_training_counts_nothing():

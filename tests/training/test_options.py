@@ -11,11 +11,26 @@ import pytest
 from unstride.evaluation.settings import EvaluationSettings
 from unstride.features.implicit_options import ImplicitOptions
 from unstride.models.regeneration.options import RegenerationOptions
-from unstride.recipes import affinity, depth, detection, featup, multitask, panoptic, segmentation
+from unstride.recipes import (
+    affinity,
+    byol,
+    densecl,
+    depth,
+    detection,
+    featup,
+    multitask,
+    panoptic,
+    pixcontrast,
+    pixpro,
+    segmentation,
+)
 from unstride.saving.argument_checks import declared_ranges
 
 FIXED = {"data": Path("data"), "bsds": Path("bsds"), "images": ["photo.jpg"]}
-RECIPES = affinity, depth, detection, featup, multitask, panoptic, segmentation
+RECIPES = (
+    *(affinity, byol, densecl, depth, detection, featup, multitask, panoptic, pixcontrast),
+    *(pixpro, segmentation),
+)
 OPTIONS: dict[str, Any] = {
     **{recipe.__name__.rpartition(".")[2]: recipe.Options for recipe in RECIPES},
     "evaluation": EvaluationSettings,
@@ -81,7 +96,7 @@ def test_the_defaults_are_in_their_ranges(name):
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("segmentation", {"learning_rate": 0}, "learning_rate must be above 0, got 0"),
+        ("segmentation", {"learning_rate": -1}, "learning_rate must be at least 0, got -1"),
         ("segmentation", {"crop_size": 448}, r"crop_size must be \(height, width\) .*, got 448"),
         ("segmentation", {"strides": (4, 0)}, r"strides must each be at least 1, got \(4, 0\)"),
         ("segmentation", {"optimizer": "adam"}, "optimizer must be one of sgd, adamw, got 'adam'"),

@@ -19,7 +19,8 @@ from tests.recipes.test_processes import RUNS, card, recipe_of
 from unstride.cli.main import main
 from unstride.models.task_network import read_task
 from unstride.recipes import detection, segmentation
-from unstride.training.regenerate import RegenerationCallback, norms_in_eval
+from unstride.training.regenerate import RegenerationCallback, norms_in_eval, regeneration_picture
+from unstride.viz.picture_size import MAX_SIDE
 
 photos = test_featup.photos  # a fixture
 WORDS = "random_blocks,block=8,width=4,blocks=1,warm_in=0"
@@ -68,7 +69,10 @@ def test_the_saved_network_has_no_trace_of_it(tmp_path):
     for options in (plain, regenerated):
         segmentation.fit(options)
     files = [sorted(p.name for p in (o.out / "model").iterdir()) for o in (plain, regenerated)]
-    configs = [json.loads((o.out / "model/config.json").read_text()) for o in (plain, regenerated)]
+    configs = [
+        json.loads((o.out / "model/config.json").read_text(encoding="utf-8"))
+        for o in (plain, regenerated)
+    ]
     assert files[0] == files[1]
     assert configs[0] == configs[1]
     assert weights(plain).keys() == weights(regenerated).keys()
@@ -265,3 +269,10 @@ def test_shared_attention_trains_and_stays_in_the_folder(tmp_path):
     network, _ = read_task(options.out / "model")
     assert network.attention.correct[1].weight.abs().sum() > 0
     assert segmentation.validate(options) == pytest.approx(scores, abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [(1, 60), (60, 1), (8, 8)], ids=str)
+def test_a_picture_of_any_batch_is_no_larger_than_viewers_take(size):
+    images = torch.rand(80, 3, *size)
+    picture = regeneration_picture(SimpleNamespace(last=(images, images, images, None)))
+    assert max(picture.shape) <= MAX_SIDE

@@ -174,9 +174,32 @@ def refuse(items):
     raise ValueError("a.png: damaged (it ends too early)")
 
 
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ValueError(), "ValueError"),
+        (ValueError("one\ntwo: three"), "one"),
+        (OSError("\n"), "OSError"),
+        (OSError("Caught in the rain"), "Caught in the rain"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("workers", [0, 1])
+def test_every_error_is_one_line(error, expected, workers):
+    def refuse(items):
+        try:
+            raise KeyError("first")
+        except KeyError:
+            raise error  # noqa: B904 - the traceback tells of both
+
+    with pytest.raises(type(error)) as met:
+        next(iter(DataLoader([0], collate_fn=refuse, num_workers=workers)))
+    assert cli_fit.error_message(met.value) == expected
+
+
 def test_every_config_is_one_of_a_recipe():
     for name in cli_fit.config_names():
-        text = (cli_fit.CONFIG_FOLDER / f"{name}.yaml").read_text()
+        text = (cli_fit.CONFIG_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
         recipe = text.splitlines()[0].partition("unstride fit ")[2].split()[0]
         assert recipe in RECIPES_BY_COMMAND["fit"], name
         words = ["--config", name, *required(recipe)]
@@ -185,7 +208,7 @@ def test_every_config_is_one_of_a_recipe():
 
 def test_the_first_line_of_a_config_is_a_command():
     for name in cli_fit.config_names():
-        line = (cli_fit.CONFIG_FOLDER / f"{name}.yaml").read_text().splitlines()[0]
+        line = (cli_fit.CONFIG_FOLDER / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
         _, _, _, recipe, *words = line.split()
         assert cli_fit.parse_recipe_options("fit", recipe, words), line
 

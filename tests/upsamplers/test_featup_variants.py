@@ -1,5 +1,6 @@
 """featup_jbu by its words: variants, and the weights that come with the package."""
 
+import re
 from importlib.resources import files
 
 import pytest
@@ -18,7 +19,15 @@ def test_weights_are_half_precision_small_and_on_the_card(path):
     floats = [t for t in load_file(path).values() if t.is_floating_point()]
     assert {t.dtype for t in floats} == {torch.float16}
     assert all(t.isfinite().all() for t in floats)
-    assert f"`{path.name}`" in (path.parent / "README.md").read_text()
+    card = (path.parent / "README.md").read_text(encoding="utf-8")
+    assert f"`{path.name}`" in card
+    [terms] = [
+        " ".join(item.split())
+        for item in re.findall(r"^- `(.*?)(?=^- |^$)", card, re.MULTILINE | re.DOTALL)
+        if path.stem.startswith(item.partition("`")[0].rstrip("*"))
+    ]
+    assert "code Apache-2.0" in terms
+    assert all(data in terms for data in ("ImageNet", "BSDS500", "COCO", "non-commercial"))
 
 
 @pytest.mark.parametrize("trained", PRETRAINED_SCALES)

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unstride.backbones.timm_backbone import Backbone
-from unstride.formats.features import save_tensors
+from unstride.formats.atomic_write import remove_leftovers
+from unstride.formats.features import load_cached_features, save_tensors
 from unstride.saving.fingerprint import weights_fingerprint
 from unstride.upsamplers.image_check import check_image_shape
 
@@ -33,6 +32,7 @@ class CachedBackbone(nn.Module):
         self.name, self.stride, self.channels = backbone.name, backbone.stride, backbone.channels
         self.size_divisor = backbone.size_divisor
         self.folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.folder, recursive=False)
         weights = weights_fingerprint(backbone)
         self.backbone_id = f"{backbone.name}, stride {backbone.stride}, {weights}"
 
@@ -45,7 +45,7 @@ class CachedBackbone(nn.Module):
         """The backbone's features, read from the cache where possible."""
         check_image_shape(image)
         paths = [self.folder / f"{self.cache_key(one)}.safetensors" for one in image]
-        features = [_read_cached(path) for path in paths]
+        features = [load_cached_features(path) for path in paths]
         missing = [i for i, cached in enumerate(features) if cached is None]
         if missing:
             for i, computed in zip(missing, self.backbone(image[missing]).cpu(), strict=True):
@@ -59,11 +59,3 @@ class CachedBackbone(nn.Module):
         digest = hashlib.sha256(description.encode())
         digest.update(image.float().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:32]
-
-
-def _read_cached(path: Path) -> Tensor | None:
-    """The cached features, or None if the file is missing or damaged."""
-    try:
-        return load_file(path)["features"]
-    except (OSError, SafetensorError, KeyError):
-        return None

@@ -94,7 +94,8 @@ def create_classifier(
     Args:
         name: timm model name. The weights of the default are installed as a package.
         pretrained: load trained weights. timm downloads those of other models on first use.
-        weights: safetensors file in timm's layout, with the head, to load instead.
+        weights: file to load instead, in timm's layout and with the head: safetensors, or a state
+            dict that torch wrote.
 
     Raises:
         ValueError: if there is no such model, the file does not fit it, or its head is unsuitable.

@@ -4,7 +4,9 @@ Radford et al., "Learning Transferable Visual Models From Natural Language Super
 arXiv:2103.00020. The only module that imports transformers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +14,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 
+from unstride.formats.errors import first_line
+from unstride.saving.huggingface import downloads_from_hub
+
+NOT_REACHED = "not in the cache, and the Hugging Face Hub is unreachable; give a folder"
 PROMPT = "a photo of a {}."
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
@@ -67,11 +73,19 @@ def load_clip(name: str) -> Any:
     """
     from transformers import CLIPModel
 
-    try:
+    with _loading(name):
         return CLIPModel.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"clip_weights must be a CLIP model, got {name}: {reason}") from None
+
+
+@contextmanager
+def _loading(name: str) -> Iterator[None]:
+    """Load from a folder or the Hub; what goes wrong is one sentence that names the option."""
+    with nullcontext(True) if Path(name).is_dir() else downloads_from_hub() as is_reachable:
+        try:
+            yield
+        except Exception as error:
+            reason = first_line(error) if is_reachable else NOT_REACHED
+            raise ValueError(f"clip_weights must be a CLIP model, got {name}: {reason}") from None
 
 
 @torch.no_grad()
@@ -79,7 +93,8 @@ def embed_prompts(model: Any, name: str, classes: Sequence[str]) -> Float[Tensor
     """The text features of "a photo of a CLASS.", of length 1."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(name)
+    with _loading(name):
+        tokenizer = AutoTokenizer.from_pretrained(name)
     prompts = [PROMPT.format(name.replace("_", " ")) for name in classes]
     tokens = tokenizer(prompts, padding=True, return_tensors="pt")
     return normalize(features_of(model.get_text_features(**tokens)), dim=1)

@@ -157,7 +157,8 @@ def create_pyramid(
         name: timm model name. The default needs no download.
         strides: strides of the features, in pixels.
         pretrained: load trained weights. timm downloads those of other models on first use.
-        weights: safetensors file in timm's layout to load instead of the pretrained weights.
+        weights: file to load instead of the pretrained weights, in timm's layout: safetensors, or a
+            state dict that torch wrote (.pth, .pt, .bin, .ckpt).
         upsampler: operator of a plain vision transformer's pyramid, see `PlainViTPyramid`. Other
             models do not use it.
 

@@ -155,7 +155,8 @@ def create_backbone(
             as a package.
         pretrained: load trained weights. timm downloads those of other models on first use.
         stride: stride of the features, in pixels. Default: the stride of the last layer.
-        weights: safetensors file in timm's layout to load instead of the pretrained weights.
+        weights: file to load instead of the pretrained weights, in timm's layout: safetensors, or a
+            state dict that torch wrote (.pth, .pt, .bin, .ckpt).
 
     Raises:
         ValueError: if there is no such model or stride, or the file does not fit the model.

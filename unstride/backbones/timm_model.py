@@ -4,9 +4,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import nn
 
 from unstride.backbones.packaged_weights import has_packaged_weights, load_packaged_weights
+from unstride.formats.state_dict import read_state_dict
+from unstride.saving.huggingface import downloads_from_hub
 
 
 def create_timm_model(
@@ -32,10 +35,12 @@ def create_timm_model(
     download = pretrained and weights is None and not has_packaged_weights(name)
     if num_classes is not None:
         options["num_classes"] = num_classes
-    model = _create_model(timm, name, download, options)
+    if download:
+        return _create_with_download(timm, name, options)
+    model = _create_model(timm, name, False, options)
     if weights is not None:
         _load_weights(model, Path(weights))
-    elif pretrained and not download:
+    elif pretrained:
         load_packaged_weights(model, name)
     return model
 
@@ -50,6 +55,15 @@ def convert_to_sync_batchnorm(network: nn.Module) -> nn.Module:
     return convert_sync_batchnorm(network)
 
 
+def create_lars(
+    groups: list[dict[str, Any]], learning_rate: float, momentum: float
+) -> torch.optim.Optimizer:
+    """LARS (You et al., arXiv:1708.03888), timm's. Groups without weight decay are not adapted."""
+    from timm.optim import Lars
+
+    return Lars(groups, lr=learning_rate, momentum=momentum)
+
+
 def _create_model(
     timm: ModuleType, name: str, download: bool, options: dict[str, Any]
 ) -> nn.Module:
@@ -60,22 +74,28 @@ def _create_model(
         except TypeError as error:
             if "dynamic_img_size" not in str(error):
                 raise
-        except Exception as error:
-            if not download:
-                raise
-            raise OSError(
-                f"the weights of {name} could not be downloaded ({type(error).__name__}); "
-                "connect to the internet, pass a weights file (weights=, --backbone_weights) "
-                "or use pretrained=False"
-            ) from error
     raise AssertionError("unreachable")
 
 
-def _load_weights(model: nn.Module, path: Path) -> None:
-    from safetensors.torch import load_file
+def _create_with_download(timm: ModuleType, name: str, options: dict[str, Any]) -> nn.Module:
+    with downloads_from_hub() as is_reachable:
+        try:
+            return _create_model(timm, name, True, options)
+        except Exception as error:
+            reason = type(error).__name__ if is_reachable else "the Hugging Face Hub is unreachable"
+            raise OSError(
+                f"the weights of {name} could not be downloaded ({reason}); "
+                "connect to the internet, pass a weights file (weights=, --backbone-weights) "
+                "or use pretrained=False"
+            ) from error
 
-    state = {key: value for key, value in load_file(path).items() if key in model.state_dict()}
-    missing = sorted(model.state_dict().keys() - state.keys())
-    if missing:
+
+def _load_weights(model: nn.Module, path: Path) -> None:
+    given, own = read_state_dict(path), model.state_dict()
+    if missing := sorted(own.keys() - given.keys()):
         raise ValueError(f"{path} lacks {len(missing)} tensors of the model, such as {missing[0]}")
-    model.load_state_dict(state)
+    for key, tensor in own.items():
+        if given[key].shape != tensor.shape:
+            shapes = f"{tuple(tensor.shape)}, got {tuple(given[key].shape)}"
+            raise ValueError(f"{path}: {key} must be of shape {shapes}")
+    model.load_state_dict({key: given[key] for key in own})

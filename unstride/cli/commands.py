@@ -50,7 +50,8 @@ def upsample(
         picture: also write a PNG.
         weights: upsampler weights to load: a safetensors file from `unstride fit`, or a folder
             from `save_pretrained`.
-        backbone_weights: backbone weights to load: a safetensors file in timm's layout.
+        backbone_weights: backbone weights to load, in timm's layout: a safetensors file, or a state
+            dict that torch wrote (.pth, .pt, .bin, .ckpt).
         steps: maximum number of optimisation steps per image. Only used by featup_implicit.
         memory: memory limit for the process, for example 8GB or 500MB. Default: what it already
             uses plus half of the free memory.
@@ -185,7 +186,8 @@ def evaluate_features(
         data: folder of the data set, or of several data sets by their names.
         backbone: name of a timm model. The default needs no download.
         stride: stride of the backbone's features in pixels. Default: the stride of its last layer.
-        backbone_weights: backbone weights to load: a safetensors file in timm's layout.
+        backbone_weights: backbone weights to load, in timm's layout: a safetensors file, or a state
+            dict that torch wrote (.pth, .pt, .bin, .ckpt).
         probe_schedule: training of the probes. short is 600 iterations; long is 6000 iterations
             on four times as many pixels.
         probe_stride: stride of the grid on which probes are trained, in pixels of the image.
@@ -202,6 +204,8 @@ def evaluate_features(
     import shlex
 
     from rich.console import Console
+
+    from unstride.formats.errors import error_summary
 
     try:
         from unstride.evaluation.feature_evaluation import evaluate
@@ -221,10 +225,8 @@ def evaluate_features(
             upsamplers, measure, dataset, settings=settings, out=out,
             command=shlex.join(["unstride", *sys.argv[1:]]),
         )  # fmt: skip
-    except (ValueError, OSError, RuntimeError) as error:
-        print(
-            f"unstride eval: {(str(error) or 'not enough memory').splitlines()[0]}", file=sys.stderr
-        )
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        print(f"unstride eval: {error_summary(error)}", file=sys.stderr)
         return 1
     print_table(results, candidates, Console())
     for failure in results.failures:
@@ -257,7 +259,7 @@ def print_upsamplers(cost: bool = False, channels: int = 256, scale: int = 2) ->
     if not cost:
         table = Table("upsampler", "law")
         for name, make in UPSAMPLERS.items():
-            table.add_row(name, (make.__doc__ or "").splitlines()[0])
+            table.add_row(name, (make.__doc__ or "\n").splitlines()[0])  # python -OO has no texts
         for name, law in FITTED_PER_IMAGE.items():
             table.add_row(name, law)
     else:
@@ -278,16 +280,48 @@ def print_upsamplers(cost: bool = False, channels: int = 256, scale: int = 2) ->
 
 
 def missing_package_message(command: str, error: ModuleNotFoundError) -> str:
-    """What to install."""
-    return (
-        f"unstride {command}: package {error.name} is missing; run: pip install 'unstride[train]'"
-    )
+    """What to install. Lightning does not name what it misses, such as tensorboard."""
+    missing = f"package {error.name.partition('.')[0]}" if error.name else "a package"
+    return f"unstride {command}: {missing} is missing; run: pip install 'unstride[train]'"
+
+
+def explain_views(
+    image: str,
+    side: int = 224,
+    grid: int = 7,
+    min_scale: float = 0.08,
+    rotation: float = 0.0,
+    elastic: float = 0.0,
+    threshold: float = 0.7,
+    seed: int = 0,
+    out: Path = Path("views.png"),
+) -> int:
+    """Draw two views of an image as pretraining sees them, with lines between matched cells.
+
+    Args:
+        image: image file.
+        side: height and width of the views, in pixels.
+        grid: number of rows and of columns of cells.
+        min_scale: smallest share of the image's area in a view.
+        rotation: largest rotation of a view, in degrees.
+        elastic: strength of a view's elastic deformation, in pixels before smoothing.
+        threshold: largest distance of cells that match, in diagonals of a cell.
+        seed: seed of the views.
+        out: output picture, with a name that ends in .png.
+    """
+    from unstride.inference.explain_views import explain_views_file
+
+    return explain_views_file(
+        image, side=side, grid=grid, min_scale=min_scale, rotation=rotation, elastic=elastic,
+        threshold=threshold, seed=seed, out=out,
+    )  # fmt: skip
 
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "upsample": upsample,
     "predict": predict,
     "explain": explain,
+    "explain-views": explain_views,
     "list": print_upsamplers,
     "eval": evaluate_features,
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unstride.cli.parser import create_recipe_parser
+from unstride.formats.errors import error_summary
 
 CONFIG_FOLDER = Path(__file__).parents[1] / "configs"
 
@@ -20,12 +21,10 @@ def run_recipe(command: str, recipe: str, words: list[str]) -> int:
         recipe: a module of unstride.recipes.
         words: the command line after these two.
     """
-    function = getattr(import_module(f"unstride.recipes.{recipe}"), command, None)
-    if function is None:
-        print(f"unstride {command}: recipe {recipe} does not support {command}", file=sys.stderr)
-        return 2
     try:
-        scores = function(**parse_recipe_options(command, recipe, words))
+        arguments = parse_recipe_options(command, recipe, words)
+        function = getattr(import_module(f"unstride.recipes.{recipe}"), command)
+        scores = function(**arguments)
     except ArgumentError as error:
         message = option_error_message(error, recipe)
         print(f"unstride {command} {recipe}: {message}", file=sys.stderr)
@@ -39,11 +38,13 @@ def run_recipe(command: str, recipe: str, words: list[str]) -> int:
 
 
 def error_message(error: Exception) -> str:
-    """The message of an error; for errors in loader processes, the last line of their traceback."""
-    text = str(error).strip()
-    if text.startswith("Caught "):
-        text = text.splitlines()[-1].partition(": ")[2]
-    return text
+    """The message of an error in one line; of one in a loader process, that in its traceback."""
+    caught = re.match(r"Caught (\w+) in ", str(error))
+    if caught is None:
+        return error_summary(error)
+    type_name = caught[1]
+    messages = re.findall(rf"^(?:\w+\.)*{type_name}\b(?:: (.+))?", str(error), re.MULTILINE)
+    return (messages[-1] if messages else "") or type_name
 
 
 def option_error_message(error: ArgumentError, recipe: str) -> str:
@@ -94,9 +95,14 @@ def parse_recipe_options(command: str, recipe: str, words: list[str]) -> dict[st
         ValueError: if there is no such config.
         ArgumentError: if an option is missing, unknown or not of its type.
     """
-    module = import_module(f"unstride.recipes.{recipe}")
-    parser = create_recipe_parser(command, recipe, getattr(module, command), module.Options)
+    options = options_class(recipe)
+    parser = create_recipe_parser(command, recipe, options)
     values = parser.parse_words(resolve_config_names(words))
     values.pop("config", None)
     split = {"split": values.pop("split")} if command == "validate" else {}
-    return {"options": module.Options(**values)} | split
+    return {"options": options(**values)} | split
+
+
+def options_class(recipe: str) -> type:
+    """The dataclass of a recipe's options. Its module needs no package of the extra `train`."""
+    return import_module(f"unstride.recipes.{recipe}_options").Options

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from unstride.cli.commands import COMMANDS, missing_package_message
 
 TASK_RECIPES = ("segmentation", "detection", "panoptic", "depth", "multitask")
+PRETRAINING_RECIPES = ("pixpro", "pixcontrast", "densecl", "byol")
 RECIPES_BY_COMMAND = {  # modules of unstride.recipes
-    "fit": ("featup", "affinity", *TASK_RECIPES),
+    "fit": ("featup", "affinity", *PRETRAINING_RECIPES, *TASK_RECIPES),
     "validate": TASK_RECIPES,
 }
 
@@ -28,6 +29,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def dispatch_recipe(command: str, recipe: str, words: list[str]) -> int:
     """Train or validate with a recipe; says what to install if a package is missing."""
+    if recipe not in RECIPES_BY_COMMAND[command]:
+        print(f"unstride {command}: recipe {recipe} does not support {command}", file=sys.stderr)
+        return 2
     try:
         from unstride.cli.fit import run_recipe
 

@@ -18,11 +18,17 @@ SUMMARIES = {  # as `unstride --help` shows them
     "upsample": "write pixel-resolution features of images",
     "predict": "write predictions of a trained network",
     "explain": "draw where an output pixel takes its value from",
+    "explain-views": "draw the two views of pretraining and their matched cells",
     "list": "list the upsamplers, their laws or their cost",
     "eval": "compare upsamplers on frozen features",
     "fit": "train an upsampler or a network",
     "validate": "score a trained network",
 }
+TERMS = """Terms: the code is Apache-2.0. The weights of featup_jbu were trained on
+ImageNet and BSDS500 (both for non-commercial research) and on COCO (annotations
+CC BY 4.0, photographs as their owners say), those of the default backbone on
+ImageNet. More: unstride/weights/README.md. Other weights have their own terms."""
+VALIDATE_DESCRIPTION = "Score the network that `unstride fit` left in the output folder."
 LISTS = {  # options of eval that take several words
     "measure": "MEASURE", "upsamplers": "NAME[:OPTION=VALUE,...]", "dataset": "NAME[=FOLDER]",
 }  # fmt: skip
@@ -46,7 +52,7 @@ def create_parser(
     subcommands = parser.add_subcommands()
     builders = {
         "upsample": _images_parser, "predict": _images_parser, "explain": _explain_parser,
-        "list": _list_parser, "eval": _eval_parser,
+        "explain-views": _image_parser, "list": _list_parser, "eval": _eval_parser,
     }  # fmt: skip
     for name, build in builders.items():
         subcommands.add_subcommand(name, build(name, commands[name]), help=SUMMARIES[name])
@@ -55,22 +61,20 @@ def create_parser(
     return parser
 
 
-def create_recipe_parser(
-    command: str, recipe: str, function: Callable, options: type
-) -> OptionParser:
+def create_recipe_parser(command: str, recipe: str, options: type) -> OptionParser:
     """Build the parser of a recipe, such as `unstride fit segmentation`.
 
     Args:
         command: fit or validate.
         recipe: name of the recipe.
-        function: the recipe's function of that name.
         options: the recipe's dataclass of options.
     """
     parser = OptionParser(
         prog=f"unstride {command} {recipe}",
         usage=_usage(f"{command} {recipe} [--config PATH_OR_NAME]", options),
-        description=description_of(options if command == "fit" else function),
+        description=description_of(options) if command == "fit" else VALIDATE_DESCRIPTION,
         exit_on_error=False,
+        epilog=TERMS if command == "fit" else None,
     )
     parser.add_argument(
         "--config", action="config", metavar="PATH_OR_NAME",
@@ -85,6 +89,12 @@ def create_recipe_parser(
 def _images_parser(name: str, function: Callable) -> OptionParser:
     parser = _command_parser(f"{name} IMAGES [IMAGES ...]", function, skip=("images",))
     parser.add_argument("images", nargs="+", metavar="IMAGES", help="image files, folders or globs")
+    return parser
+
+
+def _image_parser(name: str, function: Callable) -> OptionParser:
+    parser = _command_parser(f"{name} IMAGE", function, skip=("image",))
+    parser.add_argument("image", metavar="IMAGE", help="image file")
     return parser
 
 
@@ -124,7 +134,12 @@ def _recipe_parser(name: str, recipes: Sequence[str]) -> ArgumentParser:
 
 def _command_parser(words: str, function: Callable, skip: Collection[str] = ()) -> OptionParser:
     """A parser with the function's parameters, except those that are added by other means."""
-    parser = OptionParser(usage=_usage(words, function, skip), description=description_of(function))
+    loads_weights = {"upsampler", "upsamplers"} & {option.name for option in options_of(function)}
+    parser = OptionParser(
+        usage=_usage(words, function, skip),
+        description=description_of(function),
+        epilog=TERMS if loads_weights else None,
+    )
     parser.add_options(function, skip=skip)
     return parser
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from unstride.datasets.label_table import remap_labels
-from unstride.formats.images import IMAGE_SUFFIXES, load_image
+from unstride.formats.images import IMAGE_SUFFIXES, load_image, refuse_address
 from unstride.formats.labels import load_depth, load_labels
 
 
@@ -31,7 +31,7 @@ class ImageDataset(Dataset):
         split: one of `splits`.
 
     Raises:
-        ValueError: if there is no such split.
+        ValueError: if there is no such split, or the root is an address such as https://...
         FileNotFoundError: if a folder is missing or holds no image.
     """
 
@@ -43,6 +43,7 @@ class ImageDataset(Dataset):
         if split not in self.splits:
             raise ValueError(f"split must be one of {', '.join(self.splits)}, got {split!r}")
         if not self.root.is_dir():
+            refuse_address(root)
             raise FileNotFoundError(f"{root}: no such folder; expected layout: {self.layout}")
         self.items: list[Any] = list(self.find_items())
         if not self.items:

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from unstride.formats.images import load_image
+from unstride.formats.text import read_lines
 from unstride.transforms.center_crop import center_crop_resize
 
 
@@ -21,7 +22,7 @@ class ClassificationDataset(Dataset):
 
     Raises:
         FileNotFoundError: if there is no labels.txt.
-        ValueError: if a line of it is not "FILE CLASS".
+        ValueError: if a line of it is not "FILE CLASS", or it has none.
     """
 
     classes: tuple[str, ...] = ()
@@ -32,12 +33,14 @@ class ClassificationDataset(Dataset):
             raise FileNotFoundError(f"{path}: no such file; expected layout: images/, labels.txt")
         self.image_paths: list[Path] = []
         self.labels: list[int] = []
-        for line in path.read_text().splitlines():
+        for line in read_lines(path):
             name, _, number = line.rpartition(" ")
             if not (name and number.isdigit()):
                 raise ValueError(f"{path}: expected lines FILE CLASS, got {line!r}")
             self.image_paths.append(Path(root) / "images" / name)
             self.labels.append(int(number))
+        if not self.image_paths:
+            raise ValueError(f"{path}: lists no image; expected lines FILE CLASS")
         self.names = [path.name for path in self.image_paths]
 
     def __len__(self) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 from unstride.datasets.base import ItemFiles
 from unstride.datasets.coco_folders import image_folder
 from unstride.datasets.instances import InstanceDataset
-from unstride.formats.coco_masks import decode_mask
+from unstride.formats.coco_masks import MAX_COORDINATE, decode_mask
 from unstride.formats.coco_panoptic import read_categories
 from unstride.formats.json import object_list, read_json, typed_field
 from unstride.transforms.detection_target import Target, detection_target
@@ -85,12 +85,12 @@ class COCODetection(InstanceDataset):
         )
 
     def indices_with_objects(self) -> list[int]:
-        """Return the indices of items with at least one object that is not a crowd."""
+        """Return the indices of items with at least one object that has an area and is no crowd."""
         by_index = [self.annotations[image_id] for image_id in self.image_ids]
         return [
             i
             for i, annotations in enumerate(by_index)
-            if any(not a.get("iscrowd", 0) for a in annotations)
+            if any(not a.get("iscrowd", 0) and _has_area(a) for a in annotations)
         ]
 
     def _find_annotation_file(self, coco_split: str) -> Path:
@@ -126,10 +126,22 @@ class COCODetection(InstanceDataset):
 
     def _read_box(self, annotation: dict[str, Any]) -> Float[Tensor, "4"]:
         box = typed_field(self.annotation_file, annotation, "bbox", list)
-        if len(box) != 4 or not all(isinstance(v, int | float) for v in box):
+        if len(box) != 4 or not all(_is_coordinate(v) for v in box):
             raise ValueError(
                 f"{self.annotation_file}: annotation {annotation.get('id')}: "
                 f"bbox must be 4 numbers, got {box}"
             )
         left, top, width, height = (float(v) for v in box)
         return torch.tensor([left, top, left + width, top + height])
+
+
+def _is_coordinate(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) < MAX_COORDINATE
+
+
+def _has_area(annotation: dict[str, Any]) -> bool:
+    """Whether a box has an area. True if it is damaged, which `read_target` reports."""
+    match annotation.get("bbox"):
+        case [_, _, (int() | float()) as width, (int() | float()) as height]:
+            return width > 0 and height > 0
+    return True

@@ -26,6 +26,7 @@ class COCOPanoptic(InstanceDataset):
         "{train2017,val2017}/{images/ID.jpg,panoptic/ID.png,panoptic.json}, or COCO's own folders "
         "and annotations/panoptic_{train2017,val2017}[.json]"
     )
+    labelled_part = "a segment"
     categories: tuple[Category, ...]
 
     def find_items(self) -> Iterator[ItemFiles]:
@@ -67,3 +68,8 @@ class COCOPanoptic(InstanceDataset):
             "ids": tv_tensors.Mask(ids[None]),
             "segments": segments,
         }
+
+    def indices_with_objects(self) -> list[int]:
+        """Return the indices of items with at least one segment, of a thing or of stuff."""
+        names = [paths[0].name for paths in self.label_paths]
+        return [i for i, name in enumerate(names) if self.segments_of_file[name]]

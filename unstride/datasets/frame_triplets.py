@@ -9,6 +9,7 @@ from unstride.datasets.base import DepthDataset, image_files
 from unstride.datasets.kitti import KITTIOdometry
 from unstride.datasets.kitti_depth import KITTIDepth
 from unstride.datasets.posed_rgbd import PosedRGBD
+from unstride.formats.errors import naming_file
 from unstride.formats.images import load_image
 from unstride.geometry import relative_pose
 from unstride.transforms.frame_triplets import TripletSample, resize_triplet
@@ -74,7 +75,8 @@ class FrameTriplets(Dataset):
         else:
             pose, others = self.frames.poses, [self.index_of_path[path] for path in (before, after)]
             sample["intrinsics"] = self.frames.intrinsics[frame]
-            sample["poses"] = torch.stack([relative_pose(pose[frame], pose[i]) for i in others])
+            with naming_file(self.frames.image_paths[frame], "not the poses of a camera"):
+                sample["poses"] = torch.stack([relative_pose(pose[frame], pose[i]) for i in others])
         if self.with_depth and isinstance(self.frames, DepthDataset):
             sample["depth"] = self.frames.read_labels(frame, size)
         return sample if self.size in (None, size) else resize_triplet(sample, self.size)

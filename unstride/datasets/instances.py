@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -31,6 +32,8 @@ class InstanceDataset(LabelledDataset):
         ValueError: if there is no such split, or a file is damaged.
         FileNotFoundError: if a folder or a file is missing, or there is no image.
     """
+
+    labelled_part: ClassVar[str] = "an object"  # what an image without labels does not have
 
     def __init__(self, root, split: str, transforms: Transform | None = None):
         super().__init__(root, split)

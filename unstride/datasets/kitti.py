@@ -13,7 +13,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unstride.datasets.base import ImageDataset, image_files
-from unstride.formats.cameras import parse_pose, read_calibration, read_intrinsics, read_tokens
+from unstride.formats.cameras import (
+    check_intrinsics,
+    parse_pose,
+    read_calibration,
+    read_intrinsics,
+    read_tokens,
+)
+from unstride.formats.errors import naming_file
 from unstride.formats.images import load_image
 from unstride.geometry import half_pixel_intrinsics
 
@@ -85,8 +92,10 @@ class KITTIOdometry(ImageDataset):
         calibration = sequence / "calib.txt"
         values = read_calibration(calibration, PROJECTION_KEYS[camera], self.layout, count=12)
         projection = values.view(3, 4)
+        check_intrinsics(projection[:, :3], calibration)
         camera_pose = torch.eye(4)
-        camera_pose[:3, 3] = -torch.linalg.solve(projection[:, :3], projection[:, 3])
+        with naming_file(calibration, "not the projection of a camera"):
+            camera_pose[:3, 3] = -torch.linalg.solve(projection[:, :3], projection[:, 3])
         intrinsics = half_pixel_intrinsics(projection[:, :3])
         for frame in self._frames_with_poses(sequence / camera, intrinsics, pose_file):
             yield frame._replace(pose=frame.pose @ camera_pose)

@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unstride.datasets.base import DepthDataset, ItemFiles, image_files
-from unstride.formats.cameras import read_calibration
+from unstride.formats.cameras import check_intrinsics, read_calibration
 from unstride.formats.labels import load_depth
+from unstride.formats.text import read_lines
 from unstride.geometry import half_pixel_intrinsics, resized_intrinsics
 
 SPLIT_LISTS = "eigen_{}_files.txt", "eigen_{}_files_with_gt.txt", "{}_files.txt"
@@ -72,9 +73,12 @@ class KITTIDepth(DepthDataset):
         path = self._raw_folder() / drive[:10] / "calib_cam_to_cam.txt"
         number = camera[-2:]
         projection = read_calibration(path, f"P_rect_{number}:", self.layout, count=12).view(3, 4)
+        check_intrinsics(projection[:, :3], path)
         width, height = (
             read_calibration(path, f"S_rect_{number}:", self.layout, count=2).int().tolist()
         )
+        if min(width, height) < 1:
+            raise ValueError(f"{path}: S_rect_{number} must be at least 1 x 1 pixels")
         return resized_intrinsics(half_pixel_intrinsics(projection[:, :3]), (height, width), size)
 
     def _split_list(self, split: str) -> Path | None:
@@ -128,10 +132,10 @@ def read_split_list(path: Path) -> list[DriveFrame]:
     Monodepth and in BTS; the rest of the line is ignored.
 
     Raises:
-        ValueError: if a line is neither.
+        ValueError: if a line is neither, or the file is not text.
     """
     frames = []
-    for line in filter(None, map(str.strip, path.read_text().splitlines())):
+    for line in read_lines(path):
         match = SPLIT_LINE.fullmatch(line)
         if match is None:
             raise ValueError(

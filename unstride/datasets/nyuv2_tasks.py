@@ -15,6 +15,7 @@ from torch import Tensor
 
 from unstride.datasets.base import ItemFiles, LabelledDataset
 from unstride.datasets.nyuv2 import kinect_intrinsics
+from unstride.formats.errors import naming_file
 from unstride.formats.labels import UNLABELLED
 
 
@@ -58,10 +59,8 @@ def _read_array(path: Path, ndim: int, size: tuple[int, int] | None = None) -> T
     """Read a .npy file; drops a last axis of length one if there is one axis too many."""
     import numpy as np
 
-    try:
-        array = torch.from_numpy(np.load(path, allow_pickle=False))
-    except (ValueError, EOFError, TypeError) as error:
-        raise ValueError(f"{path}: not an array of numbers ({error})") from None
+    with naming_file(path, "not an array of numbers"), open(path, "rb") as file:
+        array = torch.from_numpy(np.load(file, allow_pickle=False))
     if array.ndim == ndim + 1 and array.shape[-1] == 1:
         array = array[..., 0]
     if array.ndim != ndim or (ndim == 3 and array.shape[2] != 3):

@@ -39,3 +39,11 @@ class PennFudan(InstanceDataset):
         masks = id_map == ids[:, None, None]
         count = len(ids)
         return detection_target(masks, [1] * count, is_crowd=[False] * count, image_id=index)
+
+    def indices_with_objects(self) -> list[int]:
+        """Return the indices of items with a pedestrian; reads all masks.
+
+        Raises:
+            ValueError: if a mask is damaged.
+        """
+        return [i for i, paths in enumerate(self.label_paths) if load_labels(paths[0]).any()]

@@ -23,6 +23,9 @@ class RandomCrops(Dataset):
         crop_size: rows and columns of a crop in pixels, or the side of a square crop.
         length: number of crops. Every image is used once per epoch, in a new random order.
         seed: seed of the order and of the crops.
+
+    Raises:
+        ValueError: if there is no image to crop.
     """
 
     def __init__(
@@ -35,6 +38,8 @@ class RandomCrops(Dataset):
     ):
         self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else crop_size
         self.image_paths, self.length, self.seed = list(image_paths), length, seed
+        if length and not self.image_paths:
+            raise ValueError("image_paths must be at least one image, got none")
 
     def __len__(self) -> int:
         return self.length

@@ -25,11 +25,16 @@ class SegmentCrops(Dataset):
         crop_size: side of a crop, in pixels.
         length: number of crops.
         seed: seed of image, annotators, zoom, position and flip.
+
+    Raises:
+        ValueError: if the data sets are empty.
     """
 
     def __init__(self, datasets: list[LabelledDataset], crop_size: int, *, length: int, seed: int):
         self.items = [(dataset, i) for dataset in datasets for i in range(len(dataset))]
         self.crop_size, self.length, self.seed = crop_size, length, seed
+        if length and not self.items:
+            raise ValueError("datasets must have at least one image, got none")
 
     def __len__(self) -> int:
         return self.length

@@ -34,6 +34,9 @@ class ShuffledDataset(Dataset):
             May draw from torch's global random numbers.
         length: number of items, over all epochs.
         seed: seed of the order and of what the transform draws. Default: 0.
+
+    Raises:
+        ValueError: if the data set is empty.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class ShuffledDataset(Dataset):
         seed: int = 0,
     ):
         self.dataset, self.transform, self.length, self.seed = dataset, transform, length, seed
+        if length and not len(dataset):  # type: ignore[arg-type]
+            raise ValueError("dataset must have at least one item, got none")
 
     def __len__(self) -> int:
         return self.length

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from unstride.datasets.base import ItemFiles, SegmentationDataset
 from unstride.datasets.label_table import lookup_table
+from unstride.formats.text import read_lines
 
 CLASSES: tuple[str, ...] = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair",
@@ -26,6 +27,6 @@ class VOC(SegmentationDataset):
         split_list = base_folder / "ImageSets" / "Segmentation" / f"{self.split}.txt"
         if not split_list.is_file():
             raise FileNotFoundError(f"{split_list}: no such list; expected layout: {self.layout}")
-        for name in split_list.read_text().split():
+        for name in read_lines(split_list):
             label = base_folder / "SegmentationClass" / f"{name}.png"
             yield ItemFiles(name, base_folder / "JPEGImages" / f"{name}.jpg", [label])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from unstride.datasets.base import evenly_spaced_indices
 from unstride.evaluation.module_device import module_device
 from unstride.evaluation.progress import ProgressCallback, no_progress
-from unstride.formats.features import save_tensors
+from unstride.formats.features import load_cached_features, save_tensors
 
 
 class FeatureDataset:
@@ -70,13 +70,13 @@ class FeatureDataset:
 
 
 def load_or_compute(path: Path, compute: Callable[[], Tensor]) -> Tensor:
-    """Load a tensor from a file; compute and write it first if the file does not exist.
+    """Load a tensor from a file; compute and write it if the file is missing or damaged.
 
     The file is written completely or not at all.
     """
-    from safetensors.torch import load_file
-
-    if not path.is_file():
+    features = load_cached_features(path)
+    if features is None:
+        features = compute().contiguous()
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_tensors({"features": compute().contiguous()}, path, {})
-    return load_file(path)["features"]
+        save_tensors({"features": features}, path, {})
+    return features

@@ -16,6 +16,7 @@ from unstride.evaluation.module_device import module_device
 from unstride.evaluation.progress import progress_bars
 from unstride.evaluation.runner import EvaluationResults, run_measures
 from unstride.evaluation.settings import LABEL_KINDS, EvaluationSettings
+from unstride.formats.atomic_write import remove_leftovers
 
 
 def evaluate(
@@ -45,6 +46,7 @@ def evaluate(
     from rich.console import Console
 
     start, out, settings = time.perf_counter(), Path(out), settings or EvaluationSettings()
+    remove_leftovers(out)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     backbone = settings.build_backbone()
     candidates = create_candidates(upsamplers, backbone)

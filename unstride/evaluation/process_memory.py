@@ -2,14 +2,13 @@
 
 As a program, it measures a pickled call in a process of its own:
 
-    python -m unstride.evaluation.process_memory PICKLED THREADS  # prints the peak in bytes
+    python -m unstride.evaluation.process_memory THREADS < PICKLED  # prints the peak in bytes
 """
 
 import ctypes
 import pickle
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 
 def proc_status_bytes(field: str) -> int:
     """Read a line of /proc/self/status, in bytes; Linux only."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024
     raise OSError(f"/proc/self/status has no line {field}")
@@ -30,7 +29,7 @@ def measure_peak(call: Callable[[], Any]) -> int:
     """
     call()
     ctypes.CDLL(None).malloc_trim(0)  # memory left by the first call would hide the second
-    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # reset the peak
     before = proc_status_bytes("VmRSS")
     result = call()
     peak = proc_status_bytes("VmHWM") - before
@@ -51,27 +50,25 @@ def measure_peak_in_subprocess(call: Callable[[], Any], num_threads: int = 1) ->
     """
     if sys.platform != "linux":
         return None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "call"
-        try:
-            path.write_bytes(pickle.dumps(call))
-        except (pickle.PicklingError, AttributeError, TypeError):
-            return None
-        module = "unstride.evaluation.process_memory"
-        command = [sys.executable, "-m", module, str(path), str(num_threads)]
-        process = subprocess.run(command, capture_output=True, text=True)
+    try:
+        pickled = pickle.dumps(call)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return None
+    command = [sys.executable, "-m", "unstride.evaluation.process_memory", str(num_threads)]
+    process = subprocess.run(command, input=pickled, capture_output=True)
     if process.returncode:
-        reason = (process.stderr.strip() or f"exit code {process.returncode}").splitlines()[-1]
+        errors = process.stderr.decode(errors="replace").strip()
+        reason = (errors or f"exit code {process.returncode}").splitlines()[-1]
         raise RuntimeError(f"memory could not be measured: {reason}")
     return int(process.stdout.split()[-1])
 
 
-def main(pickled: str, num_threads: str) -> None:
-    """Measure a pickled call and print its peak in bytes."""
+def main(num_threads: str) -> None:
+    """Measure the pickled call on standard input and print its peak in bytes."""
     import torch
 
     torch.set_num_threads(int(num_threads))
-    print(measure_peak(pickle.loads(Path(pickled).read_bytes())))
+    print(measure_peak(pickle.loads(sys.stdin.buffer.read())))
 
 
 if __name__ == "__main__":

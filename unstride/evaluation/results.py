@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unstride.formats.atomic_write import atomic_write_text
+from unstride.formats.json import read_json
 
 
 class ResultStore:
@@ -24,11 +25,10 @@ class ResultStore:
     def load(self, key: dict[str, Any]) -> dict[str, Any] | None:
         """Load the result with this key, or return None if it is missing or not readable."""
         try:
-            result = json.loads(self.result_path(key).read_text())
+            result = read_json(self.result_path(key))
         except (OSError, ValueError):
             return None
-        has_key = isinstance(result, dict) and result.get("options") == as_json(key)
-        return result if has_key else None
+        return result if result.get("options") == as_json(key) else None
 
     def save(self, key: dict[str, Any], values: dict[str, float], seconds: float) -> dict[str, Any]:
         """Write a result, and return it as `load` will."""

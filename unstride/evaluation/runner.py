@@ -10,6 +10,7 @@ from unstride.evaluation.benchmark import Benchmark
 from unstride.evaluation.candidates import Candidate
 from unstride.evaluation.measures import MEASURES, Measure
 from unstride.evaluation.results import ResultStore
+from unstride.formats.errors import error_summary
 from unstride.saving.fingerprint import weights_fingerprint
 
 PROTOCOL_VERSION = 2  # results of another version are computed again
@@ -71,7 +72,7 @@ def run_measures(
                         key=key,
                     )
                 except Exception as error:  # a user's operator may raise anything
-                    results.failures.append(f"{candidate.label}, {title}: {error_message(error)}")
+                    results.failures.append(f"{candidate.label}, {title}: {error_summary(error)}")
                     log(f"failed: {results.failures[-1]}")
                     continue
                 seconds = sum(result["seconds"] for result in found)
@@ -119,10 +120,3 @@ def load_or_measure(
         for seed, seed_values in zip(missing, values, strict=True):
             results[seed] = store.save(seed_keys[seed], seed_values, seconds)
     return [result for seed in seeds if (result := results[seed]) is not None]
-
-
-def error_message(error: Exception) -> str:
-    """Describe an error in one line."""
-    text = next(iter(str(error).splitlines()), "")
-    explains_itself = isinstance(error, ValueError | OSError) and text
-    return text if explains_itself else f"{type(error).__name__} {text}".strip()

@@ -11,12 +11,12 @@ from torch.nn.functional import interpolate
 
 from unstride.backbones.padding import pad_image
 from unstride.backbones.timm_backbone import Backbone, create_backbone
+from unstride.formats.errors import naming_file
 from unstride.saving.configuration import build, describe
 from unstride.saving.folder import (
     CONFIG_NAME,
     WEIGHTS_NAME,
     load_weights,
-    naming_file,
     read_config,
     save_model,
 )

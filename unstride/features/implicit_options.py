@@ -69,7 +69,7 @@ class ImplicitOptions:
     kernel_cells: PositiveFloat = 1.0
     smoothness: NonNegativeFloat = 0.05
     blur_weight: NonNegativeFloat = 0.0
-    learning_rate: PositiveFloat = 5e-3
+    learning_rate: NonNegativeFloat = 5e-3
 
     def __post_init__(self):
         check_fields(self)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unstride.formats.text import read_lines
 from unstride.geometry import half_pixel_intrinsics
 
 
@@ -17,11 +18,12 @@ def read_tokens(path: Path, expected_layout: str) -> list[list[str]]:
         expected_layout: layout of the data set, for the error message.
 
     Raises:
+        ValueError: if the file is not text in UTF-8.
         FileNotFoundError: if there is no such file.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; expected layout: {expected_layout}")
-    return [line.split() for line in path.read_text().splitlines() if line.strip()]
+    return [line.split() for line in read_lines(path)]
 
 
 def read_intrinsics(path: Path, expected_layout: str) -> Float[Tensor, "3 3"]:
@@ -36,7 +38,22 @@ def read_intrinsics(path: Path, expected_layout: str) -> Float[Tensor, "3 3"]:
         raise ValueError(
             f"{path}: expected a 3 x 3 matrix, got rows of lengths {[len(r) for r in rows]}"
         )
-    return half_pixel_intrinsics(torch.tensor([parse_floats(row, path) for row in rows]))
+    intrinsics = torch.tensor([parse_floats(row, path) for row in rows])
+    check_intrinsics(intrinsics, path)
+    return half_pixel_intrinsics(intrinsics)
+
+
+def check_intrinsics(intrinsics: Float[Tensor, "3 3"], path: Path) -> None:
+    """Check the numbers of a camera matrix.
+
+    Raises:
+        ValueError: if one is not finite, or a focal length is not above 0; names the file.
+    """
+    if not intrinsics.isfinite().all() or not (intrinsics.diagonal() > 0).all():
+        focal_lengths = intrinsics.diagonal()[:2].tolist()
+        raise ValueError(
+            f"{path}: focal lengths must be above 0 and all numbers finite, got {focal_lengths}"
+        )
 
 
 def read_calibration(

@@ -4,12 +4,16 @@ The only module that uses faster-coco-eval. Run lengths (RLE) go down the column
 between outside and inside. They sum to height x width.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool
 from torch import Tensor
+
+from unstride.formats.errors import first_line
 
 MAX_COORDINATE = 1e6  # of a polygon, in pixels; larger ones are taken for damage
 
@@ -30,19 +34,30 @@ def decode_mask(segmentation: Any, size: tuple[int, int]) -> Bool[Tensor, "h w"]
     if isinstance(segmentation, list):
         if not segmentation:
             return torch.zeros(size, dtype=torch.bool)
-        rle = coco.merge(coco.frPyObjects([_checked_polygon(p) for p in segmentation], *size))
-        return torch.from_numpy(coco.decode(rle)).bool()
+        polygons = [_checked_polygon(p) for p in segmentation]
+        with _decoding("polygons"):
+            rle = coco.merge(coco.frPyObjects(polygons, *size))
+            return torch.from_numpy(coco.decode(rle)).bool()
     if not isinstance(segmentation, dict) or segmentation.get("size") != list(size):
         raise ValueError(
             f"segmentation must be polygons or runs for an image of {size[1]} x {size[0]} pixels"
         )
     rle = dict(segmentation)
     if not isinstance(rle.get("counts"), str):
-        rle = coco.frPyObjects([_checked_rle(rle, size)], *size)[0]
-    try:
+        _check_runs(rle.get("counts"), size)
+    with _decoding("runs"):
+        if not isinstance(rle["counts"], str):
+            rle = coco.frPyObjects([rle], *size)[0]
         return torch.from_numpy(coco.decode(rle)).bool()
-    except (ValueError, RuntimeError, OverflowError) as error:
-        raise ValueError(f"damaged runs: {error}") from None
+
+
+@contextmanager
+def _decoding(what: str) -> Iterator[None]:
+    """Turn whatever faster-coco-eval raises into a ValueError."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"damaged {what}: {first_line(error)}") from None
 
 
 def encode_mask(mask: Bool[Tensor, "h w"]) -> dict[str, Any]:
@@ -66,10 +81,8 @@ def _checked_polygon(points: Any) -> list[float]:
     return [float(v) for v in points]
 
 
-def _checked_rle(rle: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
-    counts = rle.get("counts")
+def _check_runs(counts: Any, size: tuple[int, int]) -> None:
     if not isinstance(counts, list) or not all(isinstance(n, int) and n >= 0 for n in counts):
         raise ValueError("runs must be whole numbers of at least 0")
     if sum(counts) != size[0] * size[1]:
         raise ValueError(f"runs sum to {sum(counts)} pixels, but the image has {size[0] * size[1]}")
-    return rle

@@ -32,6 +32,7 @@ def read_segment_ids(path: str | Path, size: tuple[int, int] | None = None) -> I
         ValueError: if the file is damaged, not RGB, or of another size.
         FileNotFoundError: if there is no such file.
     """
+    path = Path(path)
     with open_image(path) as image:
         if image.mode != "RGB" or (size is not None and image.size != (size[1], size[0])):
             expected_size = "" if size is None else f" of {size[1]} x {size[0]} pixels"

@@ -1,4 +1,4 @@
-"""Writes safetensors files atomically, all at once or piece by piece."""
+"""Writes safetensors files atomically, all at once or piece by piece, and reads cached ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from unstride.formats.atomic_write import atomic_path
@@ -28,6 +28,14 @@ def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str
         default_mode = temporary_path.stat().st_mode  # safetensors lets only the owner read
         save_file(tensors, temporary_path, metadata)
         temporary_path.chmod(default_mode)
+
+
+def load_cached_features(path: Path) -> Tensor | None:
+    """The tensor "features" of a file, or None if the file is missing or damaged."""
+    try:
+        return load_file(path)["features"]
+    except Exception:  # it can be computed again, whatever is wrong with the file
+        return None
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Finds image files by path, folder or glob, and loads them safely."""
 
 import glob
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,8 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unstride.formats.errors import naming_file
+
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
 MAX_PIXELS = 100_000_000
+ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(?=[^/])")  # one letter is a drive of Windows
 
 
 def find_images(sources: str | Iterable[str | Path], exclude: Path | None = None) -> list[Path]:
@@ -24,11 +28,15 @@ def find_images(sources: str | Iterable[str | Path], exclude: Path | None = None
         exclude: folder that is not searched where it lies inside one of the folders. Default: none.
 
     Raises:
+        ValueError: if there is no source, or one is an address such as https://...
         FileNotFoundError: if a source matches nothing.
     """
     found: dict[Path, Path] = {}
     excluded = exclude.resolve() if exclude else None
-    for source in map(str, [sources] if isinstance(sources, str) else sources):
+    listed = [sources] if isinstance(sources, str) else list(sources)
+    if not listed:
+        raise ValueError("images must be at least one file, folder or glob, got none")
+    for source in map(str, listed):
         path = Path(source)
         if path.is_dir():
             files = [
@@ -41,6 +49,7 @@ def find_images(sources: str | Iterable[str | Path], exclude: Path | None = None
         else:
             files = [Path(p) for p in glob.glob(source, recursive=True) if Path(p).is_file()]
         if not files:
+            refuse_address(source)
             raise FileNotFoundError(f"no image found at {source}")
         for file in sorted(files):
             found.setdefault(file.resolve(), file)
@@ -51,35 +60,51 @@ def load_image(path: str | Path) -> Float[Tensor, "1 3 h w"]:
     """Load an image as RGB in [0, 1], upright, with transparent pixels on white.
 
     Raises:
-        ValueError: if the file is not an image, damaged, empty, or has more than MAX_PIXELS pixels.
+        ValueError: if the file is not an image, damaged, empty, or has more than MAX_PIXELS pixels;
+            or if the path is an address such as https://...
         FileNotFoundError: if there is no such file.
     """
     from PIL import ImageOps
 
+    path = Path(path)
     with open_image(path) as image:
         return _rgb_tensor(ImageOps.exif_transpose(image), path)
 
 
 @contextmanager
 def open_image(path: str | Path) -> Iterator:
-    """Open an image with Pillow. Every problem of the file becomes an error of one sentence."""
+    """Open an image with Pillow. Every problem of the file becomes an error of one sentence.
+
+    Errors raised inside the block count as problems of the file, unless they start with its path.
+    """
     from PIL import Image, UnidentifiedImageError
 
     path = Path(path)
     if not path.is_file():
+        refuse_address(path)
         raise FileNotFoundError(f"{path}: no such file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's; what matters is checked here
+    with naming_file(path, "damaged"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's; what matters is checked here
+        try:
             with Image.open(path) as image:
                 _check_area(image, path)
                 yield image
-    except UnidentifiedImageError:
-        raise ValueError(f"{path}: not an image that can be read") from None
-    except Image.DecompressionBombError:
-        raise ValueError(f"{path}: too many pixels") from None
-    except (OSError, SyntaxError, EOFError, IndexError) as error:
-        raise ValueError(f"{path}: damaged ({error})") from None
+        except UnidentifiedImageError:
+            raise ValueError(f"{path}: not an image that can be read") from None
+        except Image.DecompressionBombError:
+            raise ValueError(f"{path}: too many pixels") from None
+
+
+def refuse_address(path: str | Path) -> None:
+    """Say of a path that was not found that it is an address, if it is one.
+
+    Raises:
+        ValueError: if it is an address such as https://...
+    """
+    text = path if isinstance(path, str) else path.as_posix()
+    if address := ADDRESS.match(text):
+        whole = f"{address[1]}://{text[address.end() :]}"  # `Path` has removed a slash
+        raise ValueError(f"{whole}: addresses are not read; download it and give its path")
 
 
 def _check_area(image, path: Path) -> None:
@@ -90,7 +115,7 @@ def _check_area(image, path: Path) -> None:
         )
 
 
-def _rgb_tensor(image, path: str | Path) -> Tensor:
+def _rgb_tensor(image, path: Path) -> Tensor:
     import numpy as np
     from PIL import Image
 

@@ -96,6 +96,7 @@ def write_depth(path: str | Path, depth: Float[Tensor, "h w"]) -> None:
 def _read_integers(
     path: str | Path, modes: tuple[str, ...], requirement: str, size: tuple[int, int] | None
 ) -> Int64[Tensor, "h w"]:
+    path = Path(path)
     with open_image(path) as image:
         if image.mode not in modes:
             raise ValueError(f"{path}: {requirement}, got mode {image.mode}")

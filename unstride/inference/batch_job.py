@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from unstride.formats.atomic_write import remove_leftovers
+from unstride.formats.errors import error_summary
 from unstride.formats.images import find_images
 
 if TYPE_CHECKING:
@@ -81,9 +83,11 @@ def run_batch(
     try:
         paths = find_images(images, exclude=output_folder)
         job = make_job()
-    except (ValueError, OSError, RuntimeError) as error:
-        console.print(f"unstride {command}: {error}", style="red", highlight=False, soft_wrap=True)
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        line = f"unstride {command}: {error_summary(error)}"
+        console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
         return 1
+    remove_leftovers(output_folder)
     columns = (
         TextColumn("{task.description}"),
         *Progress.get_default_columns()[1:],
@@ -94,11 +98,11 @@ def run_batch(
         result = _run_all(job, progress.track(pairs, description=command), progress)
     try:
         job.finish(result.finished)
-    except OSError as error:
-        result.failures.append(str(error))
+    except Exception as error:  # what is done for each image stays
+        result.failures.append(error_summary(error))
     _print_result(console, result)
     count = f"{len(result.finished)} of {len(paths)} images are in {output_folder}/"
-    console.print(count, highlight=False)
+    console.print(count, highlight=False, markup=False)
     if result.is_interrupted:
         console.print("interrupted; run the same command again to continue", highlight=False)
         return EXIT_INTERRUPTED
@@ -114,8 +118,8 @@ def _run_all(job: ImageJob, pairs: Iterable[tuple[Path, Path]], progress: Progre
             result.finished.append((path, output_stem))
             if note:
                 result.notes.append(f"{path}: {note}")
-        except (ValueError, OSError, MemoryError, RuntimeError) as error:
-            reason = str(error).removeprefix(f"{path}: ").splitlines()[0]
+        except Exception as error:  # whatever it is, it costs this image only
+            reason = error_summary(error).removeprefix(f"{path}: ")
             result.failures.append(f"{path}: {reason}")
         except KeyboardInterrupt:
             result.is_interrupted = True
@@ -125,9 +129,9 @@ def _run_all(job: ImageJob, pairs: Iterable[tuple[Path, Path]], progress: Progre
 
 def _print_result(console: Console, result: BatchResult) -> None:
     for line in result.notes:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     for line in result.failures:
-        console.print(f"failed: {line}", style="red", highlight=False, soft_wrap=True)
+        console.print(f"failed: {line}", style="red", highlight=False, markup=False, soft_wrap=True)
 
 
 def parse_size(text: str | None) -> RequestedSize:

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from unstride.analysis.footprint import Footprint, footprints
 from unstride.features.dense_features import DenseFeatures
+from unstride.formats.atomic_write import remove_leftovers
+from unstride.formats.errors import error_summary
 from unstride.formats.features import save_tensors
 from unstride.formats.images import load_image
 from unstride.inference.batch_job import output_size, parse_size
@@ -96,12 +98,12 @@ def explain_file(
         metadata |= {"image": Path(image).name, "size": "{}x{}".format(*result_size)}
         metadata |= {"mixes": str(any(footprint.mixes_channels for footprint in traced))}
         out.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(out.parent, recursive=False)
         tensors_path = out.with_suffix(".safetensors")
         save_tensors(footprint_tensors(points, traced), tensors_path, metadata)
         save_png(picture, out)
     except (ValueError, OSError, MemoryError, RuntimeError) as error:
-        reason = (str(error) or "not enough memory").splitlines()[0]
-        print(f"unstride explain: {reason}", file=sys.stderr)
+        print(f"unstride explain: {error_summary(error)}", file=sys.stderr)
         return 1
     for point, footprint in zip(points, traced, strict=True):
         print(footprint_summary(point, footprint))

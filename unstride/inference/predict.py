@@ -14,6 +14,7 @@ import torch
 from unstride.device import default_device
 from unstride.formats.atomic_write import atomic_path, atomic_write_text
 from unstride.formats.images import load_image
+from unstride.formats.json import read_json
 from unstride.inference.batch_job import (
     ImageJob,
     RequestedSize,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 RECORDS_FOLDER = "records"
+RECORD_ENTRIES = {"note", "files", "found", "width", "height"}
 SCORED_TASKS = ("detection", "panoptic")  # tasks whose predictions have scores
 
 
@@ -129,7 +131,7 @@ class PredictJob(ImageJob):
     def finish(self, finished: list[tuple[Path, Path]]) -> None:
         """Write COCO's files, which describe all images."""
         stems = [output_stem.relative_to(self.output_folder) for _, output_stem in finished]
-        records = [json.loads(self._record_path(stem).read_text()) for stem in stems]
+        records = [read_json(self._record_path(stem)) for stem in stems]
         file_names = [image_path.name for image_path, _ in finished]
         documents = coco_documents(self.model, list(map(str, stems)), file_names, records)
         for name, content in documents.items():
@@ -143,10 +145,10 @@ class PredictJob(ImageJob):
     ) -> dict[str, Any] | None:
         """The record of an image, if its files exist and were made with the same."""
         try:
-            record = json.loads(self._record_path(relative_stem).read_text())
+            record = read_json(self._record_path(relative_stem))
         except (OSError, ValueError):
             return None
-        if not isinstance(record, dict) or record.get("made_with") != made_with:
+        if record.get("made_with") != made_with or not record.keys() >= RECORD_ENTRIES:
             return None
         exist = all((self.output_folder / file).is_file() for file in record["files"])
         return record if exist else None
@@ -177,4 +179,4 @@ def _ensure_parent(path: Path) -> Path:
 
 def _json_writer(content: dict[str, Any]) -> FileWriter:
     text = json.dumps(content)
-    return lambda path: path.write_text(text)
+    return lambda path: path.write_text(text, encoding="utf-8")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from rich.markup import escape
 from rich.progress import Progress, TaskID
 
 from unstride.features.implicit import FitCallback
@@ -31,7 +32,7 @@ def with_progress_bar(tiles: PaddedTiles, description: str, progress: Progress) 
     if len(tiles) == 1:
         yield from tiles
         return
-    bar = progress.add_task(description, total=len(tiles))
+    bar = progress.add_task(escape(description), total=len(tiles))
     try:
         for tile in tiles:
             yield tile

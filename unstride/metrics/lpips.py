@@ -8,10 +8,12 @@ network below them from the internet only; here its state dict may also be a fil
 from pathlib import Path
 from typing import Literal
 
-import torch
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from unstride.formats.downloads import download_timeout
+from unstride.formats.errors import first_line
+from unstride.formats.state_dict import read_state_dict
 
 LPIPSNetwork = Literal["alex", "squeeze", "vgg"]
 
@@ -34,11 +36,12 @@ class LPIPS(nn.Module):
         from torchmetrics.functional.image.lpips import _LPIPS
 
         try:
-            self.distance = _LPIPS(net=network, pnet_rand=weights is not None)
+            with download_timeout():
+                self.distance = _LPIPS(net=network, pnet_rand=weights is not None)
         except OSError as error:
             raise ValueError(
-                f"LPIPS cannot download the weights of {network} ({type(error).__name__}); "
-                "give a file with its state dict as lpips_weights"
+                f"LPIPS cannot download the weights of {network} ({first_line(error)}); "
+                "connect to the internet, or give a file with its state dict as lpips_weights"
             ) from None
         if weights is not None:
             load_backbone(self.distance.net, read_state_dict(weights), weights)
@@ -48,23 +51,6 @@ class LPIPS(nn.Module):
     ) -> Float[Tensor, ""]:
         """The mean distance. Images are RGB in [0, 1]; LPIPS itself takes them in [-1, 1]."""
         return self.distance(images, others, normalize=True).mean()
-
-
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read a state dict from a safetensors file or a file of torch, without running its code.
-
-    Raises:
-        ValueError: if the file is missing or damaged, or holds something else.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # each format has its own errors
-        raise ValueError(f"{path}: no readable state dict ({type(error).__name__})") from None
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ValueError(f"{path}: expected a state dict, got something else")
-    return state
 
 
 def load_backbone(backbone: nn.Module, state: dict[str, Tensor], path: Path) -> None:

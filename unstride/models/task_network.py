@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from unstride.backbones.pyramid import PlainViTPyramid, create_pyramid
+from unstride.formats.errors import naming_file
 from unstride.saving.card import HOMEPAGE, card_text
 from unstride.saving.folder import (
     CONFIG_NAME,
     WEIGHTS_NAME,
     load_weights,
-    naming_file,
     read_config,
     save_model,
 )

@@ -15,6 +15,7 @@ cached. In the kernels, `at` is an index that is read and `to` an index that is 
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, lru_cache
 
 import numba
@@ -22,17 +23,43 @@ import numpy as np
 import torch
 from numba.extending import register_jitable
 
+from unstride.ops.kernel_cache import KernelFiles
+
 LAYOUT_TYPE = "UniTuple(i8, 7)"  # first element; steps of row, column, channel; h, w, c
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}  # not "nnan", "ninf": NaN must pass through
+OPTIONS = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
 
 
 def _compile(kernel: Callable, name: str, signature: str) -> Callable:
+    """Load a kernel from the cache, or compile it. A cache that cannot be read is written anew."""
     kernel.__name__ = kernel.__qualname__ = name
-    options = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
+    for _ in range(2):  # the first may end at a damaged cache, which it removes
+        with suppress(Exception):
+            return _compile_with_cache(kernel, name, signature)
+    return numba.njit(signature, **OPTIONS)(kernel)  # for this process only
+
+
+def _compile_with_cache(kernel: Callable, name: str, signature: str) -> Callable:
+    """Load a kernel from the cache, or compile it and write it there.
+
+    Raises:
+        Exception: if there is no folder for the cache, or it cannot be read: EOFError,
+            UnpicklingError, OSError or whatever else the damage leads to.
+    """
+    compiled = numba.njit(cache=True, **OPTIONS)(kernel)
+    files = KernelFiles(compiled.stats.cache_path, name)
+    if not files.are_whole():
+        files.remove()
     try:
-        return numba.njit(signature, cache=True, **options)(kernel)
-    except RuntimeError:  # no folder for a cache is writable: compile for this process only
-        return numba.njit(signature, **options)(kernel)
+        compiled.compile(signature)
+        if compiled.stats.cache_misses:
+            files.seal()
+    except Exception:
+        files.remove()
+        if not compiled.signatures:  # otherwise it was only not written
+            raise
+    compiled.disable_compile()
+    return compiled
 
 
 def _kernel_name(*parts: object) -> str:

@@ -10,6 +10,10 @@ from unstride.ops.cpu import dot_product_kernel, weighted_sum_kernel
 from unstride.ops.cpu_threads import run_jobs
 from unstride.ops.source_ranges import SourceRanges, adjoint_ranges, window_ranges
 
+# Multiply-adds below which one general kernel serves all windows: a kernel for the very window is
+# faster, but compiling it takes seconds where the sum itself takes a fraction of a millisecond.
+SMALL_WORK = 250_000
+ONE_TAP, ONE_LANE = 1, (0,)
 MAX_JOB_CHANNELS = 512  # channels of one job, at most
 RING_BUFFER_BYTES = 3 << 17  # 384 KiB: with the row being written, it fits into a core's L2 cache
 
@@ -43,7 +47,11 @@ def _run_weighted_sum(
     column_bytes = int(rows.count.max()) * min(c, MAX_JOB_CHANNELS) * out.element_size()
     n_parts = b * g * -(-c // MAX_JOB_CHANNELS)
     tiles = output_tiles(rows, cols, column_bytes, n_parts)
-    kernel = weighted_sum_kernel(cols.taps_per_pass, cols.lane_offsets, is_adjoint, out.dtype)
+    work = k * k * max(source.numel(), out.numel())
+    taps_and_lanes = cols.taps_per_pass, cols.lane_offsets
+    if work < SMALL_WORK:
+        taps_and_lanes = ONE_TAP, ONE_LANE
+    kernel = weighted_sum_kernel(*taps_and_lanes, is_adjoint, out.dtype)
     tables = (
         rows.first, rows.count, rows.window_start,
         cols.first, cols.count, cols.window_start, cols.fits_lanes,
@@ -60,7 +68,7 @@ def _run_weighted_sum(
         for source_layout in [_strided_layout(source, i, channels)]
         for tile in tiles
     ]  # fmt: skip
-    run_jobs(jobs, k * k * max(source.numel(), out.numel()))
+    run_jobs(jobs, work)
 
 
 def correlate_cpu(queries: Tensor, keys: Tensor, out: Tensor) -> None:
@@ -70,7 +78,9 @@ def correlate_cpu(queries: Tensor, keys: Tensor, out: Tensor) -> None:
     (b, g, k, _, H, W), (h, w), c = out.shape, keys.shape[2:], keys.shape[1] // out.shape[1]
     rows, cols, scores = window_ranges(h, H, k), window_ranges(w, W, k), out.numpy()
     tiles = output_tiles(rows, cols, k * c * out.element_size(), b * g)
-    kernel = dot_product_kernel(k, cols.lane_offsets, out.dtype)
+    work = out.numel() * c
+    lanes = ONE_LANE if work < SMALL_WORK else cols.lane_offsets
+    kernel = dot_product_kernel(k, lanes, out.dtype)
     tables = rows.first, cols.first, cols.fits_lanes
     query_memory, key_memory = _flat_memory(queries), _flat_memory(keys)
     jobs = [
@@ -84,7 +94,7 @@ def correlate_cpu(queries: Tensor, keys: Tensor, out: Tensor) -> None:
         for query_layout in [_strided_layout(queries, i, channels)]
         for tile in tiles
     ]  # fmt: skip
-    run_jobs(jobs, out.numel() * c)
+    run_jobs(jobs, work)
 
 
 def _channel_blocks(start: int, stop: int) -> list[range]:

@@ -7,7 +7,6 @@ import ctypes
 import itertools
 import multiprocessing
 import os
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -18,6 +17,7 @@ import torch
 MIN_PARALLEL_WORK = 1 << 18  # multiply-adds below which a second thread costs more than it saves
 TEAM_FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 IMPORT_PID = os.getpid()
+MEMORY_MAP = Path("/proc/self/maps")  # where Linux lists the libraries that are loaded
 
 Job = tuple  # a kernel and its arguments
 
@@ -76,14 +76,20 @@ def _openmp_parallel(pid: int) -> Callable | None:
     """
     if pid != IMPORT_PID or multiprocessing.parent_process() is not None:
         return None
-    with contextlib.suppress(OSError, AttributeError):
-        libraries = re.findall(r"/\S*libgomp\S*", Path("/proc/self/maps").read_text())
-        for path in sorted(set(libraries), key=lambda path: "torch" not in path):
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        for path in sorted(_loaded_openmp(), key=lambda path: "torch" not in path):
             parallel = ctypes.CDLL(path).GOMP_parallel
             parallel.argtypes = [TEAM_FUNCTION, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
             parallel.restype = None
             return parallel
     return None
+
+
+def _loaded_openmp() -> set[str]:
+    """Paths of the copies of GNU's OpenMP that are loaded."""
+    text = MEMORY_MAP.read_text(encoding="utf-8", errors="surrogateescape")
+    lines = (line.split(maxsplit=5) for line in text.split("\n"))  # the sixth part is the path
+    return {parts[5] for parts in lines if len(parts) == 6 and "libgomp" in Path(parts[5]).name}
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,6 @@ COCO's average precision of boxes and masks, over IoU 0.50 to 0.95 and at 0.50.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,17 +14,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Subset
 
-from unstride.datasets.base import evenly_spaced_subset
 from unstride.datasets.by_name import DETECTION_DATASETS
 from unstride.datasets.instances import collate_instances
 from unstride.metrics import average_precision
-from unstride.training.dataset_splits import check_classes, load_dataset
-from unstride.training.options import (
-    Fraction,
-    PositiveInt,
-    PositiveInterval,
-    PositiveInts,
-    TaskOptions,
+from unstride.recipes.detection_options import Options as Options
+from unstride.training.dataset_splits import (
+    check_classes,
+    load_dataset,
+    scored_images,
+    with_objects,
 )
 from unstride.training.task_learner import TaskLearner
 from unstride.training.task_run import (
@@ -46,61 +43,32 @@ from unstride.viz import detection_overlay, image_row
 
 MIN_SHOWN_SCORE = 0.5  # TensorBoard shows predictions from this score on
 MASK_THRESHOLD = 0.5  # a pixel belongs to an object from this mask probability on
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options(TaskOptions):
-    """Train an object detector.
-
-    The upsampler is used in the FPN and in the mask head. The mask head has no guide: an upsampler
-    that needs one, such as sapa, is used in the FPN only.
-
-    Output:
-
-    - OUT/model: the network as a folder, for `unstride predict` and `unstride validate`.
-    - OUT/card.json: options, commit, loss curve and the scores on the validation split.
-    - OUT/last.ckpt: checkpoint. A stopped run resumes from it, to the same loss curve.
-    - TensorBoard logs: losses, scores, and pictures of validation images.
-
-    Args:
-        dataset: pennfudan or coco.
-        model: faster_rcnn, mask_rcnn, fcos or retinanet.
-        min_size: size of an image's shorter side in the network, in pixels. Training draws one of
-            them for each image; otherwise the last one is used.
-        max_size: maximum size of an image's longer side in the network, in pixels.
-        scale_range: minimum and maximum factor by which training images are scaled on a canvas of
-            their own size, before min_size applies.
-        horizontal_flip: mirror half of the training images.
-        colour_jitter: strength of random changes of brightness, contrast and saturation, 0 to 1.
-        include_empty: train on images without objects too.
-    """
-
-    dataset: str = "pennfudan"
-    model: str = "mask_rcnn"
-    min_size: PositiveInts = (800,)
-    max_size: PositiveInt = 1333
-    scale_range: PositiveInterval = (1.0, 1.0)
-    horizontal_flip: bool = True
-    colour_jitter: Fraction = 0.0
-    include_empty: bool = False
+ADVICE = "set include_empty to train on them all the same"  # where no image has an object
 
 
 def fit(options: Options) -> dict[str, float]:
-    """Train a detector and returns its scores on the validation split."""
-    run = start_run(options, DetectionLearner.monitor)
+    """Train a detector and returns its scores on the validation split.
+
+    Raises:
+        ValueError: if no image to train on or to score has an object.
+    """
     train_data = load_split(options, "train")
     val_data = load_split(options, "val", train_data.classes)
+    indices: Sequence[int] = range(len(train_data))
+    if not options.include_empty:
+        indices = with_objects(train_data, indices, ADVICE)
+    scored = scored_images(val_data, options.val_limit)
+    run = start_run(options, DetectionLearner.monitor)
     sizes = {"min_size": list(options.min_size), "max_size": options.max_size}
     network, config = create_network(
         options, "detection", options.model, train_data.classes, sizes,
         categories=list(train_data.category_ids),
     )  # fmt: skip
-    indices = range(len(train_data)) if options.include_empty else train_data.indices_with_objects()
     return train_network(
         run,
         DetectionLearner(network, options, options.model, train_data.classes),
         training_samples(options, Subset(train_data, indices), DetectionTransform(options)),
-        evenly_spaced_subset(val_data, options.val_limit),
+        scored,
         config=config,
         method="detection",
         collate=collate_instances,
@@ -116,9 +84,9 @@ def validate(options: Options, split: str = "val") -> dict[str, float]:
     """
     network, config = load_trained(options, "detection")
     val_data = load_split(options, split, config["classes"])
+    scored = scored_images(val_data, options.val_limit)
     learner = DetectionLearner(network, options, config["model"], config["classes"])
-    subset = evenly_spaced_subset(val_data, options.val_limit)
-    return validate_network(options, learner, subset, split, collate_instances)
+    return validate_network(options, learner, scored, split, collate_instances)
 
 
 class DetectionLearner(TaskLearner):

@@ -27,7 +27,9 @@ def fit(options: Options) -> None:
 
     Raises:
         ValueError: if an option is impossible or does not fit the backbone.
+        FileNotFoundError: if no image is found.
     """
+    train_paths = find_images(options.images)
     val_paths = find_images(options.val_images) if options.val_images else []
     run = Run(
         options, log_every_n_steps=5, val_check_interval=options.val_every,
@@ -41,7 +43,7 @@ def fit(options: Options) -> None:
     size, seed = parse_crop_size(options.crop_size, backbone), options.seed
     loader = {"batch_size": options.batch_size, "num_workers": options.workers}
     length = options.steps * options.batch_size * options.devices
-    train_crops = RandomCrops(find_images(options.images), size, length=length, seed=seed)
+    train_crops = RandomCrops(train_paths, size, length=length, seed=seed)
     val_crops = RandomCrops(val_paths, size, length=len(val_paths), seed=seed)
     train_loader = StatefulDataLoader(train_crops, **loader)
     val_loader = StatefulDataLoader(val_crops, **loader)

@@ -31,8 +31,8 @@ class Options(RunOptions):
         images: image files, folders or globs to train on.
         val_images: image files, folders or globs to validate on. Default: no validation.
         backbone: name of a timm model.
-        backbone_weights: backbone weights to load instead of the pretrained ones: a safetensors
-            file in timm's layout.
+        backbone_weights: backbone weights to load instead of the pretrained ones, in timm's
+            layout: a safetensors file, or a state dict that torch wrote (.pth, .pt, .bin, .ckpt).
         stride: stride of the backbone features, in pixels. Default: that of the last layer.
         upsampler: upsampler from `unstride list` whose guide is the image or nothing. In Python
             also a callable that creates one, called like an upsampler's class.

@@ -7,25 +7,22 @@ scores are panoptic quality and its two factors, over all classes, things and st
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from unstride.datasets.base import evenly_spaced_subset
+from unstride.datasets.base import evenly_spaced_indices
 from unstride.datasets.by_name import PANOPTIC_DATASETS
 from unstride.datasets.coco_panoptic import COCOPanoptic
 from unstride.datasets.instances import collate_instances
 from unstride.formats.segments import Category
 from unstride.recipes.panoptic_learner import PanopticLearner, learner_class
-from unstride.training.dataset_splits import check_classes, load_dataset
-from unstride.training.options import (
-    Fraction,
-    PixelSize,
-    PositiveInt,
-    PositiveInterval,
-    PositiveInts,
-    TaskOptions,
+from unstride.recipes.panoptic_options import Options as Options
+from unstride.training.dataset_splits import (
+    check_classes,
+    load_dataset,
+    scored_images,
+    with_objects,
 )
 from unstride.training.task_run import (
     create_network,
@@ -40,50 +37,19 @@ from unstride.transforms.detection_target import Target
 from unstride.transforms.panoptic_targets import PanopticClasses
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options(TaskOptions):
-    """Train a panoptic network.
-
-    The upsampler is used at every place of the network, except in the mask head of panoptic_fpn if
-    it needs a guide, as sapa does.
-
-    Output:
-
-    - OUT/model: the network as a folder, for `unstride predict` and `unstride validate`.
-    - OUT/card.json: options, commit, loss curve and the scores on the validation split.
-    - OUT/last.ckpt: checkpoint. A stopped run resumes from it, to the same loss curve.
-    - TensorBoard logs: losses, scores, and pictures of validation images.
-
-    Args:
-        dataset: coco_panoptic.
-        model: panoptic_fpn or panoptic_deeplab.
-        min_size: size of an image's shorter side in panoptic_fpn, in pixels. Training draws one of
-            them for each image; otherwise the last one is used.
-        max_size: maximum size of an image's longer side in panoptic_fpn, in pixels.
-        crop_size: height and width of training crops of panoptic_deeplab, in pixels.
-        scale_range: minimum and maximum factor by which training images are scaled. panoptic_fpn:
-            on a canvas of their own size, before min_size applies. panoptic_deeplab: relative to
-            just fitting into the crop.
-        horizontal_flip: mirror half of the training images.
-        colour_jitter: strength of random changes of brightness, contrast and saturation, 0 to 1.
-    """
-
-    dataset: str = "coco_panoptic"
-    model: str = "panoptic_fpn"
-    min_size: PositiveInts = (800,)
-    max_size: PositiveInt = 1333
-    crop_size: PixelSize = (512, 512)
-    scale_range: PositiveInterval = (1.0, 1.0)
-    horizontal_flip: bool = True
-    colour_jitter: Fraction = 0.0
-
-
 def fit(options: Options) -> dict[str, float]:
-    """Train a network and returns its scores on the validation split."""
-    run = start_run(options, PanopticLearner.monitor)
+    """Train a network and returns its scores on the validation split.
+
+    Raises:
+        ValueError: if no image to train on or to score has a segment.
+    """
     train_data, learner_type = load_split(options, "train"), learner_class(options.model)
     classes = PanopticClasses.from_categories(train_data.categories)
     val_data = load_split(options, "val", classes)
+    trained = evenly_spaced_indices(len(train_data), options.train_limit)
+    with_objects(train_data, trained, "training needs one")
+    scored = scored_images(val_data, options.val_limit)
+    run = start_run(options, PanopticLearner.monitor)
     names = class_names(classes, train_data.categories)
     network_options: dict[str, Any] = {
         "things": list(classes.things), "stuff": list(classes.stuff),
@@ -96,7 +62,7 @@ def fit(options: Options) -> dict[str, float]:
         run,
         learner_type(network, options, names),
         training_samples(options, train_data, transform),
-        evenly_spaced_subset(val_data, options.val_limit),
+        scored,
         config=config,
         method="panoptic segmentation",
         collate=collate_instances,
@@ -112,9 +78,9 @@ def validate(options: Options, split: str = "val") -> dict[str, float]:
     """
     network, config = load_trained(options, "panoptic")
     val_data = load_split(options, split, network.classes)
+    scored = scored_images(val_data, options.val_limit)
     learner = learner_class(config["model"])(network, options, config["classes"])
-    subset = evenly_spaced_subset(val_data, options.val_limit)
-    return validate_network(options, learner, subset, split, collate_instances)
+    return validate_network(options, learner, scored, split, collate_instances)
 
 
 class PanopticTransform:

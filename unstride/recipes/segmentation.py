@@ -8,8 +8,6 @@ arXiv:1606.00915, section 4.3.1). The scores are the mean IoU over the whole set
 near boundaries.
 """
 
-from dataclasses import dataclass
-
 from torch import Tensor
 from torchvision import tv_tensors
 
@@ -19,8 +17,8 @@ from unstride.losses.supervised import pixel_cross_entropy
 from unstride.metrics import BoundaryIoU, mean_iou
 from unstride.models.segmentation.corrected import CorrectedSegmenter
 from unstride.models.segmentation.segmenter import Segmenter
+from unstride.recipes.segmentation_options import Options as Options
 from unstride.training.dataset_splits import check_classes, load_dataset
-from unstride.training.options import Fraction, PixelSize, PositiveInterval, TaskOptions
 from unstride.training.task_learner import TaskLearner
 from unstride.training.task_run import (
     create_network,
@@ -38,39 +36,10 @@ AUXILIARY_WEIGHT = 0.4  # weight of the auxiliary logits' loss
 SHARED_ATTENTION_WEIGHT = 0.1  # weight of the squared error of the image that it regenerates
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options(TaskOptions):
-    """Train a network for semantic segmentation.
-
-    Output:
-
-    - OUT/model: the network as a folder, for `unstride predict` and `unstride validate`.
-    - OUT/card.json: options, commit, loss curve and the scores on the validation split.
-    - OUT/last.ckpt: checkpoint. A stopped run resumes from it, to the same loss curve.
-    - TensorBoard logs: losses, scores, and pictures of validation images.
-
-    Args:
-        dataset: camvid, cityscapes, ade20k, coco_stuff, coco_stuff27 or voc.
-        model: semantic_fpn, upernet or hrnet_ocr.
-        crop_size: height and width of training crops, in pixels.
-        base_size: sides of a frame, in pixels. An image is first resized to just fit into it,
-            upright or rotated, and then scaled. Default: crop_size.
-        scale_range: minimum and maximum scale of the training images.
-        colour_jitter: strength of random changes of brightness, contrast and saturation, 0 to 1.
-    """
-
-    dataset: str = "camvid"
-    model: str = "semantic_fpn"
-    crop_size: PixelSize = (360, 480)
-    base_size: PixelSize | None = None
-    scale_range: PositiveInterval = (0.5, 2.0)
-    colour_jitter: Fraction = 0.3
-
-
 def fit(options: Options) -> dict[str, float]:
     """Train a network and returns its scores on the validation split."""
-    run = start_run(options, SegmentationLearner.monitor)
     train_data, val_data = load_split(options, "train"), load_split(options, "val")
+    run = start_run(options, SegmentationLearner.monitor)
     network, config = create_network(options, "segmentation", options.model, train_data.classes)
     return train_network(
         run,

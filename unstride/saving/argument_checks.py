@@ -56,7 +56,7 @@ def check_call(
     _check_values(ranges, bound.arguments)
 
 
-def check_fields(options: Any) -> None:
+def check_fields(options: object) -> None:
     """Check the fields of a dataclass, in its `__post_init__`.
 
     Raises:

@@ -49,4 +49,8 @@ library_name: unstride
 {body}
 
 Training data, evaluation results and licence: not documented yet.
+
+The code is Apache-2.0. Where training started from weights that come with unstride (featup_jbu, the
+default backbone), the terms of their data apply too: ImageNet and BSDS500 are for non-commercial
+research. See {HOMEPAGE}/blob/main/unstride/weights/README.md
 """

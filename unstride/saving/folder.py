@@ -8,17 +8,16 @@
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from unstride.formats.atomic_write import atomic_write_bytes
+from unstride.formats.atomic_write import atomic_write_bytes, remove_leftovers
+from unstride.formats.errors import first_line, naming_file
 from unstride.saving.card import model_card
 from unstride.saving.configuration import build
 
@@ -38,6 +37,7 @@ def save_model(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder, recursive=False)
     # Cloned, because safetensors refuses tensors that share memory.
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
     atomic_write_bytes(folder / WEIGHTS_NAME, save(tensors, {"format": "pt"}))
@@ -83,16 +83,6 @@ def load_model(folder: Path, classes: Sequence[type] = (), *, channels: int | No
     return model.eval()
 
 
-@contextmanager
-def naming_file(path: Path) -> Iterator[None]:
-    """Turn errors raised inside into a ValueError of one line that starts with the path."""
-    try:
-        yield
-    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ValueError(f"{path}: {reason}") from error
-
-
 def load_weights(model: nn.Module, path: Path, description: str) -> None:
     """Load trained weights from a safetensors file, such as one that `unstride fit` writes.
 
@@ -107,11 +97,15 @@ def load_weights(model: nn.Module, path: Path, description: str) -> None:
     if not path.is_file():
         raise ValueError(f"weights must be a safetensors file, got {path}: no such file")
     try:
-        model.load_state_dict(load_file(path))
-    except SafetensorError:
-        raise ValueError(f"weights must be a safetensors file, got {path}") from None
+        state = load_file(path)
+    except Exception as error:  # safetensors raises several kinds
+        reason = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+        raise ValueError(f"weights must be a safetensors file, got {path}{reason}") from None
+    try:
+        model.load_state_dict(state)
     except RuntimeError as error:
-        reason = str(error).splitlines()[1].split(",")[0].strip(" .\t")
+        first_problem = next(iter(str(error).splitlines()[1:]), first_line(error))
+        reason = first_problem.split(",")[0].strip(" .\t")
         raise ValueError(f"weights must fit this {description}, got {path}: {reason}") from None
 
 

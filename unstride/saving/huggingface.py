@@ -5,10 +5,14 @@ Its `PyTorchModelHubMixin` is not used, for two reasons. As a base class it woul
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from threading import Thread
 
+from unstride.formats.atomic_write import temporary_folder
+from unstride.formats.downloads import TIMEOUT, download_timeout
+from unstride.formats.errors import first_line
 from unstride.saving.folder import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
 
 REPO_ID_PATTERN = r"[\w][\w.-]*/[\w][\w.-]*"
@@ -36,17 +40,56 @@ def download_folder(folder_or_repo: str | Path, revision: str | None = None) -> 
         )
     from huggingface_hub import snapshot_download
 
-    try:
-        return Path(
-            snapshot_download(
-                str(folder_or_repo), revision=revision, allow_patterns=[CONFIG_NAME, WEIGHTS_NAME]
+    wanted = [CONFIG_NAME, WEIGHTS_NAME]
+    with downloads_from_hub() as is_reachable:
+        try:
+            return Path(
+                snapshot_download(str(folder_or_repo), revision=revision, allow_patterns=wanted)
             )
-        )
-    except Exception as error:
-        raise OSError(
-            f"{folder_or_repo} is not a local folder, and cannot be downloaded from the Hub "
-            f"({_error_summary(error)})"
-        ) from error
+        except Exception as error:
+            reason = _error_summary(error) if is_reachable else "it is unreachable"
+            raise OSError(
+                f"{folder_or_repo} is not a local folder, and cannot be downloaded from the Hub "
+                f"({reason})"
+            ) from error
+
+
+@contextmanager
+def downloads_from_hub() -> Iterator[bool]:
+    """Let downloads from the Hub inside fail at once if the Hub cannot be reached.
+
+    The Hub is asked once, for at most TIMEOUT. Without an answer, huggingface_hub is in its
+    offline mode inside: files in its cache are used, and it does not try again and again.
+
+    Yields:
+        Whether the Hub can be reached.
+    """
+    from huggingface_hub import constants
+
+    is_reachable, was_offline = is_hub_reachable(), constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = not is_reachable
+    try:
+        with download_timeout():
+            yield is_reachable
+    finally:
+        constants.HF_HUB_OFFLINE = was_offline
+
+
+def is_hub_reachable() -> bool:
+    """Whether the Hub answers, whatever it answers; False in huggingface_hub's offline mode."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    answers = []
+
+    def ask() -> None:
+        with suppress(Exception):
+            answers.append(get_session().head(constants.ENDPOINT, timeout=TIMEOUT))
+
+    thread = Thread(target=ask, daemon=True)  # a look-up of the name has no timeout of its own
+    thread.start()
+    thread.join(TIMEOUT)
+    return bool(answers)
 
 
 def upload_folder(
@@ -68,8 +111,8 @@ def upload_folder(
     """
     from huggingface_hub import HfApi
 
-    with TemporaryDirectory() as folder:
-        write_folder(Path(folder))
+    with temporary_folder() as folder:
+        write_folder(folder)
         try:
             api = HfApi(library_name="unstride")
             address = api.create_repo(repo_id, private=private, exist_ok=True)
@@ -88,5 +131,5 @@ def upload_folder(
 
 def _error_summary(error: Exception) -> str:
     """The type and the first line of an error."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    line, type_name = first_line(error), type(error).__name__
+    return line if line == type_name else f"{type_name}: {line}"

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from unstride.formats.errors import first_line
 from unstride.swapping.dry_run import find_places
 from unstride.swapping.places import Guide, Place, PlaceList
 from unstride.swapping.swapped_module import (
@@ -167,8 +168,9 @@ def _create_upsampler(
             upsampler = factory(channels, scale, **option)
         except ValueError as error:
             if not option:
-                raise ValueError(f"upsampler must fit {place.name}: {error}") from error
-            reason = f"no guide fits: {error}"
+                reason = first_line(error)
+                raise ValueError(f"upsampler must fit {place.name}: {reason}") from error
+            reason = f"no guide fits: {first_line(error)}"
             continue
         guide_channels = getattr(upsampler, "guide_channels", None)
         if guide_channels is None:

@@ -1,6 +1,5 @@
 """Reads memory limits such as "8GB", and measures free memory and memory in use."""
 
-import os
 import re
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import torch
 
 DEFAULT_SHARE = 0.5  # of the free memory, used if no limit is given
 BYTES_PER_UNIT = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-FALLBACK_BYTES = 4 * 10**9  # assumed to be free where no system call tells
+FALLBACK_BYTES = 4 * 10**9  # assumed to be free where the system does not tell
 CGROUP_FILES = (  # v2 and v1: folder, file of the limit, of the usage, line of reclaimable memory
     ("", "memory.max", "memory.current", "inactive_file"),
     ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -56,43 +55,35 @@ def available_ram(root: Path = Path("/")) -> int:
     """Bytes that can be allocated before the machine, or this process's control group, runs out.
 
     Args:
-        root: folder that contains `proc` and `sys`.
+        root: folder that contains `proc` and `sys`, where Linux describes control groups.
     """
+    import psutil
+
     try:
-        match = re.search(r"MemAvailable: +(\d+) kB", (root / "proc/meminfo").read_text())
-    except OSError:
-        match = None
-    if match is not None:
-        return min([int(match[1]) * 1024, *_cgroups_free(root)])
-    try:  # half of the installed memory: these systems do not tell how much of it is free
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (AttributeError, ValueError, OSError):
-        return FALLBACK_BYTES
+        available = psutil.virtual_memory().available
+    except (OSError, RuntimeError, psutil.Error):
+        available = FALLBACK_BYTES
+    return min([available, *_cgroups_free(root)])
 
 
 def resident_memory() -> int:
-    """Bytes that this process has in memory. Where that is unknown: its peak, or else 0."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        pass
-    try:
-        import resource
+    """Bytes that this process has in memory; 0 where the system does not tell."""
+    import psutil
 
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
-    except ImportError:
+    try:
+        return psutil.Process().memory_info().rss
+    except (OSError, RuntimeError, psutil.Error):
         return 0
 
 
 def _cgroups_free(root: Path) -> list[int]:
     """Free bytes of each control group of the process and of their parents, versions 1 and 2."""
     try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
+        text = (root / "proc/self/cgroup").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
     free = []
-    for line in lines:
+    for line in text.splitlines():
         number, controllers, path = line.split(":", 2)
         if number != "0" and "memory" not in controllers.split(","):
             continue
@@ -110,9 +101,10 @@ def _cgroups_free(root: Path) -> list[int]:
 def _cgroup_free(group: Path, limit_file: str, usage_file: str, reclaimable: str) -> int | None:
     """Free bytes of one control group; None if it has no limit or cannot be read."""
     try:
-        limit = (group / limit_file).read_text().strip()
-        usage = int((group / usage_file).read_text())
-        cached = re.search(rf"^{reclaimable} (\d+)$", (group / "memory.stat").read_text(), re.M)
+        limit = (group / limit_file).read_text(encoding="utf-8").strip()
+        usage = int((group / usage_file).read_text(encoding="utf-8"))
+        statistics = (group / "memory.stat").read_text(encoding="utf-8")
+        cached = re.search(rf"^{reclaimable} (\d+)$", statistics, re.M)
     except (OSError, ValueError):
         return None
     if limit == "max":

@@ -4,11 +4,14 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from pytorch_lightning.callbacks import Checkpoint, RichProgressBar
 from pytorch_lightning.plugins import LayerSync
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import nn
 
 from unstride.backbones.timm_model import convert_to_sync_batchnorm
+from unstride.formats.atomic_write import atomic_path
 
 MonitorMode = Literal["max", "min"]
 
@@ -90,6 +93,20 @@ class BestCheckpoint(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the state from a checkpoint."""
         self.best_score, self.wait_count = state_dict["best"], state_dict["waited"]
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints through a temporary file beside them, which the next run can clean up.
+
+    Lightning writes it to the system's temporary folder, under a name that tells nothing.
+    """
+
+    def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
+        """Write a checkpoint whole or not at all; Lightning calls it in one process."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            torch.save(checkpoint, temporary)
 
 
 class BatchNormSync(LayerSync):

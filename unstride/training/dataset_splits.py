@@ -1,10 +1,13 @@
 """Data set splits by name, for the task recipes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from unstride.datasets.base import LabelledDataset
+from torch.utils.data import Subset
+
+from unstride.datasets.base import LabelledDataset, evenly_spaced_subset
+from unstride.datasets.instances import InstanceDataset
 
 D = TypeVar("D", bound=LabelledDataset)
 
@@ -39,3 +42,36 @@ def check_classes(root: Path, split: str, classes: Any, expected: Any) -> None:
 def scored_split(dataset: str, split: str) -> str:
     """The split to score on: `test` for `val` of nyuv2, which has no val."""
     return "test" if (dataset, split) == ("nyuv2", "val") else split
+
+
+def with_objects(dataset: InstanceDataset, indices: Sequence[int], advice: str) -> list[int]:
+    """Those of the indices whose images have objects.
+
+    Args:
+        dataset: a split of a data set.
+        indices: indices of the images in question.
+        advice: what to do if none has one, for the message.
+
+    Raises:
+        ValueError: if none has one.
+    """
+    all_with_objects = set(dataset.indices_with_objects())
+    kept = [i for i in indices if i in all_with_objects]
+    if not kept:
+        raise ValueError(
+            f"{dataset.root}: none of {len(indices)} images of split {dataset.split!r} has "
+            f"{dataset.labelled_part}; {advice}"
+        )
+    return kept
+
+
+def scored_images(dataset: InstanceDataset, limit: int | None) -> Subset:
+    """`limit` images of a split at even distances, or all of them, to be scored.
+
+    Raises:
+        ValueError: if none of them has an object: then there is no score.
+    """
+    subset = evenly_spaced_subset(dataset, limit)
+    advice = "scores need one; " + ("choose another split" if limit is None else "raise val_limit")
+    with_objects(dataset, subset.indices, advice)
+    return subset

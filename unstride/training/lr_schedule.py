@@ -1,5 +1,6 @@
 """Learning-rate schedules, updated after every step."""
 
+import math
 from typing import Any
 
 import torch
@@ -14,6 +15,20 @@ OptimizersAndSchedulers = tuple[list[Optimizer], list[dict[str, Any]]]
 def with_cosine_decay(optimizer: Optimizer, steps: int) -> OptimizersAndSchedulers:
     """An optimizer with a cosine decay to zero, in the form that Lightning expects."""
     return _with_scheduler(optimizer, CosineAnnealingLR(optimizer, steps))
+
+
+def with_warmup_cosine(
+    optimizer: Optimizer, steps: int, warmup_steps: int
+) -> OptimizersAndSchedulers:
+    """An optimizer with a linear warm-up from a hundredth, then a cosine decay to zero."""
+
+    def factor(step: int) -> float:
+        if step < warmup_steps:
+            return 0.01 + 0.99 * step / warmup_steps
+        progress = min((step - warmup_steps) / max(steps - warmup_steps, 1), 1.0)
+        return (1 + math.cos(math.pi * progress)) / 2
+
+    return _with_scheduler(optimizer, LambdaLR(optimizer, factor))
 
 
 def with_lr_schedule(optimizer: Optimizer, options: TaskOptions) -> OptimizersAndSchedulers:

@@ -68,8 +68,8 @@ class TaskOptions(RunOptions):
     Args:
         data: folder of the data set.
         backbone: name of a timm model. The default needs no download.
-        backbone_weights: backbone weights to load instead of the pretrained ones: a safetensors
-            file in timm's layout.
+        backbone_weights: backbone weights to load instead of the pretrained ones, in timm's
+            layout: a safetensors file, or a state dict that torch wrote (.pth, .pt, .bin, .ckpt).
         strides: strides of the backbone features, in pixels. A plain vision transformer has
             features of one stride; the other strides are derived from them.
         pretrained: start from pretrained backbone weights.
@@ -110,7 +110,7 @@ class TaskOptions(RunOptions):
     upsampler: str | None = None
     model_options: dict[str, Any] = field(default_factory=dict)
     optimizer: Literal["sgd", "adamw"] = "adamw"
-    learning_rate: PositiveFloat = 1e-3
+    learning_rate: NonNegativeFloat = 1e-3
     backbone_lr_factor: NonNegativeFloat = 0.1
     weight_decay: NonNegativeFloat = 1e-2
     lr_schedule: Literal["poly", "cosine", "multistep", "constant"] = "poly"

@@ -28,6 +28,7 @@ from unstride.viz.pillow import save_png
 
 NAME = "regeneration"  # of the module inside the LightningModule, and of what is logged
 IMAGE_HEIGHT = 240  # of the pictures, in pixels
+MAX_ROWS = 16  # images of a batch that the picture shows
 
 
 def create_regeneration(
@@ -205,7 +206,7 @@ def measurements(regeneration: Regeneration) -> dict[str, float]:
 
 
 def regeneration_picture(regeneration: Regeneration) -> Float[Tensor, "3 H W"]:
-    """The last images: redacted, regenerated and true, one row each.
+    """The first MAX_ROWS of the last images: redacted, regenerated and true, one row each.
 
     Raises:
         ValueError: if there was no step yet.
@@ -222,7 +223,7 @@ def regeneration_picture(regeneration: Regeneration) -> Float[Tensor, "3 H W"]:
             ],
             IMAGE_HEIGHT,
         )
-        for i in range(len(images))
+        for i in range(min(len(images), MAX_ROWS))
     ]  # fmt: skip
     return torch.cat(rows, 1)
 

@@ -3,7 +3,7 @@
 import json
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ import torch
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from unstride.formats.atomic_write import atomic_write_text
-from unstride.formats.json import json_default, nan_to_none
+from unstride.formats.atomic_write import atomic_write_text, remove_leftovers
+from unstride.formats.errors import first_line, naming_file
+from unstride.formats.json import json_default, nan_to_none, read_json
 from unstride.training.callbacks import (
+    AtomicCheckpointIO,
     BatchNormSync,
     BestCheckpoint,
     MonitorMode,
@@ -48,6 +50,7 @@ class Run:
         patience: number of validations without improvement after which training stops. Default:
             train all steps.
         is_recorded: record the options, and refuse to resume with others.
+        callbacks: further callbacks, called before checkpoints are written.
         trainer_options: further arguments of Lightning's Trainer.
 
     Raises:
@@ -62,23 +65,25 @@ class Run:
         monitor: tuple[str, MonitorMode] | None = None,
         patience: int | None = None,
         is_recorded: bool = True,
+        callbacks: Sequence[pl.Callback] = (),
         **trainer_options: Any,
     ):
         self.out, self.options, self.patience = options.out, dict(vars(options)), patience
         self.git_commit, self.start_time = git_commit(), time.time()
         self.regeneration_report: dict[str, Any] = {}
         self.out.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.out)
         pl.seed_everything(options.seed, verbose=False)
         filter_lightning_messages()
-        callbacks: list[pl.Callback] = [StepProgressBar()]
+        all_callbacks = [StepProgressBar(), *callbacks]
         if monitor and patience:
-            callbacks.append(BestCheckpoint(self.out / BEST_FILE, *monitor, patience))
-        callbacks.append(
+            all_callbacks.append(BestCheckpoint(self.out / BEST_FILE, *monitor, patience))
+        all_callbacks.append(
             PeriodicCheckpoint(self.out / CHECKPOINT_FILE, save_every or DEFAULT_SAVE_EVERY)
         )
         if options.regenerate is not None:
-            callbacks.append(RegenerationLog(self.out / "regeneration.png"))
-        self.trainer = create_trainer(options, callbacks, **trainer_options)
+            all_callbacks.append(RegenerationLog(self.out / "regeneration.png"))
+        self.trainer = create_trainer(options, all_callbacks, **trainer_options)
         if is_recorded:
             self._record_options()
 
@@ -92,7 +97,7 @@ class Run:
         options = json.loads(json.dumps(self.options, default=json_default))
         options = {k: v for k, v in options.items() if k not in CHANGEABLE_OPTIONS}
         if self.resume_path and path.exists():
-            recorded = json.loads(path.read_text())
+            recorded = read_json(path)
             for name, value in options.items():
                 if recorded.get(name) != value:
                     raise ValueError(
@@ -133,7 +138,8 @@ class Run:
     def load_best_weights(self, learner: Learner) -> None:
         """Load the best weights into the learner, if the run keeps them."""
         if self.patience and (path := self.out / BEST_FILE).exists():
-            state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+            with naming_file(path, "damaged"):
+                state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
             learner.load_state_dict(state)
 
     def validate(self, learner: Learner, val_data: Any) -> dict[str, float]:
@@ -195,6 +201,7 @@ def create_trainer(
         ValueError: if Lightning refuses an option.
     """
     uses_gpus = torch.cuda.is_available() and options.device != "cpu"
+    batch_norm_sync = [BatchNormSync()] if options.devices > 1 and uses_gpus else []
     settings: dict[str, Any] = {
         "accelerator": options.device,
         "devices": options.devices,
@@ -202,7 +209,7 @@ def create_trainer(
         "max_steps": options.steps,
         # Some losses do not reach every parameter: a stage with nothing to do is left out.
         "strategy": "ddp_find_unused_parameters_true" if options.devices > 1 else "auto",
-        "plugins": [BatchNormSync()] if options.devices > 1 and uses_gpus else None,
+        "plugins": [AtomicCheckpointIO(), *batch_norm_sync],
         "callbacks": callbacks,
         "logger": pl.loggers.TensorBoardLogger(options.out),
         "gradient_clip_val": 1.0,
@@ -219,4 +226,4 @@ def misconfiguration_as_value_error() -> Iterator[None]:
     try:
         yield
     except MisconfigurationException as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(first_line(error)) from error

@@ -37,7 +37,9 @@ def git_commit() -> str:
 def run_git(*arguments: str, folder: Path) -> str | None:
     """The output of a git command, or None if it fails or git is not installed."""
     try:
-        result = subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=folder)
+        result = subprocess.run(
+            ["git", *arguments], capture_output=True, encoding="utf-8", cwd=folder
+        )
     except OSError:
         return None
     return result.stdout.strip() if result.returncode == 0 else None

@@ -6,7 +6,7 @@ import torch
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from unstride.transforms.spatial import PixelMap
+from unstride.transforms.spatial import PixelMap, apply_image_kernel, wrapped_like
 
 
 class DepthMap(PixelMap):
@@ -70,6 +70,20 @@ class CoordinateMap(PixelMap):
         return cls(torch.stack([x, y]) + 0.5)
 
     @classmethod
+    def of_crop(
+        cls, top: int, left: int, height: int, width: int, size: tuple[int, int]
+    ) -> "CoordinateMap":
+        """Create the map of a crop of an image that was resized, without the map of the image.
+
+        Args:
+            top, left, height, width: the crop, in pixels of the image.
+            size: rows and columns after resizing.
+        """
+        y = top + (torch.arange(size[0]) + 0.5) * height / size[0]
+        x = left + (torch.arange(size[1]) + 0.5) * width / size[1]
+        return cls(torch.stack([x.expand(size), y[:, None].expand(size)]))
+
+    @classmethod
     def resize_values(cls, values, size):
         """Interpolates linearly along each axis, and extrapolates beyond the outermost centres."""
         for dim, n in ((-2, size[0]), (-1, size[1])):
@@ -86,3 +100,11 @@ class CoordinateMap(PixelMap):
             upper = values.index_select(dim, (first + 1).clamp(max=m - 1))
             values = lower + share * (upper - lower)
         return values
+
+
+@F.register_kernel(F.elastic, CoordinateMap)
+def _elastic(maps: CoordinateMap, displacement, interpolation=None, fill=None) -> CoordinateMap:
+    """Moves each pixel as the image's: bilinear interpolation of a ramp is exact."""
+    del interpolation, fill
+    values = apply_image_kernel(maps, F.elastic_image, displacement, InterpolationMode.BILINEAR)
+    return wrapped_like(maps, values)

@@ -2,8 +2,9 @@
 
 Wrap the maps of a sample in `DepthMap`, `NormalMap` or `CoordinateMap` and pass the sample to any
 composition of transforms: flips, crops, pads, resizes and rotations move everything alike. Colour
-transforms leave maps as they are. Transforms without a rule (affine, perspective, elastic, five and
-ten crops) raise an error. For lists of points, torchvision has its own `KeyPoints`.
+transforms leave maps as they are. Transforms without a rule (affine, perspective, five and ten
+crops, and elastic ones except for coordinates) raise an error. For lists of points, torchvision has
+its own `KeyPoints`.
 
 Where a transform shows something beyond the image's border, maps are unknown.
 """
@@ -78,22 +79,22 @@ class PixelMap(TVTensor):
 
 @F.register_kernel(F.horizontal_flip, PixelMap)
 def _horizontal_flip(maps: PixelMap) -> PixelMap:
-    return _wrapped_like(maps, type(maps).flip_values(_plain_values(maps).flip(-1), 0))
+    return wrapped_like(maps, type(maps).flip_values(_plain_values(maps).flip(-1), 0))
 
 
 @F.register_kernel(F.vertical_flip, PixelMap)
 def _vertical_flip(maps: PixelMap) -> PixelMap:
-    return _wrapped_like(maps, type(maps).flip_values(_plain_values(maps).flip(-2), 1))
+    return wrapped_like(maps, type(maps).flip_values(_plain_values(maps).flip(-2), 1))
 
 
 @F.register_kernel(F.crop, PixelMap)
 def _crop(maps: PixelMap, top: int, left: int, height: int, width: int) -> PixelMap:
-    return _wrapped_like(maps, _apply_image_kernel(maps, F.crop_image, top, left, height, width))
+    return wrapped_like(maps, apply_image_kernel(maps, F.crop_image, top, left, height, width))
 
 
 @F.register_kernel(F.center_crop, PixelMap)
 def _center_crop(maps: PixelMap, output_size: int | Sequence[int]) -> PixelMap:
-    return _wrapped_like(maps, _apply_image_kernel(maps, F.center_crop_image, output_size))
+    return wrapped_like(maps, apply_image_kernel(maps, F.center_crop_image, output_size))
 
 
 @F.register_kernel(F.pad, PixelMap)
@@ -101,7 +102,7 @@ def _pad(
     maps: PixelMap, padding: int | Sequence[int], fill=None, padding_mode="constant"
 ) -> PixelMap:
     del fill, padding_mode
-    return _wrapped_like(maps, _apply_image_kernel(maps, F.pad_image, padding))
+    return wrapped_like(maps, apply_image_kernel(maps, F.pad_image, padding))
 
 
 @F.register_kernel(F.resize, PixelMap)
@@ -117,7 +118,7 @@ def _resize(
     probe = values.flatten(0, -3)[:1].detach()  # resized only to apply torchvision's rules of sizes
     h, w = F.resize_image(probe, size, InterpolationMode.NEAREST, max_size=max_size).shape[-2:]
     is_same_size = (h, w) == tuple(values.shape[-2:])
-    return _wrapped_like(maps, values if is_same_size else type(maps).resize_values(values, (h, w)))
+    return wrapped_like(maps, values if is_same_size else type(maps).resize_values(values, (h, w)))
 
 
 @F.register_kernel(F.resized_crop, PixelMap)
@@ -140,8 +141,8 @@ def _rotate(
 ) -> PixelMap:
     del interpolation, fill
     mode = type(maps).rotation_interpolation
-    values = _apply_image_kernel(maps, F.rotate_image, angle, mode, expand=expand, center=center)
-    return _wrapped_like(maps, type(maps).rotate_values(values, float(angle)))
+    values = apply_image_kernel(maps, F.rotate_image, angle, mode, expand=expand, center=center)
+    return wrapped_like(maps, type(maps).rotate_values(values, float(angle)))
 
 
 def _register_unsupported(name: str):
@@ -159,7 +160,7 @@ for _name in UNSUPPORTED_TRANSFORMS:
     _register_unsupported(_name)
 
 
-def _apply_image_kernel(maps: PixelMap, kernel, *args, **options) -> Float[Tensor, "... c h w"]:
+def apply_image_kernel(maps: PixelMap, kernel, *args, **options) -> Float[Tensor, "... c h w"]:
     """Move values with torchvision's kernel for images; unknown where it has no source pixel."""
     values = _plain_values(maps)
     with_validity = torch.cat([values, torch.ones_like(values[..., :1, :, :])], -3)
@@ -173,5 +174,6 @@ def _plain_values(maps: PixelMap) -> Float[Tensor, "... c h w"]:
     return values[None] if values.ndim == 2 else values
 
 
-def _wrapped_like(maps: PixelMap, values: Float[Tensor, "... c h w"]) -> PixelMap:
+def wrapped_like(maps: PixelMap, values: Float[Tensor, "... c h w"]) -> Any:
+    """The values as a map of the same type and number of dimensions."""
     return wrap(values[0] if maps.ndim == 2 else values, like=maps)

@@ -36,8 +36,10 @@ def featup_jbu(
         variant: "paper" for the published stack, or "default" for the form of it that measured
             best here (docs/featup.md).
         pretrained: whether to load the weights that come with this package, which work for
-            features of any number of channels. The paper's variant has several, named by the
-            backbone and stride whose features they were trained on:
+            features of any number of channels. The default's were trained on segments of BSDS500
+            (non-commercial research) and COCO, on top of an encoder trained on ImageNet
+            (non-commercial research); see unstride/weights/README.md. The paper's variant has
+            several, named by the backbone and stride whose features they were trained on:
             "tf_efficientnet_lite0_stride32", which True stands for,
             "tf_efficientnet_lite0_stride16", "tf_efficientnet_lite2_stride32".
         options: keyword arguments of the variant's class.

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from unstride.formats.state_dict import read_state_dict
 from unstride.upsamplers.anyup import anyup_from_published
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.carafe import CarafeUpsample
@@ -22,12 +23,7 @@ from unstride.upsamplers.dysample import DySample
 from unstride.upsamplers.featup import FeatUpStack
 from unstride.upsamplers.featup_implicit import FeatUpImplicit
 from unstride.upsamplers.naf import naf_from_published
-from unstride.upsamplers.published_state import (
-    StateDict,
-    check_state_dict,
-    read_state_dict,
-    tensor_shape,
-)
+from unstride.upsamplers.published_state import StateDict, check_state_dict, tensor_shape
 
 CARAFE_ENCODER = "content_encoder"
 # Patterns of our keys, and what they are called in the published files.
@@ -53,8 +49,8 @@ def load_published(
     """Load an upsampler with published weights from the authors' file, in evaluation mode.
 
     Args:
-        path: a .safetensors file, or one written by `torch.save`. Only tensors and plain values
-            are read from the latter.
+        path: a safetensors file, or one written by `torch.save`, see
+            `unstride.formats.state_dict.read_state_dict`.
         prefix: of the names of the file's entries, if the upsampler is part of a larger model,
             for example "neck.upsample_modules.0.upsample.".
         channels: of the features, if the weights do not depend on it (NAF, AnyUp).

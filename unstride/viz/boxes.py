@@ -10,6 +10,7 @@ from torch import Tensor
 from unstride.viz.label_overlay import OPACITY, blend_labels, mark_boundaries
 from unstride.viz.legend import to_rgb_bytes
 from unstride.viz.palette import segment_colours
+from unstride.viz.picture_size import bounded_picture
 from unstride.viz.pillow import default_font, font_size, line_width, to_pil_image, to_tensor
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ BLACK_TEXT_LUMA = 0.55  # captions on colours brighter than this are black, othe
 
 def detection_overlay(
     image: Float[Tensor, "3 h w"], detections: Mapping[str, Tensor], class_names: Sequence[str]
-) -> Float[Tensor, "3 h w"]:
+) -> Float[Tensor, "3 H W"]:
     """Draw masks (if there are any), boxes, and class names with scores; high scores on top.
 
     A caption is placed on its box, or inside it, where it covers no other caption. It is left out
-    if there is no such place.
+    if there is no such place. The picture is shrunk if a side would be longer than MAX_SIDE.
 
     Args:
         image: RGB in [0, 1].
@@ -48,7 +49,7 @@ def detection_overlay(
         [f"{class_names[c]} {score:.2f}" for c, score in zip(indices, scores, strict=True)],
         colours,
     )
-    return to_tensor(canvas).to(image)
+    return bounded_picture(to_tensor(canvas)).to(image)
 
 
 def draw_boxes(

@@ -19,8 +19,10 @@ def class_overlay(
     class_names: Sequence[str],
     *,
     opacity: float = OPACITY,
-) -> Float[Tensor, "3 H w"]:
+) -> Float[Tensor, "3 H W"]:
     """Blend class colours into an image, with thin boundaries and a legend of the classes present.
+
+    Like all pictures of this package, it is shrunk if a side would be longer than MAX_SIDE.
 
     Args:
         image: RGB in [0, 1].

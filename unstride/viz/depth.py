@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unstride.viz.oklab import from_oklab
+from unstride.viz.picture_size import bounded_picture
 from unstride.viz.pillow import default_font, font_size, to_pil_image, to_tensor
 from unstride.viz.rows import image_row
 
@@ -28,8 +29,10 @@ Limits = tuple[float, float]  # nearest and farthest depth, in metres
 
 def depth_picture(
     depth: Float[Tensor, "h w"], limits: Limits | None = None, unit: str = "m"
-) -> Float[Tensor, "3 H w"]:
+) -> Float[Tensor, "3 H W"]:
     """Colour a depth map and draw a colour bar below it; unknown depth is grey.
+
+    The picture is shrunk if a side would be longer than MAX_SIDE.
 
     Args:
         depth: in metres, 0 where it is unknown.
@@ -37,9 +40,10 @@ def depth_picture(
         unit: unit on the colour bar; "" for depth without a unit.
     """
     limits = limits or depth_limits(depth)
-    picture = depth_colours(depth, limits)
-    bar = colour_bar(limits, depth.shape[1], font_size(*depth.shape), unit=unit)
-    return torch.cat([picture, bar.to(picture)], 1)
+    picture = bounded_picture(depth_colours(depth, limits))
+    height, width = picture.shape[1:]
+    bar = colour_bar(limits, width, font_size(height, width), unit=unit)
+    return bounded_picture(torch.cat([picture, bar.to(picture)], 1))
 
 
 def depth_comparison(

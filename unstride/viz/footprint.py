@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unstride.viz.boxes import Box
+from unstride.viz.picture_size import MAX_SIDE
 from unstride.viz.pillow import to_pil_image, to_tensor
 
 SUPERSAMPLING = 2  # drawn larger by this factor, then shrunk, for round dots
@@ -57,13 +58,13 @@ def draw_footprint(
         cell: height and width of a cell, in pixels of the photograph.
         point: (x, y), in pixels of the photograph.
         box: the part to show; beyond the photograph it is grey. Default: the photograph.
-        height: height of the picture, in pixels.
+        height: height of the picture, in pixels. A picture that would be too wide is lower.
     """
     from PIL import Image, ImageDraw
 
     left, top, right, bottom = box or (0.0, 0.0, float(photo.shape[3]), float(photo.shape[2]))
-    zoom = height * SUPERSAMPLING / (bottom - top)
-    size = max(round((right - left) * zoom), 1), height * SUPERSAMPLING
+    zoom = min(height / (bottom - top), MAX_SIDE / (right - left)) * SUPERSAMPLING
+    size = max(round((right - left) * zoom), 1), max(round((bottom - top) * zoom), 1)
     view = _View((left, top, right, bottom), zoom, size)
     lightened = photo[0] * (1 - WHITE_SHARE) + WHITE_SHARE
     canvas = _crop_box(to_pil_image(lightened), view.box, size)
@@ -72,7 +73,8 @@ def draw_footprint(
         _draw_grid(draw, weights, cell, view)
     _draw_dots(draw, weights, cell, view)
     _draw_ring(draw, view.to_canvas(*point), height * SUPERSAMPLING / 45)
-    picture = canvas.resize((max(size[0] // SUPERSAMPLING, 1), height), Image.Resampling.LANCZOS)
+    columns, rows = (max(side // SUPERSAMPLING, 1) for side in size)
+    picture = canvas.resize((columns, rows), Image.Resampling.LANCZOS)
     return to_tensor(picture)[None]
 
 
@@ -106,11 +108,19 @@ def _crop_box(image: Any, box: Box, size: tuple[int, int]) -> Any:
     from PIL import Image
 
     left, top, right, bottom = box
-    x, y = math.floor(left), math.floor(top)
-    whole = Image.new("RGB", (math.ceil(right) - x, math.ceil(bottom) - y), OUTSIDE_COLOUR)
-    whole.paste(image, (-x, -y))
+    canvas = Image.new("RGB", size, OUTSIDE_COLOUR)
+    inside = max(left, 0.0), max(top, 0.0), min(right, image.width), min(bottom, image.height)
+    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        return canvas
+    zooms = size[0] / (right - left), size[1] / (bottom - top)
+    x, y, end_x, end_y = (
+        round((edge - start) * zoom)
+        for edge, start, zoom in zip(inside, (left, top) * 2, zooms * 2, strict=True)
+    )
     resampling = Image.Resampling.LANCZOS if right - left > size[0] else Image.Resampling.BICUBIC
-    return whole.resize(size, resampling, (left - x, top - y, right - x, bottom - y))
+    piece = image.resize((max(end_x - x, 1), max(end_y - y, 1)), resampling, inside)
+    canvas.paste(piece, (x, y))
+    return canvas
 
 
 def _draw_grid(draw: Any, weights: Tensor, cell: tuple[float, float], view: _View) -> None:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unstride.viz.picture_size import bounded_picture
 from unstride.viz.pillow import default_font, font_size, to_tensor
 
 
@@ -19,12 +20,13 @@ class LegendEntry(NamedTuple):
 
 def with_legend(
     picture: Float[Tensor, "3 h w"], entries: Sequence[LegendEntry]
-) -> Float[Tensor, "3 H w"]:
-    """The picture with a legend below it, on as many lines as needed."""
+) -> Float[Tensor, "3 H W"]:
+    """The picture with a legend below it, on as many lines as needed; no side above MAX_SIDE."""
+    picture = bounded_picture(picture)
     if not entries:
         return picture
     strip = legend_strip(entries, picture.shape[2], font_size(picture.shape[1], picture.shape[2]))
-    return torch.cat([picture, strip.to(picture)], 1)
+    return bounded_picture(torch.cat([picture, strip.to(picture)], 1))
 
 
 def legend_strip(

@@ -17,7 +17,7 @@ def panoptic_overlay(
     ids: Int64[Tensor, "h w"],
     segment_classes: Mapping[int, int],
     class_names: Sequence[str],
-) -> Float[Tensor, "3 H w"]:
+) -> Float[Tensor, "3 H W"]:
     """Draw each segment in a shade of its class's colour, with a legend that counts segments.
 
     Args:

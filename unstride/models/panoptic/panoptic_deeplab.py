@@ -127,7 +127,7 @@ class PanopticDeepLab(nn.Module):
         """
         output, options = self(image), self.merging | options
         images = zip(output.semantic.argmax(1), output.heatmap, output.offsets, strict=True)
-        return [group_pixels(*maps, self.classes, **options) for maps in images]
+        return [group_pixels(*maps, self.classes, **options) for maps in images]  # type: ignore[arg-type]
 
 
 def panoptic_loss(

@@ -13,7 +13,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from unstride.metrics.lpips import LPIPS
 from unstride.models.regeneration.conditions import check_kinds, condition
 from unstride.models.regeneration.gradient_balance import GradientBalance
 from unstride.models.regeneration.modules import MODULES
@@ -94,6 +93,8 @@ class Regeneration(nn.Module):
         self.balance = GradientBalance(options.ratio, options.weight)
         self.register_buffer("step", torch.tensor(0))
         if options.lpips and perceptual is None:
+            from unstride.metrics.lpips import LPIPS  # loads torchmetrics
+
             perceptual = LPIPS(options.lpips_network, options.lpips_weights)
         if options.clip and embed is None:
             raise ValueError("clip needs an embedding of images: embed=CLIPImages(...)")
@@ -159,9 +160,8 @@ class Regeneration(nn.Module):
     def _feature_losses(self, images: Tensor, regenerated: Tensor) -> dict[str, Tensor]:
         options, losses = self.options, {}
         if options.lpips:
-            losses["lpips"] = options.lpips * self._fixed_on("perceptual", images)(
-                regenerated, images
-            )
+            distance = self._fixed_on("perceptual", images)
+            losses["lpips"] = options.lpips * distance(regenerated, images)
         if options.clip:
             embed = self._fixed_on("embed", images)
             with torch.no_grad():
@@ -181,7 +181,7 @@ class Regeneration(nn.Module):
         if predict is None:
             raise ValueError("cycle needs predict, which predicts for the regenerated images")
         size = regenerated.shape[2], regenerated.shape[3]
-        again = condition(predict(regenerated), size, self.options.temperature)
+        again = condition(predict(regenerated.clamp(0, 1)), size, self.options.temperature)
         return mse_loss(again, maps.detach())
 
     @torch.no_grad()

@@ -1,0 +1,1 @@
+"""Parts of self-supervised pretraining: heads, propagation, and the momentum encoder."""
