@@ -62,7 +62,7 @@ def check_fields(options: object) -> None:
     Raises:
         ValueError: if a field is not in its range; names the field and its value.
     """
-    _check_values(_field_ranges(type(options)), vars(options))
+    _check_values(_field_ranges(type(options)), vars(options))  # type: ignore[arg-type]
 
 
 def check_option_names(function: Callable[..., Any], names: Collection[str], subject: str) -> None:
