@@ -248,6 +248,18 @@ def test_costs_are_the_published_ones(capsys):
     assert costs["naf"][0] == "662,528"
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--scale", "0"), "unstride list: nearest: scale must be at least 1, got 0"),
+        (("--channels", "6"), "unstride list: dysample: groups must divide the 6 channels, got 4"),
+    ],
+)
+def test_costs_of_what_cannot_be_made_are_refused(option, message, capsys):
+    assert main(["list", "--cost", *option]) == 1
+    assert capsys.readouterr().err.strip() == message
+
+
 def test_list_and_help_teach(capsys):
     assert main(["list"]) == 0
     assert "featup_jbu" in capsys.readouterr().out

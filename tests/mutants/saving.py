@@ -4,6 +4,16 @@ from tests.mutants.mutant import mutants_of
 
 MUTANTS = [
     *mutants_of(
+        "unstride/saving/argument_checks.py", ("tests/saving/test_argument_checks.py",),
+        ("defaults are not bound", "    bound.apply_defaults()\n", ""),
+        ("None is always taken", "if value is None and may_be_none:", "if value is None:"),
+        ("a Literal is no range", "    if origin is Literal:\n        return OneOf(arguments), default is None\n", ""),
+        ("a switch is no range", "    if annotation is bool:\n        return OneOf((True, False)), default is None\n", ""),
+        ("positions are options", "if p.kind is Parameter.KEYWORD_ONLY]", "]"),
+        ("anything may be anything", "other = parameters if Parameter.VAR_KEYWORD in kinds else names", "other = names"),
+        ("names alone are checked", "    _check_values({n: ranges[n] for n in options if n in ranges}, options)\n", ""),
+    ),
+    *mutants_of(
         "unstride/saving/argument_ranges.py", ("tests/saving/test_argument_ranges.py",),
         ("even is odd", "self.is_odd and value % 2 == 0", "False"),
         ("from one below the minimum", "if value >= self.minimum and not (", "if value >= self.minimum - 1 and not ("),
@@ -19,13 +29,6 @@ MUTANTS = [
         ("falling intervals", "self.above < value[0] <= value[1]", "self.above < value[0]"),
         ("lists of nothing", '        if not value:\n            return "have at least one value"\n', ""),
         ("only the first value", "        return None\n\n\n@dataclass(frozen=True)\nclass Interval", "            return None\n        return None\n\n\n@dataclass(frozen=True)\nclass Interval"),
-        ("defaults are not bound", "    bound.apply_defaults()\n", ""),
-        ("None is always taken", "if value is None and may_be_none:", "if value is None:"),
-        ("a Literal is no range", "    if origin is Literal:\n        return OneOf(arguments), default is None\n", ""),
-        ("a switch is no range", "    if annotation is bool:\n        return OneOf((True, False)), default is None\n", ""),
-        ("positions are options", "if p.kind is Parameter.KEYWORD_ONLY]", "]"),
-        ("anything may be anything", "other = parameters if Parameter.VAR_KEYWORD in kinds else names", "other = names"),
-        ("names alone are checked", "    _check_values({n: ranges[n] for n in options if n in ranges}, options)\n", ""),
     ),
     *mutants_of(
         "unstride/saving/card.py", ("tests/saving/test_folder.py", "-k", "not every_upsampler"),

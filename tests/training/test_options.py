@@ -11,11 +11,26 @@ import pytest
 from unstride.evaluation.settings import EvaluationSettings
 from unstride.features.implicit_options import ImplicitOptions
 from unstride.models.regeneration.options import RegenerationOptions
-from unstride.recipes import affinity, depth, detection, featup, multitask, panoptic, segmentation
-from unstride.saving.argument_ranges import declared_ranges
+from unstride.recipes import (
+    affinity,
+    byol,
+    densecl,
+    depth,
+    detection,
+    featup,
+    multitask,
+    panoptic,
+    pixcontrast,
+    pixpro,
+    segmentation,
+)
+from unstride.saving.argument_checks import declared_ranges
 
 FIXED = {"data": Path("data"), "bsds": Path("bsds"), "images": ["photo.jpg"]}
-RECIPES = affinity, depth, detection, featup, multitask, panoptic, segmentation
+RECIPES = (
+    *(affinity, byol, densecl, depth, detection, featup, multitask, panoptic, pixcontrast),
+    *(pixpro, segmentation),
+)
 OPTIONS: dict[str, Any] = {
     **{recipe.__name__.rpartition(".")[2]: recipe.Options for recipe in RECIPES},
     "evaluation": EvaluationSettings,

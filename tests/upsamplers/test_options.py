@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from unstride import create_downsampler, create_upsampler
-from unstride.saving.argument_ranges import Finite, OneOf, Whole, declared_ranges
+from unstride.saving.argument_checks import declared_ranges
+from unstride.saving.argument_ranges import Finite, OneOf, Whole
 from unstride.upsamplers import Downsampler, FeatUpImplicit, FeatUpStack, Reassembly
 from unstride.upsamplers.bilateral_stack import BilateralStack
 from unstride.upsamplers.by_name import DOWNSAMPLERS, PAIRS, UPSAMPLERS

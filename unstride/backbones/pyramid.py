@@ -6,7 +6,7 @@ Each grid of the pyramid is therefore exactly twice as fine as that of the next 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from unstride.backbones.padding import pad_image
 from unstride.backbones.timm_backbone import DEFAULT_BACKBONE, TimmFeatureExtractor
 from unstride.backbones.timm_model import create_timm_model
 from unstride.necks.simple_pyramid import SimpleFeaturePyramid
+from unstride.saving.argument_checks import checked
+from unstride.saving.argument_ranges import Each, Whole
 from unstride.upsamplers import Deconvolution
 from unstride.upsamplers.factory import UpsamplerFactory
 
@@ -136,9 +138,10 @@ def model_strides(model: Any) -> tuple[int, ...]:
     return tuple(sorted({layer["reduction"] for layer in model.feature_info}))
 
 
+@checked
 def create_pyramid(
     name: str = DEFAULT_BACKBONE,
-    strides: Sequence[int] = DEFAULT_STRIDES,
+    strides: Annotated[Sequence[int], Each(Whole(1))] = DEFAULT_STRIDES,
     pretrained: bool = True,
     *,
     weights: str | Path | None = None,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from unstride.backbones.padding import pad_image
 from unstride.backbones.timm_model import create_timm_model
 from unstride.upsamplers.image_check import ImageCheck
+from unstride.upsamplers.resize import checked_size
 
 DEFAULT_BACKBONE = "tf_efficientnet_lite0"
 # models for whose intermediate features timm has no final norm
@@ -68,6 +69,7 @@ class TimmFeatureExtractor(nn.Module):
 
     def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Size in pixels of the area that the features of an image of this size cover."""
+        size = checked_size(size)
         height, width = (-(-n // self.size_divisor) * self.size_divisor for n in size)
         return height, width
 

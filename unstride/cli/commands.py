@@ -268,7 +268,11 @@ def print_upsamplers(cost: bool = False, channels: int = 256, scale: int = 2) ->
         table.add_column("parameters", justify="right")
         table.add_column("FLOPs per input pixel", justify="right")
         for name in UPSAMPLERS:
-            up = create_upsampler(name, channels, scale)
+            try:
+                up = create_upsampler(name, channels, scale)
+            except ValueError as error:
+                print(f"unstride list: {name}: {error}", file=sys.stderr)
+                return 1
             parameters, flops = cost_of(up)
             guide = {None: "", 3: "image"}.get(up.guide_channels, f"{up.guide_channels} channels")
             table.add_row(name, guide, f"{parameters:,}", f"{flops:,.0f}")

@@ -18,7 +18,8 @@ from unstride.device import default_device
 from unstride.evaluation.benchmark import Benchmark, DataSplit
 from unstride.evaluation.linear_probe import SCHEDULES
 from unstride.evaluation.progress import ProgressCallback
-from unstride.saving.argument_ranges import OneOf, PositiveInt, check_fields
+from unstride.saving.argument_checks import check_fields
+from unstride.saving.argument_ranges import OneOf, PositiveInt
 
 CAM_DATASET = "imagenet_samples"  # photographs with one class each, for class-activation maps
 LABEL_KINDS = (

@@ -9,13 +9,13 @@ features, where the code fits a separate channel to it.
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
+from unstride.saving.argument_checks import check_fields
 from unstride.saving.argument_ranges import (
     DropoutRate,
     Finite,
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
-    check_fields,
 )
 from unstride.upsamplers.featup_implicit import LogFrequency
 

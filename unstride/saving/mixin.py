@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from unstride.saving.argument_ranges import check_call
+from unstride.saving.argument_checks import check_call
 from unstride.saving.configuration import constructor_config
 from unstride.saving.folder import load_model, save_model
 from unstride.saving.huggingface import download_folder, upload_folder
@@ -33,7 +33,7 @@ def _record_arguments(init: Callable[..., None]) -> Callable[..., None]:
 class SavingMixin(nn.Module):
     """A module that records its constructor arguments, so that it can be built again.
 
-    Arguments whose annotations declare a range are checked first (`argument_ranges`).
+    Arguments whose annotations declare a range are checked first (`argument_checks`).
 
     Attributes:
         init_arguments: positional and keyword arguments of the constructor.

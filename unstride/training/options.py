@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from unstride.models.regeneration.options import regeneration_options
+from unstride.saving.argument_checks import check_fields
 from unstride.saving.argument_ranges import Each as Each
 from unstride.saving.argument_ranges import Finite as Finite
 from unstride.saving.argument_ranges import Fraction as Fraction
-from unstride.saving.argument_ranges import Fractions, Interval, check_fields
+from unstride.saving.argument_ranges import Fractions, Interval
 from unstride.saving.argument_ranges import NonNegativeFloat as NonNegativeFloat
 from unstride.saving.argument_ranges import NonNegativeInt as NonNegativeInt
 from unstride.saving.argument_ranges import OneOf as OneOf

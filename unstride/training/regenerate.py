@@ -21,6 +21,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from unstride.backbones.clip import CLIPImages
 from unstride.models.regeneration.loss import Predictions, Regeneration, warm_in_steps
 from unstride.models.regeneration.options import regeneration_options
+from unstride.saving.argument_checks import checked
+from unstride.saving.argument_ranges import NonNegativeInt
 from unstride.viz import captioned_row
 from unstride.viz.pillow import save_png
 
@@ -111,14 +113,15 @@ class RegenerationCallback(RegenerationLog):
         path: see `RegenerationLog`.
     """
 
+    @checked
     def __init__(
         self,
         channels: Mapping[str, int],
         network: str,
         options: str | Mapping[str, Any] = "random_blocks",
         *,
-        steps: int = 0,
-        seed: int = 0,
+        steps: NonNegativeInt = 0,
+        seed: NonNegativeInt = 0,
         predictions: Callable[[Any], Predictions] | None = None,
         images: Callable[[Tensor], Tensor] | None = None,
         path: Path | None = None,

@@ -23,7 +23,8 @@ from torch.nn.functional import adaptive_avg_pool2d, conv2d, leaky_relu
 
 from unstride.ops import reassemble
 from unstride.ops.softmax import softmax_over_taps
-from unstride.saving.argument_ranges import OddInt, PositiveInt, checked
+from unstride.saving.argument_checks import checked
+from unstride.saving.argument_ranges import OddInt, PositiveInt
 from unstride.upsamplers.base import Downsampler, Reassembly
 from unstride.upsamplers.carafe import weights_from_logits
 from unstride.upsamplers.guide import check_guide, resize_guide

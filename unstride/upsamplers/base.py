@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.ops import reassemble
-from unstride.saving.argument_ranges import PositiveInt, checked
+from unstride.saving.argument_checks import checked
+from unstride.saving.argument_ranges import PositiveInt
 from unstride.saving.mixin import SavingMixin
 from unstride.upsamplers.resize import checked_size
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from inspect import signature
 
-from unstride.saving.argument_ranges import PositiveInt, check_option_names, checked
+from unstride.saving.argument_checks import check_option_names, checked
+from unstride.saving.argument_ranges import PositiveInt
 from unstride.saving.configuration import register, register_variant
 from unstride.upsamplers.a2u import A2UDownsample, A2UPair, A2UUpsample
 from unstride.upsamplers.anyup import AnyUp

@@ -5,7 +5,8 @@ from importlib.resources import files
 
 from safetensors.torch import load
 
-from unstride.saving.argument_ranges import PositiveInt, check_option_names, checked
+from unstride.saving.argument_checks import check_option_names, checked
+from unstride.saving.argument_ranges import PositiveInt
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.bilateral_stack import BilateralStack
 from unstride.upsamplers.featup import FeatUpStack

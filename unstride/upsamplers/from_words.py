@@ -6,7 +6,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from unstride.saving.argument_ranges import check_option_names
+from unstride.saving.argument_checks import check_option_names
 from unstride.saving.configuration import describe
 from unstride.saving.folder import load_weights
 from unstride.upsamplers.base import Upsampler

@@ -14,7 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.ops import reassemble
-from unstride.saving.argument_ranges import PositiveInt, checked
+from unstride.saving.argument_checks import checked
+from unstride.saving.argument_ranges import PositiveInt
 from unstride.upsamplers.base import Downsampler, Reassembly
 from unstride.upsamplers.guide import check_guide, resize_guide
 from unstride.upsamplers.pair import Pair

@@ -20,7 +20,7 @@ from unstride.losses.photometric import edge_aware_smoothness_loss, minimum_repr
 from unstride.models.depth.pose_network import PoseNetwork
 from unstride.models.multitask.single_task import DecoderWidth
 from unstride.precision import upcast_half
-from unstride.saving.argument_ranges import checked
+from unstride.saving.argument_checks import checked
 from unstride.upsamplers.factory import UpsamplerFactory
 from unstride.upsamplers.image_check import check_image_shape
 from unstride.upsamplers.interpolation import Bilinear

@@ -27,7 +27,8 @@ from unstride.models.detection.torchvision_parts import (
 )
 from unstride.necks.fpn import TorchNearest
 from unstride.precision import upcast_half
-from unstride.saving.argument_ranges import PositiveInt, checked
+from unstride.saving.argument_checks import checked
+from unstride.saving.argument_ranges import PositiveInt
 from unstride.upsamplers.factory import UpsamplerFactory
 
 TWO_STAGE = {"faster_rcnn": FasterRCNN, "mask_rcnn": MaskRCNN}

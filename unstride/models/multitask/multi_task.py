@@ -11,7 +11,7 @@ from unstride.heads.pixel_decoder import DECODER_WIDTH
 from unstride.losses.uncertainty_weighting import UncertaintyWeighting
 from unstride.models.multitask.single_task import DecoderWidth, TaskDecoder
 from unstride.models.multitask.task import Task
-from unstride.saving.argument_ranges import checked
+from unstride.saving.argument_checks import checked
 from unstride.upsamplers.factory import UpsamplerFactory
 from unstride.upsamplers.image_check import check_image_shape
 from unstride.upsamplers.interpolation import Bilinear

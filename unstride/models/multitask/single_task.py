@@ -10,7 +10,8 @@ from unstride.backbones.pyramid import Pyramid
 from unstride.heads.pixel_decoder import DECODER_WIDTH, PixelDecoder, prediction_head
 from unstride.models.multitask.task import Task
 from unstride.precision import upcast_half
-from unstride.saving.argument_ranges import Whole, checked
+from unstride.saving.argument_checks import checked
+from unstride.saving.argument_ranges import Whole
 from unstride.upsamplers.factory import UpsamplerFactory
 from unstride.upsamplers.image_check import check_image_shape
 from unstride.upsamplers.interpolation import Bilinear

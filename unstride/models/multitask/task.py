@@ -9,7 +9,8 @@ from torch.nn.functional import normalize
 
 from unstride.formats.labels import UNLABELLED
 from unstride.losses.supervised import cosine_loss, pixel_cross_entropy, scale_invariant_log_loss
-from unstride.saving.argument_ranges import PositiveFloat, PositiveInt, checked
+from unstride.saving.argument_checks import checked
+from unstride.saving.argument_ranges import PositiveFloat, PositiveInt
 
 
 class Task(ABC):

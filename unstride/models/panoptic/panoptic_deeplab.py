@@ -26,7 +26,8 @@ from unstride.formats.labels import UNLABELLED
 from unstride.heads.panoptic_decoder import PanopticDecoder, separable_conv
 from unstride.models.panoptic.postprocess import PanopticSegments, group_pixels
 from unstride.precision import upcast_half
-from unstride.saving.argument_ranges import PositiveInt, check_options, checked
+from unstride.saving.argument_checks import check_options, checked
+from unstride.saving.argument_ranges import PositiveInt
 from unstride.transforms.panoptic_targets import CentreTargets, PanopticClasses
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import UpsamplerFactory

@@ -17,7 +17,8 @@ from unstride.heads.semantic_branch import SemanticBranch
 from unstride.models.detection.detector import create_detector
 from unstride.models.panoptic.postprocess import merge_objects
 from unstride.necks.fpn import TorchNearest
-from unstride.saving.argument_ranges import NonNegativeFloat, PositiveInt, check_options, checked
+from unstride.saving.argument_checks import check_options, checked
+from unstride.saving.argument_ranges import NonNegativeFloat, PositiveInt
 from unstride.transforms.detection_target import Target, without_crowds
 from unstride.transforms.panoptic_targets import PanopticClasses
 from unstride.upsamplers import Bilinear

@@ -12,7 +12,13 @@ from torch.nn.functional import max_pool2d
 from unstride.formats.labels import UNLABELLED
 from unstride.formats.segments import Segment
 from unstride.precision import upcast_half
-from unstride.saving.argument_ranges import Fraction, NonNegativeInt, OddInt, PositiveInt, checked
+from unstride.saving.argument_checks import checked
+from unstride.saving.argument_ranges import (
+    Fraction,
+    NonNegativeInt,
+    OddInt,
+    PositiveInt,
+)
 from unstride.transforms.panoptic_targets import PanopticClasses
 
 CHUNK_SIZE = 65536  # pixels whose distances to all centres are in memory at once

@@ -18,6 +18,8 @@ from unstride.models.regeneration.gradient_balance import GradientBalance
 from unstride.models.regeneration.modules import MODULES
 from unstride.models.regeneration.options import RegenerationOptions
 from unstride.models.regeneration.redaction import SEED_MODULUS, create_redaction
+from unstride.saving.argument_checks import checked
+from unstride.saving.argument_ranges import NonNegativeInt
 from unstride.transforms.imagenet import denormalise_imagenet, normalise_imagenet
 from unstride.transforms.resize import resize_bilinear
 
@@ -67,13 +69,14 @@ class Regeneration(nn.Module):
 
     step: Tensor
 
+    @checked
     def __init__(
         self,
         channels: Mapping[str, int],
         options: RegenerationOptions | None = None,
         *,
-        seed: int = 0,
-        warm_in_steps: int = 0,
+        seed: NonNegativeInt = 0,
+        warm_in_steps: NonNegativeInt = 0,
         perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
         embed: Callable[[Tensor], Tensor] | None = None,
     ):

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 from unstride.models.regeneration.modules import Combination, Norm
 from unstride.models.regeneration.redaction import create_redaction
+from unstride.saving.argument_checks import check_fields
 from unstride.saving.argument_ranges import (
     Finite,
     Fraction,
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
-    check_fields,
 )
 from unstride.upsamplers.from_words import parse_options
 

@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from unstride.saving.argument_ranges import Fraction, PositiveInt, check_fields
+from unstride.saving.argument_checks import check_fields
+from unstride.saving.argument_ranges import Fraction, PositiveInt
 from unstride.transforms.dct import dct, inverse_dct
 from unstride.transforms.imagenet import IMAGENET_MEAN
 from unstride.upsamplers.image_check import check_image_shape

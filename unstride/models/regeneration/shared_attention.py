@@ -15,7 +15,8 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate, scaled_dot_pro
 from unstride.models.regeneration.conditions import class_probabilities
 from unstride.models.regeneration.modules import conv_block
 from unstride.models.regeneration.redaction import create_redaction
-from unstride.saving.argument_ranges import PositiveInt, checked
+from unstride.saving.argument_checks import checked
+from unstride.saving.argument_ranges import PositiveInt
 from unstride.transforms.imagenet import normalise_imagenet
 
 

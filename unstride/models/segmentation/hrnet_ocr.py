@@ -9,7 +9,8 @@ from unstride.backbones.pyramid import Pyramid
 from unstride.heads.object_context import ObjectContext
 from unstride.models.segmentation.segmenter import Segmenter
 from unstride.necks.level_fusion import LevelFusion
-from unstride.saving.argument_ranges import PositiveInt, checked
+from unstride.saving.argument_checks import checked
+from unstride.saving.argument_ranges import PositiveInt
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import UpsamplerFactory
 

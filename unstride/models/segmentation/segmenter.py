@@ -9,7 +9,8 @@ from torch.nn.functional import interpolate
 
 from unstride.backbones.padding import pad_image
 from unstride.backbones.pyramid import Pyramid
-from unstride.saving.argument_ranges import PositiveInt, checked
+from unstride.saving.argument_checks import checked
+from unstride.saving.argument_ranges import PositiveInt
 from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
 from unstride.upsamplers.image_check import check_image_shape
 

@@ -14,7 +14,8 @@ from unstride.necks.conv_block import conv_norm_relu
 from unstride.necks.fpn import FPN
 from unstride.necks.level_fusion import LevelFusion
 from unstride.necks.pyramid_pooling import PyramidPooling
-from unstride.saving.argument_ranges import PositiveInt, checked
+from unstride.saving.argument_checks import checked
+from unstride.saving.argument_ranges import PositiveInt
 from unstride.upsamplers import Bilinear
 from unstride.upsamplers.factory import UpsamplerFactory
 
