@@ -108,16 +108,24 @@ MUTANTS = [
         ("boundaries of the last photographs only", "            metric.reset()", "            self.miou.reset()"),
     ),
     *mutants_of(
+        "unstride/recipes/pixel_matching_learner.py", ("tests/recipes/test_pretraining.py", "-k", "permuted or monitors"),
+        ("its own places", "second = type(second)(second.centres.roll(1, 0), second.diagonal.roll(1, 0))", "pass"),
+        ("cells of nobody", "is_match.sum(2).float().mean()", "is_match.sum(1).float().max()"),
+        ("pairs with matches", "(~is_match.flatten(1).any(1)).float().mean()", "is_match.flatten(1).any(1).float().max()"),
+    ),
+    *mutants_of(
         "unstride/recipes/pretraining_learner.py", ("tests/recipes/test_pretraining.py",),
         ("the target follows with each batch", "if int(self.target.step) <= self.global_step:", "if True:"),
         ("the target never follows", "if int(self.target.step) <= self.global_step:", "if False:"),
         ("norms decay", '"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0', '"params": [p for p in trained if p.ndim <= 1], "weight_decay": weight_decay'),
-        ("probes are forgotten", 'self.probes = checkpoint["probes"]', "pass"),
+        ("monitors are forgotten", "self.monitors, self.probes = checkpoint[\"monitors\"], checkpoint[\"probes\"]", "pass"),
         ("targets of any length", "directions = normalize(cells.float(), dim=1)", "directions = cells.float()"),
     ),
     *mutants_of(
         "unstride/recipes/pretraining.py", ("tests/recipes/test_pretraining.py",),
         ("views of any size", "if pyramid.padded_size(options.size) != tuple(options.size):", "if False:"),
+        ("untrained", "untrained_state(options) | trained", "trained | untrained_state(options)"),
+        ("without its deeper layers", "untrained_state(options) | trained", "trained"),
     ),
     *mutants_of(
         "unstride/recipes/pretraining_options.py", ("tests/recipes/test_pretraining.py",),

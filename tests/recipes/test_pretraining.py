@@ -19,6 +19,7 @@ from unstride.evaluation.dense_probes import PROBES
 from unstride.losses.pixel_matching import cells_of_boxes, matched_cells
 from unstride.models.pretraining.network import PretrainingNetwork
 from unstride.recipes import pixpro
+from unstride.recipes.pixel_matching_learner import match_values
 from unstride.recipes.pretraining import create_pretraining_network
 from unstride.recipes.pretraining_learner import (
     PretrainingLearner,
@@ -97,6 +98,33 @@ def test_pixpro_in_many_ways(name, photos, tmp_path):
     assert all(low <= loss <= 12 for _, loss in card["curve"])
 
 
+def test_layers_beyond_the_stride_are_in_the_file_as_they_began(photos, tmp_path):
+    options = options_of("pixpro", photos, tmp_path, stride=8, learning_rate=0.01)
+    fit(options)
+    path = tmp_path / "backbone.safetensors"
+    start = create_pretraining_network(replace(options, stride=32)).pyramid.model.state_dict()
+    saved = create_pyramid("test_resnet", weights=path).model.state_dict()
+    deeper = [name for name in start if name.startswith(("layer3", "layer4"))]
+    assert deeper
+    assert all(torch.equal(saved[name], start[name]) for name in deeper)
+    assert not torch.equal(saved["layer1.0.conv1.weight"], start["layer1.0.conv1.weight"])
+
+
+@pytest.mark.parametrize("method", ["pixpro", "pixcontrast"])
+def test_the_permuted_control_takes_the_matches_of_other_images(method, photos, tmp_path):
+    runs = [
+        fit(options_of(method, photos, tmp_path / str(permuted), permuted=permuted, stride=8))
+        for permuted in (False, True)
+    ]
+    names = {"step", "matches_per_cell", "pairs_without_match", "target_spread"}
+    for run in runs:
+        [first] = run["monitors"]
+        assert first["step"] == 0
+        assert first.keys() - {"attention_entropy"} == names
+    assert runs[0]["monitors"][0]["matches_per_cell"] != runs[1]["monitors"][0]["matches_per_cell"]
+    assert runs[0]["monitors"][0]["target_spread"] == runs[1]["monitors"][0]["target_spread"]
+
+
 @pytest.mark.parametrize("method", ["pixpro", "densecl"])
 def test_a_killed_run_goes_on_to_the_same_curve(method, photos, tmp_path, monkeypatch):
     changes = {"instance_weight": 1.0} if method == "pixpro" else {}
@@ -114,7 +142,9 @@ def test_a_killed_run_goes_on_to_the_same_curve(method, photos, tmp_path, monkey
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         fit(stopped)
     monkeypatch.setattr(PretrainingLearner, "project", real)
-    assert fit(stopped)["curve"] == expected["curve"]
+    card = fit(stopped)
+    assert card["curve"] == expected["curve"]
+    assert card["monitors"] == expected["monitors"]
     files = [load_file(o.out / "backbone.safetensors") for o in (whole, stopped)]
     assert all(torch.equal(files[0][name], files[1][name]) for name in files[0])
 
@@ -188,7 +218,7 @@ def test_the_monitors_know_collapse_and_matches():
     boxes = torch.tensor([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.2, 0.2]])
     far = torch.tensor([[0.0, 0.0, 1.0, 1.0], [0.7, 0.7, 1.0, 1.0]])
     is_match = matched_cells(cells_of_boxes(boxes, (4, 4)), cells_of_boxes(far, (4, 4)))
-    values = pixpro.match_values(is_match)
+    values = match_values(is_match)
     assert values["matches_per_cell"] == pytest.approx(0.5)
     assert values["pairs_without_match"] == pytest.approx(0.5)
 

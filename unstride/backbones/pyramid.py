@@ -138,6 +138,16 @@ def model_strides(model: Any) -> tuple[int, ...]:
     return tuple(sorted({layer["reduction"] for layer in model.feature_info}))
 
 
+def create_pyramid_model(
+    name: str, pretrained: bool, weights: str | Path | None = None
+) -> nn.Module:
+    """Create the timm model of `create_pyramid`, with all of its layers."""
+    options: dict[str, Any] = {}
+    if name.startswith("hrnet"):
+        options = {"features_only": True, "feature_location": ""}
+    return create_timm_model(name, pretrained, weights, num_classes=0, **options)
+
+
 @checked
 def create_pyramid(
     name: str = DEFAULT_BACKBONE,
@@ -166,10 +176,7 @@ def create_pyramid(
         ValueError: if there is no such model or stride, or the file does not fit the model.
         OSError: if the weights can be neither found nor downloaded.
     """
-    options: dict[str, Any] = {}
-    if name.startswith("hrnet"):
-        options = {"features_only": True, "feature_location": ""}
-    model = create_timm_model(name, pretrained, weights, num_classes=0, **options)
+    model = create_pyramid_model(name, pretrained, weights)
     available = model_strides(model)
     if len(available) == 1 and set(strides) - set(available):
         return PlainViTPyramid(model, strides, upsampler, name=name)

@@ -15,7 +15,7 @@ class Options(PretrainingOptions):
     Output:
 
     - OUT/backbone.safetensors: the backbone in timm's layout, for `--backbone-weights`.
-    - OUT/card.json: options, commit and loss curve.
+    - OUT/card.json: options, commit, loss curve, monitors and probes.
     - OUT/last.ckpt: checkpoint. A stopped run resumes from it, to the same loss curve.
     - TensorBoard logs: losses and monitors (docs/pixpro.md).
 

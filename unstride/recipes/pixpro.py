@@ -9,24 +9,17 @@ place. With `instance_weight` whole images should agree as well (section 4.2): a
 released code has it, or as in SimCLR, as the paper says. Defaults are those of the released code.
 """
 
-from typing import Any
-
-import torch
 from torch import Tensor
 
 from unstride.losses.instance import byol_loss, simclr_loss
-from unstride.losses.pixel_matching import matched_cells
 from unstride.losses.pixpro import pixel_consistency_loss
 from unstride.models.pretraining.heads import PixelMLP
 from unstride.models.pretraining.network import PretrainingNetwork, projected_image
 from unstride.models.pretraining.propagation import PixelPropagation, attention_entropy
+from unstride.recipes.pixel_matching_learner import PixelMatchingLearner
 from unstride.recipes.pixpro_options import Options as Options
 from unstride.recipes.pretraining import create_pretraining_network, pretrain
-from unstride.recipes.pretraining_learner import (
-    PretrainingLearner,
-    TwoViewsOutput,
-    target_spread,
-)
+from unstride.recipes.pretraining_learner import TwoViewsOutput
 
 
 def fit(options: Options) -> None:
@@ -35,7 +28,7 @@ def fit(options: Options) -> None:
     pretrain(options, PixProLearner(network, options), "PixPro")
 
 
-class PixProLearner(PretrainingLearner):
+class PixProLearner(PixelMatchingLearner):
     """Trains with the consistency of matched cells.
 
     Args:
@@ -58,33 +51,25 @@ class PixProLearner(PretrainingLearner):
             self.propagate.requires_grad_(False)
 
     def losses(self, output: TwoViewsOutput) -> dict[str, Tensor]:
-        """The pixels' loss, a mean over levels, and that of the instance branch."""
-        levels = [self._level_loss(output, stride) for stride in output.cells]
-        losses = {"pixels": torch.stack(levels).mean()}
+        """The pixels' loss, and that of the instance branch."""
+        losses = super().losses(output)
         if self.options.instance_weight:
             losses["instance"] = self.options.instance_weight * self._instance_loss(output)
         return losses
 
-    def _level_loss(self, output: TwoViewsOutput, stride: int) -> Tensor:
-        options, (first, second) = self.options, output.cells[stride]
-        if options.permuted:
-            second = type(second)(second.centres.roll(1, 0), second.diagonal.roll(1, 0))
-        is_match = matched_cells(first, second, options.threshold, strict=options.strict)
-        one, other = (p.cells[stride] for p in output.online)
-        target_one, target_other = (p.cells[stride].flatten(2) for p in output.targets)
-        self.monitor(lambda: self._monitored(is_match, one, output.targets[0].cells[stride]))
+    def directed_loss(self, cells: Tensor, targets: Tensor, is_match: Tensor) -> Tensor:
+        """Propagated cells should equal the other view's targets where they match."""
+        options = self.options
         if options.propagation:
-            one, other = self.propagate(one), self.propagate(other)
-        choices: dict[str, Any] = {"scale": options.loss_scale, "empty_pairs": options.empty_pairs}
+            cells = self.propagate(cells)
         return pixel_consistency_loss(
-            one.flatten(2), target_other, is_match, **choices
-        ) + pixel_consistency_loss(other.flatten(2), target_one, is_match.mT, **choices)
+            cells.flatten(2), targets, is_match,
+            scale=options.loss_scale, empty_pairs=options.empty_pairs,
+        )  # fmt: skip
 
-    def _monitored(self, is_match: Tensor, cells: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        return match_values(is_match) | {
-            "target_spread": target_spread(targets),
-            "attention_entropy": attention_entropy(self.propagate.similarity(cells)),
-        }
+    def monitored(self, cells: Tensor) -> dict[str, Tensor]:
+        """How evenly the propagation takes from all cells."""
+        return {"attention_entropy": attention_entropy(self.propagate.similarity(cells))}
 
     def _instance_loss(self, output: TwoViewsOutput) -> Tensor:
         one, other = (projected_image(p) for p in output.online)
@@ -95,12 +80,3 @@ class PixProLearner(PretrainingLearner):
             )
             return byol_loss(one, target_other) + byol_loss(other, target_one)
         return simclr_loss(one, target_other) + simclr_loss(other, target_one)
-
-
-@torch.no_grad()
-def match_values(is_match: Tensor) -> dict[str, Tensor]:
-    """How many matches a cell has on average, and the share of image pairs without any."""
-    return {
-        "matches_per_cell": is_match.sum(2).float().mean(),
-        "pairs_without_match": (~is_match.flatten(1).any(1)).float().mean(),
-    }

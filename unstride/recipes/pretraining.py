@@ -5,11 +5,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from unstride.backbones.pyramid import create_pyramid, model_strides
-from unstride.backbones.timm_model import create_timm_model
+from unstride.backbones.pyramid import create_pyramid, create_pyramid_model, model_strides
 from unstride.datasets.readable_images import ReadableImages
 from unstride.datasets.shuffled import ShuffledDataset
 from unstride.formats.images import find_images
@@ -59,7 +59,7 @@ def backbone_strides(options: PretrainingOptions) -> Sequence[int]:
         return FPN_STRIDES
     if options.stride is not None:
         return (options.stride,)
-    model = create_timm_model(options.backbone, False, None, num_classes=0)
+    model = create_pyramid_model(options.backbone, pretrained=False)
     return (max(model_strides(model)),)
 
 
@@ -79,8 +79,22 @@ def pretrain(options: PretrainingOptions, learner: PretrainingLearner, method: s
     )  # fmt: skip
     run.fit(learner, PretrainingData(options))
     if run.trainer.is_global_zero:
-        write_backbone(run.out / BACKBONE_FILE, learner.online.pyramid.model.state_dict())
-        run.write_card(method, curve=learner.loss_curve, probes=learner.probes)
+        trained = learner.online.pyramid.model.state_dict()
+        write_backbone(run.out / BACKBONE_FILE, untrained_state(options) | trained)
+        run.write_card(
+            method, curve=learner.loss_curve, monitors=learner.monitors, probes=learner.probes
+        )
+
+
+def untrained_state(options: PretrainingOptions) -> dict[str, Tensor]:
+    """The whole backbone's parameters before training.
+
+    Layers beyond the coarsest stride are not trained. The file has them too, so that task models
+    can start from it.
+    """
+    torch.manual_seed(options.seed)
+    model = create_pyramid_model(options.backbone, options.pretrained, options.backbone_weights)
+    return model.state_dict()
 
 
 def training_views(options: PretrainingOptions) -> Dataset:

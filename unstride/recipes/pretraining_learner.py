@@ -39,6 +39,7 @@ class PretrainingLearner(Learner):
         options: options of the recipe.
 
     Attributes:
+        monitors: the step and the monitors' values, every few steps.
         probes: the step and the scores of each probe, in the order of the steps.
     """
 
@@ -46,6 +47,7 @@ class PretrainingLearner(Learner):
         super().__init__()
         self.online, self.options = network, options
         self.target = MomentumEncoder(network, options.steps, options.momentum)
+        self.monitors: list[dict[str, float]] = []
         self.probes: list[dict[str, float]] = []
 
     @abstractmethod
@@ -77,21 +79,31 @@ class PretrainingLearner(Learner):
         return TwoViewsOutput(online, targets, cells)
 
     def monitor(self, measure: Callable[[], dict[str, Tensor]]) -> None:
-        """Log what `measure` returns, every few steps: it tells a healthy run from a collapse."""
+        """Log and keep what `measure` returns, every few steps.
+
+        It tells a healthy run from a collapse. Of several levels or batches of a step the last
+        values are kept.
+        """
         trainer: Any = self.trainer
-        if self.global_step % trainer.log_every_n_steps == 0:
-            with torch.no_grad():
-                self.log_dict({f"monitor/{name}": value for name, value in measure().items()})
+        if self.global_step % trainer.log_every_n_steps:
+            return
+        with torch.no_grad():
+            values = measure()
+        self.log_dict({f"monitor/{name}": value for name, value in values.items()})
+        if self.monitors and self.monitors[-1]["step"] == self.global_step:
+            self.monitors.pop()
+        rounded = {name: round(value.item(), 4) for name, value in values.items()}
+        self.monitors.append({"step": self.global_step, **rounded})
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """Add the loss curve and the probes' scores to a checkpoint."""
+        """Add the loss curve, the monitors' values and the probes' scores to a checkpoint."""
         super().on_save_checkpoint(checkpoint)
-        checkpoint["probes"] = self.probes
+        checkpoint["monitors"], checkpoint["probes"] = self.monitors, self.probes
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         """Restore them from a checkpoint."""
         super().on_load_checkpoint(checkpoint)
-        self.probes = checkpoint["probes"]
+        self.monitors, self.probes = checkpoint["monitors"], checkpoint["probes"]
 
     def configure_optimizers(self):
         """LARS or AdamW, with a linear warm-up and a cosine decay to zero."""
