@@ -43,9 +43,23 @@ MUTANTS = [
         ("the tokenizer is a traceback", "    with _loading(name):\n        tokenizer", "    if True:\n        tokenizer"),
     ),
     *mutants_of(
-        "unstride/backbones/timm_model.py", ("tests/backbones/test_timm_backbone.py", "-k", "weights or refusals or network"),
-        ("shapes are a traceback", "if given[key].shape != tensor.shape:", "if False:"),
+        "unstride/backbones/timm_model.py", ("tests/backbones/test_timm_backbone.py", "-k", "network"),
         ("again and again", "with downloads_from_hub() as is_reachable:", "for is_reachable in [False]:"),
+    ),
+    *mutants_of(
+        "unstride/backbones/weights_file.py", ("tests/backbones/test_timm_backbone.py", "-k", "weights or refusals"),
+        ("shapes are a traceback", "if given[key].shape != tensor.shape:", "if False:"),
         ("a part will do", "if missing := sorted(own.keys() - given.keys()):", "if missing := []:"),
+    ),
+    *mutants_of(
+        "unstride/backbones/torchvision_model.py", ("tests/backbones/test_torchvision_model.py", "-k", "not densenet and not efficientnet"),
+        ("channels are rows", "features.append(shown.permute(0, 3, 1, 2) if self.is_channels_last else shown)", "features.append(shown)"),
+        ("no final norm", "shown = self.norm(image)", "pass"),
+        ("deeper parts stay", "delattr(self.get_submodule(parent), part)", "pass"),
+        ("any grid", "if SIDE % shape[2]:", "if False:"),
+        ("the class token is a cell", "cells[:, 1:].mT.unflatten(2, (rows, columns))", "cells[:, :-1].mT.unflatten(2, (rows, columns))"),
+        ("no norm of tokens", "self.encoder.ln(tokens) if norm else tokens", "tokens"),
+        ("no positions", "tokens + self._positions(rows, columns)", "tokens"),
+        ("a traceback without a network", "except URLError as error:", "except KeyError as error:"),
     ),
 ]  # fmt: skip

@@ -327,6 +327,13 @@ MUTANTS = [
         ("any number of steps", "if steps < 1:", "if False:"),
     ),
     *mutants_of(
+        "unstride/models/pretraining/neck_weights.py", ("tests/models/pretraining/test_neck_weights.py",),
+        ("levels by their order", "blocks: Any = zip(fpn.strides,", "blocks: Any = zip((8, 16, 32, 64)[: len(fpn.strides)],"),
+        ("one head only", '("classification_head", "regression_head")', '("classification_head",)'),
+        ("any file", "if not any(name.startswith", "if False and not any(name.startswith"),
+        ("any shape", "if given.shape != parameter.shape:", "if False:"),
+    ),
+    *mutants_of(
         "unstride/models/pretraining/propagation.py", ("tests/models/pretraining/test_propagation.py", "tests/losses/test_pixpro.py"),
         ("values of any length", "values = normalize(upcast_half(self.transform(cells)), dim=1)", "values = (upcast_half(self.transform(cells)))"),
         ("negative similarities", ".clamp(min=0)\n", "\n"),

@@ -139,7 +139,9 @@ MUTANTS = [
     *mutants_of(
         "unstride/transforms/two_views.py", ("tests/transforms/test_two_views.py",),
         ("coordinates stay", "view, places = self.move(view, places)", "view = self.move(view)"),
-        ("out of range", "self.recolour(view).clamp(0, 1)", "self.recolour(view) + 1"),
+        ("out of range", "self.colours(view).clamp(0, 1)", "self.colours(view) + 1"),
+        ("colours of any seed", "            torch.manual_seed(seed)\n            return self.colours", "            return self.colours"),
+        ("random numbers move", "with torch.random.fork_rng(devices=[]):", "if True:"),
         ("alike", '"blur_probability": blur,', '"blur_probability": 1.0,'),
         ("width for height", "float(image.shape[1]), float(image.shape[2])", "float(image.shape[2]), float(image.shape[1])"),
     ),

@@ -17,6 +17,8 @@ from unstride.backbones.pyramid import create_pyramid
 from unstride.datasets.readable_images import ReadableImages
 from unstride.evaluation.dense_probes import PROBES
 from unstride.losses.pixel_matching import cells_of_boxes, matched_cells
+from unstride.models.detection.detector import create_detector
+from unstride.models.pretraining.neck_weights import load_neck_weights
 from unstride.models.pretraining.network import PretrainingNetwork
 from unstride.recipes import pixpro
 from unstride.recipes.pixel_matching_learner import match_values
@@ -147,6 +149,28 @@ def test_a_killed_run_goes_on_to_the_same_curve(method, photos, tmp_path, monkey
     assert card["monitors"] == expected["monitors"]
     files = [load_file(o.out / "backbone.safetensors") for o in (whole, stopped)]
     assert all(torch.equal(files[0][name], files[1][name]) for name in files[0])
+
+
+def test_colours_on_the_device_change_nothing(photos, tmp_path):
+    runs = [
+        fit(options_of("pixpro", photos, tmp_path / str(there), colour_on_device=there))
+        for there in (False, True)
+    ]
+    assert runs[0]["curve"] == runs[1]["curve"]
+
+
+def test_a_detector_starts_from_a_pretrained_neck(photos, tmp_path):
+    options = options_of("pixpro", photos, tmp_path, neck="head", neck_width=64, size=(64, 64))
+    fit(options)
+    pyramid = create_pyramid("test_resnet", (8, 16, 32), pretrained=False)
+    fcos = create_detector("fcos", pyramid, 1, width=64)
+    load_neck_weights(fcos, tmp_path / "neck.safetensors")
+    saved = load_file(tmp_path / "neck.safetensors")
+    assert torch.equal(fcos.backbone.fpn.inner_blocks[1][0].weight, saved["inner.16.weight"])
+    with pytest.raises(
+        ValueError, match="neck_width must be a multiple of 32 for the head, got 40"
+    ):
+        options_of("pixpro", photos, tmp_path, neck="head", neck_width=40)
 
 
 def test_the_target_follows_once_a_step_however_many_batches_it_has(photos, tmp_path):

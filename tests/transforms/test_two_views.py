@@ -29,11 +29,10 @@ def sampled(image, coordinates):
     ids=str,
 )
 def test_each_pixel_shows_what_is_at_its_coordinates(changes):
-    """Colours off; the image is smooth, so resampling twice and once differ by little."""
+    """The image is smooth, so resampling twice and once differ by little."""
     image = smooth_image()
-    options = ViewOptions((48, 64), (0.2, 0.9), blur_probability=0.0, **changes)
+    options = ViewOptions((48, 64), (0.2, 0.9), **changes)
     view = RandomView(options)
-    view.recolour = lambda x: x
     for seed in range(8):
         torch.manual_seed(seed)
         shown, coordinates = view(image)
@@ -68,6 +67,26 @@ def test_views_are_in_range_different_and_repeatable():
     assert first["images"].max() <= 1
     assert not torch.equal(*first["images"])
     assert all(torch.equal(first[key], again[key]) for key in first)
+
+
+def test_colours_changed_later_are_those_changed_at_once():
+    images = torch.rand(3, 3, HEIGHT, WIDTH)
+    at_once, later = (TwoViews(ViewOptions((32, 40)), recolour=now) for now in (True, False))
+    expected, found = [], []
+    for seed, image in enumerate(images):
+        torch.manual_seed(seed)
+        expected.append(at_once(image))
+        torch.manual_seed(seed)
+        found.append(later(image))
+    batches = [
+        {key: torch.stack([s[key] for s in samples]) for key in found[0]}
+        for samples in (expected, found)
+    ]
+    assert not torch.equal(batches[0]["images"], batches[1]["images"])
+    state = torch.get_rng_state()
+    recoloured = later.recolour_batch(batches[1])
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(recoloured[key], batches[0][key]) for key in recoloured)
 
 
 def test_the_two_views_differ_in_blur_and_solarisation():

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from unstride.backbones.model_by_name import create_model
 from unstride.backbones.padding import pad_image
 from unstride.backbones.timm_backbone import DEFAULT_BACKBONE, TimmFeatureExtractor
-from unstride.backbones.timm_model import create_timm_model
 from unstride.necks.simple_pyramid import SimpleFeaturePyramid
 from unstride.saving.argument_checks import checked
 from unstride.saving.argument_ranges import Each, Whole
@@ -141,11 +141,11 @@ def model_strides(model: Any) -> tuple[int, ...]:
 def create_pyramid_model(
     name: str, pretrained: bool, weights: str | Path | None = None
 ) -> nn.Module:
-    """Create the timm model of `create_pyramid`, with all of its layers."""
+    """Create the model of `create_pyramid`, with all of its layers."""
     options: dict[str, Any] = {}
     if name.startswith("hrnet"):
         options = {"features_only": True, "feature_location": ""}
-    return create_timm_model(name, pretrained, weights, num_classes=0, **options)
+    return create_model(name, pretrained, weights, **options)
 
 
 @checked
@@ -157,16 +157,16 @@ def create_pyramid(
     weights: str | Path | None = None,
     upsampler: UpsamplerFactory = Deconvolution,
 ) -> Pyramid:
-    """Create a pyramid from a timm model, in training mode.
+    """Create a pyramid from a model of timm or torchvision, in training mode.
 
     A plain vision transformer has one stride; the others are made from its last features. An HRNet
     returns its branches (18, 36, 72 and 144 channels for hrnet_w18), without the wider layers that
     timm's classifier adds on top of them.
 
     Args:
-        name: timm model name. The default needs no download.
+        name: name of a timm model, or torchvision/NAME. The default needs no download.
         strides: strides of the features, in pixels.
-        pretrained: load trained weights. timm downloads those of other models on first use.
+        pretrained: load trained weights. Those of other models are downloaded on first use.
         weights: file to load instead of the pretrained weights, in timm's layout: safetensors, or a
             state dict that torch wrote (.pth, .pt, .bin, .ckpt).
         upsampler: operator of a plain vision transformer's pyramid, see `PlainViTPyramid`. Other

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from unstride.backbones.model_by_name import create_model
 from unstride.backbones.padding import pad_image
-from unstride.backbones.timm_model import create_timm_model
 from unstride.upsamplers.image_check import ImageCheck
 from unstride.upsamplers.resize import checked_size
 
@@ -151,20 +151,18 @@ def create_backbone(
     """Create a backbone from a timm model, in evaluation mode.
 
     Args:
-        name: timm model name. The default needs no download: its ImageNet weights are installed
-            as a package.
-        pretrained: load trained weights. timm downloads those of other models on first use.
+        name: name of a timm model, or torchvision/NAME. The default needs no download: its ImageNet
+            weights are installed as a package.
+        pretrained: load trained weights. Those of other models are downloaded on first use.
         stride: stride of the features, in pixels. Default: the stride of the last layer.
-        weights: file to load instead of the pretrained weights, in timm's layout: safetensors, or a
-            state dict that torch wrote (.pth, .pt, .bin, .ckpt).
+        weights: file to load instead of the pretrained weights, with the model's names:
+            safetensors, or a state dict that torch wrote (.pth, .pt, .bin, .ckpt).
 
     Raises:
         ValueError: if there is no such model or stride, or the file does not fit the model.
         OSError: if the weights can be neither found nor downloaded.
     """
-    return Backbone(
-        create_timm_model(name, pretrained, weights, num_classes=0), stride, name=name
-    ).eval()
+    return Backbone(create_model(name, pretrained, weights), stride, name=name).eval()
 
 
 def register_normalization(module: nn.Module, pretrained_cfg: Mapping[str, Any]) -> None:

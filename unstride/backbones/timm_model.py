@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from unstride.backbones.packaged_weights import has_packaged_weights, load_packaged_weights
-from unstride.formats.state_dict import read_state_dict
+from unstride.backbones.weights_file import load_weights_file
 from unstride.saving.huggingface import downloads_from_hub
 
 
@@ -39,7 +39,7 @@ def create_timm_model(
         return _create_with_download(timm, name, options)
     model = _create_model(timm, name, False, options)
     if weights is not None:
-        _load_weights(model, Path(weights))
+        load_weights_file(model, Path(weights))
     elif pretrained:
         load_packaged_weights(model, name)
     return model
@@ -88,14 +88,3 @@ def _create_with_download(timm: ModuleType, name: str, options: dict[str, Any]) 
                 "connect to the internet, pass a weights file (weights=, --backbone-weights) "
                 "or use pretrained=False"
             ) from error
-
-
-def _load_weights(model: nn.Module, path: Path) -> None:
-    given, own = read_state_dict(path), model.state_dict()
-    if missing := sorted(own.keys() - given.keys()):
-        raise ValueError(f"{path} lacks {len(missing)} tensors of the model, such as {missing[0]}")
-    for key, tensor in own.items():
-        if given[key].shape != tensor.shape:
-            shapes = f"{tuple(tensor.shape)}, got {tuple(given[key].shape)}"
-            raise ValueError(f"{path}: {key} must be of shape {shapes}")
-    model.load_state_dict({key: given[key] for key in own})

@@ -41,7 +41,7 @@ def upsample(
         out: output folder. Created if it does not exist.
         size: size of the result in pixels, or one number for the shorter side. Default: the size
             of each image.
-        backbone: name of a timm model. The default needs no download.
+        backbone: name of a timm model, or torchvision/NAME. The default needs no download.
         upsampler: name from `unstride list`, with options after a colon, for example
             featup_jbu:variant=paper.
         stride: stride of the backbone's features in pixels. Default: the stride of its last layer.
@@ -134,7 +134,7 @@ def explain(
         at: the pixel in column X and row Y of the image, counted from 0. May be repeated.
         upsampler: name from `unstride list`, with options after a colon, for example
             featup_jbu:variant=paper.
-        backbone: name of a timm model. The default needs no download.
+        backbone: name of a timm model, or torchvision/NAME. The default needs no download.
         stride: stride of the backbone's features in pixels. Default: the stride of its last layer.
         stages: number of steps, each of the same scale. Operators published for scale 2 reach
             stride 32 in 5. featup_jbu has its own stages.
@@ -185,7 +185,7 @@ def evaluate_features(
         upsamplers: rows of the table: names from `unstride list`, with options after a colon.
         dataset: NAME or NAME=FOLDER. Each measure is taken on the data sets of its kind.
         data: folder of the data set, or of several data sets by their names.
-        backbone: name of a timm model. The default needs no download.
+        backbone: name of a timm model, or torchvision/NAME. The default needs no download.
         stride: stride of the backbone's features in pixels. Default: the stride of its last layer.
         backbone_weights: backbone weights to load, in timm's layout: a safetensors file, or a state
             dict that torch wrote (.pth, .pt, .bin, .ckpt).

@@ -26,7 +26,8 @@ SUBJECTS = {  # headings of --help; what is not named here goes below the last h
         "measure", "upsamplers",
     ),
     "model": (
-        "model", "model_options", "backbone", "backbone_weights", "pretrained", "stride", "strides",
+        "model", "model_options", "backbone", "backbone_weights", "neck", "neck_width",
+        "neck_weights", "pretrained", "stride", "strides",
         "upsampler", "upsampler_options", "weights", "downsampler", "stages", "channels", "scale",
         "freeze", "freeze_norms",
     ),

@@ -25,7 +25,7 @@ def build_model(
     """Build a model, and the metadata that identifies it in files.
 
     Args:
-        backbone: a timm model name.
+        backbone: a timm model name, or torchvision/NAME.
         upsampler: a name of `unstride list`, with options after a colon.
         stride: stride of the backbone's features, in pixels. Default: that of its last layer.
         stages: number of upsampling steps.

@@ -30,7 +30,7 @@ class Options(RunOptions):
     Args:
         images: image files, folders or globs to train on.
         val_images: image files, folders or globs to validate on. Default: no validation.
-        backbone: name of a timm model.
+        backbone: name of a timm model, or torchvision/NAME.
         backbone_weights: backbone weights to load instead of the pretrained ones, in timm's
             layout: a safetensors file, or a state dict that torch wrote (.pth, .pt, .bin, .ckpt).
         stride: stride of the backbone features, in pixels. Default: that of the last layer.

@@ -13,6 +13,7 @@ from unstride.backbones.pyramid import create_pyramid, create_pyramid_model, mod
 from unstride.datasets.readable_images import ReadableImages
 from unstride.datasets.shuffled import ShuffledDataset
 from unstride.formats.images import find_images
+from unstride.models.pretraining.neck_weights import neck_state
 from unstride.models.pretraining.network import PretrainingNetwork
 from unstride.recipes.pretraining_learner import PretrainingLearner
 from unstride.recipes.pretraining_options import PretrainingOptions
@@ -22,7 +23,7 @@ from unstride.training.run import Run
 from unstride.transforms.two_views import TwoViews, ViewOptions
 
 FPN_STRIDES = (8, 16, 32)
-BACKBONE_FILE = "backbone.safetensors"
+BACKBONE_FILE, NECK_FILE = "backbone.safetensors", "neck.safetensors"
 
 
 def create_pretraining_network(
@@ -49,7 +50,7 @@ def create_pretraining_network(
         )
     return PretrainingNetwork(
         pyramid, hidden_channels=options.hidden_channels, out_channels=options.out_channels,
-        neck=options.neck, **projections,
+        neck=options.neck, neck_width=options.neck_width, **projections,
     )  # fmt: skip
 
 
@@ -81,6 +82,9 @@ def pretrain(options: PretrainingOptions, learner: PretrainingLearner, method: s
     if run.trainer.is_global_zero:
         trained = learner.online.pyramid.model.state_dict()
         write_backbone(run.out / BACKBONE_FILE, untrained_state(options) | trained)
+        if learner.online.fpn is not None:
+            state = neck_state(learner.online.fpn, learner.online.tower)
+            write_backbone(run.out / NECK_FILE, state)
         run.write_card(
             method, curve=learner.loss_curve, monitors=learner.monitors, probes=learner.probes
         )
@@ -97,13 +101,8 @@ def untrained_state(options: PretrainingOptions) -> dict[str, Tensor]:
     return model.state_dict()
 
 
-def training_views(options: PretrainingOptions) -> Dataset:
+def training_views(options: PretrainingOptions, transform: TwoViews) -> Dataset:
     """Pairs of views, as many as all steps on all devices need."""
-    transform = TwoViews(
-        ViewOptions(
-            options.size, options.scale_range, rotation=options.rotation, elastic=options.elastic
-        )
-    )
     batches = options.steps * options.accumulate * options.devices
     images = ReadableImages(find_images(options.images))
     length = batches * options.batch_size
@@ -119,13 +118,23 @@ class PretrainingData(pl.LightningDataModule):
 
     def __init__(self, options: PretrainingOptions):
         super().__init__()
-        self.options = options
+        self.options, self.colours_on_device = options, options.colour_on_device
+        if self.colours_on_device is None:
+            self.colours_on_device = torch.cuda.is_available() and options.device != "cpu"
+        view_options = ViewOptions(
+            options.size, options.scale_range, rotation=options.rotation, elastic=options.elastic
+        )
+        self.views = TwoViews(view_options, recolour=not self.colours_on_device)
 
     def train_dataloader(self) -> StatefulDataLoader:
         """Batches: one process with n times the batch size sees what n processes see."""
         assert self.trainer is not None
-        dataset: Any = training_views(self.options)
+        dataset: Any = training_views(self.options, self.views)
         share = range(self.trainer.global_rank, len(dataset), self.trainer.world_size)
         return StatefulDataLoader(
             dataset, self.options.batch_size, sampler=share, num_workers=self.options.workers
         )
+
+    def on_after_batch_transfer(self, batch: dict[str, Tensor], dataloader_idx: int) -> Any:
+        """Change the colours of the views on the device, unless the loader has done so."""
+        return self.views.recolour_batch(batch) if self.colours_on_device else batch

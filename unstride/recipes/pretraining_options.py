@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from unstride.models.pretraining.network import Neck
+from unstride.models.pretraining.network import FPN_WIDTH, GROUPS, Neck
 from unstride.training.options import (
     Fraction,
     NonNegativeFloat,
@@ -23,12 +23,13 @@ class PretrainingOptions(RunOptions):
 
     Args:
         images: image files, folders or globs to train on. No labels are needed.
-        backbone: name of a timm model, convolutional or a vision transformer.
+        backbone: name of a timm model, or torchvision/NAME; convolutional or a vision transformer.
         backbone_weights: weights to start from: a safetensors file in timm's layout.
         pretrained: start from the model's published weights. Default: from random ones.
         stride: stride of the features, in pixels. Default: the backbone's coarsest.
         neck: what is pretrained with the backbone. none; fpn: an FPN on strides 8, 16 and 32; head:
             and the four convolutions of FCOS's heads.
+        neck_width: channels of the FPN and of the head; a multiple of 32 for the head.
         size: height and width of the views, in pixels.
         scale_range: smallest and largest share of an image's area in a view.
         rotation: largest rotation of a view, in degrees.
@@ -43,6 +44,8 @@ class PretrainingOptions(RunOptions):
         weight_decay: weight decay of parameters with more than one dimension. The others have
             neither decay nor the adaptation of lars.
         warmup_steps: number of steps in which the learning rate rises from a hundredth of it.
+        colour_on_device: change the colours of views where the network is trained, not in the
+            loader's processes. Default: on a GPU.
         accumulate: number of batches whose gradients are added up before a step.
         save_every: steps between two checkpoints.
         probe_data: folder of a labelled data set. Every `probe_every` steps the features are probed
@@ -61,6 +64,7 @@ class PretrainingOptions(RunOptions):
     pretrained: bool = False
     stride: PositiveInt | None = None
     neck: Neck = "none"
+    neck_width: PositiveInt = FPN_WIDTH
     size: PixelSize = (224, 224)
     scale_range: PositiveInterval = (0.08, 1.0)
     rotation: NonNegativeFloat = 0.0
@@ -72,6 +76,7 @@ class PretrainingOptions(RunOptions):
     learning_rate: PositiveFloat | None = None
     weight_decay: NonNegativeFloat = 1e-5
     warmup_steps: NonNegativeInt = 500
+    colour_on_device: bool | None = None
     accumulate: PositiveInt = 1
     save_every: PositiveInt = 100
     probe_data: Path | None = None
@@ -84,6 +89,10 @@ class PretrainingOptions(RunOptions):
         super().__post_init__()
         if self.scale_range[1] > 1:
             raise ValueError(f"scale_range must end at 1 at most, got {self.scale_range[1]}")
+        if self.neck == "head" and self.neck_width % GROUPS:
+            raise ValueError(
+                f"neck_width must be a multiple of {GROUPS} for the head, got {self.neck_width}"
+            )
 
     @property
     def scaled_learning_rate(self) -> float:

@@ -67,9 +67,11 @@ class TaskOptions(RunOptions):
 
     Args:
         data: folder of the data set.
-        backbone: name of a timm model. The default needs no download.
+        backbone: name of a timm model, or torchvision/NAME. The default needs no download.
         backbone_weights: backbone weights to load instead of the pretrained ones, in timm's
             layout: a safetensors file, or a state dict that torch wrote (.pth, .pt, .bin, .ckpt).
+        neck_weights: a pretrained FPN, the neck.safetensors of `unstride fit pixpro --neck fpn`;
+            with `--neck head` also the convolutions of FCOS's head. Default: random.
         strides: strides of the backbone features, in pixels. A plain vision transformer has
             features of one stride; the other strides are derived from them.
         pretrained: start from pretrained backbone weights.
@@ -103,6 +105,7 @@ class TaskOptions(RunOptions):
     batch_size: PositiveInt = 8
     backbone: str = "tf_efficientnet_lite0"
     backbone_weights: Path | None = None
+    neck_weights: Path | None = None
     strides: PositiveInts = (4, 8, 16, 32)
     pretrained: bool = True
     freeze_norms: bool = True

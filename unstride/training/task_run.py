@@ -13,6 +13,7 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from unstride.datasets.base import evenly_spaced_subset
 from unstride.datasets.shuffled import ShuffledDataset
+from unstride.models.pretraining.neck_weights import load_neck_weights
 from unstride.models.task_network import create_task_network, read_task, write_task
 from unstride.training.callbacks import MonitorMode
 from unstride.training.options import TaskOptions
@@ -66,6 +67,8 @@ def create_network(
     network = create_task_network(
         config, pretrained=options.pretrained, weights=options.backbone_weights
     )
+    if options.neck_weights is not None:
+        load_neck_weights(network, options.neck_weights)
     return network, config
 
 

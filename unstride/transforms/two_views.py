@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -22,6 +22,7 @@ JITTER = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
 JITTER_PROBABILITY, GREY_PROBABILITY = 0.8, 0.2
 BLUR_SIGMAS = (0.1, 2.0)  # in pixels of the view
 SOLARISE_THRESHOLD = 128 / 255
+MAX_SEED = 2**31
 ELASTIC_SMOOTHNESS = 5.0  # standard deviation of the displacements' smoothing, in pixels
 
 
@@ -58,6 +59,8 @@ class ViewOptions:
 class RandomView:
     """Makes a random view of an image. Draws from torch's global random numbers.
 
+    Its colours depend on a seed of their own, so that they may be changed later and elsewhere.
+
     Args:
         options: what may happen.
     """
@@ -73,7 +76,7 @@ class RandomView:
         self.move = v2.Compose(moves)
         kernel = max(min(options.size) // 10, 1) | 1  # a tenth of the view, and odd
         blur = v2.GaussianBlur(kernel, BLUR_SIGMAS)
-        self.recolour = v2.Compose(
+        self.colours = v2.Compose(
             [
                 v2.RandomApply([v2.ColorJitter(**JITTER)], JITTER_PROBABILITY),
                 v2.RandomGrayscale(GREY_PROBABILITY),
@@ -83,7 +86,7 @@ class RandomView:
         )
 
     def __call__(self, image: Float[Tensor, "3 h w"]) -> View:
-        """Make a view of an image, RGB in [0, 1]."""
+        """Make a view of an image, RGB in [0, 1], with its own colours."""
         crop = self.crop.make_params([image])
         size = self.options.size
         view = v2.functional.resized_crop(tv_tensors.Image(image), **crop, size=list(size))
@@ -91,8 +94,13 @@ class RandomView:
             crop["top"], crop["left"], crop["height"], crop["width"], size
         ).to(image.device)
         view, places = self.move(view, places)
-        recoloured = self.recolour(view).clamp(0, 1)
-        return View(recoloured.as_subclass(Tensor), places.as_subclass(Tensor))
+        return View(view.as_subclass(Tensor), places.as_subclass(Tensor))
+
+    def recolour(self, view: Float[Tensor, "3 h w"], seed: int) -> Float[Tensor, "3 h w"]:
+        """Change the colours of a view, on its device."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.colours(view).clamp(0, 1)
 
 
 class TwoViews:
@@ -102,6 +110,8 @@ class TwoViews:
         options: options of both views.
         blur_probabilities: share of the first and of the second views that are blurred.
         solarise_probabilities: the same for solarisation.
+        recolour: change the colours at once. Otherwise `recolour_batch` does it, to the same
+            result.
     """
 
     def __init__(
@@ -109,7 +119,10 @@ class TwoViews:
         options: ViewOptions,
         blur_probabilities: Sequence[float] = (1.0, 0.1),
         solarise_probabilities: Sequence[float] = (0.0, 0.2),
+        *,
+        recolour: bool = True,
     ):
+        self.recolours = recolour
         self.views = [
             RandomView(
                 ViewOptions(
@@ -127,12 +140,26 @@ class TwoViews:
         """The views of an image, RGB in [0, 1].
 
         Returns:
-            `images` "2 3 H W", `coordinates` "2 2 H W" and `image_size`, the image's height and
-            width in pixels.
+            `images` "2 3 H W", `coordinates` "2 2 H W", `image_size`, the image's height and
+            width in pixels, and `colour_seeds` "2", the seeds of the views' colours.
         """
         first, second = (make(image) for make in self.views)
+        images, seeds = torch.stack([first.image, second.image]), torch.randint(MAX_SEED, (2,))
         return {
-            "images": torch.stack([first.image, second.image]),
+            "images": self._recoloured(images, seeds) if self.recolours else images,
             "coordinates": torch.stack([first.coordinates, second.coordinates]),
+            "colour_seeds": seeds,
             "image_size": torch.tensor([float(image.shape[1]), float(image.shape[2])]),
         }
+
+    def recolour_batch(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Change the colours of a batch of views on their device, each by its own seed."""
+        pairs = zip(batch["images"], batch["colour_seeds"].cpu(), strict=True)
+        return batch | {"images": torch.stack([self._recoloured(*pair) for pair in pairs])}
+
+    def _recoloured(
+        self, images: Float[Tensor, "2 3 H W"], seeds: Int[Tensor, "2"]
+    ) -> Float[Tensor, "2 3 H W"]:
+        """Both views of an image with changed colours."""
+        views = zip(self.views, images, seeds.tolist(), strict=True)
+        return torch.stack([view.recolour(image, seed) for view, image, seed in views])

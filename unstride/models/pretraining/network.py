@@ -46,6 +46,7 @@ class PretrainingNetwork(nn.Module):
         hidden_channels: of the projectors.
         out_channels: of the projected cells.
         neck: none, fpn, or head: an FPN and four convolutions as in torchvision's FCOS.
+        neck_width: channels of the FPN and of the head.
         has_cells: whether cells are projected.
         has_instance: whether whole images are projected.
     """
@@ -57,6 +58,7 @@ class PretrainingNetwork(nn.Module):
         hidden_channels: int = 4096,
         out_channels: int = 256,
         neck: Neck = "none",
+        neck_width: int = FPN_WIDTH,
         has_cells: bool = True,
         has_instance: bool = False,
     ):
@@ -65,9 +67,9 @@ class PretrainingNetwork(nn.Module):
         channels = pyramid.channels[max(pyramid.strides)]
         self.fpn = self.tower = None
         if neck != "none":
-            channels, self.fpn = FPN_WIDTH, FPN(pyramid.channels, FPN_WIDTH)
+            channels, self.fpn = neck_width, FPN(pyramid.channels, neck_width)
         if neck == "head":
-            self.tower = fcos_tower(FPN_WIDTH)
+            self.tower = fcos_tower(neck_width)
         self.projector = PixelMLP(channels, hidden_channels, out_channels) if has_cells else None
         self.instance_projector = (
             PixelMLP(channels, hidden_channels, out_channels) if has_instance else None
