@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks dejavu dejavu-pictures dejavu-costs architecture test-portable clean
+.PHONY: help demo test lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks dejavu dejavu-pictures dejavu-costs pretraining pretraining-speed architecture test-portable clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -90,6 +90,14 @@ tasks: $(VENV)/.dev
 # make dejavu DATA=...  networks with and without DejaVu's loss: docs/dejavu.md (hours)
 dejavu: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.dejavu --data $(DATA)
+
+# make pretraining DATA=...  pretraining methods compared by probes: docs/pixpro.md (hours)
+pretraining: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.pretraining --data $(DATA)
+
+# make pretraining-speed  a step of PixPro against its arithmetic floor: docs/pixpro.md
+pretraining-speed: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.pretraining_speed
 
 # make dejavu-pictures  a photograph, redacted and regenerated: docs/dejavu_redactions.jpg
 dejavu-pictures: $(VENV)/.dev

@@ -23,7 +23,7 @@ MUTANTS = [
         ("nothing taken out", 'if hasattr(self.model, "prune_intermediate_layers"):', "if False:"),
         ("no strides at all", "if not strides:", "if False:"),
         ("the classifier's layers of HRNet", 'if name.startswith("hrnet"):', "if False:"),
-        ("the file forgotten", "pretrained, weights, num_classes=0", "pretrained, None, num_classes=0"),
+        ("the file forgotten", "create_model(name, pretrained, weights, **options)", "create_model(name, pretrained, None, **options)"),
         ("padded to the map's stride", "self.size_divisor = max(self.size_divisor, self.strides[-1])", "pass"),
         ("one map where it is wanted", "if len(available) == 1 and set(strides) - set(available):", "if len(available) == 1:"),
     ),
