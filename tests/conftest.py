@@ -85,11 +85,16 @@ def _few_kernels_are_compiled(request, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def _onnx_translations_are_read_once(request):
-    """torch reads its table of translations anew for each export, which takes most of the time."""
+def _onnx_graphs_are_made_fast(request, monkeypatch):
+    """torch reads its table of translations anew for each export, which takes much of the time.
+
+    So does simplifying the graph; tests/test_layer.py has simplified ones.
+    """
     if "onnx" in request.node.nodeid or "export" in request.node.nodeid:
         pytest.importorskip("onnxscript", reason="the extra 'onnx' is not installed")
         from torch.onnx._internal.exporter._registration import ONNXRegistry
 
         if not isinstance(ONNXRegistry.__dict__["from_torchlib"], staticmethod):
             ONNXRegistry.from_torchlib = staticmethod(cache(ONNXRegistry.from_torchlib))
+        if request.path.parent.name == "upsamplers":
+            monkeypatch.setattr(torch.onnx.ONNXProgram, "optimize", lambda program: None)

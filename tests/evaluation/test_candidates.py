@@ -70,7 +70,7 @@ def test_the_random_numbers_of_the_caller_are_left_alone():
         ("none", "upsampler must be one of nearest"),
         ("bilinear:sigma=1", "upsampler bilinear has no option sigma, it has none"),
         ("featup_jbu:variant=none", "variant must be one of default, paper"),
-        ("carafe:weights=nowhere.safetensors", "weights must be a safetensors file, got nowhere"),
+        ("carafe:weights=nowhere.safetensors", "weights cannot be read: nowhere"),
         ("carafe:stages=3", "scale must be a whole number to the power of stages=3"),
     ],
 )

@@ -145,7 +145,7 @@ def test_upsample_reads_the_backbones_weights(photo, tmp_path, capsys):
         ("carafe", "mixed", "upsampler must be .*, as saved in .*mixed, got carafe"),
         ("sapa", "sapa", "cannot take an image as its guide"),
         ("carafe", "", "has no config.json"),
-        ("carafe", "nowhere", "weights must be a safetensors file"),
+        ("carafe", "nowhere", "weights cannot be read: .*nowhere: no such file"),
         ("carafe", "featup/model.safetensors", "weights must fit this carafe"),
     ],
 )

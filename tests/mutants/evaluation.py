@@ -39,7 +39,7 @@ MUTANTS = [
     *mutants_of(
         "unstride/evaluation/feature_evaluation.py", ("tests/evaluation/test_feature_evaluation.py",),
         ("labels may repeat", "if labels.count(label) > 1", "if labels.count(label) > 9"),
-        ("a measure without data", "if kinds and not any(", "if False and any("),
+        ("a measure without data", "if kinds and not set(kinds)", "if False and not set(kinds)"),
     ),
     *mutants_of(
         "unstride/evaluation/feature_grid.py", ("tests/evaluation/test_frozen_features.py", "tests/evaluation/test_linear_probe.py"),

@@ -43,7 +43,7 @@ MUTANTS = [
         ("of the step before", "self.last_validation = self.global_step, scores", "self.last_validation = self.global_step - 1, scores"),
     ),
     *mutants_of(
-        "unstride/training/lr_schedule.py", ( "tests/training/test_task_run.py", "tests/recipes/test_segmentation.py", "-k", "not two_processes and not learns_the", ),
+        "unstride/training/lr_schedule.py", ( "tests/training/test_task_run.py", "tests/recipes/test_segmentation.py", "-k", "not learns_the", ),
         ("linear", "warmup * (1 - progress) ** 0.9", "warmup * (1 - progress)"),
         ("half a cosine less", "torch.pi)).item()) / 2", "torch.pi)).item())"),
         ("never a milestone", "sum(progress >= milestone for", "sum(progress > 2 + milestone for"),
@@ -84,7 +84,7 @@ MUTANTS = [
         ("one name for all", 'f"{tag}/{index}"', 'f"validation/{index}"'),
     ),
     *mutants_of(
-        "unstride/training/task_learner.py", ( "tests/training/test_task_run.py", "tests/recipes/test_segmentation.py", "-k", "not two_processes and not learns_the", ),
+        "unstride/training/task_learner.py", ( "tests/training/test_task_run.py", "tests/recipes/test_segmentation.py", "-k", "not learns_the", ),
         ("all of a pyramid came with weights", 'return getattr(backbone, "model", backbone)', "return backbone"),
         ("frozen parts learn", "layer.requires_grad_(False)", "pass"),
         ("frozen statistics move", "frozen = self.frozen_layers", "frozen = []"),
@@ -109,13 +109,13 @@ MUTANTS = [
         ("nothing besides", "        **extra,\n", ""),
     ),
     *mutants_of(
-        "unstride/training/task_run.py", ( "tests/training/test_task_run.py", "tests/recipes/test_segmentation.py", "-k", "not two_processes and not learns_the", ),
+        "unstride/training/task_run.py", ( "tests/training/test_task_run.py", "tests/recipes/test_segmentation.py", "-k", "not learns_the", ),
         ("the last weights, not the best", "    run.load_best_weights(learner)\n", ""),
         ("the curve is not written", "curve=learner.loss_curve)", "curve=[])"),
         ("measured under another name", 'f"{split}.json"', '"val.json"'),
     ),
     *mutants_of(
-        "unstride/training/task_run.py", ("tests/recipes/test_segmentation.py", "-k", "two_processes"),
+        "unstride/training/task_run.py", ("tests/recipes/test_processes.py", "-k", "two_processes"),
         ("everyone sees all", "range(rank, len(dataset), world)", "range(0, len(dataset))"),
     ),
     *mutants_of(

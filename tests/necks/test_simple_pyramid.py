@@ -51,7 +51,7 @@ def test_gradients_reach_every_parameter():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in pyramid.parameters())
 
 
-@pytest.mark.parametrize("name", ["featup_jbu", "sapa", "fade", "index"])
+@pytest.mark.parametrize("name", ["joint_bilateral", "sapa", "fade", "index"])
 def test_the_image_is_the_guide(name):
     upsampler = partial(create_upsampler, name)
     pyramid = SimpleFeaturePyramid(16, 16, strides=(4, 8), upsampler=upsampler)

@@ -48,9 +48,17 @@ def test_the_general_kernel_agrees_with_the_reference(
 
 
 @pytest.mark.parametrize(("input_size", "output_size", "k", "g"), SIZE_CASES)
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("dtype", [t for t in DTYPES if t != torch.float64], ids=str)
 @pytest.mark.parametrize("name", REFERENCES)
 def test_numba_agrees_with_the_reference(name, dtype, input_size, output_size, k, g):
+    assert_close_to_reference(numba_backend, name, dtype, input_size, output_size, k, g)
+
+
+@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), SIZE_CASES[1::4])
+@pytest.mark.parametrize("name", REFERENCES)
+def test_numba_agrees_with_the_reference_in_float64(name, input_size, output_size, k, g):
+    """For some windows: each is a kernel to compile."""
+    dtype = torch.float64
     assert_close_to_reference(numba_backend, name, dtype, input_size, output_size, k, g)
 
 
@@ -58,7 +66,7 @@ def test_numba_agrees_with_the_reference(name, dtype, input_size, output_size, k
 @pytest.mark.parametrize("name", REFERENCES)
 def test_triton_agrees_with_the_reference(name, input_size, output_size, k, g):
     dtype = torch.float32 if (k + g) % 2 else torch.float16  # the interpreter is slow
-    batch = 2 if k < 4 else 1
+    batch = 2 if k < 3 else 1
     assert_close_to_reference(triton_backend, name, dtype, input_size, output_size, k, g, batch)
 
 

@@ -1,9 +1,6 @@
 """FeatUp's recipe: views move image and features alike, it learns, and a killed run goes on."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -260,45 +257,3 @@ def test_mixed_precision_trains(photos, tmp_path, precision):
 def test_the_crf_term_is_added_when_asked(photos, tmp_path):
     plain, crf = (fit(photos, tmp_path / str(w), steps=1, crf_weight=w) for w in (0.0, 10.0))
     assert crf["curve"][0][1] > plain["curve"][0][1]
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-
-from unstride.recipes import featup
-from unstride.recipes.featup_learner import FeatUpLearner
-
-real = FeatUpLearner.training_step
-
-def recorded(self, images, index):
-    name = f"{self.global_step}-{self.trainer.global_rank}"
-    means = " ".join(f"{image.mean():.8f}" for image in images)
-    (Path(sys.argv[2]) / name).write_text(means, encoding="utf-8")
-    return real(self, images, index)
-
-FeatUpLearner.training_step = recorded
-featup.fit(featup.Options(
-    images=[sys.argv[1]], out=Path(sys.argv[2]) / "run", steps=2, batch_size=2, views_per_image=1,
-    crop_size="64", projection_dim=4, device="cpu", devices=2, upsampler="bilinear"))
-"""
-
-
-def test_two_processes_share_the_steps(photos, tmp_path):
-    """Each sees photographs of its own; together those that one process would have seen."""
-    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
-    command = [sys.executable, str(tmp_path / "script.py"), str(photos), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=ROOT, timeout=300,
-                          env=os.environ | {"PYTHONPATH": str(ROOT)})  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    told = [
-        (tmp_path / f"{step}-{rank}").read_text(encoding="utf-8")
-        for step in (0, 1)
-        for rank in (0, 1)
-    ]
-    crops = RandomCrops(sorted(photos.iterdir()), 64, length=8, seed=0)
-    expected = sorted(f"{crop.mean():.8f}" for crop in (crops[i] for i in range(8)))
-    assert sorted(" ".join(told).split()) == expected
-    assert (
-        len(json.loads((tmp_path / "run" / "card.json").read_text(encoding="utf-8"))["curve"]) == 2
-    )

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
@@ -25,6 +26,8 @@ from tests.recipes import test_detection, test_multitask, test_panoptic, test_se
 from tests.recipes import tiny_coco as scenes
 from tests.recipes.tiny_camvid import write_camvid
 from tests.recipes.tiny_depth import write_posed_rgbd
+from unstride.datasets.random_crops import RandomCrops
+from unstride.recipes import featup
 
 ROOT = Path(__file__).parents[2]
 FIT = """
@@ -32,6 +35,17 @@ import pickle, sys
 from importlib import import_module
 from pathlib import Path
 
+from unstride.recipes.featup_learner import FeatUpLearner
+
+train = FeatUpLearner.training_step
+
+def recorded(self, images, index):
+    means = " ".join(f"{image.mean():.8f}" for image in images)
+    file = self.options.out / f"{self.global_step}-{self.trainer.global_rank}"
+    file.write_text(means, encoding="utf-8")
+    return train(self, images, index)
+
+FeatUpLearner.training_step = recorded
 for recipe, options in pickle.loads(Path(sys.argv[1]).read_bytes()):
     import_module(recipe).fit(options)
 """
@@ -88,10 +102,10 @@ def recipe_of(name: str) -> Any:
     return import_module(f"unstride.recipes.{RUNS[name].recipe}")
 
 
-def begun(runs: dict[str, Any], folder: Path) -> subprocess.Popen:
-    """The runs, one after the other, in a process group of their own."""
+def begun(runs: Sequence[Any], folder: Path) -> subprocess.Popen:
+    """Runs with these options, one after the other, in a process group of their own."""
     (folder / "fit.py").write_text(FIT, encoding="utf-8")
-    named = [(recipe_of(name).__name__, options) for name, options in runs.items()]
+    named = [(type(o).__module__.removesuffix("_options"), o) for o in runs]
     (folder / "options").write_bytes(pickle.dumps(named))
     return subprocess.Popen(
         [sys.executable, str(folder / "fit.py"), str(folder / "options")], cwd=ROOT,
@@ -104,30 +118,80 @@ def card(options: Any) -> Any:
     return json.loads((options.out / "card.json").read_text(encoding="utf-8"))
 
 
-def test_two_processes_measure_what_one_does(tmp_path):
-    """Of three photographs one process has two, the other one; the same two train all networks."""
+def test_two_processes_do_what_one_does(tmp_path):
+    """In one pair of processes, because most of the time they load libraries."""
     changes: dict[str, dict[str, Any]] = {
         "mask_rcnn": {}, "panoptic_fpn": {}, "monodepth": {}, "multitask": {},
         "segmentation": {"regenerate": "random_blocks,block=8,width=4"},
     }  # fmt: skip
-    runs = {}
+    measured = {}
     for name in changes:
         (tmp_path / name).mkdir()
         options = RUNS[name].options(tmp_path / name)
-        runs[name] = replace(options, batch_size=1, steps=1, devices=2, **changes[name])
-    process = begun(runs, tmp_path)
-    assert process.wait(300) == 0, process.stderr.read()[-2000:]
-    for name, options in runs.items():
-        alone = recipe_of(name).validate(replace(options, devices=1))
-        assert alone, name
-        assert card(options)["measured"] == pytest.approx(alone, rel=1e-4, nan_ok=True), name
-    assert card(runs["segmentation"])["regeneration"]["mse"] > 0
+        measured[name] = replace(options, batch_size=1, steps=1, devices=2, **changes[name])
+    learned = whole_steps(tmp_path / "streets", tmp_path / "two")
+    shared = photographs(tmp_path / "photos", tmp_path / "shared")
+    process = begun([*measured.values(), learned, shared], tmp_path)
+    alone = replace(learned, out=tmp_path / "one", batch_size=4, devices=1)
+    test_segmentation.fit(alone)
+    assert process.wait(400) == 0, process.stderr.read()[-2000:]
+    for name, options in measured.items():
+        they_measure_what_one_does(name, options)
+    assert card(measured["segmentation"])["regeneration"]["mse"] > 0
+    they_learn_what_one_would(learned, alone)
+    they_share_the_photographs(shared)
+
+
+def they_measure_what_one_does(name: str, options: Any) -> None:
+    """Of three photographs one process has two, the other one; the same two train all networks."""
+    alone = recipe_of(name).validate(replace(options, devices=1))
+    assert alone, name
+    assert card(options)["measured"] == pytest.approx(alone, rel=1e-4, nan_ok=True), name
+
+
+def whole_steps(data: Path, out: Path) -> Any:
+    """Every pixel is labelled: the mean over each process's pixels is averaged, not their sum."""
+    return test_segmentation.Options(
+        data=write_camvid(data, count=3, void=0), out=out, batch_size=2, devices=2,
+        **test_segmentation.WHOLE_STEPS,
+    )  # fmt: skip
+
+
+def they_learn_what_one_would(together: Any, alone: Any) -> None:
+    """The same weights, but for the order in which gradients are added."""
+    assert card(together)["measured"] == pytest.approx(card(alone)["measured"], abs=0.1)
+    two, one = (load_file(o.out / "model" / "model.safetensors") for o in (together, alone))
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-6)
+
+
+def photographs(images: Path, out: Path) -> Any:
+    images.mkdir()
+    for i in range(3):
+        noise = Image.effect_noise((90, 80), 100).convert("RGB")
+        noise.save(images / f"{i}.png")
+    return featup.Options(
+        images=[str(images)], out=out, steps=2, batch_size=2, views_per_image=1, crop_size=64,
+        projection_dim=4, device="cpu", devices=2, upsampler="bilinear",
+    )  # fmt: skip
+
+
+def they_share_the_photographs(options: Any) -> None:
+    """Each sees photographs of its own; together those that one process would have seen."""
+    told = [
+        (options.out / f"{step}-{rank}").read_text(encoding="utf-8")
+        for step in (0, 1)
+        for rank in (0, 1)
+    ]
+    crops = RandomCrops(sorted(Path(options.images[0]).iterdir()), 64, length=8, seed=0)
+    assert sorted(" ".join(told).split()) == sorted(f"{crops[i].mean():.8f}" for i in range(8))
+    assert len(card(options)["curve"]) == 2
 
 
 @pytest.mark.parametrize("name", ["segmentation", "mask_rcnn"])
 def test_a_run_whose_processes_are_killed_goes_on_to_the_same_weights(name, tmp_path):
     options = replace(RUNS[name].options(tmp_path), steps=8, workers=1, save_every=1)
-    process = begun({name: options}, tmp_path)
+    process = begun([options], tmp_path)
     while not (options.out / "last.ckpt").exists():
         assert process.poll() is None, process.stderr.read()[-2000:]
         time.sleep(0.01)
@@ -146,8 +210,8 @@ def test_a_run_whose_processes_are_killed_goes_on_to_the_same_weights(name, tmp_
 
 @every
 def test_half_types_learn_nearly_the_same(name, tmp_path):
-    """The first loss is that of float32 but for rounding, and the steps are taken."""
-    options = replace(RUNS[name].options(tmp_path), steps=2)
+    """The first loss is that of float32 but for rounding, and the step is taken."""
+    options = replace(RUNS[name].options(tmp_path), steps=1)
     if name == "monodepth":  # oneDNN's bfloat16 has no gradient of a 3 x 3 kernel on one pixel
         options = replace(options, size=(96, 128))
     losses, weights = [], []
@@ -158,5 +222,5 @@ def test_half_types_learn_nearly_the_same(name, tmp_path):
         weights.append(load_file(run.out / "model/model.safetensors"))
     exact, half = losses
     assert half[0] == pytest.approx(exact[0], rel=0.05)
-    assert len(half) == 2  # a loss that is no number would have been refused
+    assert len(half) == 1  # a loss that is no number would have been refused
     assert any(not torch.equal(value, weights[1][key]) for key, value in weights[0].items())

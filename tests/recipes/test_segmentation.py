@@ -1,9 +1,6 @@
 """The segmentation recipe: it learns, it goes on, what it leaves is what was measured."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -273,42 +270,11 @@ def test_pixels_beyond_the_photograph_are_unlabelled_and_grey(data):
     assert type(image) is type(labels) is torch.Tensor
 
 
-SHARED = {
+WHOLE_STEPS = {
     "backbone": "resnet18", "pretrained": False, "strides": (4, 8), "crop_size": (32, 32),
     "steps": 2, "model_options": {"width": 8, "branch_width": 8}, "device": "cpu",
     "optimizer": "sgd", "max_grad_norm": 0.0, "base_size": (48, 64), "scale_range": (1.0, 2.0),
 }  # fmt: skip
-SCRIPT = """
-import sys
-from pathlib import Path
-from unstride.recipes.segmentation import Options, fit
-from tests.recipes.test_segmentation import SHARED
-data, out = sys.argv[1:]
-fit(Options(data=Path(data), out=Path(out), batch_size=2, devices=2, **SHARED))
-"""
-
-
-def test_two_processes_learn_what_one_would(tmp_path):
-    """The same weights, but for the order in which gradients are added.
-
-    Every pixel is labelled: the mean over each process's pixels is averaged, not their sum.
-    """
-    data = write_camvid(tmp_path / "streets", count=3, void=0)
-    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
-    process = subprocess.Popen(
-        [sys.executable, str(tmp_path / "script.py"), str(data), str(tmp_path / "two")],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8", cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    fit(Options(data=data, out=tmp_path / "one", batch_size=4, devices=1, **SHARED))
-    assert process.wait(300) == 0, process.stderr.read()[-2000:]
-    scores = [card(tmp_path / name)["measured"] for name in ("one", "two")]
-    assert scores[1] == pytest.approx(scores[0], abs=0.1)
-    one, two = (
-        load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "two")
-    )
-    for name, value in one.items():
-        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-6)
 
 
 def test_more_devices_than_photographs_to_measure_are_refused(data, tmp_path):

@@ -13,7 +13,7 @@ from tests.upsamplers.test_every_upsampler import NAMES, Box, randomise_weights
 from tests.upsamplers.test_every_upsampler import build as build_operator
 from unstride import create_upsampler
 from unstride.saving.configuration import build, describe
-from unstride.saving.folder import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
+from unstride.saving.folder import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME, load_weights
 from unstride.upsamplers import (
     Bilinear,
     CarafeUpsample,
@@ -229,12 +229,19 @@ def test_a_broken_description_gets_one_sentence(config, message, tmp_path):
 
 def test_weights_that_are_none_are_refused(tmp_path):
     CarafeUpsample(8).save_pretrained(tmp_path)
-    torch.save(CarafeUpsample(8).state_dict(), tmp_path / WEIGHTS_NAME)
-    with pytest.raises(ValueError, match="weights must be a safetensors file"):
+    (tmp_path / WEIGHTS_NAME).write_bytes(b"no weights")
+    with pytest.raises(ValueError, match=r"weights cannot be read: .*model\.safetensors: holds no"):
         Upsampler.from_pretrained(tmp_path)
     (tmp_path / WEIGHTS_NAME).rename(tmp_path / "pytorch_model.bin")  # pickles are not looked for
     with pytest.raises(ValueError, match=r"model\.safetensors: no such file"):
         Upsampler.from_pretrained(tmp_path)
+
+
+def test_weights_that_torch_wrote_are_read_too(tmp_path):
+    up, other = CarafeUpsample(8), CarafeUpsample(8)
+    torch.save(up.state_dict(), tmp_path / "carafe.pth")
+    load_weights(other, tmp_path / "carafe.pth", "carafe")
+    assert all(torch.equal(a, b) for a, b in zip(up.parameters(), other.parameters(), strict=True))
 
 
 def test_another_class_than_the_one_asked(tmp_path):

@@ -48,7 +48,7 @@ def upsample(
         dtype: type of the features in the file.
         device: torch device, for example cpu or cuda. Default: the GPU if there is one.
         picture: also write a PNG.
-        weights: upsampler weights to load: a safetensors file from `unstride fit`, or a folder
+        weights: upsampler weights to load: a file from `unstride fit` or torch, or a folder
             from `save_pretrained`.
         backbone_weights: backbone weights to load, in timm's layout: a safetensors file, or a state
             dict that torch wrote (.pth, .pt, .bin, .ckpt).
@@ -138,7 +138,7 @@ def explain(
         stride: stride of the backbone's features in pixels. Default: the stride of its last layer.
         stages: number of steps, each of the same scale. Operators published for scale 2 reach
             stride 32 in 5. featup_jbu has its own stages.
-        weights: upsampler weights to load: a safetensors file from `unstride fit`, or a folder
+        weights: upsampler weights to load: a file from `unstride fit` or torch, or a folder
             from `save_pretrained`. Without it only featup_jbu is trained; other learned operators
             start almost uniform.
         size: size of the output in pixels, or one number for the shorter side. Smaller is faster.

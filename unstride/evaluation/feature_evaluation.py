@@ -48,13 +48,14 @@ def evaluate(
     start, out, settings = time.perf_counter(), Path(out), settings or EvaluationSettings()
     remove_leftovers(out)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    opened = [settings.open_dataset(dataset) for dataset in datasets]
+    check_measures(measures, [LABEL_KINDS[dataset.name] for dataset in opened])
     backbone = settings.build_backbone()
     candidates = create_candidates(upsamplers, backbone)
     with progress_bars(console) as progress:
         benchmarks = [
-            settings.build_benchmark(dataset, backbone, out, progress) for dataset in datasets
+            settings.build_benchmark(dataset, backbone, out, progress) for dataset in opened
         ] or [Benchmark(backbone)]
-        check_datasets(measures, benchmarks)
         results = run_measures(
             benchmarks, candidates, measures, num_seeds=settings.seeds, out=out,
             log=partial(console.print, markup=False),
@@ -79,12 +80,12 @@ def create_candidates(
     return candidates
 
 
-def check_datasets(measures: Sequence[str], benchmarks: Sequence[Benchmark]) -> None:
-    """Raise ValueError unless each measure is known and has a data set with its kind of labels."""
+def check_measures(measures: Sequence[str], label_kinds: Sequence[str]) -> None:
+    """Raise ValueError unless each measure is known and a data set has its kind of labels."""
     for measure in measures:
         if measure not in MEASURES:
             raise ValueError(f"measure must be one of {', '.join(MEASURES)}, got {measure!r}")
         kinds = MEASURES[measure].label_kinds
-        if kinds and not any(benchmark.label_kind in kinds for benchmark in benchmarks):
+        if kinds and not set(kinds) & set(label_kinds):
             fitting = [name for name, kind in LABEL_KINDS.items() if kind in kinds]
             raise ValueError(f"measure {measure} needs one of the datasets {', '.join(fitting)}")

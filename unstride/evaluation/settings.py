@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from unstride.backbones.classifier import create_classifier
 from unstride.backbones.timm_backbone import Backbone, create_backbone
@@ -26,6 +26,14 @@ LABEL_KINDS = (
     dict.fromkeys(SEGMENTATION_DATASETS, "semantic") | dict.fromkeys(DEPTH_DATASETS, "depth")
     | dict.fromkeys(REGION_DATASETS, "segments") | {CAM_DATASET: "classes"}
 )  # fmt: skip
+
+
+class OpenedDataset(NamedTuple):
+    """The splits of a data set that probes learn from and that are scored."""
+
+    name: str
+    train: Any
+    scored: Any
 
 
 @dataclass(frozen=True)
@@ -60,29 +68,40 @@ class EvaluationSettings:
             return backbone.to(device)
         return self.backbone.to(device)
 
-    def build_benchmark(
-        self, dataset: str, backbone: Backbone, out: Path, progress: ProgressCallback
-    ) -> Benchmark:
-        """Build the benchmark of a data set.
+    def open_dataset(self, dataset: str) -> OpenedDataset:
+        """Open both splits of a data set: "NAME" or "NAME=FOLDER".
 
-        Args:
-            dataset: "NAME" or "NAME=FOLDER".
-            backbone: from `build_backbone`.
-            out: output folder; features are cached in OUT/cache if `cache` is set.
-            progress: `progress(items, description)` yields the items and shows a progress bar.
+        Raises:
+            ValueError: if there is no such data set, or a split is empty.
+            OSError: if its files cannot be found.
         """
         name, _, folder = dataset.partition("=")
         if name not in LABEL_KINDS:
             raise ValueError(f"dataset must be one of {', '.join(LABEL_KINDS)}, got {name!r}")
         root = Path(folder) if folder else self._dataset_folder(name)
-        train = create_data_split(name, root, self.train_split)
-        scored = create_data_split(name, self.eval_data or root, self.split)
+        return OpenedDataset(
+            name,
+            create_data_split(name, root, self.train_split),
+            create_data_split(name, self.eval_data or root, self.split),
+        )
+
+    def build_benchmark(
+        self, dataset: OpenedDataset, backbone: Backbone, out: Path, progress: ProgressCallback
+    ) -> Benchmark:
+        """Build the benchmark of a data set.
+
+        Args:
+            dataset: from `open_dataset`.
+            backbone: from `build_backbone`.
+            out: output folder; features are cached in OUT/cache if `cache` is set.
+            progress: `progress(items, description)` yields the items and shows a progress bar.
+        """
         return Benchmark(
             backbone,
-            dataset_name=name,
-            label_kind=LABEL_KINDS[name],
-            train_data=DataSplit(train, self.train_split, self.train_limit),
-            eval_data=DataSplit(scored, self.split, self.limit),
+            dataset_name=dataset.name,
+            label_kind=LABEL_KINDS[dataset.name],
+            train_data=DataSplit(dataset.train, self.train_split, self.train_limit),
+            eval_data=DataSplit(dataset.scored, self.split, self.limit),
             schedule=SCHEDULES[self.probe_schedule],
             probe_stride=self.probe_stride,
             cache=out / "cache" if self.cache else None,

@@ -29,7 +29,8 @@ def build_model(
         upsampler: a name of `unstride list`, with options after a colon.
         stride: stride of the backbone's features, in pixels. Default: that of its last layer.
         stages: number of upsampling steps.
-        upsampler_weights: a safetensors file, or a folder from `save_pretrained`.
+        upsampler_weights: a safetensors file, a state dict that torch wrote, or a folder from
+            `save_pretrained`.
         backbone_weights: a file in timm's layout, see `create_backbone`. Default: timm's weights.
         fit_steps: maximum number of steps of featup_implicit's fit. Default: its own.
 

@@ -13,11 +13,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import nn
 
 from unstride.formats.atomic_write import atomic_write_bytes, remove_leftovers
 from unstride.formats.errors import first_line, naming_file
+from unstride.formats.state_dict import read_state_dict
 from unstride.saving.card import model_card
 from unstride.saving.configuration import build
 
@@ -84,23 +85,20 @@ def load_model(folder: Path, classes: Sequence[type] = (), *, channels: int | No
 
 
 def load_weights(model: nn.Module, path: Path, description: str) -> None:
-    """Load trained weights from a safetensors file, such as one that `unstride fit` writes.
+    """Load trained weights from a file, such as one that `unstride fit` writes.
 
     Args:
         model: gets the weights.
-        path: the safetensors file.
+        path: a safetensors file, or a state dict that torch wrote.
         description: what the model is, in the error message.
 
     Raises:
         ValueError: if the file cannot be read, or holds weights of another model.
     """
-    if not path.is_file():
-        raise ValueError(f"weights must be a safetensors file, got {path}: no such file")
     try:
-        state = load_file(path)
-    except Exception as error:  # safetensors raises several kinds
-        reason = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
-        raise ValueError(f"weights must be a safetensors file, got {path}{reason}") from None
+        state = read_state_dict(path)
+    except ValueError as error:
+        raise ValueError(f"weights cannot be read: {error}") from None
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

@@ -24,8 +24,8 @@ def image_guided_upsampler(
         options: keyword arguments of `create_upsampler`.
         channels: of the features.
         stride: of the features, in pixels of the image; it becomes the scale.
-        weights: a safetensors file, or a folder written by `save_pretrained`, which also holds
-            the options. Default: no weights to load.
+        weights: a safetensors file, a state dict that torch wrote, or a folder written by
+            `save_pretrained`, which also holds the options. Default: no weights to load.
 
     Raises:
         ValueError: if there is no such upsampler or option, if the weights are of another
