@@ -81,7 +81,7 @@ def _few_kernels_are_compiled(request, monkeypatch):
             kernel(a, b, out) if out.dtype != torch.float64 else out.copy_(reference(a, b, out))
 
         monkeypatch.setattr(cpu_jobs, f"{name}_cpu", run)
-    monkeypatch.setattr(cpu_jobs, "SMALL_WORK", 5_000_000)
+    monkeypatch.setattr(cpu_jobs, "SMALL_WORK", 500_000_000)
 
 
 @pytest.fixture(autouse=True)
