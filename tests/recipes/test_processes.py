@@ -40,7 +40,7 @@ from unstride.recipes.featup_learner import FeatUpLearner
 train = FeatUpLearner.training_step
 
 def recorded(self, images, index):
-    means = " ".join(f"{image.mean():.8f}" for image in images)
+    means = " ".join(f"{image.double().mean():.8f}" for image in images)
     file = self.options.out / f"{self.global_step}-{self.trainer.global_rank}"
     file.write_text(means, encoding="utf-8")
     return train(self, images, index)
@@ -184,7 +184,9 @@ def they_share_the_photographs(options: Any) -> None:
         for rank in (0, 1)
     ]
     crops = RandomCrops(sorted(Path(options.images[0]).iterdir()), 64, length=8, seed=0)
-    assert sorted(" ".join(told).split()) == sorted(f"{crops[i].mean():.8f}" for i in range(8))
+    assert sorted(" ".join(told).split()) == sorted(
+        f"{crops[i].double().mean():.8f}" for i in range(8)
+    )
     assert len(card(options)["curve"]) == 2
 
 

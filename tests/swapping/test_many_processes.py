@@ -33,7 +33,7 @@ def train(rank, store, results):
 def test_two_processes_train_one_model():
     with tempfile.TemporaryDirectory() as folder:
         arguments = (f"{folder}/store", folder)
-        torch.multiprocessing.start_processes(train, arguments, nprocs=2, start_method="fork")
+        torch.multiprocessing.spawn(train, arguments, nprocs=2)
         (first, moved), (second, _) = (torch.load(f"{folder}/{rank}") for rank in range(2))
     assert moved
     assert torch.equal(first, second)
