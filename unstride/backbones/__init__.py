@@ -1,1 +1,1 @@
-"""Image features from timm models: on one grid (`Backbone`) or at several strides (`Pyramid`)."""
+"""Image features of timm and torchvision, on one grid (`Backbone`) or several (`Pyramid`)."""
