@@ -1,7 +1,6 @@
 """What PixPro and PixContrast share: losses of cells that show the same place, at every level."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,9 +13,6 @@ from unstride.recipes.pretraining_learner import (
     TwoViewsOutput,
     target_spread,
 )
-
-# From the cells of one view, the target's of the other view, and which match.
-DirectedLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class PixelMatchingLearner(PretrainingLearner):
