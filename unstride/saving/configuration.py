@@ -86,6 +86,8 @@ def build(config: Any, classes: Sequence[type] = (), *, channels: int | None = N
     sizes = {size: config[size] for size in ("channels", "scale") if size in config}
     sizes |= {} if channels is None else {"channels": channels}
     accepted = signature(factory).parameters
+    if "start" in accepted:  # folders from before operators began as interpolations lack it
+        options.setdefault("start", "published")
     options |= {size: value for size, value in sizes.items() if size in accepted}
     return factory(**options)
 

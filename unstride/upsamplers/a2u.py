@@ -30,6 +30,7 @@ from unstride.upsamplers.carafe import weights_from_logits
 from unstride.upsamplers.guide import check_guide, resize_guide
 from unstride.upsamplers.pair import Pair
 from unstride.upsamplers.resize import resize_nearest, shuffle_to_size
+from unstride.upsamplers.start import Start
 
 NORM_GROUPS = 32
 
@@ -120,6 +121,13 @@ class LogitProjection(nn.Module):
         else:
             self.p = nn.Parameter(torch.randn(1, rank * num_logits, 1, 1))
 
+    def make_small(self) -> None:
+        """Begin with logits that are almost zero."""
+        weight = self.p.weight if isinstance(self.p, nn.Conv2d) else self.p
+        nn.init.normal_(weight, std=0.001)  # type: ignore[arg-type]
+        if isinstance(self.p, nn.Conv2d):
+            nn.init.zeros_(self.p.bias)  # type: ignore[arg-type]
+
     def forward(
         self, x: Float[Tensor, "b c H W"], affinity: Float[Tensor, "b r h w"]
     ) -> Float[Tensor, "b n h w"]:
@@ -129,7 +137,9 @@ class LogitProjection(nn.Module):
 
 
 class A2UUpsample(Reassembly):
-    """Weights are convex, a softmax over each window; taps beyond the border count as zero.
+    """Weights are convex, a softmax over each window; taps beyond the border have no weight.
+
+    With the published start these count as zero instead.
 
     Args:
         channels: channels c of the features.
@@ -137,12 +147,16 @@ class A2UUpsample(Reassembly):
         guide_channels: of the fine features that predict the weights. Default: no guide, the
             features predict their own weights.
         kernel_size: side s of the window, in input pixels; odd.
-        normaliser: "sigmoid_softmax" as released, which keeps each of 9 weights between 0.044
-            and 0.254; or "softmax".
+        normaliser: "sigmoid_softmax" as released, which changes the start's weights by a factor of
+            e at most (with the published start each of 9 stays between 0.044 and 0.254); or
+            "softmax".
         rank: of the bilinear form.
         dynamic: whether filters and projection are predicted from the image, or learned.
         sharing: of the filters among the channels: "shared", "semi-shared" or "unshared".
+        start: the interpolation that a fresh operator is, or "published", see `start.py`.
     """
+
+    starts = ("bilinear", "nearest")
 
     def __init__(
         self,
@@ -155,9 +169,10 @@ class A2UUpsample(Reassembly):
         rank: PositiveInt = 1,
         dynamic: bool = True,
         sharing: Sharing = "shared",
+        start: Start = "bilinear",
     ):
         super().__init__(channels, scale)
-        self.guide_channels = guide_channels
+        self.guide_channels, self.start = guide_channels, start
         self.kernel_size, self.normaliser = kernel_size, normaliser
         self.fixed_channels = guide_channels is None
         in_channels, side = guide_channels or channels, scale * kernel_size
@@ -166,6 +181,8 @@ class A2UUpsample(Reassembly):
             in_channels, stride, side, rank=rank, dynamic=dynamic, sharing=sharing
         )
         self.projection = LogitProjection(in_channels, side**2, rank, dynamic)
+        if start != "published":
+            self.projection.make_small()
 
     def predict_weights(self, features, guide, size):
         """Predict the weights from the affinity of the guide, or of the features."""
@@ -187,8 +204,9 @@ class A2UUpsample(Reassembly):
             size: rows and columns of the output.
         """
         logits = shuffle_to_size(self.projection(predictor_input, affinity), self.scale, size)
-        k = self.kernel_size
-        return weights_from_logits(logits.unflatten(1, (1, k, k)), self.normaliser)
+        k, grid = self.kernel_size, (affinity.shape[2], affinity.shape[3])
+        logits = logits.unflatten(1, (1, k, k))
+        return weights_from_logits(logits, self.normaliser, grid, self.start)
 
 
 class A2UDownsample(Downsampler):

@@ -27,6 +27,7 @@ class Upsampler(SavingMixin):
 
     guide_channels: int | None = None  # of the guide that is required; None: it takes no guide
     fixed_channels = False  # whether the parameters fit features of `channels` channels only
+    starts: tuple[str, ...] = ()  # interpolations as which it can begin, the default first
 
     def __init__(self, channels: PositiveInt, scale: PositiveInt = 2):
         super().__init__()

@@ -15,12 +15,15 @@ from unstride.ops.softmax import softmax_over_taps
 from unstride.saving.argument_ranges import ChannelDivisor, OddInt, PositiveInt
 from unstride.upsamplers.base import Downsampler, Reassembly
 from unstride.upsamplers.resize import resize_nearest, shuffle_to_size
+from unstride.upsamplers.start import Start, start_weights, with_start
 
 Normaliser = Literal["softmax", "sigmoid", "sigmoid_normalised"]
 
 
 class CarafeUpsample(Reassembly):
-    """Weights are convex, a softmax over each window; taps beyond the border count as zero.
+    """Weights are convex, a softmax over each window; taps beyond the border have no weight.
+
+    With the published start these count as zero instead.
 
     Args:
         channels: channels c of the features.
@@ -33,9 +36,10 @@ class CarafeUpsample(Reassembly):
         dilation: of the convolution that predicts the weights.
         normaliser: "softmax"; "sigmoid_normalised", which is convex too; or "sigmoid", whose
             weights are positive without a sum.
+        start: the interpolation that a fresh operator is, or "published", see `start.py`.
     """
 
-    fixed_channels = True
+    fixed_channels, starts = True, ("bilinear", "nearest")
 
     def __init__(
         self,
@@ -48,9 +52,11 @@ class CarafeUpsample(Reassembly):
         groups: ChannelDivisor = 1,
         dilation: PositiveInt = 1,
         normaliser: Normaliser = "softmax",
+        start: Start = "bilinear",
     ):
         super().__init__(channels, scale)
         self.kernel_size, self.groups, self.normaliser = kernel_size, groups, normaliser
+        self.start: Start = start
         self.channel_compressor = nn.Conv2d(channels, compressed_channels, 1)
         self.content_encoder = nn.Conv2d(
             compressed_channels,
@@ -71,8 +77,9 @@ class CarafeUpsample(Reassembly):
         del guide
         logits = self.content_encoder(self.channel_compressor(features))
         logits = shuffle_to_size(logits, self.scale, size)
-        k = self.kernel_size
-        return weights_from_logits(logits.unflatten(1, (self.groups, k, k)), self.normaliser)
+        k, grid = self.kernel_size, (features.shape[2], features.shape[3])
+        logits = logits.unflatten(1, (self.groups, k, k))
+        return weights_from_logits(logits, self.normaliser, grid, self.start)
 
 
 class CarafeDownsample(Downsampler):
@@ -121,14 +128,28 @@ class CarafeDownsample(Downsampler):
 
 
 def weights_from_logits(
-    logits: Float[Tensor, "b g k k H W"], normaliser: str
+    logits: Float[Tensor, "b g k k H W"],
+    normaliser: str,
+    grid: tuple[int, int] = (0, 0),
+    start: Start = "published",
 ) -> Float[Tensor, "b g k k H W"]:
-    """Positive weights; they sum to one unless the normaliser is "sigmoid"."""
+    """Positive weights; they sum to one unless the normaliser is "sigmoid".
+
+    Args:
+        logits: of the taps of each output pixel.
+        normaliser: "softmax", "sigmoid", "sigmoid_normalised" or "sigmoid_softmax".
+        grid: rows and columns (h, w) of the features.
+        start: the interpolation that the weights are if all logits are equal and, for "sigmoid",
+            zero; published: the mean of the window.
+    """
     if normaliser == "softmax":
-        return softmax_over_taps(logits)
+        return softmax_over_taps(with_start(logits, grid, start))
     weights = logits.sigmoid()
     if normaliser == "sigmoid_softmax":
-        return softmax_over_taps(weights)
+        return softmax_over_taps(with_start(weights, grid, start))
+    if start != "published":
+        size = logits.shape[4], logits.shape[5]
+        weights = 2 * weights * start_weights(grid, size, logits.shape[2], start, logits)
     if normaliser == "sigmoid_normalised":
         return weights / weights.sum((2, 3), keepdim=True)
     return weights

@@ -6,12 +6,16 @@ convolution (P.S.; Shi et al., CVPR 2016, arXiv:1609.05158). None of them takes 
 last two resize bilinearly if the size is not `scale` times the grid.
 """
 
+from typing import Literal
+
+import torch
 from torch import nn
 from torch.nn.functional import interpolate, pixel_shuffle
 
 from unstride.saving.argument_ranges import OddInt, PositiveInt
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.resize import cells_covering, resize_antialiased, resize_halo
+from unstride.upsamplers.start import Start, interpolation_kernel
 
 
 class _ResizeConvolution(Upsampler):
@@ -19,10 +23,20 @@ class _ResizeConvolution(Upsampler):
     mode: str
     halo_cells: int  # halo of the resize, in cells
 
-    def __init__(self, channels: PositiveInt, scale: PositiveInt = 2, *, kernel_size: OddInt = 3):
+    def __init__(
+        self,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
+        *,
+        kernel_size: OddInt = 3,
+        start: Literal["interpolation", "published"] = "interpolation",
+    ):
         super().__init__(channels, scale)
         self.kernel_size = kernel_size
         self.conv = nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2)
+        if start != "published":
+            nn.init.dirac_(self.conv.weight)
+            _zero_bias(self.conv)
 
     def halo(self, grid, size, guide_size=None):
         """The halo of the resize plus that of the convolution, which runs on the fine grid."""
@@ -41,9 +55,10 @@ class NearestConvolution(_ResizeConvolution):
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
         kernel_size: side k of the convolution, in output pixels; odd.
+        start: "interpolation": the convolution begins as the identity; or "published": random.
     """
 
-    mode, halo_cells = "nearest-exact", 0
+    mode, halo_cells, starts = "nearest-exact", 0, ("nearest",)
 
 
 class BilinearConvolution(_ResizeConvolution):
@@ -53,9 +68,10 @@ class BilinearConvolution(_ResizeConvolution):
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
         kernel_size: side k of the convolution, in output pixels; odd.
+        start: "interpolation": the convolution begins as the identity; or "published": random.
     """
 
-    mode, halo_cells = "bilinear", 1
+    mode, halo_cells, starts = "bilinear", 1, ("bilinear",)
 
 
 class Deconvolution(Upsampler):
@@ -65,10 +81,13 @@ class Deconvolution(Upsampler):
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
         kernel_size: side k, in output pixels: at least the scale, and odd at scale 1. Default:
-            2 scale - 1, so that neighbours meet.
+            2 scale - 1, so that neighbours meet; 2 scale if it begins as bilinear at a scale above
+            1, because less cannot hold that.
+        start: bilinear (darker at the border, where pixels are missing), nearest, or "published",
+            which is random.
     """
 
-    fixed_channels = True
+    fixed_channels, starts = True, ("bilinear", "nearest")
 
     def __init__(
         self,
@@ -76,9 +95,11 @@ class Deconvolution(Upsampler):
         scale: PositiveInt = 2,
         *,
         kernel_size: PositiveInt | None = None,
+        start: Start = "bilinear",
     ):
         super().__init__(channels, scale)
-        k = 2 * scale - 1 if kernel_size is None else kernel_size
+        default = 2 * scale - (start != "bilinear" or scale == 1)
+        k = default if kernel_size is None else kernel_size
         if k < scale:
             raise ValueError(f"kernel_size must be at least the scale {scale}, got {k}")
         if scale == 1 and k % 2 == 0:
@@ -88,6 +109,11 @@ class Deconvolution(Upsampler):
             channels, channels, k, scale, margin, output_padding=2 * margin + scale - k
         )
         self.halo_cells = max((k - 1 - margin) // scale, (margin - 1) // scale + 1)
+        if start != "published":
+            kernel = interpolation_kernel(k, margin + scale / 2, scale, start)
+            identity = torch.eye(channels)[:, :, None, None]
+            self.conv.weight.data.copy_(identity * (kernel[:, None] * kernel))
+            _zero_bias(self.conv)
 
     def halo(self, grid, size, guide_size=None):
         """The halo of the transposed convolution plus that of the resize."""
@@ -107,14 +133,34 @@ class PixelShuffle(Upsampler):
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
         kernel_size: side k of the convolution, in input pixels; odd.
+        start: bilinear (darker at the border, where pixels are missing), nearest, or "published",
+            which is random.
     """
 
-    fixed_channels = True
+    fixed_channels, starts = True, ("bilinear", "nearest")
 
-    def __init__(self, channels: PositiveInt, scale: PositiveInt = 2, *, kernel_size: OddInt = 3):
+    def __init__(
+        self,
+        channels: PositiveInt,
+        scale: PositiveInt = 2,
+        *,
+        kernel_size: OddInt = 3,
+        start: Start = "bilinear",
+    ):
         super().__init__(channels, scale)
         self.kernel_size = kernel_size
         self.conv = nn.Conv2d(channels, channels * scale**2, kernel_size, padding=kernel_size // 2)
+        if start != "published":
+            # by row: the sub-pixel of the cell; by column: the input pixel of the window
+            centres = [scale * (tap - kernel_size // 2) + scale / 2 for tap in range(kernel_size)]
+            spread = torch.stack(
+                [interpolation_kernel(scale, centre, scale, start) for centre in centres], 1
+            )
+            phases = spread[:, None, :, None] * spread[None, :, None, :]
+            identity = torch.eye(channels)[:, None, None, :, None, None]
+            weight = identity * phases[None, :, :, None]
+            self.conv.weight.data.copy_(weight.flatten(0, 2))
+            _zero_bias(self.conv)
 
     def halo(self, grid, size, guide_size=None):
         """The halo of the convolution plus that of the resize."""
@@ -125,6 +171,11 @@ class PixelShuffle(Upsampler):
         del guide
         size = self.output_size(features, size)
         return resize_antialiased(pixel_shuffle(self.conv(features), self.scale), size)
+
+
+def _zero_bias(layer: nn.Module) -> None:
+    assert isinstance(layer.bias, nn.Parameter)
+    nn.init.zeros_(layer.bias)
 
 
 def _resize_halo_cells(grid: tuple[int, int], scale: int, size: tuple[int, int]) -> int:

@@ -31,7 +31,7 @@ class DySample(Upsampler):
         dynamic_scope: whether the range of the offsets is predicted too ("+" in the paper).
     """
 
-    fixed_channels = True
+    fixed_channels, starts = True, ("bilinear",)
 
     def __init__(
         self,

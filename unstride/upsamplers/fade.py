@@ -16,13 +16,17 @@ from unstride.saving.argument_ranges import OddInt, PositiveInt
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.guide import check_guide, resize_guide
 from unstride.upsamplers.resize import cells_covering, resize_nearest
+from unstride.upsamplers.start import Start, with_start
+
+CLOSED = -5.0  # of the gate's logit: 0.7 % of the guide
 
 
 class FADE(Upsampler):
     """A gate mixes the guide into a convex reassembly of the features, so it is not convex.
 
-    Without the gate it is convex: a softmax over each window; taps beyond the border count as
-    zero.
+    Without the gate it is convex: a softmax over each window; taps beyond the border have no
+    weight. With the published start they count as zero instead. The gate begins almost closed,
+    half open if published.
 
     Args:
         channels: channels c of the features.
@@ -31,10 +35,11 @@ class FADE(Upsampler):
         kernel_size: side k of the window, in input pixels; odd.
         compressed_channels: channels that the weights are predicted from.
         gated: whether the guide is mixed in. Default: if it has as many channels as the features.
+        start: the interpolation that a fresh operator is, or "published", see `start.py`.
     """
 
     guide_channels: int
-    fixed_channels = True
+    fixed_channels, starts = True, ("bilinear", "nearest")
 
     def __init__(
         self,
@@ -45,6 +50,7 @@ class FADE(Upsampler):
         kernel_size: OddInt = 5,
         compressed_channels: PositiveInt = 64,
         gated: bool | None = None,
+        start: Start = "bilinear",
     ):
         super().__init__(channels, scale)
         self.guide_channels = channels if guide_channels is None else guide_channels
@@ -54,13 +60,16 @@ class FADE(Upsampler):
                 f"guide_channels must be the {channels} channels of the features if gated, "
                 f"got {self.guide_channels}"
             )
-        self.kernel_size = kernel_size
+        self.kernel_size, self.start = kernel_size, start
         self.compress_guide = nn.Conv2d(self.guide_channels, compressed_channels, 1, bias=False)
         self.compress = nn.Conv2d(channels, compressed_channels, 1)
         self.kernel = nn.Conv2d(compressed_channels, kernel_size**2, 3, padding=1, bias=False)
         self.bias = nn.Parameter(torch.zeros(kernel_size**2, 1, 1))
         self.gate = nn.Conv2d(channels, 1, 1) if gated or (gated is None and can_gate) else None
         nn.init.normal_(self.kernel.weight, std=0.001)
+        if self.gate is not None and start != "published":
+            nn.init.normal_(self.gate.weight, std=0.001)
+            nn.init.constant_(self.gate.bias, CLOSED)  # type: ignore[arg-type]
 
     def halo(self, grid, size, guide_size=None):
         """The window, or the convolution that predicts its weights on either grid."""
@@ -82,7 +91,9 @@ class FADE(Upsampler):
         from_guide = self.kernel(self.compress_guide(guide))
         from_features = self.kernel(self.compress(features))
         logits = from_guide + resize_nearest(from_features, size) + self.bias
-        return softmax_over_taps(logits.unflatten(1, (1, self.kernel_size, self.kernel_size)))
+        logits = logits.unflatten(1, (1, self.kernel_size, self.kernel_size))
+        grid = features.shape[2], features.shape[3]
+        return softmax_over_taps(with_start(logits, grid, self.start))
 
     def predict_gate(self, features, size):
         """One number in (0, 1) for each output pixel, predicted on the coarse grid."""

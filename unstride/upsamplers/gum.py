@@ -25,7 +25,7 @@ class GuidedUpsamplingModule(Upsampler):
         kernel_size: side of the convolution that predicts the table, in input pixels; odd.
     """
 
-    fixed_channels = True
+    fixed_channels, starts = True, ("bilinear",)
 
     def __init__(self, channels: PositiveInt, scale: PositiveInt = 2, *, kernel_size: OddInt = 3):
         super().__init__(channels, scale)

@@ -61,6 +61,12 @@ class IndexBlock(nn.Module):
             _index_branch(guide_channels, n, scale, **options) for n in out_channels
         )
 
+    def make_small(self) -> None:
+        """Begin with indices that are almost zero."""
+        for branch in self.branches:
+            last = [layer for layer in branch.modules() if isinstance(layer, nn.Conv2d)][-1]
+            nn.init.normal_(last.weight, std=0.001)
+
     def forward(self, fine: Float[Tensor, "b d H W"]) -> Float[Tensor, "b g s s h w"]:
         """Sigmoids of the indices, by row and column in the cell; g is 1 if holistic, else c."""
         s = self.scale
@@ -95,7 +101,9 @@ def _index_branch(
 
 
 class IndexUpsample(Reassembly):
-    """Nearest neighbour times a gate in (0, 1) for each output pixel: positive, not convex.
+    """Nearest neighbour times a gate in (0, 2) for each output pixel: positive, not convex.
+
+    The gate begins close to 1. With the published start it is in (0, 1) and begins around a half.
 
     Args:
         channels: channels c of the features.
@@ -104,9 +112,11 @@ class IndexUpsample(Reassembly):
         kind: of index: "many-to-one", "one-to-one" or "holistic".
         nonlinear: as for `IndexBlock`.
         context: as for `IndexBlock`.
+        start: nearest, or "published", see `start.py`.
     """
 
     guide_channels: int
+    starts = ("nearest",)
 
     def __init__(
         self,
@@ -117,12 +127,16 @@ class IndexUpsample(Reassembly):
         kind: IndexKind = "many-to-one",
         nonlinear: bool = True,
         context: bool = True,
+        start: Literal["nearest", "published"] = "nearest",
     ):
         super().__init__(channels, scale)
+        self.start = start
         self.guide_channels = channels if guide_channels is None else guide_channels
         self.index = IndexBlock(
             self.guide_channels, channels, scale, kind=kind, nonlinear=nonlinear, context=context
         )
+        if start != "published":
+            self.index.make_small()
         self.halo_cells = int(context)
         self.fixed_channels = kind != "holistic"
 
@@ -142,7 +156,8 @@ class IndexUpsample(Reassembly):
     ) -> Float[Tensor, "b g 1 1 H W"]:
         """Each output pixel's index, as the weight of the input pixel that it lies in."""
         fine = index.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
-        return resize_nearest(fine, size)[:, :, None, None]
+        gates = resize_nearest(fine, size)[:, :, None, None]
+        return gates if self.start == "published" else 2 * gates
 
 
 class IndexDownsample(Downsampler):

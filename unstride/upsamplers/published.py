@@ -86,7 +86,7 @@ def carafe_from_published(state: StateDict, channels: int, scale: int) -> Carafe
         )
     up = CarafeUpsample(
         compressor[1], scale, kernel_size=side, encoder_size=encoder[2],
-        compressed_channels=compressor[0],
+        compressed_channels=compressor[0], start="published",
     )  # fmt: skip
     return _load_checked(up, state)
 

@@ -8,12 +8,13 @@ Written from the paper. Taps beyond the border are left out of the softmax.
 from torch import nn
 
 from unstride.ops import correlate
-from unstride.ops.softmax import softmax_over_valid_taps
+from unstride.ops.softmax import softmax_over_taps, softmax_over_valid_taps
 from unstride.saving.argument_ranges import PositiveInt
 from unstride.upsamplers.base import Reassembly
 from unstride.upsamplers.guide import check_guide, resize_guide
 from unstride.upsamplers.layers import LayerNorm2d
 from unstride.upsamplers.resize import resize_nearest
+from unstride.upsamplers.start import Start, with_start
 
 
 class SAPA(Reassembly):
@@ -26,10 +27,12 @@ class SAPA(Reassembly):
         kernel_size: side k of the window, in input pixels.
         embedding: dimensions in which pixels are compared.
         gated: whether a gate, predicted from the coarse features, mixes them into the query.
+        start: the interpolation that a fresh operator is, or "published", see `start.py`.
+            Similarities are small at first, but not zero: it begins close to the interpolation.
     """
 
     guide_channels: int
-    fixed_channels = True
+    fixed_channels, starts = True, ("bilinear", "nearest")
 
     def __init__(
         self,
@@ -40,16 +43,17 @@ class SAPA(Reassembly):
         kernel_size: PositiveInt = 5,
         embedding: PositiveInt = 64,
         gated: bool = False,
+        start: Start = "bilinear",
     ):
         super().__init__(channels, scale)
         self.guide_channels = channels if guide_channels is None else guide_channels
-        self.kernel_size = kernel_size
+        self.kernel_size, self.start = kernel_size, start
         self.norm_guide, self.norm = LayerNorm2d(self.guide_channels), LayerNorm2d(channels)
         self.query = nn.Conv2d(self.guide_channels, embedding, 1)
         self.key = nn.Conv2d(channels, embedding, 1)
         self.gate = nn.Conv2d(channels, 1, 1) if gated else None
         for layer in (self.query, self.key):
-            nn.init.trunc_normal_(layer.weight, std=0.02)
+            nn.init.trunc_normal_(layer.weight, std=0.02 if start == "published" else 0.005)
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
 
@@ -67,4 +71,7 @@ class SAPA(Reassembly):
             gate = resize_nearest(self.gate(coarse).sigmoid(), size)
             queries = gate * queries + (1 - gate) * resize_nearest(keys, size)
         scores = correlate(queries, keys, self.kernel_size)
-        return softmax_over_valid_taps(scores, (features.shape[2], features.shape[3]))
+        grid = features.shape[2], features.shape[3]
+        if self.start == "published":
+            return softmax_over_valid_taps(scores, grid)
+        return softmax_over_taps(with_start(scores, grid, self.start))
