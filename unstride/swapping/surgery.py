@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from inspect import Parameter
 from inspect import signature as parameters_of
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
@@ -27,7 +27,7 @@ from unstride.swapping.swapped_module import (
     swapped_class,
 )
 from unstride.upsamplers import Upsampler
-from unstride.upsamplers.by_name import create_upsampler
+from unstride.upsamplers.by_name import UPSAMPLERS, create_upsampler
 from unstride.upsamplers.image_check import accept_any_range
 
 NamePatterns = str | Iterable[str] | None
@@ -57,7 +57,8 @@ def swap(
         only: names of places, or patterns like "decoder.*". Default: all. A place that would be
             left alone is swapped if it is given by its exact name.
         skip: names or patterns of places that are not swapped. Default: none.
-        options: options of the upsampler.
+        options: options of the upsampler. Without `start` among them, a fresh operator begins as
+            the interpolation of its place if it can.
 
     Returns:
         The same model. `print(find_places(model))` shows what became of each place.
@@ -162,6 +163,7 @@ def _create_upsampler(
 ) -> tuple[nn.Module | None, Guide | None, str]:
     """Return an upsampler and the nearest guide that it takes, or None and what is missing."""
     channels, scale = place.input_meta.shape[1], max(place.scale, 1)
+    factory = _starting_as(place, factory)
     reason = f"no guide of {place.output_size[0]} x {place.output_size[1]} pixels is available"
     for option in _guide_options(place, factory):
         try:
@@ -180,6 +182,25 @@ def _create_upsampler(
                 return upsampler, guide, ""
         reason = f"no guide of {guide_channels} channels is available"
     return None, None, reason
+
+
+def _starting_as(place: Place, factory: Callable) -> Callable:
+    """The factory, which makes operators that begin as the interpolation of the place.
+
+    Only if they can, and if the user has not said how they begin.
+    """
+    bound = getattr(factory, "keywords", {})
+    maker = getattr(factory, "func", factory)
+    if maker is create_upsampler:
+        maker = UPSAMPLERS.get(factory.args[0], maker)  # type: ignore[attr-defined]
+    start = parameters_of(maker).parameters.get("start")
+    if start is None or "start" in bound:
+        return factory
+    aligned = place.signature is not None and place.signature.align_corners
+    for kind in (f"{place.kind}_aligned" if aligned else "", place.kind):
+        if kind in get_args(start.annotation):
+            return partial(factory, start=kind)
+    return factory
 
 
 def _guide_options(place: Place, factory: Callable) -> list[dict[str, int]]:

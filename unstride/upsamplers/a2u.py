@@ -156,7 +156,7 @@ class A2UUpsample(Reassembly):
         start: the interpolation that a fresh operator is, or "published", see `start.py`.
     """
 
-    starts = ("bilinear", "nearest")
+    starts = ("bilinear", "bilinear_aligned", "nearest")
 
     def __init__(
         self,

@@ -39,7 +39,7 @@ class CarafeUpsample(Reassembly):
         start: the interpolation that a fresh operator is, or "published", see `start.py`.
     """
 
-    fixed_channels, starts = True, ("bilinear", "nearest")
+    fixed_channels, starts = True, ("bilinear", "bilinear_aligned", "nearest")
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate, pixel_shuffle
 from unstride.saving.argument_ranges import OddInt, PositiveInt
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.resize import cells_covering, resize_antialiased, resize_halo
-from unstride.upsamplers.start import Start, interpolation_kernel
+from unstride.upsamplers.start import KernelStart, interpolation_kernel
 
 
 class _ResizeConvolution(Upsampler):
@@ -29,7 +29,7 @@ class _ResizeConvolution(Upsampler):
         scale: PositiveInt = 2,
         *,
         kernel_size: OddInt = 3,
-        start: Literal["interpolation", "published"] = "interpolation",
+        start: Literal["identity", "published"] = "identity",
     ):
         super().__init__(channels, scale)
         self.kernel_size = kernel_size
@@ -55,7 +55,7 @@ class NearestConvolution(_ResizeConvolution):
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
         kernel_size: side k of the convolution, in output pixels; odd.
-        start: "interpolation": the convolution begins as the identity; or "published": random.
+        start: "identity": the convolution begins as one; or "published": random.
     """
 
     mode, halo_cells, starts = "nearest-exact", 0, ("nearest",)
@@ -68,7 +68,7 @@ class BilinearConvolution(_ResizeConvolution):
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
         kernel_size: side k of the convolution, in output pixels; odd.
-        start: "interpolation": the convolution begins as the identity; or "published": random.
+        start: "identity": the convolution begins as one; or "published": random.
     """
 
     mode, halo_cells, starts = "bilinear", 1, ("bilinear",)
@@ -95,7 +95,7 @@ class Deconvolution(Upsampler):
         scale: PositiveInt = 2,
         *,
         kernel_size: PositiveInt | None = None,
-        start: Start = "bilinear",
+        start: KernelStart = "bilinear",
     ):
         super().__init__(channels, scale)
         default = 2 * scale - (start != "bilinear" or scale == 1)
@@ -133,8 +133,8 @@ class PixelShuffle(Upsampler):
         channels: channels c of the features.
         scale: output pixels per input pixel, along each axis, unless a size is given.
         kernel_size: side k of the convolution, in input pixels; odd.
-        start: bilinear (darker at the border, where pixels are missing), nearest, or "published",
-            which is random.
+        start: bilinear, nearest, or "published", which is random and pads the map with zeros where
+            the others repeat its border.
     """
 
     fixed_channels, starts = True, ("bilinear", "nearest")
@@ -145,11 +145,14 @@ class PixelShuffle(Upsampler):
         scale: PositiveInt = 2,
         *,
         kernel_size: OddInt = 3,
-        start: Start = "bilinear",
+        start: KernelStart = "bilinear",
     ):
         super().__init__(channels, scale)
         self.kernel_size = kernel_size
-        self.conv = nn.Conv2d(channels, channels * scale**2, kernel_size, padding=kernel_size // 2)
+        self.conv = nn.Conv2d(
+            channels, channels * scale**2, kernel_size, padding=kernel_size // 2,
+            padding_mode="zeros" if start == "published" else "replicate",
+        )  # fmt: skip
         if start != "published":
             # by row: the sub-pixel of the cell; by column: the input pixel of the window
             centres = [scale * (tap - kernel_size // 2) + scale / 2 for tap in range(kernel_size)]

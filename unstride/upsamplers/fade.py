@@ -39,7 +39,7 @@ class FADE(Upsampler):
     """
 
     guide_channels: int
-    fixed_channels, starts = True, ("bilinear", "nearest")
+    fixed_channels, starts = True, ("bilinear", "bilinear_aligned", "nearest")
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ class SAPA(Reassembly):
     """
 
     guide_channels: int
-    fixed_channels, starts = True, ("bilinear", "nearest")
+    fixed_channels, starts = True, ("bilinear", "bilinear_aligned", "nearest")
 
     def __init__(
         self,

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from unstride.ops.window import window_start
 
-Interpolation = Literal["bilinear", "nearest"]
-Start = Literal["bilinear", "nearest", "published"]
+Interpolation = Literal["bilinear", "bilinear_aligned", "nearest"]
+Start = Literal["bilinear", "bilinear_aligned", "nearest", "published"]
+KernelStart = Literal["bilinear", "nearest", "published"]  # of operators with one kernel everywhere
 FLOOR = 0.02  # share of the weight on all taps of the window; docs/starts.md measures it
 
 
@@ -37,7 +38,8 @@ def start_weights(
         size: rows and columns of the output.
         kernel_size: side k of the window, in input pixels. It must hold the interpolation's taps:
             one pixel for nearest, three for bilinear where it enlarges.
-        interpolation: bilinear (its border pixels are repeated) or nearest.
+        interpolation: bilinear (its border pixels are repeated), bilinear_aligned (which is
+            torch's `align_corners=True`) or nearest.
         like: a tensor with the type and the device of the result.
     """
     sharp, on_map = [], []
@@ -52,7 +54,10 @@ def start_weights(
         if interpolation == "nearest":
             weights = taps == centre // (2 * m)
         else:
-            position = ((centre - m).double() / (2 * m)).clamp(0, n - 1)
+            if interpolation == "bilinear":
+                position = ((centre - m).double() / (2 * m)).clamp(0, n - 1)
+            else:
+                position = torch.arange(m, device=like.device).double() * (n - 1) / max(m - 1, 1)
             weights = (1 - (taps - position).abs()).clamp(min=0)
         sharp.append(weights.to(like))
         on_map.append(((taps >= 0) & (taps < n)).to(like))
@@ -79,7 +84,7 @@ def with_start(
     return logits + start_weights(grid, size, logits.shape[2], start, logits).log()
 
 
-def interpolation_kernel(side: int, centre: float, scale: int, start: Interpolation) -> Tensor:
+def interpolation_kernel(side: int, centre: float, scale: int, start: KernelStart) -> Tensor:
     """The weights with which one input pixel spreads over `side` output pixels along an axis.
 
     Args:
