@@ -117,11 +117,11 @@ FORMS = [
 def test_it_is_the_literal_bilinear_form_in_every_variant(form):
     assert gcd(4, C) == SHARINGS["semi-shared"]
     features, guide = torch.randn(2, 3, 3, 5), torch.randn(2, C, 6, 10)
-    guided = A2UUpsample(3, guide_channels=C, **form)
+    guided = A2UUpsample(3, guide_channels=C, start="published", **form)
     assert guided.affinity.num_filters == SHARINGS[form["sharing"]]
     assert guided.affinity.filter_size == 6  # of the released filters
     assert_matches_reference(guided, upsample_reference, features, guide, size=(7, 9))
-    alone = A2UUpsample(C, normaliser="softmax", **form)
+    alone = A2UUpsample(C, normaliser="softmax", start="published", **form)
     assert_matches_reference(alone, upsample_reference, torch.randn(2, C, 3, 5), size=(6, 10))
     assert_matches_reference(
         A2UDownsample(C, **form), downsample_reference, torch.randn(2, C, 6, 10)
@@ -134,7 +134,7 @@ def test_a_pair_is_its_two_halves_on_one_affinity():
             pair.up, downsample_reference(pair.down, fine), fine, fine.shape[2:]
         )
 
-    pair = create_pair("a2u_down", "a2u", C, rank=2, sharing="unshared")
+    pair = create_pair("a2u_down", "a2u", C, rank=2, sharing="unshared", start="published")
     assert isinstance(pair, A2UPair)
     assert_matches_reference(pair, halves, torch.randn(2, C, 6, 10))
 
@@ -167,7 +167,7 @@ def test_without_norm_and_activation_the_affinity_is_x_a_x(monkeypatch):
 @pytest.mark.parametrize("sign", [1, -1])
 def test_released_weights_are_no_sharper_than_a_sigmoid_allows(sign):
     """One tap is as far from the other eight as logits can be."""
-    up, x = A2UUpsample(C), torch.zeros(1, C, 3, 5)
+    up, x = A2UUpsample(C, start="published"), torch.zeros(1, C, 3, 5)
     with torch.no_grad():
         up.projection.p.bias.fill_(-sign).view(9, 4)[0] = sign
     weights = up.predict_from_affinity(x, torch.full((1, 1, 3, 5), 1e4), (6, 10))

@@ -62,7 +62,7 @@ def upsample_reference(up, features, size, dilation=1):
     ids=str,
 )
 def test_carafe_is_the_papers_sum(options, size):
-    up = CarafeUpsample(4, compressed_channels=3, **options)
+    up = CarafeUpsample(4, compressed_channels=3, start="published", **options)
     reference = partial(upsample_reference, dilation=options.get("dilation", 1))
     assert_matches_reference(up, reference, torch.randn(2, 4, 3, 5), size=size)
 
@@ -101,7 +101,7 @@ def test_its_twin_is_the_papers_sum(grid, size, options):
 
 
 def test_without_content_it_is_a_box_darker_by_the_taps_beyond_the_border():
-    up = CarafeUpsample(2)
+    up = CarafeUpsample(2, start="published")
     torch.nn.init.zeros_(up.content_encoder.weight)
     out = up(torch.ones(1, 2, 7, 9))[0, 0] * 25
     taps = torch.tensor([3.0, 4, 5, 5, 5, 5, 5, 4, 3])  # on the map, of 5
@@ -111,7 +111,7 @@ def test_without_content_it_is_a_box_darker_by_the_taps_beyond_the_border():
 
 @pytest.mark.parametrize("normaliser", ["softmax", "sigmoid_normalised", "sigmoid"])
 def test_weights_sum_to_one_unless_they_are_plain_sigmoids(normaliser):
-    up = randomised(CarafeUpsample(4, groups=2, normaliser=normaliser))
+    up = randomised(CarafeUpsample(4, groups=2, normaliser=normaliser, start="published"))
     sums = up.predict_weights(torch.randn(1, 4, 3, 5).double(), None, (6, 10)).sum((2, 3))
     if normaliser == "sigmoid":
         assert (sums - 1).abs().min() > 0.1

@@ -13,17 +13,17 @@ from unstride.upsamplers import Reassembly
 
 CONVEX = {
     "nearest", "bilinear", "joint_bilateral", "featup_jbu", "dysample", "gum", "sapa", "naf",
-    "anyup", "box",
+    "anyup", "box", "carafe", "a2u", "fade ungated",
 }  # fmt: skip
-CONVEX_INSIDE = {"carafe", "a2u", "fade ungated"}  # features beyond the border count as zero
+CONVEX_INSIDE = {"carafe published", "a2u published"}  # features beyond the border count as zero
 # What the features say decides the weights, so the result is not linear in them.
 READS_FEATURES = {
-    "carafe", "spatial_attention", "a2u", "dysample", "gum", "sapa", "fade", "fade ungated",
-    "anyup",
+    "carafe", "carafe published", "spatial_attention", "a2u", "a2u published", "dysample", "gum",
+    "sapa", "fade", "fade ungated", "anyup",
 }  # fmt: skip
 # A pixel depends on the whole map: a mean over it, a position in it, an offset without a bound.
 # "box" is somebody's own class, which defines no halo.
-UNBOUNDED = {"a2u", "dysample", "gum", "naf", "anyup", "box"}
+UNBOUNDED = {"a2u", "a2u published", "dysample", "gum", "naf", "anyup", "box"}
 VARIANTS = {
     "featup_jbu paper": ("featup_jbu", {"variant": "paper", "pretrained": False}),
     "carafe groups": ("carafe", {"groups": 4, "normaliser": "sigmoid_normalised"}),
@@ -35,12 +35,15 @@ VARIANTS = {
     "fade ungated": ("fade", {"guide_channels": 3}),
     "dysample pl": ("dysample", {"style": "pl", "dynamic_scope": True, "groups": 2}),
     "carafe twice": ("carafe", {"stages": 2}),
+    "carafe published": ("carafe", {"start": "published"}),
+    "a2u published": ("a2u", {"start": "published"}),
 }
 
 
 def kind(name):
     """Which law holds for it."""
-    return name if name in ("fade ungated", "featup_jbu paper") else name.split()[0]
+    is_its_own = name.endswith(" published") or name in ("fade ungated", "featup_jbu paper")
+    return name if is_its_own else name.split()[0]
 
 
 class Box(Reassembly):

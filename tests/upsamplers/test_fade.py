@@ -45,7 +45,7 @@ def fade_reference(up, features, guide, size):
 @pytest.mark.parametrize("size", [(6, 10), (7, 9)], ids=str)
 @pytest.mark.parametrize("guide_channels", [4, 3], ids=["gated", "without gate"])
 def test_it_is_the_papers_sum(guide_channels, size):
-    up = FADE(4, guide_channels=guide_channels, compressed_channels=3)
+    up = FADE(4, guide_channels=guide_channels, compressed_channels=3, start="published")
     features, guide = torch.randn(2, 4, 3, 5), torch.randn(2, guide_channels, *size)
     assert_matches_reference(up, fade_reference, features, guide, size=size)
 

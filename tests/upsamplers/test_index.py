@@ -99,7 +99,8 @@ KINDS = [
 
 @pytest.mark.parametrize(("kind", "options"), KINDS, ids=str)
 def test_it_is_the_papers_index_in_every_variant(kind, options):
-    down, up = (method(3, kind=kind, **options) for method in (IndexDownsample, IndexUpsample))
+    down = IndexDownsample(3, kind=kind, **options)
+    up = IndexUpsample(3, kind=kind, start="published", **options)
     features, fine = torch.randn(2, 3, 3, 5), torch.randn(2, 3, 6, 10)
     assert_matches_reference(down, partial(downsample_reference, kind=kind), fine)
     for size in ((6, 10), (7, 9)):
@@ -110,7 +111,10 @@ def test_it_is_the_papers_index_in_every_variant(kind, options):
 
 @pytest.mark.parametrize("kind", ["holistic", "many-to-one"])
 def test_a_guide_may_have_its_own_channels_and_the_scale_be_three(kind):
-    up, features = IndexUpsample(3, 3, guide_channels=2, kind=kind), torch.randn(2, 3, 2, 3)
+    up, features = (
+        IndexUpsample(3, 3, guide_channels=2, kind=kind, start="published"),
+        torch.randn(2, 3, 2, 3),
+    )
     guide = torch.randn(2, 2, 6, 9)
     assert_matches_reference(
         up, partial(upsample_reference, kind=kind), features, guide, size=(6, 9)
@@ -125,7 +129,7 @@ def test_a_pair_is_its_two_halves_on_one_index():
         coarse = downsample_reference(pair.down, fine, "many-to-one")
         return upsample_reference(pair.up, coarse, fine, fine.shape[2:], "many-to-one")
 
-    pair = create_pair("index_down", "index", 3)
+    pair = create_pair("index_down", "index", 3, start="published")
     assert isinstance(pair, IndexPair)
     assert_matches_reference(pair, halves, torch.randn(2, 3, 6, 10))
 
@@ -143,7 +147,7 @@ def test_soft_weights_are_no_sharper_than_a_sigmoid_allows(sign):
 def test_a_sharp_index_is_max_pooling_and_its_inverse():
     """Infinite indices at the maxima: shares and gates are the marks of a max pooling."""
     fine = torch.randn(2, 3, 6, 10)
-    soft = IndexPair(3)
+    soft = IndexPair(3, start="published")
     values, positions = max_pool2d(fine, 2, return_indices=True)
     marks = torch.zeros(2, 3, 60).scatter(2, positions.flatten(2), 1.0).view(2, 3, 6, 10)
     by_cell = marks.view(2, 3, 3, 2, 5, 2).permute(0, 1, 3, 5, 2, 4)

@@ -59,7 +59,7 @@ def sapa_reference(up, features, guide, size):
 @pytest.mark.parametrize("size", [(6, 10), (7, 9)], ids=str)
 @pytest.mark.parametrize("gated", [False, True])
 def test_it_is_the_papers_softmax(gated, size):
-    up = SAPA(4, guide_channels=3, embedding=5, gated=gated)
+    up = SAPA(4, guide_channels=3, embedding=5, gated=gated, start="published")
     features, guide = torch.randn(2, 4, 3, 5), torch.randn(2, 3, *size)
     # What is added to every key of a window alike leaves its softmax alone.
     idle = () if gated else ("key.bias", "norm.bias")

@@ -27,12 +27,13 @@ def spatial_attention_reference(up, features, size):
 @pytest.mark.parametrize("size", [(6, 10), (7, 9)], ids=str)
 def test_a_gate_predicted_on_the_fine_grid_scales_each_pixel(size):
     assert_matches_reference(
-        SpatialAttention(3), spatial_attention_reference, torch.randn(2, 3, 3, 5), size=size
-    )
+        SpatialAttention(3, start="published"), spatial_attention_reference,
+        torch.randn(2, 3, 3, 5), size=size,
+    )  # fmt: skip
 
 
 def test_without_content_the_gate_is_half_open():
-    up, features = SpatialAttention(3), torch.randn(1, 3, 3, 5)
+    up, features = SpatialAttention(3, start="published"), torch.randn(1, 3, 3, 5)
     torch.nn.init.zeros_(up.gate.weight)
     fine = torch.nn.functional.interpolate(features, (6, 10), mode="bilinear")
     torch.testing.assert_close(up(features), fine / 2)

@@ -261,6 +261,7 @@ class A2UPair(Pair):
         scale: between the two grids.
         normaliser: of the upsampler.
         kernel_size, rank, dynamic, sharing: of both, see `A2UUpsample`.
+        start: of the upsampler.
     """
 
     down: A2UDownsample
@@ -277,12 +278,15 @@ class A2UPair(Pair):
         rank: PositiveInt = 1,
         dynamic: bool = True,
         sharing: Sharing = "shared",
+        start: Start = "bilinear",
     ):
         options: dict[str, Any] = {
             "kernel_size": kernel_size, "rank": rank, "dynamic": dynamic, "sharing": sharing,
         }  # fmt: skip
         down = A2UDownsample(channels, scale, **options)
-        up = A2UUpsample(channels, scale, guide_channels=channels, normaliser=normaliser, **options)
+        up = A2UUpsample(
+            channels, scale, guide_channels=channels, normaliser=normaliser, start=start, **options
+        )
         super().__init__(down, up)
         self.up.affinity = self.down.affinity
 

@@ -206,6 +206,7 @@ class IndexPair(Pair):
         channels: channels c of the features.
         scale: between the two grids.
         kind, nonlinear, context: see `IndexBlock`.
+        start: see `IndexUpsample`.
     """
 
     down: IndexDownsample
@@ -220,11 +221,12 @@ class IndexPair(Pair):
         kind: IndexKind = "many-to-one",
         nonlinear: bool = True,
         context: bool = True,
+        start: Literal["nearest", "published"] = "nearest",
     ):
         options: dict[str, Any] = {"kind": kind, "nonlinear": nonlinear, "context": context}
         down = IndexDownsample(channels, scale, **options)
-        super().__init__(down, IndexUpsample(channels, scale, **options))
-        self.up.index = self.down.index
+        super().__init__(down, IndexUpsample(channels, scale, start=start, **options))
+        self.down.index = self.up.index
 
     def _downsample(self, fine):
         index = self.down.index(fine)
