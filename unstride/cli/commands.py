@@ -140,7 +140,7 @@ def explain(
             stride 32 in 5. featup_jbu has its own stages.
         weights: upsampler weights to load: a file from `unstride fit` or torch, or a folder
             from `save_pretrained`. Without it only featup_jbu is trained; other learned operators
-            start almost uniform.
+            begin as bilinear resizing.
         size: size of the output in pixels, or one number for the shorter side. Smaller is faster.
             Default: the size of the image.
         out: output picture, with a name that ends in .png. The weights lie beside it.
