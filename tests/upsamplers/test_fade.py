@@ -23,7 +23,7 @@ def fade_reference(up, features, guide, size):
 
     def pixel(coarse, fine, own, theirs, y, x):
         i, j = source_pixel(y, h, size[0]), source_pixel(x, w, size[1])
-        logits = up.bias[:, 0, 0]
+        logits = 2 * up.kernel.bias  # each grid adds it
         for near in (neighbourhood(theirs, y, x, 3), neighbourhood(own, i, j, 3)):
             logits = logits + torch.einsum("ocpq, cpq -> o", up.kernel.weight, near)
         weights = (logits.exp() / logits.exp().sum()).reshape(1, k, k)

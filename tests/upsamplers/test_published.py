@@ -5,15 +5,20 @@ import torch
 from safetensors.torch import save_file
 from torch.nn.functional import (
     adaptive_avg_pool2d,
+    batch_norm,
     conv2d,
     gelu,
     grid_sample,
+    group_norm,
     interpolate,
     layer_norm,
+    leaky_relu,
+    linear,
     pad,
     pixel_shuffle,
     pixel_unshuffle,
     relu,
+    relu6,
     unfold,
 )  # fmt: skip
 
@@ -55,14 +60,16 @@ def test_carafe_pack(scale, k, tmp_path):
 
 
 @pytest.mark.parametrize("style", ["lp", "pl"])
-@pytest.mark.parametrize("scope", [False, True], ids=["static", "dynamic"])
+@pytest.mark.parametrize("scope", ["static", "dynamic", "dynamic without bias"])
 @pytest.mark.parametrize("s", [2, 4])
 def test_dysample(style, scope, s, tmp_path):
     g, c, h, w = 2, 32, 4, 5
     seen, out = (c, 2 * g * s * s) if style == "lp" else (c // s**2, 2 * g)
     shapes = {"offset.weight": (out, seen, 1, 1), "offset.bias": (out,)}
-    if scope:
-        shapes |= {"scope.weight": (out, seen, 1, 1), "scope.bias": (out,)}
+    if scope != "static":
+        shapes |= {"scope.weight": (out, seen, 1, 1)}
+    if scope == "dynamic":
+        shapes |= {"scope.bias": (out,)}
     state = random_state_dict(shapes)
     sub = (torch.arange(s) - (s - 1) / 2) / s
     x, y = sub.expand(s, s), sub[:, None].expand(s, s)
@@ -75,8 +82,8 @@ def test_dysample(style, scope, s, tmp_path):
     source = features if style == "lp" else pixel_shuffle(features, s)
     offset = conv2d(source, state["offset.weight"], state["offset.bias"])
     reach = 0.25
-    if scope:
-        reach = 0.5 * conv2d(source, state["scope.weight"], state["scope.bias"]).sigmoid()
+    if scope != "static":
+        reach = 0.5 * conv2d(source, state["scope.weight"], state.get("scope.bias")).sigmoid()
     offset = offset * reach
     offset = (offset if style == "lp" else pixel_unshuffle(offset, s)) + state["init_pos"]
     offset = offset.view(2, 2, g * s * s, h, w)
@@ -191,6 +198,179 @@ def test_featup_implicit(tmp_path):
     two = torch.cat([image, image / 2])
     alone = up(torch.zeros(2, d, 1, 1), two, (6, 9))[:1]  # one image of a batch
     torch.testing.assert_close(alone, actual, rtol=1e-4, atol=1e-4)
+
+
+def weighted_windows(features, weights, k, s=2):
+    """Each fine pixel: its coarse pixel's window, zero beyond the border, times k^2 weights."""
+    (b, c, h, w), n = features.shape, k * k
+    taps = unfold(features, k, padding=k // 2).view(b, c, n, h, w)
+    taps = taps.repeat_interleave(s, 3).repeat_interleave(s, 4)
+    return (taps * weights[:, None]).sum(2)
+
+
+@pytest.mark.parametrize("gated", [True, False], ids=["fade", "fade_lite"])
+def test_fade(gated, tmp_path):
+    c, d, e, k = 6, 6 if gated else 4, 8, 5
+    shapes = {
+        "kernel_generator.conv1_en.weight": (e, d, 1, 1), "kernel_generator.conv1_en.bias": (e,),
+        "kernel_generator.conv1_de.weight": (e, c, 1, 1),
+        "kernel_generator.conv2_kernels": (k * k, e, 3, 3),
+        "kernel_generator.conv2_bias": (k * k,),
+    }  # fmt: skip
+    if gated:
+        shapes |= {"gate_generator.conv.weight": (1, c, 1, 1), "gate_generator.conv.bias": (1,)}
+    state = random_state_dict(shapes)
+    p = {name.rpartition(".")[2] if "conv2" in name else name.partition(".")[2]: t
+         for name, t in state.items()}  # fmt: skip
+    up = load_published(save(state, tmp_path / "fade.pth"))
+    coarse, fine = torch.randn(2, c, 3, 4), torch.randn(2, d, 6, 8)
+
+    compressed = conv2d(fine, p["conv1_en.weight"], p["conv1_en.bias"])
+    own = conv2d(coarse, p["conv1_de.weight"])
+    own = conv2d(own, p["conv2_kernels"], p["conv2_bias"], padding=1)
+    logits = torch.empty(2, k * k, 6, 8)
+    for y in range(2):  # the semi-shift: strides of two from each sub-pixel's own corner
+        for x in range(2):
+            shifted = pad(compressed, (1 - x, x, 1 - y, y))
+            shifted = conv2d(shifted, p["conv2_kernels"], p["conv2_bias"], stride=2)
+            logits[:, :, y::2, x::2] = shifted + own
+    expected = weighted_windows(coarse, logits.softmax(1), k)
+    if gated:
+        gate = conv2d(coarse, p["conv.weight"], p["conv.bias"]).sigmoid()
+        gate = interpolate(gate, scale_factor=2)
+        expected = gate * fine + (1 - gate) * expected
+    torch.testing.assert_close(up(coarse, fine), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("gated", [False, True], ids=["base", "gated"])
+def test_sapa(gated, tmp_path):
+    c, d, e, k = 6, 4, 8, 5
+    shapes = {f"norm_{n}.{p}": (m,) for n, m in (("y", d), ("x", c)) for p in ("weight", "bias")}
+    layers = {
+        "k": (e, c),
+        **({"qy": (e, d), "qx": (e, c), "gate": (1, c)} if gated else {"q": (e, d)}),
+    }
+    for name, shape in layers.items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    state = random_state_dict(shapes)
+    up = load_published(save(state, tmp_path / "sapa.pth"))
+    coarse, fine = torch.randn(2, c, 3, 4), torch.randn(2, d, 6, 8)
+
+    def layer(name, x):
+        return linear(x, state[f"{name}.weight"], state[f"{name}.bias"])
+
+    def doubled(x):
+        return x.repeat_interleave(2, 1).repeat_interleave(2, 2)
+
+    x, y = coarse.movedim(1, -1), fine.movedim(1, -1)
+    x_normed = layer_norm(x, (c,), state["norm_x.weight"], state["norm_x.bias"])
+    y_normed = layer_norm(y, (d,), state["norm_y.weight"], state["norm_y.bias"])
+    if gated:
+        gate = doubled(layer("gate", x_normed).sigmoid())
+        queries = gate * layer("qy", y_normed) + (1 - gate) * doubled(layer("qx", x))
+    else:
+        queries = layer("q", y_normed)
+    keys = layer("k", x_normed).movedim(-1, 1)
+    around = unfold(keys, k, padding=k // 2).view(2, e, k * k, 3, 4)  # score 0 off the map
+    around = around.repeat_interleave(2, 3).repeat_interleave(2, 4)
+    scores = (around * queries.movedim(-1, 1)[:, :, None]).sum(1)
+    expected = weighted_windows(coarse, scores.softmax(1), k)
+    torch.testing.assert_close(up(coarse, fine), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "unshared"])
+def test_a2u(shared, tmp_path):
+    c, h, w = 64, 4, 5  # coarse
+    shapes = {}
+    for name in ("bnu.0", "bnv.0"):
+        shapes |= {f"{name}.weight": (c,), f"{name}.bias": (c,)}
+    for name, n in (("UP", 36), ("DP", 36), ("U", 1 if shared else c), ("V", 1 if shared else c)):
+        shapes |= {f"bconv_{name}.1.weight": (n, c, 1, 1), f"bconv_{name}.1.bias": (n,)}
+    state = random_state_dict(shapes)
+    pair = load_published(save(state, tmp_path / "a2u.pth"))
+    fine, coarse = torch.randn(2, c, 2 * h, 2 * w), torch.randn(2, c, h, w)
+
+    def predicted(name, x, side):
+        pooled = adaptive_avg_pool2d(x, side)
+        return conv2d(pooled, state[f"bconv_{name}.1.weight"], state[f"bconv_{name}.1.bias"])
+
+    down_weights, up_weights = [], []
+    for x in fine.split(1):
+        similar = []
+        for bank, norm in (("U", "bnu.0"), ("V", "bnv.0")):
+            filters = predicted(bank, x, 6)[0].expand(c, 6, 6)[:, None]
+            y = conv2d(x, filters, stride=2, padding=2, groups=c)
+            y = group_norm(y, 32, state[f"{norm}.weight"], state[f"{norm}.bias"])
+            similar.append(leaky_relu(y))
+        affinity = (similar[0] * similar[1]).sum(1, keepdim=True) / c**0.5
+        down_weights.append((predicted("DP", x, 1) * affinity).softmax(1))
+        up_weights.append(pixel_shuffle(predicted("UP", x, 1) * affinity, 2).sigmoid().softmax(1))
+    windows = unfold(fine, 6, padding=2, stride=2).view(2, c, 36, h, w)
+    expected = (windows * torch.cat(down_weights)[:, None]).sum(2)
+    torch.testing.assert_close(pair.down(fine), expected, rtol=1e-4, atol=1e-4)
+    expected = weighted_windows(coarse, torch.cat(up_weights), 3)
+    torch.testing.assert_close(pair(fine, lambda _: coarse), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("context", [False, True], ids=["cell", "context"])
+@pytest.mark.parametrize("nonlinear", [False, True], ids=["linear", "nonlinear"])
+@pytest.mark.parametrize("kind", ["holistic", "one-to-one", "many-to-one"])
+def test_indexnet(kind, nonlinear, context, tmp_path):
+    c, h, w = 4, 3, 5
+    side, group = 4 if context else 2, c if kind == "one-to-one" else 1
+    hidden, out = (2 * c, 4) if kind == "holistic" else (c, c)
+    names = ["indexnet"] if kind == "holistic" else [f"indexnet{i}" for i in range(1, 5)]
+    shapes = {}
+    for name in names:
+        if nonlinear:
+            shapes |= {
+                f"{name}.0.weight": (hidden, c // group, side, side),
+                **{f"{name}.1.{p}": (hidden,) for p in ("weight", "bias", "running_mean")},
+                f"{name}.3.weight": (out, hidden // group, 1, 1),
+            }  # fmt: skip
+        else:
+            first = f"{name}.weight" if kind == "holistic" else f"{name}.0.weight"
+            shapes |= {first: (out, c // group, side, side)}
+    state = random_state_dict(shapes)
+    state |= {
+        f"{name}.1.running_var": torch.rand(hidden) + 0.5 for name in names if nonlinear
+    }  # fmt: skip
+    pair = load_published(save(state, tmp_path / "index.pth"))
+    fine, coarse = torch.randn(2, c, 2 * h, 2 * w), torch.randn(2, c, h, w)
+
+    def branch(name):
+        get = lambda key: state.get(f"{name}.{key}")  # noqa: E731
+        first = get("0.weight") if get("0.weight") is not None else get("weight")
+        x = conv2d(fine, first, stride=2, padding=int(context), groups=group)
+        if not nonlinear:
+            return x
+        x = batch_norm(
+            x, get("1.running_mean"), get("1.running_var"), get("1.weight"), get("1.bias")
+        )
+        return conv2d(relu6(x), get("3.weight"), groups=group)
+
+    index = torch.stack([branch(name) for name in names], 2)  # (b, c, 4, h, w), or (b, 4, 1, h, w)
+    gates = (index.movedim(2, 1) if kind == "holistic" else index).sigmoid()
+    pooled = pixel_unshuffle(fine, 2).view(2, c, 4, h, w)
+    expected = (pooled * gates.softmax(2)).sum(2)
+    torch.testing.assert_close(pair.down(fine), expected, rtol=1e-4, atol=1e-5)
+    expected = pixel_shuffle(gates.flatten(1, 2), 2) * interpolate(coarse, scale_factor=2)
+    torch.testing.assert_close(pair(fine, lambda _: coarse), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_carafe_down(tmp_path):
+    c, k = 6, 5
+    state = random_state_dict(carafe_pack(c, 1, k))
+    down = load_published(save(state, tmp_path / "down.pth"), downsample=True)
+    features = torch.randn(2, c, 6, 8)
+    w = conv2d(features, state["channel_compressor.weight"], state["channel_compressor.bias"])
+    w = conv2d(
+        w, state["content_encoder.weight"], state["content_encoder.bias"], stride=2, padding=1
+    )
+    actual = down(features)
+    assert actual.shape == (2, c, 3, 4)
+    taps = unfold(features, k, padding=k // 2, stride=2).view(2, c, k * k, 3, 4)
+    torch.testing.assert_close(actual, (taps * w.softmax(1)[:, None]).sum(2), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("kind", "published"), [(NAF, test_naf), (AnyUp, test_anyup)])

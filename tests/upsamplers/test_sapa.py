@@ -27,31 +27,30 @@ def layer_norm(maps, norm):
 
 
 def sapa_reference(up, features, guide, size):
-    """softmax over the taps on the map of <query, key>, the query of the fine pixel."""
+    """softmax over the taps of <query, key>; taps off the map have score and value 0."""
     k, (h, w) = up.kernel_size, features.shape[2:]
 
-    def pixel(coarse, queries, keys, gate, y, x):
+    def pixel(coarse, queries, keys, gate, own_queries, y, x):
         query, i, j = queries[:, y, x], source_pixel(y, h, size[0]), source_pixel(x, w, size[1])
         if up.gate is not None:
-            query = gate[0, i, j] * query + (1 - gate[0, i, j]) * keys[:, i, j]
+            query = gate[0, i, j] * query + (1 - gate[0, i, j]) * own_queries[:, i, j]
         total = norm = 0
-        one = torch.ones(1, h, w)
-        cells = [window_at(t, y, x, size, k).flatten(1) for t in (keys, coarse, one)]
-        for key, value, inside in zip(*(t.unbind(1) for t in cells), strict=True):
-            if inside:
-                weight = (query @ key).exp()
-                total, norm = total + weight * value, norm + weight
+        cells = [window_at(t, y, x, size, k).flatten(1) for t in (keys, coarse)]
+        for key, value in zip(*(t.unbind(1) for t in cells), strict=True):
+            weight = (query @ key).exp()
+            total, norm = total + weight * value, norm + weight
         return total / norm
 
     maps = []
     for coarse, fine in zip(features, guide, strict=True):
         queries = pointwise_conv(layer_norm(fine, up.norm_guide), up.query)
         own = layer_norm(coarse, up.norm)
-        keys, gate = pointwise_conv(own, up.key), None
+        keys, gate, mixed = pointwise_conv(own, up.key), None, None
         if up.gate is not None:
             gate = 1 / (1 + (-pointwise_conv(own, up.gate)).exp())
+            mixed = pointwise_conv(coarse, up.query_features)
         maps.append(map_of_pixels(
-            lambda y, x, f=coarse, q=queries, k=keys, g=gate: pixel(f, q, k, g, y, x), size
+            lambda y, x, maps=(coarse, queries, keys, gate, mixed): pixel(*maps, y, x), size
         ))  # fmt: skip
     return torch.stack(maps)
 
@@ -61,9 +60,7 @@ def sapa_reference(up, features, guide, size):
 def test_it_is_the_papers_softmax(gated, size):
     up = SAPA(4, guide_channels=3, embedding=5, gated=gated, start="published")
     features, guide = torch.randn(2, 4, 3, 5), torch.randn(2, 3, *size)
-    # What is added to every key of a window alike leaves its softmax alone.
-    idle = () if gated else ("key.bias", "norm.bias")
-    assert_matches_reference(up, sapa_reference, features, guide, size=size, idle=idle)
+    assert_matches_reference(up, sapa_reference, features, guide, size=size)
 
 
 def test_a_guide_of_another_size_is_averaged_or_resized_first():
@@ -103,4 +100,4 @@ def test_a_closed_gate_asks_with_the_features_themselves():
 
 def test_it_has_the_published_number_of_parameters():
     assert num_parameters(SAPA(256)) == 33_920
-    assert num_parameters(SAPA(256, gated=True)) == 33_920 + 257
+    assert num_parameters(SAPA(256, gated=True)) == 33_920 + 257 + 16_448

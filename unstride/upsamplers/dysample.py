@@ -29,6 +29,8 @@ class DySample(Upsampler):
             pixel-shuffles the features first, which needs channels divisible by scale^2.
         groups: sets of positions, each for channels/groups neighbouring channels.
         dynamic_scope: whether the range of the offsets is predicted too ("+" in the paper).
+        scope_bias: whether that prediction has a bias. The first released files have one, later
+            ones do not.
     """
 
     fixed_channels, starts = True, ("bilinear",)
@@ -41,6 +43,7 @@ class DySample(Upsampler):
         style: Literal["lp", "pl"] = "lp",
         groups: ChannelDivisor = 4,
         dynamic_scope: bool = False,
+        scope_bias: bool = True,
     ):
         super().__init__(channels, scale)
         if style == "pl" and channels % scale**2:
@@ -52,7 +55,9 @@ class DySample(Upsampler):
         if style == "pl":
             in_channels, out_channels = channels // scale**2, 2 * groups
         self.offset = nn.Conv2d(in_channels, out_channels, 1)
-        self.scope = nn.Conv2d(in_channels, out_channels, 1) if dynamic_scope else None
+        self.scope = (
+            nn.Conv2d(in_channels, out_channels, 1, bias=scope_bias) if dynamic_scope else None
+        )
         nn.init.normal_(self.offset.weight, std=0.001)
         for layer in (self.offset, self.scope):
             if layer is not None and layer.bias is not None:

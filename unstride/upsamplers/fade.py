@@ -4,10 +4,10 @@ Lu, Liu, Fu, Cao, "FADE: Fusing the Assets of Decoder and Encoder for Task-Agnos
 ECCV 2022, arXiv:2207.10392, section 4. Written from the paper. Its semi-shift convolution moves
 over the encoder's pixels while it stays on the decoder's. That equals the sum of one convolution
 on each grid, with the coarser result repeated; so maps need not be square. The two share one
-kernel predictor: 47,514 parameters at 256 channels, the published 47.5 k.
+kernel predictor, whose bias so counts twice: 47,514 parameters at 256 channels, the published
+47.5 k. Only the encoder's compression has a bias, as in the released code.
 """
 
-import torch
 from torch import nn
 
 from unstride.ops import reassemble
@@ -61,13 +61,24 @@ class FADE(Upsampler):
                 f"got {self.guide_channels}"
             )
         self.kernel_size, self.start = kernel_size, start
-        self.compress_guide = nn.Conv2d(self.guide_channels, compressed_channels, 1, bias=False)
-        self.compress = nn.Conv2d(channels, compressed_channels, 1)
-        self.kernel = nn.Conv2d(compressed_channels, kernel_size**2, 3, padding=1, bias=False)
-        self.bias = nn.Parameter(torch.zeros(kernel_size**2, 1, 1))
+        self.compress_guide = nn.Conv2d(self.guide_channels, compressed_channels, 1)
+        self.compress = nn.Conv2d(channels, compressed_channels, 1, bias=False)
+        self.kernel = nn.Conv2d(compressed_channels, kernel_size**2, 3, padding=1)
         self.gate = nn.Conv2d(channels, 1, 1) if gated or (gated is None and can_gate) else None
+        self._init_weights()
+
+    def _init_weights(self) -> None:
+        layers = [self.compress_guide, self.compress, self.kernel]
+        layers += [] if self.gate is None else [self.gate]
+        for layer in layers:
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        if self.start == "published":
+            nn.init.xavier_normal_(self.kernel.weight)
+            return
         nn.init.normal_(self.kernel.weight, std=0.001)
-        if self.gate is not None and start != "published":
+        if self.gate is not None:
             nn.init.normal_(self.gate.weight, std=0.001)
             nn.init.constant_(self.gate.bias, CLOSED)  # type: ignore[arg-type]
 
@@ -90,7 +101,7 @@ class FADE(Upsampler):
         """A softmax over the window, of logits from the fine grid plus logits from the coarse."""
         from_guide = self.kernel(self.compress_guide(guide))
         from_features = self.kernel(self.compress(features))
-        logits = from_guide + resize_nearest(from_features, size) + self.bias
+        logits = from_guide + resize_nearest(from_features, size)
         logits = logits.unflatten(1, (1, self.kernel_size, self.kernel_size))
         grid = features.shape[2], features.shape[3]
         return softmax_over_taps(with_start(logits, grid, self.start))

@@ -35,6 +35,8 @@ class IndexBlock(nn.Module):
             that channel; "many-to-one": an index per channel, from all channels.
         nonlinear: whether batch norm, ReLU6 and a 1 x 1 convolution follow the convolution.
         context: whether windows are twice as wide as a cell.
+        expansion: hidden channels per channel of the fine features, if nonlinear and not
+            one-to-one.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class IndexBlock(nn.Module):
         kind: IndexKind = "many-to-one",
         nonlinear: bool = True,
         context: bool = True,
+        expansion: int = 2,
     ):
         super().__init__()
         # if holistic, one branch predicts the indices of all sub-pixels
@@ -56,9 +59,11 @@ class IndexBlock(nn.Module):
                 f"indices, got {guide_channels}"
             )
         self.scale, self.is_holistic = scale, kind == "holistic"
-        options = {"depthwise": kind == "one-to-one", "nonlinear": nonlinear, "context": context}
+        depthwise = kind == "one-to-one"
+        hidden = guide_channels * (1 if depthwise else expansion) if nonlinear else None
         self.branches = nn.ModuleList(
-            _index_branch(guide_channels, n, scale, **options) for n in out_channels
+            _index_branch(guide_channels, n, scale, hidden, depthwise=depthwise, context=context)
+            for n in out_channels
         )
 
     def make_small(self) -> None:
@@ -81,17 +86,16 @@ def _index_branch(
     in_channels: int,
     out_channels: int,
     scale: int,
+    hidden: int | None,
     *,
     depthwise: bool,
-    nonlinear: bool,
     context: bool,
 ) -> nn.Module:
     side = 2 * scale if context else scale
     margin = (side - scale + 1) // 2  # the window of an odd scale reaches further up and left
     groups = in_channels if depthwise else 1
-    if not nonlinear:
+    if hidden is None:
         return nn.Conv2d(in_channels, out_channels, side, scale, margin, groups=groups, bias=False)
-    hidden = in_channels if depthwise else 2 * in_channels
     return nn.Sequential(
         nn.Conv2d(in_channels, hidden, side, scale, margin, groups=groups, bias=False),
         nn.BatchNorm2d(hidden),
@@ -111,7 +115,7 @@ class IndexUpsample(Reassembly):
         guide_channels: of the fine features that predict the gate. Default: `channels`.
         kind: of index: "many-to-one", "one-to-one" or "holistic".
         nonlinear: as for `IndexBlock`.
-        context: as for `IndexBlock`.
+        context, expansion: as for `IndexBlock`.
         start: nearest, or "published", see `start.py`.
     """
 
@@ -127,14 +131,16 @@ class IndexUpsample(Reassembly):
         kind: IndexKind = "many-to-one",
         nonlinear: bool = True,
         context: bool = True,
+        expansion: PositiveInt = 2,
         start: Literal["nearest", "published"] = "nearest",
     ):
         super().__init__(channels, scale)
         self.start = start
         self.guide_channels = channels if guide_channels is None else guide_channels
         self.index = IndexBlock(
-            self.guide_channels, channels, scale, kind=kind, nonlinear=nonlinear, context=context
-        )
+            self.guide_channels, channels, scale, kind=kind, nonlinear=nonlinear, context=context,
+            expansion=expansion,
+        )  # fmt: skip
         if start != "published":
             self.index.make_small()
         self.halo_cells = int(context)
@@ -168,7 +174,7 @@ class IndexDownsample(Downsampler):
         scale: input pixels per output pixel, along each axis, unless a size is given.
         kind: of index: "many-to-one", "one-to-one" or "holistic".
         nonlinear: as for `IndexBlock`.
-        context: as for `IndexBlock`.
+        context, expansion: as for `IndexBlock`.
     """
 
     fixed_channels = True
@@ -181,11 +187,13 @@ class IndexDownsample(Downsampler):
         kind: IndexKind = "many-to-one",
         nonlinear: bool = True,
         context: bool = True,
+        expansion: PositiveInt = 2,
     ):
         super().__init__(channels, scale)
         self.index = IndexBlock(
-            channels, channels, scale, kind=kind, nonlinear=nonlinear, context=context
-        )
+            channels, channels, scale, kind=kind, nonlinear=nonlinear, context=context,
+            expansion=expansion,
+        )  # fmt: skip
 
     def predict_weights(self, features, size):
         """Predict the weights from the index of the features."""
@@ -205,7 +213,7 @@ class IndexPair(Pair):
     Args:
         channels: channels c of the features.
         scale: between the two grids.
-        kind, nonlinear, context: see `IndexBlock`.
+        kind, nonlinear, context, expansion: see `IndexBlock`.
         start: see `IndexUpsample`.
     """
 
@@ -221,9 +229,12 @@ class IndexPair(Pair):
         kind: IndexKind = "many-to-one",
         nonlinear: bool = True,
         context: bool = True,
+        expansion: PositiveInt = 2,
         start: Literal["nearest", "published"] = "nearest",
     ):
-        options: dict[str, Any] = {"kind": kind, "nonlinear": nonlinear, "context": context}
+        options: dict[str, Any] = {
+            "kind": kind, "nonlinear": nonlinear, "context": context, "expansion": expansion,
+        }  # fmt: skip
         down = IndexDownsample(channels, scale, **options)
         super().__init__(down, IndexUpsample(channels, scale, start=start, **options))
         self.down.index = self.up.index

@@ -2,13 +2,14 @@
 
 Lu, Liu, Ye, Fu, Liu, Cao, "SAPA: Similarity-Aware Point Affiliation for Feature Upsampling",
 NeurIPS 2022, arXiv:2209.12866, section 3: the base version and the one with gated addition.
-Written from the paper. Taps beyond the border are left out of the softmax.
+With `start="published"` it is the released code's function: taps beyond the border have the score
+and the value zero. Otherwise they have no weight.
 """
 
 from torch import nn
 
 from unstride.ops import correlate
-from unstride.ops.softmax import softmax_over_taps, softmax_over_valid_taps
+from unstride.ops.softmax import softmax_over_taps
 from unstride.saving.argument_ranges import PositiveInt
 from unstride.upsamplers.base import Reassembly
 from unstride.upsamplers.guide import check_guide, resize_guide
@@ -27,6 +28,7 @@ class SAPA(Reassembly):
         kernel_size: side k of the window, in input pixels.
         embedding: dimensions in which pixels are compared.
         gated: whether a gate, predicted from the coarse features, mixes them into the query.
+            They get an embedding of their own for that, and are not normalised.
         start: the interpolation that a fresh operator is, or "published", see `start.py`.
             Similarities are small at first, but not zero: it begins close to the interpolation.
     """
@@ -52,10 +54,12 @@ class SAPA(Reassembly):
         self.query = nn.Conv2d(self.guide_channels, embedding, 1)
         self.key = nn.Conv2d(channels, embedding, 1)
         self.gate = nn.Conv2d(channels, 1, 1) if gated else None
-        for layer in (self.query, self.key):
-            nn.init.trunc_normal_(layer.weight, std=0.02 if start == "published" else 0.005)
-            assert layer.bias is not None
-            nn.init.zeros_(layer.bias)
+        self.query_features = nn.Conv2d(channels, embedding, 1) if gated else None
+        for layer in (self.query, self.key, self.gate, self.query_features):
+            if layer is not None:
+                nn.init.trunc_normal_(layer.weight, std=0.02 if start == "published" else 0.005)
+                assert layer.bias is not None
+                nn.init.zeros_(layer.bias)
 
     def halo(self, grid, size, guide_size=None):
         """The window; each pixel is normalised and embedded by itself."""
@@ -67,11 +71,10 @@ class SAPA(Reassembly):
         queries = self.query(self.norm_guide(resize_guide(guide, size)))
         coarse = self.norm(features)
         keys = self.key(coarse)
-        if self.gate is not None:
+        if self.gate is not None and self.query_features is not None:
             gate = resize_nearest(self.gate(coarse).sigmoid(), size)
-            queries = gate * queries + (1 - gate) * resize_nearest(keys, size)
+            own = resize_nearest(self.query_features(features), size)
+            queries = gate * queries + (1 - gate) * own
         scores = correlate(queries, keys, self.kernel_size)
         grid = features.shape[2], features.shape[3]
-        if self.start == "published":
-            return softmax_over_valid_taps(scores, grid)
         return softmax_over_taps(with_start(scores, grid, self.start))
