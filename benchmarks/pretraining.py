@@ -159,7 +159,7 @@ def pretrain_and_probe(method: str, seed: int, options: argparse.Namespace) -> N
         values = PRETRAINING | changes | {
             "images": camvid / "train", "out": out, "seed": seed, "steps": options.steps,
             "warmup-steps": options.steps // 10, "probe-data": camvid,
-            "probe-every": max(options.steps // 8, 1),
+            "probe-every": max(options.steps // 5, 1),
         }  # fmt: skip
         recipe.fit(recipe_options(recipe, values))
         (out / "last.ckpt").unlink(missing_ok=True)

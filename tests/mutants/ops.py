@@ -113,7 +113,7 @@ MUTANTS = [
     *mutants_of(
         "unstride/ops/portable.py", ("tests/ops/test_portable.py",),
         ("rows not moved on", "index_select(2, first + p)", "index_select(2, first)"),
-        ("the first group for all", "weights[:, :, p].movedim(2, -1)", "weights[:, :1, p].movedim(2, -1).expand(-1, g, -1, -1, -1)"),
+        ("the first group for all", "weights.reshape(b * g, k", "weights[:, :1].expand(-1, g, -1, -1, -1, -1).reshape(b * g, k"),
         ("margin one short", "width, k, device)[:, None] + torch.arange(k, device=device) + margin", "width, k, device)[:, None] + torch.arange(k, device=device) + max(margin - 1, 0)"),
     ),
     *mutants_of(

@@ -58,7 +58,7 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/upsamplers/carafe.py", ("tests/upsamplers/test_carafe.py",),
-        ("taps before groups", "        logits = shuffle_to_size(logits, self.scale, size)\n        k = self.kernel_size\n        return weights_from_logits(logits.unflatten(1, (self.groups, k, k)),", "        logits = shuffle_to_size(logits, self.scale, size)\n        k = self.kernel_size\n        return weights_from_logits(logits.unflatten(1, (k, k, self.groups)).movedim(3, 1),"),
+        ("taps before groups", "logits = logits.unflatten(1, (self.groups, k, k))", "logits = logits.unflatten(1, (k, k, self.groups)).movedim(3, 1)"),
         ("sum over rows alone", "weights / weights.sum((2, 3), keepdim=True)", "weights / weights.sum(2, keepdim=True)"),
         ("dilation forgotten in the padding", "padding=dilation * (encoder_size // 2),\n            dilation=dilation", "padding=encoder_size // 2,\n            dilation=1"),
         ("down: encoder one pixel off", "padding=encoder_size // 2,\n        )", "padding=encoder_size // 2 - (encoder_size > 1),\n        )"),
@@ -74,14 +74,14 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/upsamplers/convolution.py", ("tests/upsamplers/test_convolution.py",),
-        ("resized to the pixel's corner", 'mode, halo_cells = "nearest-exact", 0', 'mode, halo_cells = "nearest", 0'),
+        ("resized to the pixel's corner", 'mode, halo_cells, starts = "nearest-exact", 0,', 'mode, halo_cells, starts = "nearest", 0,'),
         ("deconv: any kernel at scale 1", "if scale == 1 and k % 2 == 0:", "if False:"),
         ("deconv: crop at the other end", "margin = -(-(k - scale) // 2)", "margin = (k - scale) // 2"),
         ("deconv: one column of zeros fewer", "output_padding=2 * margin + scale - k", "output_padding=max(2 * margin + scale - k - 1, 0)"),
     ),
     *mutants_of(
         "unstride/upsamplers/convolution.py", ("tests/upsamplers/test_options.py", "-k", "named_with"),
-        ("even kernels", "kernel_size: OddInt = 3):\n        super().__init__(channels, scale)\n        self.kernel_size = kernel_size\n        self.conv = nn.Conv2d(channels, channels, kernel_size", "kernel_size: PositiveInt = 3):\n        super().__init__(channels, scale)\n        self.kernel_size = kernel_size\n        self.conv = nn.Conv2d(channels, channels, kernel_size"),
+        ("even kernels", "kernel_size: OddInt = 3,\n        start: Literal", "kernel_size: PositiveInt = 3,\n        start: Literal"),
     ),
     *mutants_of(
         "unstride/upsamplers/dysample.py", ("tests/upsamplers/test_dysample.py",),
@@ -102,8 +102,7 @@ MUTANTS = [
     *mutants_of(
         "unstride/upsamplers/fade.py", ("tests/upsamplers/test_fade.py",),
         ("gate the other way round", "gate * guide + (1 - gate) * fine", "(1 - gate) * guide + gate * fine"),
-        ("bias forgotten", " + self.bias\n", " + 0 * self.bias\n"),
-        ("the features say nothing", "resize_nearest(from_features, size) +", "0 * resize_nearest(from_features, size) +"),
+        ("the features say nothing", "+ resize_nearest(from_features, size)", "+ 0 * resize_nearest(from_features, size)"),
         ("gate enlarged smoothly", "resize_nearest(self.gate(features).sigmoid(), size)", "torch.nn.functional.interpolate(self.gate(features).sigmoid(), size, mode='bilinear')"),
     ),
     *mutants_of(
@@ -218,7 +217,7 @@ MUTANTS = [
     *mutants_of(
         "unstride/upsamplers/naf.py", ("tests/upsamplers/test_naf.py",),
         ("neighbourhood cut at the border", "(own - NEIGHBOURHOOD_SIDE // 2).clamp(0, max(cells - NEIGHBOURHOOD_SIDE, 0))", "own - NEIGHBOURHOOD_SIDE // 2"),
-        ("window too small for a corner", "radius = min(max(grid), NEIGHBOURHOOD_SIDE) - 1", "radius = NEIGHBOURHOOD_SIDE // 2"),
+        ("window too small for a corner", "int(max(grid))) - 1", "int(max(grid))) // 2"),
         ("scores not scaled", " / math.sqrt(queries.shape[1])", ""),
         ("rows and columns exchanged", "torch.cat([rows, columns, rows, columns])", "torch.cat([columns, rows, columns, rows])"),
         ("image reduced to the output", "MAX_OVERSAMPLING * min(size)", "min(size)"),
@@ -231,7 +230,7 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/upsamplers/pixel_keys.py", ("tests/upsamplers/test_pixel_keys.py",),
-        ("not made whole", "-(-n // MAX_STRIDE) * MAX_STRIDE", "n"),
+        ("not made whole", "ceil_div(n, MAX_STRIDE) * MAX_STRIDE", "n"),
         ("not centred", "(maps - self.mean) / self.std", "maps / self.std"),
     ),
     *mutants_of(
@@ -241,6 +240,15 @@ MUTANTS = [
         ("every file is the norm's", 'norm = "model.1.norm.weight" in state', "norm = True"),
         ("groups from any scale", "groups = centres.shape[1] // (2 * scale**2)", "groups = centres.shape[1] // 8"),
         ("prefix not taken off", "k[len(prefix) :]", "k"),
+        ("CARAFE++ enlarges", "if downsample else {}", "if False else {}"),
+        ("scopes have a bias", 'scope_bias="scope.bias" in state', "scope_bias=True"),
+        ("FADE starts as bilinear", 'gated="gate_generator.conv.weight" in state, start="published"', 'gated="gate_generator.conv.weight" in state'),
+        ("SAPA starts as bilinear", 'embedding=embedding, gated=gated, start="published"', "embedding=embedding, gated=gated"),
+        ("A2U starts as bilinear", 'kernel_size=isqrt(logits) // 2, start="published"', "kernel_size=isqrt(logits) // 2"),
+        ("A2U's filters are shared", '"shared" if filters == 1 else "unshared"', '"shared"'),
+        ("A2U: up and down exchanged", '"bconv_UP.1."', '"bconv_DP.1."'),
+        ("indices start as nearest", 'context=side == 4, start="published"', "context=side == 4"),
+        ("indices of two hidden channels", "expansion=max(hidden // channels, 1) if nonlinear else 1", "expansion=2"),
     ),
     *mutants_of(
         "unstride/upsamplers/published_state.py", ("tests/upsamplers/test_naf.py", "tests/upsamplers/test_anyup.py"),
@@ -258,9 +266,20 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/upsamplers/sapa.py", ("tests/upsamplers/test_sapa.py",),
-        ("gate the other way round", "gate * queries + (1 - gate) * resize_nearest(keys, size)", "(1 - gate) * queries + gate * resize_nearest(keys, size)"),
+        ("gate the other way round", "gate * queries + (1 - gate) * own", "(1 - gate) * queries + gate * own"),
+        ("the gate mixes keys", "self.query_features(features)", "self.key(coarse)"),
         ("scores scaled", "correlate(queries, keys, self.kernel_size)", "correlate(queries, keys, self.kernel_size) / keys.shape[1] ** 0.5"),
         ("keys not normalised", "coarse = self.norm(features)", "coarse = features + 0 * self.norm(features)"),
+    ),
+    *mutants_of(
+        "unstride/upsamplers/start.py", ("tests/upsamplers/test_start.py",),
+        ("no floor", "FLOOR = 0.02", "FLOOR = 0.0"),
+        ("floor beyond the map", "even = inside / inside.sum((0, 1), keepdim=True)", "even = torch.ones_like(inside) / inside.shape[0] ** 2"),
+        ("border not repeated", ".clamp(0, n - 1)", ""),
+        ("corners not aligned", "(n - 1) / max(m - 1, 1)", "n / max(m, 1)"),
+        ("nearest from the corner", "taps == centre // (2 * m)", "taps == (centre - n) // (2 * m)"),
+        ("rows for columns", "rows[:, None, :, None] * columns[:, None]", "columns[:, None, None, :] * rows[:, :, None]"),
+        ("kernels of the neighbour", "(torch.arange(side) + 0.5 - centre)", "(torch.arange(side) - centre)"),
     ),
     *mutants_of(
         "unstride/upsamplers/spatial_attention.py", ("tests/upsamplers/test_spatial_attention.py",),

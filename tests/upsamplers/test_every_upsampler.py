@@ -64,11 +64,11 @@ class Box(Reassembly):
 CHANNELS = 8
 
 
-def build(name, channels=CHANNELS, **options):
+def build(name, channels=CHANNELS, scale=2, **options):
     if name == "box":
-        return Box(channels, 2).eval()
+        return Box(channels, scale).eval()
     name, more = VARIANTS.get(name, (name, {}))
-    scale = 4 if "variant" in more or "stages" in more else 2
+    scale = 4 if "variant" in more or "stages" in more else scale
     return create_upsampler(name, channels, scale, **more, **options).eval()
 
 
@@ -232,9 +232,9 @@ def test_beyond_its_halo_it_sees_nothing(name, ratio):
 class Together(torch.nn.Module):
     """Several upsamplers of the same features."""
 
-    def __init__(self, names):
+    def __init__(self, names, scale):
         super().__init__()
-        self.names, self.ups = names, torch.nn.ModuleList(build(name) for name in names)
+        self.ups = torch.nn.ModuleList(build(name, 4 * scale, scale) for name in names)
         for up in self.ups:
             up.rounds = min(getattr(up, "rounds", 2), 2)  # of featup_jbu: rounds are all alike
 
@@ -249,29 +249,55 @@ EXPORTED = [
 ]
 
 
+@pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize("names", EXPORTED, ids=lambda names: names[0])
 @pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning"
 )
-def test_onnx_gives_the_same_numbers(names, tmp_path):
+def test_onnx_is_right_at_any_size(names, scale, tmp_path):
     """Small graphs are exported together: most of the time is the same for one and for all."""
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
     import unstride
 
-    model, features = Together(names), torch.randn(2, CHANNELS, 5, 7)
-    guides = {str(up.guide_channels or 3): None for up in model.ups}
-    guides = {channels: torch.rand(2, int(channels), 40, 56) for channels in guides}
-    unstride.export_onnx(model, (features, guides), tmp_path / "up.onnx")
+    model = Together(names, scale)
+    channels = sorted({up.guide_channels or 3 for up in model.ups})
+
+    def inputs(h, w):
+        guides = {str(n): torch.rand(2, n, scale * h, scale * w) for n in channels}
+        return torch.randn(2, 4 * scale, h, w), guides
+
+    free = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+    unstride.export_onnx(
+        model, inputs(17, 11), tmp_path / "up.onnx", (free, {str(n): free for n in channels})
+    )
     session = onnxruntime.InferenceSession(tmp_path / "up.onnx", providers=["CPUExecutionProvider"])
-    given = {len(g[0]): g for g in guides.values()}
-    feeds = {i.name: (given.get(i.shape[1]) if i.shape[2] == 40 else features).numpy()
-             for i in session.get_inputs()}  # fmt: skip
-    for name, actual, exact in zip(
-        names, session.run(None, feeds), model(features, guides), strict=True
-    ):
-        torch.testing.assert_close(
-            torch.from_numpy(actual), exact, rtol=1e-4, atol=1e-4, msg=lambda m, n=name: f"{n}: {m}"
-        )
+    for size in ((17, 11), (9, 14), (10, 21)):
+        features, guides = inputs(*size)
+        feeds = {
+            i.name: (
+                features if i.name == "features" else guides[i.name.rpartition("_")[2]]
+            ).numpy()
+            for i in session.get_inputs()
+        }
+        doubles = {n: g.double() for n, g in guides.items()}
+        expected = model.double()(features.double(), doubles)
+        model.float()
+        for name, actual, exact in zip(names, session.run(None, feeds), expected, strict=True):
+            torch.testing.assert_close(
+                torch.from_numpy(actual).double(), exact, rtol=1e-4, atol=1e-4,
+                msg=lambda m, n=name, s=size: f"{n} at {s}: {m}",
+            )  # fmt: skip
+
+
+def test_onnx_of_a_size_that_the_operator_fixes_is_refused(tmp_path):
+    pytest.importorskip("onnxscript", reason="the extra 'onnx' is not installed")
+    import unstride
+
+    free = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+    features, image = torch.randn(1, CHANNELS, 5, 7), torch.rand(1, 3, 10, 14)
+    with pytest.raises(ValueError, match=r"dynamic_shapes must .*: inputs are \{'features': "):
+        unstride.export_onnx(build("naf"), (features, image), tmp_path / "up.onnx", (free, free))
+    assert not (tmp_path / "up.onnx").exists()
 
 
 @every

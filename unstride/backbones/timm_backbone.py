@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from unstride.backbones.model_by_name import create_model
 from unstride.backbones.padding import pad_image
+from unstride.ops.window import ceil_div
 from unstride.upsamplers.image_check import ImageCheck
 from unstride.upsamplers.resize import checked_size
 
@@ -70,7 +71,7 @@ class TimmFeatureExtractor(nn.Module):
     def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Size in pixels of the area that the features of an image of this size cover."""
         size = checked_size(size)
-        height, width = (-(-n // self.size_divisor) * self.size_divisor for n in size)
+        height, width = (ceil_div(n, self.size_divisor) * self.size_divisor for n in size)
         return height, width
 
     def intermediate_features(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from unstride.necks.conv_block import conv_norm_relu
+from unstride.ops.window import ceil_div
 from unstride.upsamplers.factory import UpsamplerFactory, build_upsampler, upsample_guided
 
 POOL_SIZES = (1, 2, 3, 6)
@@ -82,7 +83,7 @@ class PyramidPooling(nn.Module):
         h, w = features.shape[2], features.shape[3]
         if not self.upsamplers:
             return interpolate(pooled, (h, w), mode="bilinear")
-        half = interpolate(pooled, (-(-h // 2), -(-w // 2)), mode="bilinear")
+        half = interpolate(pooled, (ceil_div(h, 2), ceil_div(w, 2)), mode="bilinear")
         return upsample_guided(
             half, self.upsamplers[i], (h, w), fine_features=features, image=image
         )

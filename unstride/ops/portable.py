@@ -2,7 +2,8 @@
 
 They process one row of taps at a time, so that an exported graph has k nodes instead of k squared.
 A row of taps takes k times the memory of the output; the references hold one tap at a time. Sums
-are computed in the tensors' own type.
+are computed in the tensors' own type. Groups lie in the batch, so that rows have five axes; some
+runtimes have no more.
 """
 
 import torch
@@ -17,13 +18,14 @@ def reassemble_portable(
     features: Float[Tensor, "b c h w"], weights: Float[Tensor, "b g k k H W"]
 ) -> Float[Tensor, "b c H W"]:
     """Same as `reassemble_reference`."""
-    g, k = weights.shape[1:3]
-    rows = _window_rows(features, weights.shape[4], weights.shape[5], k)
-    parts = [
-        (row.unflatten(1, (g, -1)) * weights[:, :, p].movedim(2, -1)[:, :, None]).sum(-1)
-        for p, row in enumerate(rows)
-    ]
-    return torch.stack(parts).sum(0).flatten(1, 2)
+    (b, c, h, w), (_, g, k, _, height, width) = features.shape, weights.shape
+    rows = _window_rows(features.reshape(b * g, c // g, h, w), height, width, k)
+    by_pixel = weights.reshape(b * g, k, k, height, width).permute(1, 0, 3, 4, 2)[:, :, None]
+    out: Tensor | float = 0.0
+    for p, row in enumerate(rows):
+        out = out + (row * by_pixel[p]).sum(-1)
+    assert isinstance(out, Tensor)
+    return out.reshape(b, c, height, width)
 
 
 def correlate_portable(
@@ -33,11 +35,11 @@ def correlate_portable(
     groups: int = 1,
 ) -> Float[Tensor, "b g k k H W"]:
     """Same as `correlate_reference`."""
-    rows = _window_rows(keys, queries.shape[2], queries.shape[3], kernel_size)
-    scores = [
-        (row * queries[..., None]).unflatten(1, (groups, -1)).sum(2).movedim(-1, 2) for row in rows
-    ]
-    return torch.stack(scores, 2)
+    (b, c, height, width), (h, w), k, g = queries.shape, keys.shape[2:], kernel_size, groups
+    rows = _window_rows(keys.reshape(b * g, c // g, h, w), height, width, k)
+    by_pixel = queries.reshape(b * g, c // g, height, width, 1)
+    scores = torch.stack([(row * by_pixel).sum(1) for row in rows], 1)  # bg k H W k
+    return scores.permute(0, 1, 4, 2, 3).reshape(b, g, k, k, height, width)
 
 
 def _window_rows(
@@ -49,5 +51,5 @@ def _window_rows(
     padded = pad(source, (margin,) * 4)
     first = window_start(h, height, k, device) + margin
     taps = window_start(w, width, k, device)[:, None] + torch.arange(k, device=device) + margin
-    wide = padded.index_select(3, taps.flatten()).unflatten(3, (-1, k))
+    wide = padded.index_select(3, taps.flatten()).unflatten(3, (width, k))
     return [wide.index_select(2, first + p) for p in range(k)]

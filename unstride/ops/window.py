@@ -11,6 +11,14 @@ from jaxtyping import Int
 from torch import Tensor
 
 
+def ceil_div(n: int, divisor: int) -> int:
+    """n / divisor rounded up, for n >= 0.
+
+    -(-n // divisor) is wrong in ONNX for a size that is not known yet, since runtimes truncate.
+    """
+    return (n + divisor - 1) // divisor
+
+
 def window_start(
     input_size: int, output_size: int, kernel_size: int, device: torch.device | None = None
 ) -> Int[Tensor, " n"]:

@@ -78,7 +78,25 @@ class AnyUp(Reassembly):
         self.to_keys = nn.Sequential(nn.RMSNorm(WIDTH), nn.Linear(WIDTH, WIDTH))
         self.frequencies = nn.Parameter(initial_rope_frequencies())
 
+    def forward(self, features, guide=None, size=None):
+        """Reassemble. A graph for any grid has no windows, since their side depends on the grid."""
+        if torch.compiler.is_exporting() and not all(isinstance(n, int) for n in features.shape):
+            size = self.output_size(features, size)
+            queries, keys = self.embed(features, guide, size)
+            return attend_within_bounds(queries, keys, features)
+        return super().forward(features, guide, size)
+
     def predict_weights(self, features, guide, size):
+        """Scores of the cells in a window around each pixel."""
+        grid = features.shape[2], features.shape[3]
+        queries, keys = self.embed(features, guide, size)
+        scores = correlate(queries, keys, window_side(grid, size), HEADS)
+        rows, columns = (window_bounds(n, m, keys.device) for n, m in zip(grid, size, strict=True))
+        return softmax_within_bounds(scores, grid, rows, columns).mean(1, keepdim=True)
+
+    def embed(
+        self, features: Tensor, guide: Tensor | None, size: tuple[int, int]
+    ) -> tuple[Float[Tensor, "b d H W"], Float[Tensor, "b d h w"]]:
         """Queries are pixels of the image, keys are cells of the image and of the features."""
         grid = features.shape[2], features.shape[3]
         image = check_guide(guide, features, 3, "anyup")
@@ -91,10 +109,7 @@ class AnyUp(Reassembly):
         key_features = self.key_features_encoder(normalize(features, dim=1))
         keys = self.aggregation(torch.cat([keys, key_features], 1))
         queries = _project_pixels(self.to_queries, queries)
-        keys = _project_pixels(self.to_keys, keys) / (WIDTH // HEADS) ** 0.5
-        scores = correlate(queries, keys, window_side(grid, size), HEADS)
-        rows, columns = (window_bounds(n, m, keys.device) for n, m in zip(grid, size, strict=True))
-        return softmax_within_bounds(scores, grid, rows, columns).mean(1, keepdim=True)
+        return queries, _project_pixels(self.to_keys, keys) / (WIDTH // HEADS) ** 0.5
 
 
 class FeatureUnification(nn.Module):
@@ -145,7 +160,7 @@ def rope_angles(
     frequencies: Float[Tensor, "2 d"], maps: Float[Tensor, "b d h w"]
 ) -> Float[Tensor, "d h w"]:
     """Angles of the rotary positions; coordinates are 0 at the first pixel, 1 at the last one."""
-    y, x = (torch.linspace(0, 1, n, device=maps.device, dtype=maps.dtype) for n in maps.shape[2:])
+    y, x = (torch.arange(n, device=maps.device).to(maps) / max(n - 1, 1) for n in maps.shape[2:])
     by_row, by_column = frequencies[:, :, None, None]
     return by_row * y[:, None] + by_column * x
 
@@ -168,6 +183,29 @@ def window_bounds(
     first = ((centres - WINDOW_RATIO).clamp(0, 1) * cells).floor()
     end = ((centres + WINDOW_RATIO).clamp(0, 1) * cells).ceil()
     return first.long(), end.long()
+
+
+def attend_within_bounds(
+    queries: Float[Tensor, "b d H W"],
+    keys: Float[Tensor, "b d h w"],
+    features: Float[Tensor, "b c h w"],
+) -> Float[Tensor, "b c H W"]:
+    """The same mean of heads without windows: every pixel with every cell, most of them masked.
+
+    The memory grows with pixels times cells, where windows take a twentieth.
+    """
+    grid, size = (keys.shape[2], keys.shape[3]), (queries.shape[2], queries.shape[3])
+    within = []
+    for n, m in zip(grid, size, strict=True):
+        first, end = window_bounds(n, m, keys.device)
+        cells = torch.arange(n, device=keys.device)
+        within.append((cells >= first[:, None]) & (cells < end[:, None]))
+    rows, columns = within
+    mask = (rows[:, None, :, None] & columns[:, None]).flatten(2).flatten(0, 1)  # pixels, cells
+    queries, keys = (maps.flatten(2).unflatten(1, (HEADS, -1)) for maps in (queries, keys))
+    scores = queries.mT @ keys
+    weights = scores.masked_fill(~mask, -torch.inf).softmax(-1).mean(1)
+    return (features.flatten(2) @ weights.mT).unflatten(2, size)
 
 
 def anyup_from_published(

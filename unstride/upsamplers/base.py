@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unstride.ops import reassemble
+from unstride.ops.window import ceil_div
 from unstride.saving.argument_checks import checked
 from unstride.saving.argument_ranges import PositiveInt
 from unstride.saving.mixin import SavingMixin
@@ -123,10 +124,10 @@ class Reassembly(Upsampler):
     def predict_weights(
         self, features: Tensor, guide: Tensor | None, size: tuple[int, int]
     ) -> Float[Tensor, "b g k k H W"]:
-        """Predic the weight of each tap of each output pixel, for an output of `size`."""
+        """Predict the weight of each tap of each output pixel, for an output of `size`."""
 
     def forward(self, features, guide=None, size=None):
-        """Predic the weights, then reassemble."""
+        """Predict the weights, then reassemble."""
         size = self.output_size(features, size)
         return reassemble(features, self.predict_weights(features, guide, size))
 
@@ -154,7 +155,7 @@ class Downsampler(nn.Module):
     def predict_weights(
         self, features: Float[Tensor, "b c H W"], size: tuple[int, int]
     ) -> Float[Tensor, "b g k k h w"]:
-        """Predic the weight of each tap of each output pixel, for an output of `size`."""
+        """Predict the weight of each tap of each output pixel, for an output of `size`."""
 
     def forward(
         self, features: Float[Tensor, "b c H W"], size: Any = None
@@ -171,7 +172,7 @@ class Downsampler(nn.Module):
 
     def output_size(self, features: Tensor) -> tuple[int, int]:
         """The features' grid divided by `scale`, rounded up."""
-        return -(-features.shape[2] // self.scale), -(-features.shape[3] // self.scale)
+        return ceil_div(features.shape[2], self.scale), ceil_div(features.shape[3], self.scale)
 
     def extra_repr(self) -> str:
         """What `print` shows."""

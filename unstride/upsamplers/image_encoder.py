@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad, relu6
 
+from unstride.ops.window import ceil_div
+
 STEM_CHANNELS = 32
 # blocks, kernel size, stride and output channels of each stage
 STAGES = [(1, 3, 1, 16), (2, 3, 2, 24), (2, 5, 2, 40), (3, 3, 2, 80), (3, 5, 1, 112)]
@@ -86,7 +88,7 @@ class Conv2dSame(nn.Conv2d):
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d H W"]:
         """Pad evenly on both sides, with an odd pixel at the bottom or right, then convolve."""
         k, s = self.kernel_size[0], self.stride[0]
-        down, right = (max((-(-n // s) - 1) * s + k - n, 0) for n in x.shape[2:])
+        down, right = (max((ceil_div(n, s) - 1) * s + k - n, 0) for n in x.shape[2:])
         if down or right:
             x = pad(x, (right // 2, right - right // 2, down // 2, down - down // 2))
         return conv2d(x, self.weight, self.bias, s, 0, 1, self.groups)

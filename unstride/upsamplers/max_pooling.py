@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import max_pool2d, pad
 
-from unstride.ops.window import window_start
+from unstride.ops.window import ceil_div, window_start
 from unstride.saving.argument_ranges import PositiveInt
 from unstride.upsamplers.base import Downsampler, Reassembly
 from unstride.upsamplers.guide import check_guide, resize_guide
@@ -71,7 +71,7 @@ class MaxUnpool(Reassembly):
 def argmax_mask(fine: Float[Tensor, "b c H W"], scale: int) -> Float[Tensor, "b c H W"]:
     """One at the maximum of each cell, the first if there are several; zero elsewhere."""
     h, w = fine.shape[2:]
-    whole = -(-h // scale) * scale, -(-w // scale) * scale
+    whole = ceil_div(h, scale) * scale, ceil_div(w, scale) * scale
     _, places = max_pool2d(fine, scale, ceil_mode=True, return_indices=True)
     marks = torch.zeros_like(fine).flatten(2).scatter(2, places.flatten(2), 1.0)
     return pad(marks.view_as(fine), (0, whole[1] - w, 0, whole[0] - h))

@@ -54,7 +54,12 @@ class NAF(Reassembly):
         self.pixels, self.patches = _image_encoder(kernel_size=1), _image_encoder(kernel_size=3)
 
     def forward(self, features, guide=None, size=None):
-        """Head by head, so that the weights of only one head are in memory at a time."""
+        """Head by head, so that the weights of only one head are in memory at a time.
+
+        An exported graph has all heads together, because its nodes are then a quarter.
+        """
+        if torch.compiler.is_exporting() and features.shape[1] % HEADS == 0:
+            return super().forward(features, guide, size)
         size = self.output_size(features, size)
         heads = self.predict_head_queries(features, guide, size).unbind(1)
         grid = features.shape[2], features.shape[3]
@@ -64,10 +69,11 @@ class NAF(Reassembly):
         )
 
     def predict_weights(self, features, guide, size):
-        """The weights of all heads; `forward` never holds them together."""
-        heads = self.predict_head_queries(features, guide, size).unbind(1)
+        """The weights of all heads; `forward` holds them together only while it is exported."""
+        queries = self.predict_head_queries(features, guide, size)
         grid = features.shape[2], features.shape[3]
-        return torch.cat([self.predict_head_weights(queries, grid) for queries in heads], 1)
+        weights = self.predict_head_weights(queries.flatten(0, 1), grid)
+        return weights[:, 0].unflatten(0, queries.shape[:2])
 
     def predict_head_queries(
         self, features: Tensor, guide: Tensor | None, size: tuple[int, int]
@@ -92,7 +98,8 @@ class NAF(Reassembly):
         queries = apply_rope(queries, rope_angles(size, queries))
         keys = adaptive_avg_pool2d(queries, grid) / math.sqrt(queries.shape[1])
         # In a corner, the whole neighbourhood lies to one side.
-        radius = min(max(grid), NEIGHBOURHOOD_SIDE) - 1
+        is_large = grid[0] >= NEIGHBOURHOOD_SIDE or grid[1] >= NEIGHBOURHOOD_SIDE
+        radius = (NEIGHBOURHOOD_SIDE if is_large else int(max(grid))) - 1
         scores = correlate(queries, keys, 2 * radius + 1)
         rows, columns = (
             neighbourhood_bounds(n, m, queries.device) for n, m in zip(grid, size, strict=True)

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, gelu, interpolate
 
+from unstride.ops.window import ceil_div
 from unstride.upsamplers.guide import resize_guide
 from unstride.upsamplers.image_encoder import ImageEncoder
 
@@ -41,7 +42,7 @@ class PixelKeys(nn.Module):
         Args:
             image: RGB in [0, 1].
         """
-        h, w = (-(-n // MAX_STRIDE) * MAX_STRIDE for n in image.shape[2:])
+        h, w = (ceil_div(n, MAX_STRIDE) * MAX_STRIDE for n in image.shape[2:])
         maps = self.encoder(resize_guide(image, (h, w)))
         levels = zip(self.lateral, self.standardise, maps, strict=True)
         at_2, at_4, at_8, at_16 = (lateral(standard(m)) for lateral, standard, m in levels)

@@ -218,12 +218,12 @@ def index_from_published(state: StateDict, channels: int, scale: int) -> IndexPa
     }  # fmt: skip
 
     def published_key(name: str) -> str:
-        number, rest = re.fullmatch(r"(?:down|up)\.index\.branches\.(\d)\.(.*)", name).groups()
+        number, rest = name.partition("branches.")[2].split(".", 1)
         if holistic:
             return f"indexnet.{rest}"
         return f"indexnet{int(number) + 1}.{rest if nonlinear else f'0.{rest}'}"
 
-    return _load_checked(pair, counters | state, published_key)
+    return _load_checked(pair, {**counters, **state}, published_key)
 
 
 def featup_from_published(state: StateDict, channels: int, scale: int) -> FeatUpStack:
