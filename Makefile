@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks dejavu dejavu-pictures dejavu-costs pretraining pretraining-speed architecture test-portable clean
+.PHONY: help demo test lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks dejavu dejavu-pictures dejavu-costs pretraining pretraining-speed swap-changes architecture test-portable clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -106,6 +106,10 @@ dejavu-pictures: $(VENV)/.dev
 # make dejavu-costs  what each part of DejaVu adds to a training step: docs/dejavu.md
 dejavu-costs: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.dejavu_costs
+
+# make swap-changes MODEL=... DATA=...  what a fresh operator changes in a trained network: docs/swap.md
+swap-changes: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.swap_changes --model $(MODEL) --data $(DATA)
 
 # make overfit DATA=...  every network learns eight photographs by heart: docs/tasks.md
 overfit: $(VENV)/.dev

@@ -84,7 +84,7 @@ def test_nearest_has_one_cell():
 
 
 def test_untrained_carafe_is_a_box():
-    up = create_upsampler("carafe", 8)
+    up = create_upsampler("carafe", 8, start="published")
     nn.init.zeros_(up.content_encoder.weight)
     weights = footprint(up, torch.randn(1, 8, 9, 11), at=(13, 8)).weights
     expected = torch.zeros(9, 11)

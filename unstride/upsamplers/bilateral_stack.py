@@ -105,10 +105,10 @@ class BilateralStack(Upsampler):
         """The grid of the smoothing, for a guide of `guide_size`."""
         cells = self.middle
         if cells is None:
-            cells = 1  # round(sqrt(ratio of the areas) / KEY_STRIDE), for sizes of a graph too
+            cells = 1  # max(1, round(sqrt(pixels / area) / KEY_STRIDE)), by comparisons alone:
             pixels, area = guide_size[0] * guide_size[1], grid[0] * grid[1]
-            while 4 * pixels > ((2 * cells + 1) * KEY_STRIDE) ** 2 * area:
-                cells += 1
+            while 4 * pixels > ((2 * cells + 1) * KEY_STRIDE) ** 2 * area - cells % 2:
+                cells += 1  # they leave an exported graph's sizes free; a half goes to the even one
         return min(cells * grid[0], size[0]), min(cells * grid[1], size[1])
 
 

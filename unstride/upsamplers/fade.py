@@ -18,7 +18,7 @@ from unstride.upsamplers.guide import check_guide, resize_guide
 from unstride.upsamplers.resize import cells_covering, resize_nearest
 from unstride.upsamplers.start import Start, with_start
 
-CLOSED = -5.0  # of the gate's logit: 0.7 % of the guide
+CLOSED = -8.0  # of the gate's logit: 0.03 % of the guide, which can be much larger
 
 
 class FADE(Upsampler):
@@ -79,7 +79,7 @@ class FADE(Upsampler):
             return
         nn.init.normal_(self.kernel.weight, std=0.001)
         if self.gate is not None:
-            nn.init.normal_(self.gate.weight, std=0.001)
+            nn.init.zeros_(self.gate.weight)
             nn.init.constant_(self.gate.bias, CLOSED)  # type: ignore[arg-type]
 
     def halo(self, grid, size, guide_size=None):

@@ -18,7 +18,7 @@ from unstride.upsamplers.resize import cells_covering
 class SpatialAttention(Upsampler):
     """Bilinear weights times a gate in (0, 2) for each output pixel: positive, not convex.
 
-    The gate begins close to 1. With the published start it is in (0, 1) and begins at a half.
+    The gate begins as 1. With the published start it is in (0, 1) and begins at a half.
 
     Args:
         channels: channels c of the features.
@@ -41,7 +41,7 @@ class SpatialAttention(Upsampler):
         self.kernel_size, self.start = kernel_size, start
         self.gate = nn.Conv2d(channels, 1, kernel_size, padding=kernel_size // 2, bias=False)
         if start != "published":
-            nn.init.normal_(self.gate.weight, std=0.001)
+            nn.init.zeros_(self.gate.weight)
 
     def halo(self, grid, size, guide_size=None):
         """The halo of the gate, which runs on the fine grid, plus that of the bilinear resize."""

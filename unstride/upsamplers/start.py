@@ -19,7 +19,7 @@ from unstride.ops.window import window_start
 Interpolation = Literal["bilinear", "bilinear_aligned", "nearest"]
 Start = Literal["bilinear", "bilinear_aligned", "nearest", "published"]
 KernelStart = Literal["bilinear", "nearest", "published"]  # of operators with one kernel everywhere
-FLOOR = 0.02  # share of the weight on all taps of the window; docs/starts.md measures it
+FLOOR = 0.02  # share of the weight on all taps of the window; docs/swap.md has what it changes
 
 
 def start_weights(
