@@ -237,6 +237,8 @@ class Together(torch.nn.Module):
         self.ups = torch.nn.ModuleList(build(name, 4 * scale, scale) for name in names)
         for up in self.ups:
             up.rounds = min(getattr(up, "rounds", 2), 2)  # of featup_jbu: rounds are all alike
+            if hasattr(up, "projection"):  # a2u's logits, which begin close to zero
+                torch.nn.init.normal_(getattr(up.projection.p, "weight", up.projection.p))
 
     def forward(self, features, guides):
         return [up(features, guides[str(up.guide_channels or 3)]) for up in self.ups]
