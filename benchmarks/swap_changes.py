@@ -12,6 +12,7 @@ columns are empty.
 import argparse
 import copy
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 
 import torch
@@ -57,9 +58,8 @@ def main() -> None:
     print(f"| {' | '.join(headings)} |\n|{'---|' * len(headings)}")
     for operator in OPERATORS:
         cells = [operator]
-        starts = [{}, {"start": "published"}] if UPSAMPLERS[operator].starts else [{}]
-        starts = starts if operator not in ("dysample", "gum") else [{}]
-        for start in starts:
+        has_choice = "start" in signature(UPSAMPLERS[operator]).parameters
+        for start in [{}, {"start": "published"}] if has_choice else [{}]:
             logits = logits_of(swapped(network, operator, photographs, **start), photographs)
             cells += [f"{change(logits, base):.1f} %", f"{iou(logits, labels):.2f}"]
         cells += [""] * (5 - len(cells))

@@ -339,7 +339,9 @@ def test_indexnet(kind, nonlinear, context, tmp_path):
     fine, coarse = torch.randn(2, c, 2 * h, 2 * w), torch.randn(2, c, h, w)
 
     def branch(name):
-        get = lambda key: state.get(f"{name}.{key}")  # noqa: E731
+        def get(key):
+            return state.get(f"{name}.{key}")
+
         first = get("0.weight") if get("0.weight") is not None else get("weight")
         x = conv2d(fine, first, stride=2, padding=int(context), groups=group)
         if not nonlinear:

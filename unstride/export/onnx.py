@@ -34,7 +34,8 @@ def export_onnx(
 
     Raises:
         ValueError: if the example is neither a tuple nor a dict; if a size that is to be dynamic
-            is fixed by the module, or has a limit at this example. A larger example may help.
+            is fixed by the module, or has an upper limit at this example. A larger example may
+            help. Lower limits are not checked: maps far smaller than the example may be wrong.
     """
     from unstride.export.onnx_operators import simplify, translations  # the extra "onnx"
 

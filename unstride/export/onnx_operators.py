@@ -13,7 +13,7 @@ import torch
 from onnxscript import FLOAT, INT64, opset18
 from onnxscript.optimizer import fold_constants, remove_unused_nodes
 
-op: Any = opset18  # its annotations tell type checkers less than nothing
+op: Any = opset18  # type checkers reject its annotations
 
 
 def translations(any_size: bool) -> dict[Callable, Callable]:
