@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks dejavu dejavu-pictures dejavu-costs pretraining pretraining-speed swap-changes architecture test-portable clean
+.PHONY: help demo test test-long lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks dejavu dejavu-pictures dejavu-costs pretraining pretraining-speed swap-changes architecture test-portable clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -17,6 +17,11 @@ test: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q $(JOBS) --part shapes $(SHAPES) $(PYTEST)
 	$(BIN)/python -m pytest -q $(JOBS) --part rest $(PYTEST)
+
+# make test-long   what takes minutes: the same checks at further sizes
+test-long: export OMP_NUM_THREADS ?= 1
+test-long: $(VENV)/.dev
+	$(BIN)/python -m pytest -q $(JOBS) --part long $(PYTEST)
 
 JOBS := -n 2 --dist worksteal  # two processes; each is given one thread
 

@@ -22,7 +22,16 @@ SLOWEST = "onnx", "processes", "compil"  # go first, so that no worker is left w
 
 
 def pytest_addoption(parser):
-    parser.addoption("--part", choices=["shapes", "rest"], help="one of the two parts of make test")
+    parser.addoption(
+        "--part", choices=["shapes", "rest", "long"],
+        help="one of the two parts of make test, or what make test-long adds",
+    )  # fmt: skip
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "long: takes minutes, and repeats at other sizes what a test of make test checks"
+    )
 
 
 def pytest_ignore_collect(collection_path, config):
@@ -40,7 +49,12 @@ def pytest_collection_modifyitems(config, items):
         folder = item.path.relative_to(config.rootpath / "tests").parts[0]
         return folder in SHAPES_CHECKED and not any(word in item.nodeid for word in TRACED)
 
-    kept = [item for item in items if is_checked(item) == (part == "shapes")]
+    def part_of(item):
+        if item.get_closest_marker("long"):
+            return "long"
+        return "shapes" if is_checked(item) else "rest"
+
+    kept = [item for item in items if part_of(item) == part]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = sorted(kept, key=lambda item: not any(word in item.nodeid for word in SLOWEST))
 

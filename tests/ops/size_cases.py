@@ -20,6 +20,11 @@ SIZE_CASES = [
     pytest.param((1, 2), (9, 7), 5, 1, id="window larger than the map"),
     pytest.param((3, 21), (3, 21), 17, 1, id="a row of taps in passes of no whole number"),
 ]
+# Every second one, where each takes seconds; the others are left to `make test-long`.
+THINNED_SIZE_CASES = [
+    pytest.param(*case.values, id=case.id, marks=[pytest.mark.long] if i % 2 else [])
+    for i, case in enumerate(SIZE_CASES)
+]
 CHANNELS = 6
 
 REFERENCES = {

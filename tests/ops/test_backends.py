@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from tests.ops.size_cases import REFERENCES, SIZE_CASES, random_inputs, rounding_bound
+from tests.ops.size_cases import (
+    REFERENCES,
+    SIZE_CASES,
+    THINNED_SIZE_CASES,
+    random_inputs,
+    rounding_bound,
+)
 from unstride.ops import cpu_jobs
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
@@ -47,7 +53,7 @@ def test_the_general_kernel_agrees_with_the_reference(
     assert_close_to_reference(numba_backend, name, dtype, input_size, output_size, k, g)
 
 
-@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), SIZE_CASES)
+@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), THINNED_SIZE_CASES)
 @pytest.mark.parametrize("dtype", [t for t in DTYPES if t != torch.float64], ids=str)
 @pytest.mark.parametrize("name", REFERENCES)
 def test_numba_agrees_with_the_reference(name, dtype, input_size, output_size, k, g):
@@ -62,7 +68,7 @@ def test_numba_agrees_with_the_reference_in_float64(name, input_size, output_siz
     assert_close_to_reference(numba_backend, name, dtype, input_size, output_size, k, g)
 
 
-@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), SIZE_CASES)
+@pytest.mark.parametrize(("input_size", "output_size", "k", "g"), THINNED_SIZE_CASES)
 @pytest.mark.parametrize("name", REFERENCES)
 def test_triton_agrees_with_the_reference(name, input_size, output_size, k, g):
     dtype = torch.float32 if (k + g) % 2 else torch.float16  # the interpreter is slow

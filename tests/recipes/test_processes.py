@@ -17,17 +17,24 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from torch.utils.data import Subset
 
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
 from tests.recipes import test_depth as depth
-from tests.recipes import test_detection, test_multitask, test_panoptic, test_segmentation
+from tests.recipes import (
+    test_detection,
+    test_multitask,
+    test_panoptic,
+    test_pretraining,
+    test_segmentation,
+)
 from tests.recipes import tiny_coco as scenes
 from tests.recipes.tiny_camvid import write_camvid
 from tests.recipes.tiny_depth import write_posed_rgbd
 from unstride.datasets.random_crops import RandomCrops
-from unstride.recipes import featup
+from unstride.recipes import featup, pixpro, pretraining
 
 ROOT = Path(__file__).parents[2]
 FIT = """
@@ -118,7 +125,7 @@ def card(options: Any) -> Any:
     return json.loads((options.out / "card.json").read_text(encoding="utf-8"))
 
 
-def test_two_processes_do_what_one_does(tmp_path):
+def test_two_processes_do_what_one_does(tmp_path, monkeypatch):
     """In one pair of processes, because most of the time they load libraries."""
     changes: dict[str, dict[str, Any]] = {
         "mask_rcnn": {}, "panoptic_fpn": {}, "monodepth": {}, "multitask": {},
@@ -131,7 +138,11 @@ def test_two_processes_do_what_one_does(tmp_path):
         measured[name] = replace(options, batch_size=1, steps=1, devices=2, **changes[name])
     learned = whole_steps(tmp_path / "streets", tmp_path / "two")
     shared = photographs(tmp_path / "photos", tmp_path / "shared")
-    process = begun([*measured.values(), learned, shared], tmp_path)
+    pretrained = test_pretraining.options_of(
+        "pixpro", shared.images[0], tmp_path / "pretrained", batch_size=2, devices=2,
+        optimizer="lars", learning_rate=1.0,
+    )  # fmt: skip
+    process = begun([*measured.values(), learned, shared, pretrained], tmp_path)
     alone = replace(learned, out=tmp_path / "one", batch_size=4, devices=1)
     test_segmentation.fit(alone)
     assert process.wait(400) == 0, process.stderr.read()[-2000:]
@@ -140,6 +151,30 @@ def test_two_processes_do_what_one_does(tmp_path):
     assert card(measured["segmentation"])["regeneration"]["mse"] > 0
     they_learn_what_one_would(learned, alone)
     they_share_the_photographs(shared)
+    they_pretrain_as_one_that_accumulates(pretrained, monkeypatch)
+
+
+def they_pretrain_as_one_that_accumulates(together: Any, monkeypatch) -> None:
+    """Batch norms see a process's own views on CPUs, so one process takes the same two halves."""
+    views = pretraining.training_views
+    monkeypatch.setattr(
+        pretraining, "training_views",
+        lambda *args: Subset(views(*args), [0, 2, 1, 3, 4, 6, 5, 7]),
+    )  # fmt: skip
+    alone = replace(together, out=together.out.parent / "accumulated", devices=1, accumulate=2)
+    pixpro.fit(alone)
+    began, two, one = (
+        {name: value for name, value in state.items() if "running" not in name}
+        for state in (
+            pretraining.untrained_state(alone),
+            *(load_file(o.out / "backbone.safetensors") for o in (together, alone)),
+        )
+    )
+    moved = [name for name in one if not torch.equal(one[name], began[name])]
+    assert "conv1.0.weight" in moved
+    for name in moved:
+        if "num_batches" not in name:  # half as many for each of two
+            torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-6)
 
 
 def they_measure_what_one_does(name: str, options: Any) -> None:

@@ -251,7 +251,7 @@ EXPORTED = [
 ]
 
 
-@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("scale", [2, pytest.param(4, marks=pytest.mark.long)])
 @pytest.mark.parametrize("names", EXPORTED, ids=lambda names: names[0])
 @pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning"
