@@ -1,0 +1,1 @@
+"""Inpainting networks: fill the holes of an image."""
