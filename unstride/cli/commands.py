@@ -318,9 +318,54 @@ def explain_views(
     )  # fmt: skip
 
 
+def inpaint(
+    images: list[str],
+    mask: Path,
+    out: Path = Path("inpainted"),
+    hole: Literal["white", "black"] = "white",
+    threshold: int | None = None,
+    method: Literal["network", "telea", "navier_stokes", "biharmonic", "mean"] = "network",
+    model: Path | None = None,
+    attention_map: bool = False,
+    device: str | None = None,
+) -> int:
+    """Fill the holes of images. All other pixels stay exactly as they are in the file.
+
+    OUT/photo.png is the image in its own mode, with its alpha, EXIF data and colour profile; modes
+    that PNG does not have are written as TIFF. An empty mask copies the file.
+
+    OUT/records/photo.json records how the file was made: images that are done are skipped, unless
+    the mask, the model or an option changed. Images that fail are listed at the end; the others
+    are done.
+
+    Args:
+        images: image files, folders or globs.
+        mask: one mask for all images, or a folder with a mask of the same name for each. A mask is
+            black and white and has the size of its image.
+        out: output folder. Created if it does not exist.
+        hole: colour of the holes in the masks.
+        threshold: smallest grey value, 1 to 255, that counts as white. Default: masks with grey
+            values, such as JPEG files, are refused.
+        method: what fills the holes: a trained network; telea and navier_stokes (OpenCV) or
+            biharmonic (scikit-image), which need the extra "inpaint"; or the mean colour.
+        model: folder of a trained network: OUT/model of `unstride fit inpainting`. Default: the
+            network that comes with this package.
+        attention_map: also write OUT/attention/photo.png, which shows where each part of a hole is
+            taken from: the colour is the direction, arrows point to the sources.
+        device: torch device, for example cpu or cuda. Default: the GPU if there is one.
+    """
+    from unstride.inference.inpaint import inpaint_files
+
+    return inpaint_files(
+        images, out, mask=mask, hole=hole, threshold=threshold, method=method, model=model,
+        attention_map=attention_map, device=device,
+    )  # fmt: skip
+
+
 COMMANDS: dict[str, Callable[..., int]] = {
     "upsample": upsample,
     "predict": predict,
+    "inpaint": inpaint,
     "explain": explain,
     "explain-views": explain_views,
     "list": print_upsamplers,

@@ -68,7 +68,7 @@ def load_image(path: str | Path) -> Float[Tensor, "1 3 h w"]:
 
     path = Path(path)
     with open_image(path) as image:
-        return _rgb_tensor(ImageOps.exif_transpose(image), path)
+        return rgb_tensor(ImageOps.exif_transpose(image), path)
 
 
 @contextmanager
@@ -115,7 +115,16 @@ def _check_area(image, path: Path) -> None:
         )
 
 
-def _rgb_tensor(image, path: Path) -> Tensor:
+def rgb_tensor(image, path: Path) -> Float[Tensor, "1 3 h w"]:
+    """The pixels of a Pillow image as RGB in [0, 1], with transparent ones on white.
+
+    Args:
+        image: of any mode.
+        path: its file, for error messages.
+
+    Raises:
+        ValueError: if pixels are floating-point numbers beyond [0, 1].
+    """
     import numpy as np
     from PIL import Image
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from unstride.device import default_device
-from unstride.formats.atomic_write import atomic_path, atomic_write_text
+from unstride.formats.atomic_write import atomic_write_text
 from unstride.formats.images import load_image
 from unstride.formats.json import read_json
 from unstride.inference.batch_job import (
@@ -24,8 +23,9 @@ from unstride.inference.batch_job import (
 )
 from unstride.inference.coco_documents import coco_documents
 from unstride.inference.memory_check import MemoryCheck
-from unstride.inference.outputs import FileWriter, ImageOutputs
+from unstride.inference.outputs import ImageOutputs
 from unstride.inference.predictors import PREDICTORS, TaskModel, predict_image
+from unstride.inference.records import Records
 from unstride.models.task_network import read_task
 from unstride.saving.fingerprint import file_fingerprint
 from unstride.saving.folder import CONFIG_NAME, WEIGHTS_NAME, installed_version
@@ -34,7 +34,6 @@ from unstride.transforms.resize import resize_bilinear
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-RECORDS_FOLDER = "records"
 RECORD_ENTRIES = {"note", "files", "found", "width", "height"}
 SCORED_TASKS = ("detection", "panoptic")  # tasks whose predictions have scores
 
@@ -104,6 +103,7 @@ class PredictJob(ImageJob):
     device: torch.device
 
     def __post_init__(self) -> None:
+        self.records = Records(self.output_folder, RECORD_ENTRIES)
         self.memory_check = MemoryCheck(partial(predict_image, self.model))
         has_scores = self.model.config["task"] in SCORED_TASKS
         self.min_score = self.model.min_score if has_scores else None
@@ -119,7 +119,7 @@ class PredictJob(ImageJob):
             "size": f"{size[0]}x{size[1]}", "image": image_path.name,
             "photograph": file_fingerprint(image_path), "unstride": installed_version(),
         }  # fmt: skip
-        if (record := self._finished_record(relative_stem, made_with)) is not None:
+        if (record := self.records.finished(relative_stem, made_with)) is not None:
             return record["note"]
         image = resize_bilinear(image, size).clamp(0, 1)
         self.memory_check.check(image, self.device)
@@ -131,27 +131,11 @@ class PredictJob(ImageJob):
     def finish(self, finished: list[tuple[Path, Path]]) -> None:
         """Write COCO's files, which describe all images."""
         stems = [output_stem.relative_to(self.output_folder) for _, output_stem in finished]
-        records = [read_json(self._record_path(stem)) for stem in stems]
+        records = [read_json(self.records.path(stem)) for stem in stems]
         file_names = [image_path.name for image_path, _ in finished]
         documents = coco_documents(self.model, list(map(str, stems)), file_names, records)
         for name, content in documents.items():
             atomic_write_text(self.output_folder / name, json.dumps(content))
-
-    def _record_path(self, relative_stem: Path) -> Path:
-        return self.output_folder / RECORDS_FOLDER / f"{relative_stem}.json"
-
-    def _finished_record(
-        self, relative_stem: Path, made_with: dict[str, Any]
-    ) -> dict[str, Any] | None:
-        """The record of an image, if its files exist and were made with the same."""
-        try:
-            record = read_json(self._record_path(relative_stem))
-        except (OSError, ValueError):
-            return None
-        if record.get("made_with") != made_with or not record.keys() >= RECORD_ENTRIES:
-            return None
-        exist = all((self.output_folder / file).is_file() for file in record["files"])
-        return record if exist else None
 
     def _write(self, relative_stem: Path, outputs: ImageOutputs, record: dict[str, Any]) -> None:
         """Write an image's files and its record, all or none."""
@@ -161,22 +145,4 @@ class PredictJob(ImageJob):
         }
         files = [str(path.relative_to(self.output_folder)) for path in writers]
         record |= {"note": outputs.note, "files": files, "found": outputs.summary}
-        record_writer = self._record_path(relative_stem), _json_writer(record)
-        # The file that is opened last appears first, so that the record appears last.
-        with ExitStack() as stack:
-            opened = [
-                (stack.enter_context(atomic_path(_ensure_parent(path))), writer)
-                for path, writer in (record_writer, *writers.items())
-            ]
-            for temporary_path, writer in opened:
-                writer(temporary_path)
-
-
-def _ensure_parent(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def _json_writer(content: dict[str, Any]) -> FileWriter:
-    text = json.dumps(content)
-    return lambda path: path.write_text(text, encoding="utf-8")
+        self.records.write(relative_stem, writers, record)

@@ -10,7 +10,7 @@ outputs, and a refinement that sees the image alone; its released width is 24.
 from functools import partial
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from unstride.models.inpainting.attention import ContextualAttention
@@ -71,7 +71,7 @@ class DeepFill(Inpainter):
             width, upsamplers, convolution, self.coarse_encoder.guide_channels
         )
         if not refine:
-            self.attention_encoder = None
+            self.attention_encoder = self.attention = None
             return
         in_channels = 3 if gated else 5
         self.encoder = Encoder(in_channels, width, HALLUCINATION, convolution)
@@ -92,7 +92,7 @@ class DeepFill(Inpainter):
         planes = torch.cat([torch.ones_like(is_hole), is_hole], 1).to(masked)
         features, guides = self.coarse_encoder(torch.cat([masked, planes], 1))
         coarse = self._image(self.coarse_decoder(features, guides, masked))
-        if self.attention_encoder is None:
+        if self.attention_encoder is None or self.attention is None:
             return (coarse,)
         pasted = torch.where(is_hole, coarse, masked)
         given = pasted if self.gated else torch.cat([pasted, planes], 1)
@@ -102,17 +102,27 @@ class DeepFill(Inpainter):
         merged = self.merge(torch.cat([features, attended], 1))
         return coarse, self._image(self.decoder(merged, guides, pasted))
 
-    def attention_input(
-        self, masked: Float[Tensor, "b 3 h w"], is_hole: Bool[Tensor, "b 1 h w"]
-    ) -> Float[Tensor, "b c y x"]:
-        """The features that the attention layer gets, to see where it looks."""
+    def sources(
+        self, image: Float[Tensor, "1 3 h w"], is_hole: Bool[Tensor, "1 1 h w"]
+    ) -> Int[Tensor, "2 y x"] | None:
+        """Row and column of the strongest source of each place, on a grid of stride 8.
+
+        None if the network has no attention.
+
+        Args:
+            image: RGB in [0, 1], of any size.
+            is_hole: which pixels to fill.
+        """
+        if not isinstance(self.attention, ContextualAttention):
+            return None
         found: list[Tensor] = []
-        handle = self.attention.register_forward_pre_hook(lambda _, args: found.append(args[0]))
+        handle = self.attention.register_forward_pre_hook(lambda _, args: found.extend(args))
         try:
-            self.stages(masked, is_hole)
+            self.predict(image, is_hole)
         finally:
             handle.remove()
-        return found[0]
+        features, holes = found
+        return self.attention.sources(features, holes)[0]
 
     def _image(self, maps: Tensor) -> Tensor:
         return maps.tanh() if self.gated else maps.clamp(-1, 1)

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -55,6 +55,18 @@ class Inpainter(nn.Module):
             is_hole: which pixels to fill.
         """
         return torch.where(is_hole, self.predict(image, is_hole)[-1].clamp(0, 1), image)
+
+    def sources(
+        self, image: Float[Tensor, "1 3 h w"], is_hole: Bool[Tensor, "1 1 h w"]
+    ) -> Int[Tensor, "2 y x"] | None:
+        """Row and column of the place that each place copies from; None if none does.
+
+        Args:
+            image: RGB in [0, 1], of any size.
+            is_hole: which pixels to fill.
+        """
+        del image, is_hole
+        return None
 
 
 def pad_to_multiple(
