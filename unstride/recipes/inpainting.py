@@ -17,9 +17,11 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import nn
+from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from unstride.backbones.pyramid import create_pyramid
+from unstride.datasets.base import evenly_spaced_subset
 from unstride.datasets.fixed_holes import FixedHoles
 from unstride.datasets.readable_images import ReadableImages
 from unstride.datasets.shuffled import ShuffledDataset
@@ -60,9 +62,8 @@ def fit(options: Options) -> dict[str, float]:
     train_data = ShuffledDataset(
         ReadableImages(train_paths), crop, length=length, seed=options.seed
     )
-    data = InpaintingData(
-        train_data, FixedHoles(val_paths, CentreHole(options.size, options.holes)), options
-    )
+    val_data = FixedHoles(val_paths, CentreHole(options.size, options.holes))
+    data = InpaintingData(train_data, evenly_spaced_subset(val_data, options.val_limit), options)
     run.fit(learner, data)
     scores = run.validate(learner, data) if val_paths else {}
     if run.trainer.is_global_zero:
@@ -100,7 +101,7 @@ class InpaintingData(pl.LightningDataModule):
         options: options of the recipe.
     """
 
-    def __init__(self, train_data: ShuffledDataset, val_data: FixedHoles, options: Options):
+    def __init__(self, train_data: Dataset, val_data: Dataset, options: Options):
         super().__init__()
         self.train_data, self.val_data, self.options = train_data, val_data, options
 

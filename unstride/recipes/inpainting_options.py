@@ -62,6 +62,7 @@ class Options(RunOptions):
         warmup_steps: number of steps in which the learning rate rises from a hundredth of it. Only
             with cosine.
         val_every: steps between two measurements.
+        val_limit: number of validation images, spread over them. Default: all.
         save_every: steps between two checkpoints.
     """
 
@@ -95,6 +96,7 @@ class Options(RunOptions):
     lr_schedule: Literal["constant", "cosine"] = "constant"
     warmup_steps: NonNegativeInt = 0
     val_every: PositiveInt = 1000
+    val_limit: PositiveInt | None = None
     save_every: PositiveInt = 100
 
     def __post_init__(self) -> None:

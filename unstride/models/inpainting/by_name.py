@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
 
 from unstride.models.inpainting.attention import ContextualAttention, NoAttention
@@ -29,7 +30,7 @@ CRITICS = "global_local", "patch", "patch_hole"
 def create_inpainter(
     name: str, *, upsampler: str | None = None, attention: str | None = None, **options: Any
 ) -> Inpainter:
-    """Create an inpainting network.
+    """Create an inpainting network. Weights are stored channels-last, which is faster on CPUs.
 
     Args:
         name: deepfill, glcic or partial_unet.
@@ -49,7 +50,8 @@ def create_inpainter(
         if attention not in ATTENTIONS:
             raise ValueError(f"attention must be one of {', '.join(ATTENTIONS)}, got {attention!r}")
         options["attention"] = ATTENTIONS[attention]()
-    return build_network(name, INPAINTERS[name], (), options, upsampler)
+    network = build_network(name, INPAINTERS[name], (), options, upsampler)
+    return network.to(memory_format=torch.channels_last)
 
 
 def create_critic(name: str, size: tuple[int, int], width: int = 64) -> nn.Module:
