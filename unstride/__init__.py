@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from unstride.formats.images import load_image as load_image
     from unstride.models.depth.monodepth import Monodepth as Monodepth
     from unstride.models.multitask.multi_task import MultiTask as MultiTask
+    from unstride.models.published import load_published as load_published
     from unstride.models.regeneration.loss import Regeneration as Regeneration
     from unstride.models.regeneration.options import RegenerationOptions as RegenerationOptions
     from unstride.models.regeneration.redaction import redact as redact
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from unstride.swapping import find_places as find_places
     from unstride.swapping import swap as swap
     from unstride.swapping import unswap as unswap
-    from unstride.upsamplers import load_published as load_published
     from unstride.upsamplers.by_name import create_downsampler as create_downsampler
     from unstride.upsamplers.by_name import create_pair as create_pair
     from unstride.upsamplers.by_name import create_upsampler as create_upsampler
@@ -52,6 +52,7 @@ MODULE_BY_NAME = {
     "load_image": "unstride.formats.images",
     "Monodepth": "unstride.models.depth.monodepth",
     "MultiTask": "unstride.models.multitask.multi_task",
+    "load_published": "unstride.models.published",
     "Regeneration": "unstride.models.regeneration.loss",
     "RegenerationOptions": "unstride.models.regeneration.options",
     "redact": "unstride.models.regeneration.redaction",
@@ -67,7 +68,6 @@ MODULE_BY_NAME = {
     "find_places": "unstride.swapping",
     "swap": "unstride.swapping",
     "unswap": "unstride.swapping",
-    "load_published": "unstride.upsamplers",
     "create_downsampler": "unstride.upsamplers.by_name",
     "create_pair": "unstride.upsamplers.by_name",
     "create_upsampler": "unstride.upsamplers.by_name",

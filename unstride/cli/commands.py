@@ -348,8 +348,8 @@ def inpaint(
             values, such as JPEG files, are refused.
         method: what fills the holes: a trained network; telea and navier_stokes (OpenCV) or
             biharmonic (scikit-image), which need the extra "inpaint"; or the mean colour.
-        model: folder of a trained network: OUT/model of `unstride fit inpainting`. Default: the
-            network that comes with this package.
+        model: folder of a trained network, OUT/model of `unstride fit inpainting`, or a file with
+            released weights of DeepFill. Default: the network that comes with this package.
         attention_map: also write OUT/attention/photo.png, which shows where each part of a hole is
             taken from: the colour is the direction, arrows point to the sources.
         device: torch device, for example cpu or cuda. Default: the GPU if there is one.

@@ -17,7 +17,16 @@ from unstride.formats.images import open_image, rgb_tensor
 PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
 MODES = PNG_MODES | {"CMYK", "I", "F"}
 GREY_STEPS = {"I;16": 65535, "I": 65535, "F": 1}  # of modes that hold more than 8 bits
-METADATA = "exif", "icc_profile", "transparency", "dpi"
+METADATA = "icc_profile", "transparency", "dpi"
+ORIENTATION = 0x0112
+# What makes an image of an orientation upright, by Pillow's numbers of `Image.Transpose`.
+TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+SUB_FOLDERS = 0x8769, 0x8825  # of EXIF: the camera's settings, and the place
+# Tags of TIFF that say how pixels are stored; the others describe the image.
+STORAGE = {
+    254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 284, 317, 320, 322, 323, 324,
+    325, 330, 338, 339, 347, 530, 531, 532, 34675,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,11 +35,13 @@ class EditableImage:
 
     Args:
         image: the Pillow image, not turned.
+        orientation: how EXIF says that it is to be turned, 1 to 8.
         metadata: what is written with it.
         rgb: the upright image in [0, 1].
     """
 
     image: Any
+    orientation: int
     metadata: dict[str, Any]
     rgb: Float[Tensor, "1 3 h w"]
 
@@ -82,15 +93,7 @@ class EditableImage:
 
     def _turned_back(self, image: Any) -> Any:
         """An upright image, as the file holds it."""
-        from PIL import Image
-
-        turn = Image.Transpose
-        inverse = {
-            2: turn.FLIP_LEFT_RIGHT, 3: turn.ROTATE_180, 4: turn.FLIP_TOP_BOTTOM,
-            5: turn.TRANSPOSE, 6: turn.ROTATE_90, 7: turn.TRANSVERSE, 8: turn.ROTATE_270,
-        }  # fmt: skip
-        orientation = self.image.getexif().get(0x0112, 1)
-        return image.transpose(inverse[orientation]) if orientation in inverse else image
+        return turned_back(image, self.orientation)
 
 
 def load_editable(path: str | Path) -> EditableImage:
@@ -101,28 +104,58 @@ def load_editable(path: str | Path) -> EditableImage:
             a mode that cannot be edited.
         FileNotFoundError: if there is no such file.
     """
-    from PIL import ImageOps
+    from PIL import Image
 
     path = Path(path)
     with open_image(path) as image:
         if getattr(image, "n_frames", 1) > 1:
             raise ValueError(f"{path}: has {image.n_frames} frames, only single images are edited")
+        orientation, exif = image.getexif().get(ORIENTATION, 1), _exif(image)
+        is_turned_by_pillow = image.format == "TIFF"
         image.load()
+        if is_turned_by_pillow:
+            image = _with_info(turned_back(image, orientation), image)
         if image.mode.startswith("I;16"):
-            image = _in_native_order(image)
+            image = _with_info(Image.fromarray(np.asarray(image).astype(np.uint16)), image)
         if image.mode not in MODES:
             raise ValueError(
                 f"{path}: mode must be one of {', '.join(sorted(MODES))}, got {image.mode}"
             )
         metadata = {key: image.info[key] for key in METADATA if key in image.info}
-        rgb = rgb_tensor(ImageOps.exif_transpose(image), path)
-    return EditableImage(image, metadata, rgb)
+        if exif:
+            metadata["exif"] = exif
+        rgb = rgb_tensor(_with_info(turned(image, orientation), image), path)
+    return EditableImage(image, orientation, metadata, rgb)
 
 
-def _in_native_order(image: Any) -> Any:
-    """A 16-bit image in this machine's order of bytes, with its metadata."""
+def turned(image: Any, orientation: int) -> Any:
+    """A Pillow image, turned upright as EXIF's orientation says."""
+    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
+
+
+def turned_back(image: Any, orientation: int) -> Any:
+    """An upright Pillow image, turned so that EXIF's orientation makes it upright."""
+    inverse = {6: TURNS.get(8), 8: TURNS.get(6)}.get(orientation, TURNS.get(orientation))
+    return image if inverse is None else image.transpose(inverse)
+
+
+def _exif(image: Any) -> Any:
+    """The EXIF data of an image: as it is in the file, or of TIFF what does not concern storage."""
     from PIL import Image
 
-    native = Image.fromarray(np.asarray(image).astype(np.uint16))
-    native.info = image.info
-    return native
+    if "exif" in image.info:
+        return image.info["exif"]
+    found, kept = image.getexif(), Image.Exif()
+    for tag, value in found.items():
+        if tag not in STORAGE and tag not in SUB_FOLDERS:
+            kept[tag] = value
+    for folder in SUB_FOLDERS:
+        if entries := found.get_ifd(folder):
+            kept.get_ifd(folder).update(entries)
+    return kept
+
+
+def _with_info(image: Any, source: Any) -> Any:
+    """A Pillow image with another one's info, such as the transparent colour."""
+    image.info = source.info
+    return image

@@ -86,7 +86,8 @@ def open_image(path: str | Path) -> Iterator:
     with naming_file(path, "damaged"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's; what matters is checked here
         try:
-            with Image.open(path) as image:
+            # Pillow maps a named file into memory, and then turned TIFF files are read wrongly.
+            with open(path, "rb") as file, Image.open(file) as image:
                 _check_area(image, path)
                 yield image
         except UnidentifiedImageError:

@@ -22,6 +22,7 @@ from unstride.inference.memory_check import MemoryCheck
 from unstride.inference.records import FileWriter, Records
 from unstride.models.inpainting.folder import read_inpainter
 from unstride.models.inpainting.inpainter import Inpainter
+from unstride.models.published import load_published
 from unstride.saving.fingerprint import file_fingerprint, weights_fingerprint
 from unstride.saving.folder import installed_version
 from unstride.viz import save_png
@@ -57,13 +58,25 @@ def inpaint_files(
         torch_device = default_device(device)
         network = None
         if method == NETWORK:
-            network = read_inpainter(model or DEFAULT_MODEL).to(torch_device)
+            network = load_network(model or DEFAULT_MODEL).to(torch_device)
         elif model is not None or attention_map:
             raise ValueError(f"method {method} has no model and no attention map")
         masks = Masks(mask, hole, threshold)
         return InpaintJob(out, masks, method, network, attention_map, torch_device)
 
     return run_batch("inpaint", images, out, make_job)
+
+
+def load_network(path: Path) -> Inpainter:
+    """Load a network from a folder, or released weights from a file.
+
+    Raises:
+        ValueError: if it cannot be read, or is something else.
+    """
+    network = load_published(path) if path.is_file() else read_inpainter(path)
+    if not isinstance(network, Inpainter):
+        raise ValueError(f"{path}: model must fill holes, got a {type(network).__name__}")
+    return network
 
 
 @dataclass(frozen=True)

@@ -133,8 +133,8 @@ def drawn_line(points: Float[Tensor, "m 2"], width: float, size: Size) -> Bool[T
     for start, end in pairwise(points):
         low = (torch.minimum(start, end) - width / 2).floor().int().clamp(min=0).tolist()
         high = (torch.maximum(start, end) + width / 2).ceil().int().tolist()
-        y = torch.arange(low[1], min(high[1], size[0]))[:, None] + 0.5
-        x = torch.arange(low[0], min(high[0], size[1])) + 0.5
+        y = torch.arange(low[1], max(min(high[1], size[0]), low[1]))[:, None] + 0.5
+        x = torch.arange(low[0], max(min(high[0], size[1]), low[0])) + 0.5
         direction = end - start
         along = (x - start[0]) * direction[0] + (y - start[1]) * direction[1]
         share = (along / direction.square().sum().clamp(min=1e-12)).clamp(0, 1)

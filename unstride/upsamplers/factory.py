@@ -61,12 +61,29 @@ def upsample_guided(
     Raises:
         ValueError: if the upsampler needs a guide, and neither has that many channels.
     """
+    guide = fitting_guide(upsampler, fine_features=fine_features, image=image)
+    return upsampler(features, guide, size)
+
+
+def fitting_guide(
+    upsampler: nn.Module, *, fine_features: Tensor | None = None, image: Tensor | None = None
+) -> Tensor | None:
+    """The first guide that has as many channels as the upsampler needs; None if it needs none.
+
+    Args:
+        upsampler: an `Upsampler`.
+        fine_features: features on a finer grid, tried first.
+        image: RGB in [0, 1], tried next.
+
+    Raises:
+        ValueError: if the upsampler needs a guide, and neither has that many channels.
+    """
     guide_channels: Any = upsampler.guide_channels
     if guide_channels is None:
-        return upsampler(features, None, size)
+        return None
     for guide in (fine_features, image):
         if guide is not None and guide.shape[1] == guide_channels:
-            return upsampler(features, guide, size)
+            return guide
     available = [str(guide.shape[1]) for guide in (fine_features, image) if guide is not None]
     raise ValueError(
         f"upsampler {type(upsampler).__name__} needs a guide of {guide_channels} channels, "

@@ -81,9 +81,10 @@ class GLCIC(Inpainter):
         maps = half
         for layer in self.to_quarter:
             maps, known = layer(maps, known)
-        maps, known = self.up_to_half(maps, known, half)
+        image = (masked + 1) / 2
+        maps, known = self.up_to_half(maps, known, half, image)
         maps, known = self.decode_half(maps, known)
-        maps, known = self.up_to_image(maps, known, fine)
+        maps, known = self.up_to_image(maps, known, fine, image)
         maps, known = self.decode_image(maps, known)
         return (self.image(maps).clamp(-1, 1),)
 
@@ -126,13 +127,20 @@ class UpsamplingStep(nn.Module):
         self,
         features: Float[Tensor, "b c h w"],
         known: Bool[Tensor, "b 1 h w"],
-        guide: Float[Tensor, "b g H W"],
+        fine_features: Float[Tensor, "b g H W"],
+        image: Float[Tensor, "b 3 y x"],
     ) -> tuple[Float[Tensor, "b d H W"], Bool[Tensor, "b 1 H W"]]:
-        """Enlarge to the guide's grid."""
-        size = guide.shape[2], guide.shape[3]
+        """Enlarge to the grid of the finer features, which or the image are the guide."""
+        size = fine_features.shape[2], fine_features.shape[3]
         if self.deconv is not None:
             return self.deconv(features * known), resize_nearest(known.to(features), size) > 0
         up, share = upsample_masked(
-            features, known.to(features), self.up, size, rule=self.mask_rule, guide=guide
+            features,
+            known.to(features),
+            self.up,
+            size,
+            rule=self.mask_rule,
+            fine_features=fine_features,
+            image=image,
         )
         return self.conv(up, share > 0)

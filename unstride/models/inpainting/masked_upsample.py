@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from unstride.ops import reassemble
 from unstride.upsamplers.base import Reassembly
-from unstride.upsamplers.factory import upsample_guided
+from unstride.upsamplers.factory import fitting_guide, upsample_guided
 from unstride.upsamplers.resize import resize_nearest
 
 MaskRule = Literal["known", "soft"]
@@ -28,7 +28,8 @@ def upsample_masked(
     size: tuple[int, int],
     *,
     rule: MaskRule = "known",
-    guide: Tensor | None = None,
+    fine_features: Tensor | None = None,
+    image: Tensor | None = None,
 ) -> tuple[Float[Tensor, "b c H W"], Float[Tensor, "b 1 H W"]]:
     """Upsample the known features and their mask.
 
@@ -41,17 +42,18 @@ def upsample_masked(
         upsampler: the operator.
         size: rows and columns of the result.
         rule: "known" averages over known taps; "soft" is the literal reading.
-        guide: features on the finer grid, if the operator takes them.
+        fine_features: features on the finer grid, tried first as the operator's guide.
+        image: RGB in [0, 1], tried next.
 
     Returns:
         The features, and where they are known: 0 or 1, or with "soft" the weight of known taps.
     """
     present = features * known
     if not isinstance(upsampler, Reassembly):
-        up = upsample_guided(present, upsampler, size, fine_features=guide)
+        up = upsample_guided(present, upsampler, size, fine_features=fine_features, image=image)
         return up, resize_nearest(known, size)
-    takes_guide = upsampler.guide_channels is not None
-    weights = upsampler.predict_weights(present, guide if takes_guide else None, size)
+    guide = fitting_guide(upsampler, fine_features=fine_features, image=image)
+    weights = upsampler.predict_weights(present, guide, size)
     up = reassemble(present, weights)
     with torch.no_grad():
         mask_weights = weights if weights.shape[1] == 1 else weights.mean(1, keepdim=True)

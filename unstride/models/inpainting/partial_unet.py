@@ -71,7 +71,13 @@ class PartialUNet(Inpainter):
         ):
             size = skip.shape[2], skip.shape[3]
             maps, share = upsample_masked(
-                maps, known.to(maps), up, size, rule=self.mask_rule, guide=skip
+                maps,
+                known.to(maps),
+                up,
+                size,
+                rule=self.mask_rule,
+                fine_features=skip,
+                image=(masked + 1) / 2,
             )
             both = [
                 mask.expand(-1, features.shape[1], -1, -1)

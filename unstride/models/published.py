@@ -1,0 +1,27 @@
+"""Loads weights that authors have published, of operators and of networks, from their own files."""
+
+from pathlib import Path
+from typing import Any
+
+from unstride.formats.errors import naming_file
+from unstride.formats.state_dict import read_state_dict
+from unstride.models.inpainting.published import inpainter_from_published, is_published_inpainter
+from unstride.upsamplers.published import load_published as load_published_operator
+
+
+def load_published(path: str | Path, **options: Any) -> Any:
+    """Load published weights, in evaluation mode. Names and shapes tell what a file holds.
+
+    Args:
+        path: a safetensors file, or one written by `torch.save`. `unstride.upsamplers.published`
+            lists the operators, `unstride.models.inpainting.published` has DeepFill.
+        options: of an operator: `prefix`, `channels`, `scale` and `downsample` of
+            `unstride.upsamplers.published.load_published`.
+
+    Raises:
+        ValueError: if the file cannot be read, or holds anything else.
+    """
+    if not options and is_published_inpainter(state := read_state_dict(path)):
+        with naming_file(Path(path)):
+            return inpainter_from_published(state)
+    return load_published_operator(path, **options)
