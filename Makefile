@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks dejavu dejavu-pictures dejavu-costs pretraining pretraining-speed swap-changes architecture test-portable clean
+.PHONY: help demo test test-long lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks dejavu dejavu-pictures dejavu-costs pretraining pretraining-speed swap-changes inpainting inpainting-twin architecture test-portable clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -115,6 +115,14 @@ dejavu-costs: $(VENV)/.dev
 # make swap-changes MODEL=... DATA=...  what a fresh operator changes in a trained network: docs/swap.md
 swap-changes: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.swap_changes --model $(MODEL) --data $(DATA)
+
+# make inpainting DATA=...  what fills holes best: docs/inpainting.md (hours)
+inpainting: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.inpainting --data $(DATA)
+
+# make inpainting-twin DATA=...  a task that attention must win: docs/inpainting.md (an hour)
+inpainting-twin: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.inpainting_twin --data $(DATA)
 
 # make overfit DATA=...  every network learns eight photographs by heart: docs/tasks.md
 overfit: $(VENV)/.dev
