@@ -170,4 +170,23 @@ MUTANTS = [
         ("unnamed pixels", "if missing := sorted(in_map - set(listed)):", "if missing := []:"),
         ("empty segments", "if empty := sorted(set(listed) - in_map):", "if empty := []:"),
     ),
+    *mutants_of(
+        "unstride/formats/masks.py", ("tests/formats/test_masks.py",),
+        ("black is the hole", 'return is_white if hole == "white" else ~is_white', "return ~is_white"),
+        ("grey passes", "if threshold is None and is_grey.any():", "if False:"),
+        ("above the threshold", "values >= (threshold or WHITE)", "values > (threshold or WHITE - 1)"),
+        ("not turned", "upright = ImageOps.exif_transpose(image)", "upright = image"),
+        ("any size", "if (upright.height, upright.width) != tuple(size):", "if False:"),
+        ("colours pass", "if (colours != colours[:, :, :1]).any():", "if False:"),
+    ),
+    *mutants_of(
+        "unstride/formats/editable_image.py", ("tests/formats/test_editable_image.py",),
+        ("turned the wrong way", "inverse = {6: TURNS.get(8), 8: TURNS.get(6)}", "inverse = {6: TURNS.get(6), 8: TURNS.get(8)}"),
+        ("everything is replaced", "mask=is_inside)", "mask=None)"),
+        ("alpha is lost", 'converted.putalpha(self.image.getchannel("A"))', "converted.putalpha(255)"),
+        ("no EXIF", 'metadata["exif"] = exif', "pass"),
+        ("no profile", 'METADATA = "icc_profile", "transparency"', 'METADATA = "transparency"'),
+        ("first frames", 'if getattr(image, "n_frames", 1) > 1:', "if False:"),
+        ("8 bits of 16", '"I;16": 65535', '"I;16": 255'),
+    ),
 ]  # fmt: skip

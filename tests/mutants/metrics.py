@@ -116,4 +116,11 @@ MUTANTS = [
 
         ("of any shape", "if key not in state or state[key].shape != parameter.shape:", "if False:"),
     ),
+    *mutants_of(
+        "unstride/metrics/inpainting.py", ("tests/metrics/test_inpainting.py",),
+        ("the error of the image", '"hole_l1": 100 * (error.mean() / share).item()', '"hole_l1": 100 * error.mean().item()'),
+        ("not rounded", "return (image.clamp(0, 1) * 255).round() / 255", "return image.clamp(0, 1)"),
+        ("without limits", "(image.clamp(0, 1) * 255)", "(image * 255)"),
+        ("times the share", "psnr(squared / share)", "psnr(squared * share)"),
+    ),
 ]  # fmt: skip

@@ -344,4 +344,53 @@ MUTANTS = [
         ("any gamma", "if not gamma > 0:", "if False:"),
         ("any number of layers", "if layers not in (0, 1, 2):", "if False:"),
     ),
+    *mutants_of(
+        "unstride/models/inpainting/inpainter.py", ("tests/models/inpainting/test_every_inpainter.py",),
+        ("all is new", "return torch.where(is_hole, self.predict(image, is_hole)[-1].clamp(0, 1), image)", "return self.predict(image, is_hole)[-1].clamp(0, 1)"),
+        ("holes are seen", ".masked_fill(padded_holes, 0)", ""),
+        ("any mask", "if is_hole.dtype != torch.bool or is_hole.shape != expected:", "if False:"),
+    ),
+    *mutants_of(
+        "unstride/models/inpainting/deepfill.py", ("tests/models/inpainting/test_published.py",),
+        ("known pixels of the coarse image", "pasted = torch.where(is_hole, coarse, masked)", "pasted = coarse"),
+        ("no ReLU", "        last.activation = nn.ReLU()\n", ""),
+        ("clipped for tanh", "return maps.tanh() if self.gated else", "return"),
+        ("no attention", "self.attention(queries, is_hole)", "queries"),
+        ("dilations", "for d in (2, 4, 8, 16)]", "for d in (2, 4, 8, 8)]"),
+    ),
+    *mutants_of(
+        "unstride/models/inpainting/convolution.py", ("tests/models/inpainting/test_published.py",),
+        ("gates first", "values, gates = maps.chunk(2, 1)", "gates, values = maps.chunk(2, 1)"),
+        ("padded on both sides", "self.end_padding = kernel_size - 2 if pads_end and stride == 2 else 0", "self.end_padding = 0"),
+    ),
+    *mutants_of(
+        "unstride/models/inpainting/partial_conv.py", ("tests/models/inpainting/test_partial_conv.py",),
+        ("no share", "sums = sums * share", "sums = sums"),
+        ("nothing known gives the bias", "return sums.masked_fill(~is_filled, 0), is_filled", "return sums, is_filled"),
+        ("unknown values count", "maps.masked_fill(~known, 0)", "maps"),
+    ),
+    *mutants_of(
+        "unstride/models/inpainting/masked_upsample.py", ("tests/models/inpainting/test_partial_conv.py",),
+        ("dark beside holes", "up = up / torch.where(is_known, share_with_gradient, 1.0)", "up = up"),
+        ("unknown values count", "present = features * known", "present = features"),
+        ("rules exchanged", 'if rule == "soft":', 'if rule != "soft":'),
+    ),
+    *mutants_of(
+        "unstride/models/inpainting/critics.py", ("tests/models/inpainting/test_every_inpainter.py",),
+        ("the window at the corner", "((first + last + 1 - side) // 2).clamp(0, n - side)", "0 * first"),
+        ("all is seen", "(2 * image - 1) * planes if self.hole_only", "2 * image - 1 if self.hole_only"),
+        ("widths exchanged", "LOCAL_WIDTHS, GLOBAL_WIDTHS =", "GLOBAL_WIDTHS, LOCAL_WIDTHS ="),
+    ),
+    *mutants_of(
+        "unstride/models/inpainting/released_attention.py", ("tests/models/inpainting/test_published.py",),
+        ("no propagation", "if self.propagate:", "if False:"),
+        ("always aligned", "if self.aligned:", "if True:"),
+        ("norms offset", "(MIN_NORM if self.offset_norms else 0)", "MIN_NORM"),
+        ("another overlap", "stride=RATE) / 4", "stride=RATE) / 3"),
+    ),
+    *mutants_of(
+        "unstride/models/inpainting/published.py", ("tests/models/inpainting/test_published.py",),
+        ("anything is allowed", "    check_state_dict(state, {keys[name]: tuple(value.shape) for name, value in own.items()})\n", ""),
+        ("kernels as they are", "v.permute(3, 2, 0, 1) if v.ndim == 4", "v.permute(3, 2, 1, 0) if v.ndim == 4"),
+    ),
 ]  # fmt: skip

@@ -140,4 +140,10 @@ MUTANTS = [
         ("twice at the end", "and not is_done and", "and"),
         ("never at the end", " or step == self.last_step", ""),
     ),
+    *mutants_of(
+        "unstride/recipes/inpainting_learner.py", ("tests/recipes/test_inpainting.py",),
+        ("the critic is not saved", 'checkpoint["critic"] = self.critic.state_dict()', 'checkpoint["critic"] = {}'),
+        ("the raw prediction is criticised", "filled = torch.where(holes, self.network.predict(real, holes)[-1], real)", "filled = self.network.predict(real, holes)[-1]"),
+        ("the critic sees what the network is trained on", "for real, holes in for_critic:", "for real, holes in [(images, is_hole)] * len(for_critic):"),
+    ),
 ]  # fmt: skip

@@ -145,4 +145,10 @@ MUTANTS = [
         ("no report", "self.regeneration_report = learner.regeneration_report()", "pass"),
         ("never begun", '        learner.start_regeneration(options["regenerate"], options["steps"], options["seed"])\n', ""),
     ),
+    *mutants_of(
+        "unstride/training/critic_trainer.py", ("tests/training/test_critic_trainer.py",),
+        ("the network learns from the critic's step", "fake.detach().float()", "fake.float()"),
+        ("the critic learns from the network's step", "        self.critic.requires_grad_(False)\n", ""),
+        ("the optimizer starts anew", '        self.optimizer.load_state_dict(state["optimizer"])\n', ""),
+    ),
 ]  # fmt: skip

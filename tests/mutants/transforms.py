@@ -151,4 +151,19 @@ MUTANTS = [
         ("edges for centres", "x = left + (torch.arange(size[1]) + 0.5)", "x = left + (torch.arange(size[1]) + 0.0)"),
         ("elastic stays", "apply_image_kernel(maps, F.elastic_image, displacement, InterpolationMode.BILINEAR)", "maps.as_subclass(torch.Tensor)"),
     ),
+    *mutants_of(
+        "unstride/transforms/holes.py", ("tests/transforms/test_holes.py",),
+        ("never at the end", "torch.randint(n - side + 1, ()", "torch.randint(max(n - side, 1), ()"),
+        ("absolute widths", "width = shorter * uniform(1, STROKE_WIDTHS, generator).item()", "width = 256 * uniform(1, STROKE_WIDTHS, generator).item()"),
+        ("flips are dropped", "is_hole = is_hole.flip(flips)", "is_hole.flip(flips)"),
+        ("any area", "if IRREGULAR_AREAS[0] <= is_hole.float().mean() <= IRREGULAR_AREAS[1]:", "if True:"),
+        ("twice as wide", "distance <= (width / 2) ** 2", "distance <= width**2"),
+        ("full holes", "if not is_hole.any() or is_hole.all():", "if not is_hole.any():"),
+    ),
+    *mutants_of(
+        "unstride/transforms/holed_crop.py", ("tests/transforms/test_holes.py",),
+        ("the same hole", "generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))", "generator = torch.Generator().manual_seed(0)"),
+        ("the corner", "top, left = (h - height) // 2, (w - width) // 2", "top, left = 0, 0"),
+        ("one hole for all", "generator = torch.Generator().manual_seed(seed)", "generator = torch.Generator().manual_seed(1)"),
+    ),
 ]  # fmt: skip

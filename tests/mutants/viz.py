@@ -134,4 +134,12 @@ MUTANTS = [
         ("a strip is not where it was", "for edge, start, zoom in zip(inside, (left, top) * 2", "for edge, start, zoom in zip(inside, (0.0, 0.0) * 2"),
         ("the height is asked for", "size = max(round((right - left) * zoom), 1), max(round((bottom - top) * zoom), 1)", "size = max(round((right - left) * zoom), 1), height * SUPERSAMPLING"),
     ),
+    *mutants_of(
+        "unstride/viz/offsets.py", ("tests/viz/test_offsets.py",),
+        ("far is white", "1 - radius[..., None] * (1 - colours)", "1 - (1 - radius[..., None]) * (1 - colours)"),
+        ("no scale", "radius = radius / radius.max().clamp(min=1e-6)", "radius = radius.clamp(max=1)"),
+        ("left is right", "torch.atan2(-offsets[1], -offsets[0])", "torch.atan2(offsets[1].abs(), -offsets[0])"),
+        ("known pixels as bright", "KNOWN_BRIGHTNESS = 0.5", "KNOWN_BRIGHTNESS = 1.0"),
+        ("too few steps", "WHEEL_STEPS = 15,", "WHEEL_STEPS = 14,"),
+    ),
 ]  # fmt: skip
