@@ -362,10 +362,60 @@ def inpaint(
     )  # fmt: skip
 
 
+def matte(
+    images: list[str],
+    trimap: Path | None = None,
+    out: Path = Path("mattes"),
+    from_mask: Path | None = None,
+    from_box: str | None = None,
+    from_prediction: Path | None = None,
+    category: str = "person",
+    margin: int = 10,
+    method: Literal["closed_form", "knn", "learning_based"] = "closed_form",
+    background: str = "",
+) -> int:
+    """Separate objects from their background, with soft edges.
+
+    A trimap says what is known: black is background, white is the object, all else is unknown.
+    Known pixels come back exactly. For photo.jpg:
+
+    - OUT/alpha/photo.png: how much of each pixel is the object, 16 bits.
+    - OUT/cutout/photo.png: the object with alpha and with its own colours, RGBA.
+    - OUT/composite/photo.png: the object over --background.
+
+    Images that are done are skipped, unless the trimap or an option changed. Images that fail are
+    listed at the end; the others are done. Needs the extra: pip install 'unstride[matting]'.
+
+    Args:
+        images: image files, folders or globs.
+        trimap: one trimap for all images, or a folder with one of the same name for each.
+        out: output folder. Created if it does not exist.
+        from_mask: rough masks instead of trimaps: white is the object, and near its border nothing
+            is known. One file, or a folder.
+        from_box: a box around the object instead, LEFT,TOP,RIGHT,BOTTOM in pixels.
+        from_prediction: output folder of `unstride predict` with a panoptic network or one for
+            instances, whose objects are taken as rough masks.
+        category: name of the objects to take from a prediction.
+        margin: pixels on both sides of a rough mask's border that are unknown.
+        method: closed_form, knn or learning_based, by pymatting. Large images are solved on a copy
+            of a million pixels, and the result is enlarged with the image as its guide.
+        background: colour, such as white or #ff8800, or a picture file, for the composite.
+            Default: no composite.
+    """
+    from unstride.inference.matte import matte_files
+
+    return matte_files(
+        images, out, trimap=trimap, from_mask=from_mask, from_box=from_box,
+        from_prediction=from_prediction, category=category, margin=margin, method=method,
+        background=background,
+    )  # fmt: skip
+
+
 COMMANDS: dict[str, Callable[..., int]] = {
     "upsample": upsample,
     "predict": predict,
     "inpaint": inpaint,
+    "matte": matte,
     "explain": explain,
     "explain-views": explain_views,
     "list": print_upsamplers,

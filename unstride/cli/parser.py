@@ -18,6 +18,7 @@ SUMMARIES = {  # as `unstride --help` shows them
     "upsample": "write pixel-resolution features of images",
     "predict": "write predictions of a trained network",
     "inpaint": "fill the holes of images",
+    "matte": "separate objects from their background, with soft edges",
     "explain": "draw where an output pixel takes its value from",
     "explain-views": "draw the two views of pretraining and their matched cells",
     "list": "list the upsamplers, their laws or their cost",
@@ -53,8 +54,8 @@ def create_parser(
     subcommands = parser.add_subcommands()
     builders = {
         "upsample": _images_parser, "predict": _images_parser, "inpaint": _images_parser,
-        "explain": _explain_parser, "explain-views": _image_parser, "list": _list_parser,
-        "eval": _eval_parser,
+        "matte": _images_parser, "explain": _explain_parser, "explain-views": _image_parser,
+        "list": _list_parser, "eval": _eval_parser,
     }  # fmt: skip
     for name, build in builders.items():
         subcommands.add_subcommand(name, build(name, commands[name]), help=SUMMARIES[name])

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from unstride.device import default_device
 from unstride.formats.editable_image import EditableImage, load_editable
-from unstride.formats.images import IMAGE_SUFFIXES
 from unstride.formats.masks import HoleColour, load_mask
 from unstride.inference.batch_job import ImageJob, run_batch
 from unstride.inference.classical_inpainting import CLASSICAL
+from unstride.inference.matched_file import matched_file
 from unstride.inference.memory_check import MemoryCheck
 from unstride.inference.records import FileWriter, Records
 from unstride.models.inpainting.folder import read_inpainter
@@ -97,19 +97,9 @@ class Masks:
         """The mask of an image.
 
         Raises:
-            FileNotFoundError: if the folder has none.
+            FileNotFoundError: if the folder has none, or several.
         """
-        if not self.path.is_dir():
-            return self.path
-        found = [
-            file
-            for file in sorted(self.path.glob(f"{_escaped(image_path.stem)}.*"))
-            if file.suffix.lower() in IMAGE_SUFFIXES
-        ]
-        if len(found) != 1:
-            problem = "no mask" if not found else f"{len(found)} masks"
-            raise FileNotFoundError(f"{self.path} has {problem} named {image_path.stem}")
-        return found[0]
+        return matched_file(self.path, image_path, "mask")
 
     def read(self, file: Path, size: tuple[int, int]) -> Tensor:
         """The hole of an image of this size, "h w"."""
@@ -209,8 +199,3 @@ def _fill_all_but_a_line(fill: Callable[[Tensor, Tensor], Tensor], image: Tensor
     is_hole = torch.ones_like(image[:, :1], dtype=torch.bool)
     is_hole[..., :1] = False
     return fill(image, is_hole)
-
-
-def _escaped(name: str) -> str:
-    """A file name in which a glob's special characters are letters."""
-    return "".join(f"[{c}]" if c in "[]*?" else c for c in name)

@@ -53,3 +53,20 @@ def save_png(image: Float[Tensor, "3 h w"], path: str | Path) -> None:
     """Write RGB in [0, 1] as PNG; the file appears complete or not at all."""
     with atomic_path(Path(path)) as partial:
         to_pil_image(image).save(partial, format="PNG")
+
+
+def parse_colour(text: str) -> Float[Tensor, "3 1 1"]:
+    """A colour by its name or number, such as white, #ff8800 or rgb(255, 136, 0), RGB in [0, 1].
+
+    Raises:
+        ValueError: if there is no such colour.
+    """
+    from PIL import ImageColor
+
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError:
+        raise ValueError(
+            f"colour must be a name or a number such as #ff8800, got {text!r}"
+        ) from None
+    return torch.tensor([red, green, blue])[:, None, None] / 255
