@@ -6,6 +6,10 @@ from typing import Any
 from unstride.formats.errors import naming_file
 from unstride.formats.state_dict import read_state_dict
 from unstride.models.inpainting.published import inpainter_from_published, is_published_inpainter
+from unstride.models.matting.published import (
+    is_published_matting_network,
+    matting_network_from_published,
+)
 from unstride.upsamplers.published import load_published as load_published_operator
 
 
@@ -14,14 +18,19 @@ def load_published(path: str | Path, **options: Any) -> Any:
 
     Args:
         path: a safetensors file, or one written by `torch.save`. `unstride.upsamplers.published`
-            lists the operators, `unstride.models.inpainting.published` has DeepFill.
+            lists the operators, `unstride.models.inpainting.published` has DeepFill, and
+            `unstride.models.matting.published` the networks of A2U and IndexNet.
         options: of an operator: `prefix`, `channels`, `scale` and `downsample` of
             `unstride.upsamplers.published.load_published`.
 
     Raises:
         ValueError: if the file cannot be read, or holds anything else.
     """
-    if not options and is_published_inpainter(state := read_state_dict(path)):
+    if not options:
+        state = read_state_dict(path)
         with naming_file(Path(path)):
-            return inpainter_from_published(state)
+            if is_published_inpainter(state):
+                return inpainter_from_published(state)
+            if is_published_matting_network(state):
+                return matting_network_from_published(state)
     return load_published_operator(path, **options)

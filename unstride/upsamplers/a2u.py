@@ -290,12 +290,14 @@ class A2UPair(Pair):
         super().__init__(down, up)
         self.up.affinity = self.down.affinity
 
-    def _downsample(self, fine):
+    def downsample(self, fine):
+        """The coarse features, and the affinity of the fine ones."""
         affinity = self.down.affinity(fine)
         size = self.down.output_size(fine)
         weights = self.down.predict_from_affinity(fine, affinity, size)
         return reassemble(fine, weights), affinity
 
-    def _upsample(self, coarse, fine, shared):
+    def upsample(self, coarse, fine, shared):
+        """Upsample with the affinity that `downsample` returned."""
         size = fine.shape[2], fine.shape[3]
         return reassemble(coarse, self.up.predict_from_affinity(fine, shared, size))

@@ -239,11 +239,20 @@ class IndexPair(Pair):
         super().__init__(down, IndexUpsample(channels, scale, start=start, **options))
         self.down.index = self.up.index
 
-    def _downsample(self, fine):
+    def downsample(self, fine):
+        """The coarse features, and the index of the fine ones."""
         index = self.down.index(fine)
         size = self.down.output_size(fine)
         return reassemble(fine, self.down.predict_cell_weights(index, size)), index
 
-    def _upsample(self, coarse, fine, shared):
+    def shortcut(self, fine, shared):
+        """The fine features times their weights in the coarse ones, as in the released code."""
+        size = self.down.output_size(fine)
+        weights = self.down.predict_cell_weights(shared, size)
+        fine_weights = weights.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
+        return fine * fine_weights[:, :, : fine.shape[2], : fine.shape[3]]
+
+    def upsample(self, coarse, fine, shared):
+        """Upsample with the index that `downsample` returned."""
         size = fine.shape[2], fine.shape[3]
         return reassemble(coarse, self.up.predict_gates(shared, size))

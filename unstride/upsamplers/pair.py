@@ -27,15 +27,38 @@ class Pair(nn.Module):
             fine: features on the fine grid.
             body: function of the coarse features, whose result is upsampled. Default: identity.
         """
-        coarse, shared = self._downsample(fine)
+        coarse, shared = self.downsample(fine)
         coarse = coarse if body is None else body(coarse)
-        return self._upsample(coarse, fine, shared)
+        return self.upsample(coarse, fine, shared)
 
-    def _downsample(self, fine: Tensor) -> tuple[Tensor, Any]:
-        """The coarse features, and what both directions share: here nothing."""
+    def downsample(self, fine: Float[Tensor, "b c H W"]) -> tuple[Float[Tensor, "b c h w"], Any]:
+        """The coarse features, and what both directions share, for `upsample`.
+
+        Args:
+            fine: features on the fine grid.
+        """
         return self.down(fine), None
 
-    def _upsample(self, coarse: Tensor, fine: Tensor, shared: Any) -> Tensor:
+    def shortcut(self, fine: Float[Tensor, "b c H W"], shared: Any) -> Float[Tensor, "b c H W"]:
+        """What a decoder gets of the fine features beside the upsampled ones. Default: all.
+
+        Args:
+            fine: what was downsampled.
+            shared: what `downsample` returned with it.
+        """
+        del shared
+        return fine
+
+    def upsample(
+        self, coarse: Float[Tensor, "b c h w"], fine: Float[Tensor, "b c H W"], shared: Any
+    ) -> Float[Tensor, "b c H W"]:
+        """Upsample coarse features to the size of the fine ones.
+
+        Args:
+            coarse: features on the coarse grid.
+            fine: what was downsampled.
+            shared: what `downsample` returned with it.
+        """
         del shared
         guide = fine if self.up.guide_channels is not None else None
         return self.up(coarse, guide, (fine.shape[2], fine.shape[3]))

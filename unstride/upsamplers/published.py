@@ -193,7 +193,7 @@ def a2u_from_published(state: StateDict, channels: int, scale: int) -> A2UPair:
         channels, kernel_size=isqrt(logits) // 2, start="published",
         sharing="shared" if filters == 1 else "unshared",
     )  # fmt: skip
-    return _load_checked(pair, state, lambda name: _published_key(name, A2U_KEYS))
+    return _load_checked(pair, state, a2u_key)
 
 
 def index_from_published(state: StateDict, channels: int, scale: int) -> IndexPair:
@@ -217,13 +217,22 @@ def index_from_published(state: StateDict, channels: int, scale: int) -> IndexPa
         for key in state if key.endswith("running_mean")
     }  # fmt: skip
 
-    def published_key(name: str) -> str:
-        number, rest = name.partition("branches.")[2].split(".", 1)
-        if holistic:
-            return f"indexnet.{rest}"
-        return f"indexnet{int(number) + 1}.{rest if nonlinear else f'0.{rest}'}"
+    return _load_checked(
+        pair, {**counters, **state}, lambda name: index_key(name, holistic, nonlinear)
+    )
 
-    return _load_checked(pair, {**counters, **state}, published_key)
+
+def index_key(name: str, holistic: bool, nonlinear: bool) -> str:
+    """The released name of a tensor of `IndexPair`."""
+    number, rest = name.partition("branches.")[2].split(".", 1)
+    if holistic:
+        return f"indexnet.{rest}"
+    return f"indexnet{int(number) + 1}.{rest if nonlinear else f'0.{rest}'}"
+
+
+def a2u_key(name: str) -> str:
+    """The released name of a tensor of `A2UPair`."""
+    return _published_key(name, A2U_KEYS)
 
 
 def featup_from_published(state: StateDict, channels: int, scale: int) -> FeatUpStack:

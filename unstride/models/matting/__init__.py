@@ -1,0 +1,1 @@
+"""Matting networks: predict how much of each pixel is foreground."""
