@@ -30,7 +30,7 @@ from unstride.formats.atomic_write import atomic_write_text
 from unstride.formats.images import find_images
 from unstride.inference.classical_inpainting import CLASSICAL
 from unstride.metrics.inpainting import SCORES, inpainting_scores
-from unstride.models.inpainting.folder import read_inpainter
+from unstride.models.inpainting.by_name import read_inpainter
 from unstride.recipes import inpainting
 from unstride.transforms.holed_crop import CentreHole
 from unstride.viz.rows import captioned_row, stack_with_captions

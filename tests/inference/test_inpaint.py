@@ -9,8 +9,8 @@ from PIL import Image
 
 from unstride.cli.main import main
 from unstride.inference.classical_inpainting import CLASSICAL
-from unstride.models.inpainting.by_name import create_inpainter
-from unstride.models.inpainting.folder import read_inpainter, write_inpainter
+from unstride.models.inpainting.by_name import create_inpainter, read_inpainter
+from unstride.models.network_folder import write_network
 
 RANDOM = np.random.default_rng(0)
 HOLE = np.zeros((40, 48), np.uint8)
@@ -22,7 +22,8 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     torch.manual_seed(0)
     network = create_inpainter("deepfill", width=4)
-    write_inpainter(folder, {"model": "deepfill", "options": {"width": 4}}, network)
+    config = {"model": "deepfill", "options": {"width": 4}}
+    write_network(folder, "inpainting", config, network)
     return folder
 
 

@@ -12,7 +12,7 @@ pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not instal
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
 from unstride.cli.main import main
-from unstride.models.inpainting.folder import read_inpainter
+from unstride.models.inpainting.by_name import read_inpainter
 from unstride.recipes import inpainting
 from unstride.recipes.inpainting_options import Options
 

@@ -372,7 +372,9 @@ def matte(
     category: str = "person",
     margin: int = 10,
     method: Literal["closed_form", "knn", "learning_based"] = "closed_form",
+    model: Path | None = None,
     background: str = "",
+    device: str | None = None,
 ) -> int:
     """Separate objects from their background, with soft edges.
 
@@ -399,15 +401,19 @@ def matte(
         margin: pixels on both sides of a rough mask's border that are unknown.
         method: closed_form, knn or learning_based, by pymatting. Large images are solved on a copy
             of a million pixels, and the result is enlarged with the image as its guide.
+        model: predict with a network instead: OUT/model of `unstride fit matting`, or a file with
+            released weights of A2U or IndexNet. Large images are computed in blended tiles.
         background: colour, such as white or #ff8800, or a picture file, for the composite.
             Default: no composite.
+        device: torch device of the network, for example cpu or cuda. Default: the GPU if there is
+            one.
     """
     from unstride.inference.matte import matte_files
 
     return matte_files(
         images, out, trimap=trimap, from_mask=from_mask, from_box=from_box,
         from_prediction=from_prediction, category=category, margin=margin, method=method,
-        background=background,
+        model=model, background=background, device=device,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from unstride.cli.commands import COMMANDS, missing_package_message
 TASK_RECIPES = ("segmentation", "detection", "panoptic", "depth", "multitask")
 PRETRAINING_RECIPES = ("pixpro", "pixcontrast", "densecl", "byol")
 RECIPES_BY_COMMAND = {  # modules of unstride.recipes
-    "fit": ("featup", "affinity", "inpainting", *PRETRAINING_RECIPES, *TASK_RECIPES),
+    "fit": ("featup", "affinity", "inpainting", "matting", *PRETRAINING_RECIPES, *TASK_RECIPES),
     "validate": TASK_RECIPES,
 }
 

@@ -20,7 +20,7 @@ from unstride.inference.classical_inpainting import CLASSICAL
 from unstride.inference.matched_file import matched_file
 from unstride.inference.memory_check import MemoryCheck
 from unstride.inference.records import FileWriter, Records
-from unstride.models.inpainting.folder import read_inpainter
+from unstride.models.inpainting.by_name import read_inpainter
 from unstride.models.inpainting.inpainter import Inpainter
 from unstride.models.published import load_published
 from unstride.saving.fingerprint import file_fingerprint, weights_fingerprint

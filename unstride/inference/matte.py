@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from unstride.device import default_device
 from unstride.formats.alpha import write_alpha, write_cutout
 from unstride.formats.images import IMAGE_SUFFIXES, load_image
 from unstride.formats.masks import load_mask
@@ -18,9 +19,13 @@ from unstride.formats.trimap import BACKGROUND, FOREGROUND, load_trimap
 from unstride.inference.batch_job import ImageJob, run_batch
 from unstride.inference.classical_matting import CLASSICAL_MATTING, foreground_colours
 from unstride.inference.matched_file import matched_file
-from unstride.inference.predicted_object import predicted_object
+from unstride.inference.network_matting import network_alpha
+from unstride.inference.predicted_object import predicted_object, prediction_record
 from unstride.inference.records import FileWriter, Records
-from unstride.saving.fingerprint import file_fingerprint
+from unstride.models.matting.by_name import read_matting_network
+from unstride.models.matting.matting_network import MattingNetwork
+from unstride.models.published import load_published
+from unstride.saving.fingerprint import file_fingerprint, weights_fingerprint
 from unstride.saving.folder import installed_version
 from unstride.transforms.resize import resize_bilinear
 from unstride.transforms.trimap import Trimap, trimap_from_mask
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 ALPHA, CUTOUT, COMPOSITE = "alpha", "cutout", "composite"
+Estimate = Callable[[Tensor, Tensor], Tensor]  # alpha of an image and its trimap
 
 
 def matte_files(
@@ -43,7 +49,9 @@ def matte_files(
     category: str = "person",
     margin: int = 10,
     method: str = "closed_form",
+    model: Path | None = None,
     background: str = "",
+    device: str | None = None,
 ) -> int:
     """Run `unstride matte`, whose help describes the arguments; return 1 if any image fails."""
 
@@ -58,9 +66,35 @@ def matte_files(
                 raise ValueError(f"{path} does not exist")
         box = None if from_box is None else parse_box(from_box)
         trimaps = Trimaps(trimap, from_mask, box, from_prediction, category, margin)
-        return MatteJob(out, trimaps, method, parse_background(background))
+        name, estimate = (
+            (method, CLASSICAL_MATTING[method])
+            if model is None
+            else network_method(model, default_device(device))
+        )
+        return MatteJob(out, trimaps, name, estimate, parse_background(background))
 
     return run_batch("matte", images, out, make_job)
+
+
+def network_method(path: Path, device: torch.device) -> tuple[str, Estimate]:
+    """A network as a method: a name with its fingerprint, and the function.
+
+    Args:
+        path: a folder that `unstride fit matting` left, or a file with released weights.
+        device: where the network runs.
+
+    Raises:
+        ValueError: if it cannot be read, or is something else.
+    """
+    network = load_published(path) if path.is_file() else read_matting_network(path)
+    if not isinstance(network, MattingNetwork):
+        raise ValueError(f"{path}: model must predict alpha, got a {type(network).__name__}")
+    network.to(device)
+
+    def estimate(image: Tensor, trimap: Tensor) -> Tensor:
+        return network_alpha(network, image.to(device), trimap)
+
+    return f"network {weights_fingerprint(network)}", estimate
 
 
 @dataclass(frozen=True)
@@ -90,7 +124,8 @@ class Trimaps:
         if self.masks is not None:
             source = file_fingerprint(matched_file(self.masks, image_path, "mask"))
         elif self.predictions is not None:
-            source = f"{self.category} {file_fingerprint(self._record(image_path))}"
+            record = prediction_record(self.predictions, image_path.stem)
+            source = f"{self.category} {file_fingerprint(record)}"
         else:
             source = str(self.box)
         return {"trimap": f"{source} {self.margin}"}
@@ -119,10 +154,6 @@ class Trimaps:
                 raise ValueError(f"no {name} is left beyond a margin of {self.margin} pixels")
         return trimap
 
-    def _record(self, image_path: Path) -> Path:
-        assert self.predictions is not None
-        return Records(self.predictions, set()).path(Path(image_path.stem))
-
 
 @dataclass
 class MatteJob(ImageJob):
@@ -131,18 +162,19 @@ class MatteJob(ImageJob):
     Args:
         output_folder: folder of the results.
         trimaps: finds the trimaps.
-        method: a name of `CLASSICAL_MATTING`.
+        method: name of the method, for records.
+        estimate: called with an image and its trimap; returns alpha.
         background: a colour "3 1 1" or a picture "3 h w". None: no composite.
     """
 
     output_folder: Path
     trimaps: Trimaps
     method: str
+    estimate: Estimate
     background: Tensor | None
 
     def __post_init__(self) -> None:
         self.records = Records(self.output_folder, {"files", "note"})
-        self.estimate: Callable[[Tensor, Tensor], Tensor] = CLASSICAL_MATTING[self.method]
 
     @torch.inference_mode()
     def run(self, image_path: Path, output_stem: Path, progress: Progress) -> str | None:

@@ -14,6 +14,22 @@ from unstride.inference.records import FOLDER
 DOCUMENTS = "panoptic.json", "images.json"  # of panoptic predictions and of detections
 
 
+def prediction_record(folder: Path, stem: str) -> Path:
+    """The record of an image's prediction.
+
+    Args:
+        folder: output folder of `unstride predict`.
+        stem: name of the image without suffix.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    record = folder / FOLDER / f"{stem}.json"
+    if not record.is_file():
+        raise ValueError(f"{folder} has no record of {stem}; write it with unstride predict")
+    return record
+
+
 def predicted_object(
     folder: Path, stem: str, size: tuple[int, int], category: str, min_score: float = 0.5
 ) -> Bool[Tensor, "h w"]:
@@ -35,7 +51,7 @@ def predicted_object(
     categories = {c.name: c.id for c in read_categories(document, read_json(document))}
     if category not in categories:
         raise ValueError(f"category must be one of {', '.join(categories)}, got {category!r}")
-    found = read_json(folder / FOLDER / f"{stem}.json")["found"]
+    found = read_json(prediction_record(folder, stem))["found"]
     wanted = categories[category]
     mask = torch.zeros(size, dtype=torch.bool)
     if "segments_info" in found:

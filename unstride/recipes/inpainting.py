@@ -27,7 +27,7 @@ from unstride.datasets.readable_images import ReadableImages
 from unstride.datasets.shuffled import ShuffledDataset
 from unstride.formats.images import find_images
 from unstride.models.inpainting.by_name import create_critic, create_inpainter
-from unstride.models.inpainting.folder import write_inpainter
+from unstride.models.network_folder import write_network
 from unstride.recipes.inpainting_learner import InpaintingLearner
 from unstride.recipes.inpainting_options import Options as Options
 from unstride.training.critic_trainer import CriticTrainer
@@ -68,7 +68,7 @@ def fit(options: Options) -> dict[str, float]:
     scores = run.validate(learner, data) if val_paths else {}
     if run.trainer.is_global_zero:
         config = {"model": options.model, "options": network_options}
-        write_inpainter(run.out / "model", config, network)
+        write_network(run.out / "model", "inpainting", config, network)
         run.write_card("inpainting", measured=scores, curve=learner.loss_curve)
     return scores
 

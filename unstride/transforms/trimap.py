@@ -7,6 +7,8 @@ from torch.nn.functional import max_pool2d
 
 from unstride.formats.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
+HARDLY = 1e-3  # alpha this near 0 or 1 is that, as after resizing
+
 Trimap = UInt8[Tensor, "h w"]
 
 
@@ -26,7 +28,8 @@ def trimap_from_alpha(alpha: Float[Tensor, "h w"], inner: int, outer: int) -> Tr
         inner: pixels that the unknown region reaches into the foreground.
         outer: pixels that it reaches into the background.
     """
-    return trimap_of(eroded(alpha >= 1, inner), eroded(alpha <= 0, outer))
+    is_foreground, is_background = alpha >= 1 - HARDLY, alpha <= HARDLY
+    return trimap_of(eroded(is_foreground, inner), eroded(is_background, outer))
 
 
 def trimap_from_mask(

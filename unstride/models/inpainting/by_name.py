@@ -1,6 +1,7 @@
 """Creates inpainting networks and critics by name, for configs and the command line."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from unstride.models.inpainting.deepfill import DeepFill
 from unstride.models.inpainting.glcic import GLCIC
 from unstride.models.inpainting.inpainter import Inpainter
 from unstride.models.inpainting.partial_unet import PartialUNet
+from unstride.models.network_folder import read_network
 from unstride.models.upsampler_options import build_network
 
 INPAINTERS: dict[str, Callable[..., Inpainter]] = {
@@ -52,6 +54,15 @@ def create_inpainter(
         options["attention"] = ATTENTIONS[attention]()
     network = build_network(name, INPAINTERS[name], (), options, upsampler)
     return network.to(memory_format=torch.channels_last)
+
+
+def read_inpainter(folder: Path) -> Inpainter:
+    """Load a network that `unstride fit inpainting` left, in evaluation mode.
+
+    Raises:
+        ValueError: if a file is missing or damaged, or the folder holds something else.
+    """
+    return read_network(folder, "inpainting", create_inpainter)
 
 
 def create_critic(name: str, size: tuple[int, int], width: int = 64) -> nn.Module:

@@ -1,6 +1,7 @@
 """Creates matting networks by name, for configs and the command line."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ import torch
 from unstride.models.matting.a2u_net import A2UNet
 from unstride.models.matting.index_net import IndexNet
 from unstride.models.matting.matting_network import MattingNetwork
+from unstride.models.network_folder import read_network
 
 MATTING_NETWORKS: dict[str, Callable[..., MattingNetwork]] = {
     "a2u_net": A2UNet,
@@ -32,3 +34,12 @@ def create_matting_network(name: str, **options: Any) -> MattingNetwork:
     except TypeError as error:
         raise ValueError(f"model {name}: {error}") from None
     return network.to(memory_format=torch.channels_last)
+
+
+def read_matting_network(folder: Path) -> MattingNetwork:
+    """Load a network that `unstride fit matting` left, in evaluation mode.
+
+    Raises:
+        ValueError: if a file is missing or damaged, or the folder holds something else.
+    """
+    return read_network(folder, "matting", create_matting_network)

@@ -78,6 +78,7 @@ def matting_network_from_published(state: StateDict) -> MattingNetwork:
         ValueError: if a tensor is missing or does not fit, or the names are of no release.
     """
     state = _without_prefix(state)
+    network: MattingNetwork
     if A2U_MARK in state:
         network, key = a2u_net_like(state), a2u_net_key
         state = _with_plain_norms(state)
