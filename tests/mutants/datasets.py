@@ -182,4 +182,9 @@ MUTANTS = [
         "unstride/datasets/voc.py", ("tests/datasets/test_by_name.py",),
         ("outlines are a class", "unlabelled_ids=(255,)", "unlabelled_ids=(0,)"),
     ),
+    *mutants_of(
+        "unstride/datasets/composition.py", ("tests/transforms/test_trimap.py", "tests/recipes/test_matting.py",),
+        ("both in front", "behind = back[3:] * (1 - front[3:])", "behind = back[3:]"),
+        ("another draw each time", "            torch.manual_seed(self.seed * SEED_STRIDE + index)\n", ""),
+    ),
 ]  # fmt: skip

@@ -189,4 +189,19 @@ MUTANTS = [
         ("first frames", 'if getattr(image, "n_frames", 1) > 1:', "if False:"),
         ("8 bits of 16", '"I;16": 65535', '"I;16": 255'),
     ),
+    *mutants_of(
+        "unstride/formats/trimap.py", ("tests/formats/test_matting_files.py",),
+        ("exact values", "TOLERANCE = 16", "TOLERANCE = 0"),
+        ("no numbers", "if values.max() == 2:", "if False:"),
+        ("nothing need be known", "if not (trimap == value).any():", "if False:"),
+    ),
+    *mutants_of(
+        "unstride/formats/alpha.py", ("tests/formats/test_matting_files.py",),
+        ("8 bits", "MAX_16_BIT = 65535", "MAX_16_BIT = 65280"),
+        ("multiplied", "maps = torch.cat([colours, alpha[None]])", "maps = torch.cat([colours * alpha, alpha[None]])"),
+    ),
+    *mutants_of(
+        "unstride/formats/cutouts.py", ("tests/formats/test_matting_files.py",),
+        ("nothing need show", "if not (maps[3] > 0).any():", "if False:"),
+    ),
 ]  # fmt: skip

@@ -112,4 +112,21 @@ MUTANTS = [
         ("files may be gone", 'all((self.output_folder / file).is_file() for file in record["files"])', "True"),
         ("at their places at once", "opened.append((stack.enter_context(atomic_path(path)), writer))", "opened.append((path, writer))"),
     ),
+    *mutants_of(
+        "unstride/inference/matte.py", ("tests/inference/test_matte.py",),
+        ("known pixels are estimated", "alpha = torch.where(trimap == FOREGROUND, 1.0, alpha)", "alpha = alpha + 0"),
+        ("any number of sources", "if sum(source is not None for source in given) != 1:", "if False:"),
+        ("the picture's corner", "top, left = (size[0] - h) // 2, (size[1] - w) // 2", "top, left = 0, 0"),
+        ("the method does not matter", '"method": self.method,', '"method": "",'),
+    ),
+    *mutants_of(
+        "unstride/inference/classical_matting.py", ("tests/inference/test_matte.py",),
+        ("never a copy", "scale = min((max_pixels / (size[0] * size[1])) ** 0.5, 1.0)", "scale = 1.0"),
+        ("not guided", "GUIDE_VARIANCE = 1e-5", "GUIDE_VARIANCE = 1e3"),
+    ),
+    *mutants_of(
+        "unstride/inference/network_matting.py", ("tests/inference/test_matte.py",),
+        ("one tile too few", "count = -(-(length - overlap) // (tile - overlap))", "count = (length - overlap) // (tile - overlap)"),
+        ("sums", "return total / weights", "return total"),
+    ),
 ]  # fmt: skip

@@ -108,4 +108,13 @@ MUTANTS = [
         ("one level", "return sum(others, first)", "return first"),
         ("style of features", "(gram_matrix(maps) - gram_matrix(targets[stride]))", "(maps - targets[stride])"),
     ),
+    *mutants_of(
+        "unstride/losses/alpha.py", ("tests/losses/test_alpha.py",),
+        ("the mean of all", "region.sum().clamp(min=1)", "region.numel()"),
+        ("alpha for colours", "composed = alpha * foreground + (1 - alpha) * background", "composed = alpha.expand_as(image)"),
+        ("rows alone", "error = pad(across, (0, 1)) + pad(down, (0, 0, 0, 1))", "error = pad(across, (0, 1))"),
+        ("one level", "PYRAMID_LEVELS = 5", "PYRAMID_LEVELS = 1"),
+        ("known pixels count", "difference = (alpha - truth) * is_unknown", "difference = alpha - truth"),
+        ("brighter", "/ 16", "/ 15"),
+    ),
 ]  # fmt: skip

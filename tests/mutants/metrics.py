@@ -123,4 +123,16 @@ MUTANTS = [
         ("without limits", "(image.clamp(0, 1) * 255)", "(image * 255)"),
         ("times the share", "psnr(squared / share)", "psnr(squared * share)"),
     ),
+    *mutants_of(
+        "unstride/metrics/alpha.py", ("tests/metrics/test_alpha.py",),
+        ("everywhere", "return (alpha - truth).abs()[is_unknown].sum()", "return (alpha - truth).abs().sum()"),
+        ("squares summed", "return squares.mean().item() if", "return squares.sum().item() if"),
+        ("not stretched", "gradient_length(stretched(matte)) for matte", "gradient_length(matte) for matte"),
+        ("no unit norm", "kernel = kernel / kernel.norm()", "kernel = kernel / kernel.abs().sum()"),
+        ("zeros beyond the border", 'mode="replicate"', 'mode="constant"'),
+        ("connected by one matte", "(alpha >= upper) & (truth >= upper)", "(alpha >= upper)"),
+        ("nothing tolerated", "TOLERATED = 0.15", "TOLERATED = 0.0"),
+        ("the level above", "= lower\n", "= upper\n"),
+        ("the background is a component", "    sizes[0] = 0\n", ""),
+    ),
 ]  # fmt: skip

@@ -393,4 +393,28 @@ MUTANTS = [
         ("anything is allowed", "    check_state_dict(state, {keys[name]: tuple(value.shape) for name, value in own.items()})\n", ""),
         ("kernels as they are", "v.permute(3, 2, 0, 1) if v.ndim == 4", "v.permute(3, 2, 1, 0) if v.ndim == 4"),
     ),
+    *mutants_of(
+        "unstride/models/matting/matting_network.py", ("tests/models/matting/test_matting_networks.py",),
+        ("known pixels are predicted", "alpha = alpha.masked_fill(trimap == FOREGROUND, 1.0)", "alpha = alpha + 0"),
+        ("without limits", ".clamp(0, 1)\n", "\n"),
+    ),
+    *mutants_of(
+        "unstride/models/matting/a2u_net.py", ("tests/models/matting/test_published.py",),
+        ("no shortcut", "pair.upsample(maps, finer, shared) + shortcut(skip)", "pair.upsample(maps, finer, shared) + 0 * shortcut(skip)"),
+        ("another slope", "SLOPE = 0.01", "SLOPE = 0.1"),
+        ("dilations", "DILATIONS = 6, 12, 18", "DILATIONS = 6, 12, 12"),
+        ("no residual", "leaky_relu(maps + self.second(self.first(maps)), SLOPE)", "leaky_relu(self.second(self.first(maps)), SLOPE)"),
+    ),
+    *mutants_of(
+        "unstride/models/matting/index_net.py", ("tests/models/matting/test_published.py",),
+        ("padded late", "hidden = pad(maps, (1, 1, 1, 1))\n        if self.expand is not None:\n            hidden = self.expand(hidden)", "hidden = maps\n        if self.expand is not None:\n            hidden = self.expand(hidden)\n        hidden = pad(hidden, (1, 1, 1, 1))"),
+        ("raw shortcuts", "pair.shortcut(fine, shared)", "fine"),
+        ("never residual", "return maps + result if self.is_residual else result", "return result"),
+    ),
+    *mutants_of(
+        "unstride/models/matting/published.py", ("tests/models/matting/test_published.py",),
+        ("plain norms", "v.abs() + ABN_EPSILON if k in norms else v", "v"),
+        ("always shared", '"shared" if tensor_shape(state, "bilinear0.bconv_U.1.weight")[0] == 1 else "unshared"', '"shared"'),
+        ("anything is allowed", "    check_state_dict(state, {keys[name]: tuple(value.shape) for name, value in own.items()})\n", ""),
+    ),
 ]  # fmt: skip

@@ -166,4 +166,17 @@ MUTANTS = [
         ("the corner", "top, left = (h - height) // 2, (w - width) // 2", "top, left = 0, 0"),
         ("one hole for all", "generator = torch.Generator().manual_seed(seed)", "generator = torch.Generator().manual_seed(1)"),
     ),
+    *mutants_of(
+        "unstride/transforms/trimap.py", ("tests/transforms/test_trimap.py",),
+        ("squares for disks", "int((radius**2 - down**2) ** 0.5)", "radius"),
+        ("upwards alone", "        grown[down:] |= row[: h - down]\n", ""),
+        ("sides exchanged", "eroded(is_foreground, inner), eroded(is_background, outer)", "eroded(is_foreground, outer), eroded(is_background, inner)"),
+        ("exact", "HARDLY = 1e-3", "HARDLY = 0.0"),
+    ),
+    *mutants_of(
+        "unstride/transforms/matting_augment.py", ("tests/transforms/test_trimap.py",),
+        ("multiplied twice", "moved = torch.cat([moved[:3] / alpha.clamp(min=1e-6), alpha]).clamp(0, 1)", "moved = torch.cat([moved[:3], alpha]).clamp(0, 1)"),
+        ("anywhere", "soft[int(torch.randint(len(soft), ()))] if len(soft) else torch.tensor([h // 2, w // 2])", "torch.tensor([0, 0])"),
+        ("one width", "inner, outer = torch.randint(low, high + 1, (2,)).tolist()", "inner, outer = low, low"),
+    ),
 ]  # fmt: skip
