@@ -10,7 +10,7 @@ from PIL import Image
 ROOT = Path(__file__).parent.parent
 PAGES = [
     "README.md", "docs/adding_an_operator.md", "docs/dejavu.md", "docs/explain.md",
-    "docs/featup_implicit.md",
+    "docs/featup_implicit.md", "docs/inpainting.md", "docs/matting.md",
     "docs/layer.md", "docs/swap.md", "docs/tasks.md", "docs/upsamplers.md",
 ]  # fmt: skip
 

@@ -197,7 +197,7 @@ MUTANTS = [
         ("context one pixel off at odd scales", "(side - scale + 1) // 2", "(side - scale) // 2"),
         ("no sigmoid", ".unflatten(2, (s, s)).sigmoid()", ".unflatten(2, (s, s))"),
         ("branches after channels", "torch.stack(indices, 2)", "torch.stack(indices, 1).flatten(1, 2).unflatten(1, (-1, len(indices)))"),
-        ("pair: coarse grid rounded down", "size = self.down.output_size(fine)", "size = (index.shape[4], index.shape[5])"),
+        ("pair: coarse grid rounded down", "size = self.down.output_size(fine)\n        return reassemble(", "size = (index.shape[4], index.shape[5])\n        return reassemble("),
         ("pair: weights not predicted", "self.up.predict_gates(shared,", "type(self.up).predict_gates(self.up, shared,"),
     ),
     *mutants_of(

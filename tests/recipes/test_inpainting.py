@@ -133,7 +133,7 @@ def test_impossible_options_are_refused(photos, tmp_path, capsys):
     for more, message in (
         (["--discount", "1.5"], "discount must be at most 1, got 1.5"),
         (["--scale-range", "[0.2, 2]"], "scale_range must end at 1 at most, got 2.0"),
-        (["--model", "lama"], "model must be one of deepfill, glcic, partial_unet, got 'lama'"),
+        (["--model", "unet"], "model must be one of deepfill, glcic, partial_unet, got 'unet'"),
         (["--size", "24x24"], "size must be at least 32 pixels a side"),
         (["--critic", "x"], "critic must be one of"),
     ):

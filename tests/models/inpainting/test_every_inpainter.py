@@ -167,7 +167,7 @@ def test_a_critic_that_sees_holes_alone_does_not_see_the_rest():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: create_inpainter("lama"), "model must be one of deepfill, glcic, partial_unet"),
+        (lambda: create_inpainter("unet"), "model must be one of deepfill, glcic, partial_unet"),
         (
             lambda: create_inpainter("deepfill", attention="x"),
             "attention must be one of contextual",
