@@ -65,7 +65,9 @@ class Records:
             record: the record; it must hold the files' paths in the folder, as `files`.
         """
         text = json.dumps(record)
-        record_writer = {self.path(relative_stem): lambda path: path.write_text(text, "utf-8")}
+        record_writer = {
+            self.path(relative_stem): lambda path: path.write_text(text, encoding="utf-8")
+        }
         # The file that is opened last appears first, so that the record appears last.
         with ExitStack() as stack:
             opened = []
