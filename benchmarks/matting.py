@@ -29,7 +29,7 @@ from unstride.datasets.matting import MattingPhotographs
 from unstride.datasets.readable_images import ReadableImages
 from unstride.formats.atomic_write import atomic_write_text
 from unstride.formats.images import find_images
-from unstride.formats.trimap import UNKNOWN
+from unstride.formats.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from unstride.inference.classical_matting import closed_form, resized_trimap
 from unstride.inference.matte import with_known_pixels
 from unstride.losses.alpha import alpha_loss, composition_loss
@@ -75,7 +75,7 @@ def main() -> None:
     options = parser.parse_args()
     errors = {
         "alpha 0.5": [score("half", half, options)],
-        "closed form": [score("closed_form", closed_form, options)],
+        "closed form": [score("closed_form", closed_form_or_half, options)],
     }
     for pair in options.pairs:
         errors[pair] = [run(pair, seed, options) for seed in options.seeds]
@@ -172,6 +172,12 @@ def real_samples(data: Path, trimaps: str) -> list[dict[str, Tensor]]:
         trimap = resized_trimap(sample["trimap"][0], size)[None]
         samples.append({"image": image, "alpha": alpha, "trimap": trimap})
     return samples
+
+
+def closed_form_or_half(image: Tensor, trimap: Tensor) -> Tensor:
+    """Pymatting's closed form; one half where the trimap knows no foreground or no background."""
+    known = [(trimap == value).any() for value in (FOREGROUND, BACKGROUND)]
+    return closed_form(image, trimap) if all(known) else half(image, trimap)
 
 
 def half(image: Tensor, trimap: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from unstride.datasets.shuffled import SEED_STRIDE
 from unstride.transforms.holes import drawn_line
 from unstride.transforms.matting_augment import MattingAugmentation
 
-FINER = 4  # shapes are drawn at this many times the resolution
+FINER = 3  # shapes are drawn at this many times the resolution
 
 
 class Scenes(Dataset):
@@ -31,7 +31,7 @@ class Scenes(Dataset):
 
     def __init__(
         self, images: ReadableImages, side: int, *, length: int, seed: int,
-        trimap_widths: tuple[int, int] = (2, 8),
+        trimap_widths: tuple[int, int] = (1, 4),
     ):  # fmt: skip
         self.images, self.side, self.length, self.seed = images, side, length, seed
         self.augmentation = MattingAugmentation((side, side), trimap_widths)
@@ -57,13 +57,13 @@ def hair(side: int) -> Tensor:
     """A head, and thin strokes that wander from it."""
     n = side * FINER
     is_inside = disk(n, 0.22)
-    for _ in range(60):
+    for _ in range(30):
         angle = float(torch.rand(())) * 2 * torch.pi
         point = torch.tensor([n / 2, n / 2]) + 0.2 * n * direction(angle)
         points = [point]
-        for _ in range(12):
+        for _ in range(8):
             angle += 0.5 * float(torch.randn(()))
-            points.append(points[-1] + 0.03 * n * direction(angle))
+            points.append(points[-1] + 0.04 * n * direction(angle))
         width = 1 + 3 * float(torch.rand(()))
         is_inside |= drawn_line(torch.stack(points), width, (n, n))
     return averaged(is_inside)
@@ -93,7 +93,7 @@ def smoke(side: int) -> Tensor:
 def motion_blur(side: int) -> Tensor:
     """A blob that moved while it was photographed."""
     blob = (smooth_noise(side, 4) + 1.2 * disk(side, 0.3).float() > 0.6).float()
-    length = 9 + int(torch.randint(12, ()))
+    length = 9 + 2 * int(torch.randint(6, ()))
     line = drawn_line(
         torch.stack(
             [

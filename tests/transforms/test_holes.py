@@ -64,7 +64,10 @@ def test_a_line_covers_the_pixels_within_half_its_width():
     expected[1:4, 3:9] = True
     expected[2, 2] = expected[2, 9] = True  # the round ends
     assert torch.equal(line, expected)
-    assert not drawn_line(torch.tensor([[30.0, 30.0], [40.0, 40.0]]), 3.0, (6, 12)).any()
+    for outside in ([[30.0, 30.0], [40.0, 40.0]], [[-9.0, 2.0], [-5.0, 2.0]], [[2.0, -9], [2, -5]]):
+        assert not drawn_line(torch.tensor(outside), 3.0, (6, 12)).any()
+    half = drawn_line(torch.tensor([[-5.0, 2.5], [2.5, 2.5]]), 1.0, (6, 12))
+    assert half.nonzero().tolist() == [[2, 0], [2, 1], [2, 2]]
 
 
 def test_small_images_are_refused():

@@ -131,16 +131,18 @@ def drawn_line(points: Float[Tensor, "m 2"], width: float, size: Size) -> Bool[T
     """
     is_near = torch.zeros(size, dtype=torch.bool)
     for start, end in pairwise(points):
-        low = (torch.minimum(start, end) - width / 2).floor().int().clamp(min=0).tolist()
-        high = (torch.maximum(start, end) + width / 2).ceil().int().tolist()
-        y = torch.arange(low[1], max(min(high[1], size[0]), low[1]))[:, None] + 0.5
-        x = torch.arange(low[0], max(min(high[0], size[1]), low[0])) + 0.5
+        low, high = torch.minimum(start, end) - width / 2, torch.maximum(start, end) + width / 2
+        left, top = (int(n) for n in low.floor().clamp(min=0))
+        right, bottom = (int(min(n, m)) for n, m in zip(high.ceil(), size[::-1], strict=True))
+        if right <= left or bottom <= top:  # outside the image
+            continue
+        y, x = torch.arange(top, bottom)[:, None] + 0.5, torch.arange(left, right) + 0.5
         direction = end - start
         along = (x - start[0]) * direction[0] + (y - start[1]) * direction[1]
         share = (along / direction.square().sum().clamp(min=1e-12)).clamp(0, 1)
         distance = (x - start[0] - share * direction[0]).square()
         distance = distance + (y - start[1] - share * direction[1]).square()
-        window = is_near[low[1] : high[1], low[0] : high[0]]
+        window = is_near[top:bottom, left:right]
         window |= distance <= (width / 2) ** 2
     return is_near
 
