@@ -90,7 +90,7 @@ def irregular_hole(size: Size, generator: torch.Generator) -> Bool[Tensor, "h w"
         is_hole = torch.zeros(size, dtype=torch.bool)
         for _ in range(integer(IRREGULAR_LINES, generator)):
             count = integer(IRREGULAR_VERTICES, generator)
-            angles = uniform(count, (0, 2 * pi), generator)
+            angles = uniform(count, (0.0, 2 * pi), generator)
             lengths = shorter * uniform(count, IRREGULAR_LENGTHS, generator)
             width = shorter * uniform(1, IRREGULAR_WIDTHS, generator).item()
             is_hole |= drawn_line(polyline(size, angles, lengths, generator), width, size)

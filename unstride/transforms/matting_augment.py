@@ -71,7 +71,7 @@ class MattingAugmentation:
         if not len(soft):
             soft = torch.nonzero(alpha > 0)
         (h, w), (rows, columns) = alpha.shape, self.size
-        factor = min(uniform(1, 2), max(h / rows, 1), max(w / columns, 1))
+        factor = min(uniform(1.0, 2.0), max(h / rows, 1), max(w / columns, 1))
         height, width = round(factor * rows), round(factor * columns)
         centre = (
             soft[int(torch.randint(len(soft), ()))] if len(soft) else torch.tensor([h // 2, w // 2])
