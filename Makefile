@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks dejavu dejavu-pictures dejavu-costs pretraining pretraining-speed swap-changes inpainting inpainting-twin matting architecture test-portable clean
+.PHONY: help demo test test-long lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks dejavu dejavu-pictures dejavu-costs pretraining pretraining-speed swap-changes swap-finetune inpainting inpainting-twin matting architecture test-portable clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -127,6 +127,10 @@ inpainting-twin: $(VENV)/.dev
 # make matting DATA=...  operators inside one matting network: docs/matting.md (two hours)
 matting: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.matting --data $(DATA)
+
+# make swap-finetune DATA=...  a trained network, swapped and trained on: docs/swap.md (hours)
+swap-finetune: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.swap_finetune --data $(DATA)
 
 # make overfit DATA=...  every network learns eight photographs by heart: docs/tasks.md
 overfit: $(VENV)/.dev

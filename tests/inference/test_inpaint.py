@@ -158,6 +158,13 @@ def test_impossible_options_are_refused_before_work_starts(words, message, photo
     assert message in " ".join(capsys.readouterr().err.split())
 
 
+def test_a_missing_package_is_named_before_work_starts(photos, monkeypatch, capsys):
+    monkeypatch.setattr("unstride.inference.extras.find_spec", lambda package: None)
+    assert run(photos, "--mask", photos.parent / "mask.png", "--method", "telea")[0] == 1
+    message = "package cv2 is missing; run: pip install 'unstride[inpaint]'"
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_model_of_another_task_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"task": "depth"}', encoding="utf-8")
     with pytest.raises(ValueError, match="task must be inpainting, with a model and options, got"):

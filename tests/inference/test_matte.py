@@ -143,6 +143,13 @@ def test_impossible_requests_are_refused_in_a_sentence(words, message, photo, ca
     assert message in " ".join(capsys.readouterr().err.split())
 
 
+def test_a_missing_package_is_named_before_work_starts(photo, monkeypatch, capsys):
+    monkeypatch.setattr("unstride.inference.extras.find_spec", lambda package: None)
+    assert run(photo, "--trimap", photo.parent / "trimap.png")[0] == 1
+    message = "package pymatting is missing; run: pip install 'unstride[matting]'"
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
 def test_predictions_without_the_category_are_refused(photo, tmp_path, capsys):
     assert run(photo, "--from-prediction", tmp_path, "--category", "cat")[0] == 1
     assert "has no record of photo; write it with unstride predict" in " ".join(

@@ -58,6 +58,7 @@ def _opencv(image: Image, is_hole: Holes, method: int) -> Image:
     return torch.where(is_hole, result, image)
 
 
+PACKAGES = {"telea": "cv2", "navier_stokes": "cv2", "biharmonic": "skimage"}  # that each needs
 CLASSICAL: dict[str, Callable[[Image, Holes], Image]] = {
     "telea": telea,
     "navier_stokes": navier_stokes,

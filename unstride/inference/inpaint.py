@@ -16,7 +16,8 @@ from unstride.device import default_device
 from unstride.formats.editable_image import EditableImage, load_editable
 from unstride.formats.masks import HoleColour, load_mask
 from unstride.inference.batch_job import ImageJob, run_batch
-from unstride.inference.classical_inpainting import CLASSICAL
+from unstride.inference.classical_inpainting import CLASSICAL, PACKAGES
+from unstride.inference.extras import check_installed
 from unstride.inference.matched_file import matched_file
 from unstride.inference.memory_check import MemoryCheck
 from unstride.inference.records import FileWriter, Records
@@ -61,6 +62,8 @@ def inpaint_files(
             network = load_network(model or DEFAULT_MODEL).to(torch_device)
         elif model is not None or attention_map:
             raise ValueError(f"method {method} has no model and no attention map")
+        elif method in PACKAGES:
+            check_installed(PACKAGES[method], "inpaint")
         masks = Masks(mask, hole, threshold)
         return InpaintJob(out, masks, method, network, attention_map, torch_device)
 

@@ -18,6 +18,7 @@ from unstride.formats.masks import load_mask
 from unstride.formats.trimap import BACKGROUND, FOREGROUND, load_trimap
 from unstride.inference.batch_job import ImageJob, run_batch
 from unstride.inference.classical_matting import CLASSICAL_MATTING, foreground_colours
+from unstride.inference.extras import check_installed
 from unstride.inference.matched_file import matched_file
 from unstride.inference.network_matting import network_alpha
 from unstride.inference.predicted_object import predicted_object, prediction_record
@@ -56,6 +57,7 @@ def matte_files(
     """Run `unstride matte`, whose help describes the arguments; return 1 if any image fails."""
 
     def make_job() -> MatteJob:
+        check_installed("pymatting", "matting")  # of the foreground's colours
         given = (trimap, from_mask, from_box, from_prediction)
         if sum(source is not None for source in given) != 1:
             raise ValueError("give one of --trimap, --from-mask, --from-box, --from-prediction")
