@@ -49,4 +49,10 @@ MUTANTS = [
         ("guides are not kept", "outer.child_outputs[state.module_path] = out", "pass"),
         ("any type is returned", "return upsampler(features, None, size).to(features.dtype)", "return upsampler(features, None, size)"),
     ),
+    *mutants_of(
+        "unstride/swapping/surgery.py", ("tests/swapping/test_copied_kernels.py",),
+        ("always copied", "if copy_kernels else {}", "if True else {}"),
+        ("the default side", "or _maker(factory) is not Deconvolution", "or True"),
+        ("channels may change", "        if others:\n", "        if False:\n"),
+    ),
 ]  # fmt: skip

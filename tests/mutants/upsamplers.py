@@ -286,4 +286,13 @@ MUTANTS = [
         ("gate of the coarse grid", "fine * self.predict_gate(fine)", "fine * interpolate(self.predict_gate(features), fine.shape[2:])"),
         ("tanh for sigmoid", ".sigmoid()", ".tanh()"),
     ),
+    *mutants_of(
+        "unstride/upsamplers/convolution.py", ("tests/swapping/test_copied_kernels.py",),
+        ("transposed kernels", "= layer.weight[:, :, y, x].T", "= layer.weight[:, :, y, x]"),
+        ("the padding is forgotten", "y, x = row + int(layer.padding[0]) - s * dy,", "y, x = row - s * dy,"),
+        ("repeated borders", '        self.conv.padding_mode = "zeros"\n', ""),
+        ("bias by phase", "layer.bias.repeat_interleave(s**2)", "layer.bias.repeat(s**2)"),
+        ("reach is not checked", "if held < layer.kernel_size[0] * layer.kernel_size[1]:", "if False:"),
+        ("padding may differ", '"in_channels", "out_channels", "kernel_size", "stride", "padding",', '"in_channels", "out_channels", "kernel_size", "stride",'),
+    ),
 ]  # fmt: skip

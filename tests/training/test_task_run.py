@@ -214,7 +214,9 @@ def test_the_first_line_of_a_config_is_a_command():
 
 
 def required(recipe):
-    return {"featup": ["--images", "[]"], "affinity": ["--bsds", "x"]}.get(recipe, ["--data", "x"])
+    photographs = ["--images", "[]"]
+    special = {"featup": photographs, "inpainting": photographs, "affinity": ["--bsds", "x"]}
+    return special.get(recipe, ["--data", "x"])
 
 
 def test_a_config_that_is_not_there_is_named(capsys):

@@ -28,6 +28,7 @@ from unstride.swapping.swapped_module import (
 )
 from unstride.upsamplers import Upsampler
 from unstride.upsamplers.by_name import UPSAMPLERS, create_upsampler
+from unstride.upsamplers.convolution import Deconvolution, PixelShuffle
 from unstride.upsamplers.image_check import accept_any_range
 
 NamePatterns = str | Iterable[str] | None
@@ -41,6 +42,7 @@ def swap(
     example: Any,
     only: NamePatterns = None,
     skip: NamePatterns = None,
+    copy_kernels: bool = False,
     **options,
 ) -> nn.Module:
     """Put an upsampler at each place where a model upsamples; the model is changed in place.
@@ -57,6 +59,8 @@ def swap(
         only: names of places, or patterns like "decoder.*". Default: all. A place that would be
             left alone is swapped if it is given by its exact name.
         skip: names or patterns of places that are not swapped. Default: none.
+        copy_kernels: begin as the transposed convolutions that are replaced. Only `deconv` and
+            `pixel_shuffle` can hold their kernels.
         options: options of the upsampler. Without `start` among them, a fresh operator begins as
             the interpolation of its place if it can.
 
@@ -64,8 +68,8 @@ def swap(
         The same model. `print(find_places(model))` shows what became of each place.
 
     Raises:
-        ValueError: if nothing can be swapped, a name matches no place, or an upsampler cannot be
-            built. The model is unchanged then.
+        ValueError: if nothing can be swapped, a name matches no place, an upsampler cannot be
+            built, or it cannot hold a kernel. The model is unchanged then.
     """
     if any(isinstance(module, SwappedModule) for module in model.modules()):
         raise ValueError("model must not be swapped already, call unswap(model) first")
@@ -78,7 +82,8 @@ def swap(
         factory = partial(create_upsampler, upsampler, **options)
     else:
         factory = partial(upsampler, **options)
-    places, upsamplers = _build_upsamplers(found, factory, selected, exact_names)
+    kernels = _transposed_convolutions(model, found) if copy_kernels else {}
+    places, upsamplers = _build_upsamplers(found, factory, selected, exact_names, kernels)
     if not upsamplers:
         reasons = "".join(f"; {place.name}: {place.skip_reason}" for place in places)
         raise ValueError(f"model must have a place that can be swapped, found none{reasons}")
@@ -117,7 +122,11 @@ def _matching_names(places: PlaceList, patterns: NamePatterns, argument: str) ->
 
 
 def _build_upsamplers(
-    found: PlaceList, factory: Callable, selected: set[str], exact_names: set[str]
+    found: PlaceList,
+    factory: Callable,
+    selected: set[str],
+    exact_names: set[str],
+    kernels: Mapping[str, nn.ConvTranspose2d],
 ) -> tuple[PlaceList, UpsamplersByPlace]:
     """Build the upsamplers of the selected places; return what becomes of all places, and them.
 
@@ -126,13 +135,17 @@ def _build_upsamplers(
         factory: called as `factory(channels, scale)`.
         selected: names of the places to swap.
         exact_names: names that the user gave; these are swapped even if they would be left alone.
+        kernels: transposed convolutions, by place, as which upsamplers are to begin.
     """
     places, upsamplers = PlaceList(), {}
     for place in found:
         if place.name not in selected:
             place = replace(place, skip_reason=place.skip_reason or "not selected")
         elif not place.skip_reason or place.name in exact_names:
-            place, modules = _fill_place(place, factory)
+            layer = kernels.get(place.name)
+            place, modules = _fill_place(place, _for_kernel(factory, layer))
+            if modules is not None and layer is not None:
+                _hold_kernel(place, modules, layer)
             if modules is not None:
                 upsamplers[place.name] = modules
             elif place.name in exact_names:
@@ -142,6 +155,52 @@ def _build_upsamplers(
                 )
         places.append(place)
     return places, upsamplers
+
+
+def _transposed_convolutions(model: nn.Module, places: PlaceList) -> dict[str, nn.ConvTranspose2d]:
+    """The transposed convolutions among the places, by the places' names."""
+    found = {}
+    for place in places:
+        module = model.get_submodule(place.module_path)
+        if place.signature is None and isinstance(module, nn.ConvTranspose2d):
+            found[place.name] = module
+    return found
+
+
+def _for_kernel(factory: Callable, layer: nn.ConvTranspose2d | None) -> Callable:
+    """The factory; a deconv gets the side of the kernel that it is to hold."""
+    bound = getattr(factory, "keywords", {})
+    if layer is None or _maker(factory) is not Deconvolution or "kernel_size" in bound:
+        return factory
+    return partial(factory, kernel_size=layer.kernel_size[0])
+
+
+def _hold_kernel(place: Place, modules: nn.ModuleList, layer: nn.ConvTranspose2d) -> None:
+    """Let a place's upsampler begin as the transposed convolution that it replaces.
+
+    Raises:
+        ValueError: if it cannot.
+    """
+    upsampler, *others = modules
+    if not isinstance(upsampler, Deconvolution | PixelShuffle):
+        raise ValueError(
+            f"copy_kernels needs deconv or pixel_shuffle, got {type(upsampler).__name__} for "
+            f"{place.name}"
+        )
+    try:
+        if others:
+            raise ValueError(f"it has {layer.in_channels} channels in, {layer.out_channels} out")
+        upsampler.hold(layer)
+    except ValueError as error:
+        raise ValueError(f"copy_kernels at {place.name}: {error}") from None
+
+
+def _maker(factory: Callable) -> Callable:
+    """The class or function that a factory calls in the end."""
+    maker = getattr(factory, "func", factory)
+    if maker is create_upsampler:
+        return UPSAMPLERS.get(factory.args[0], maker)  # type: ignore[attr-defined]
+    return maker
 
 
 def _fill_place(place: Place, factory: Callable) -> tuple[Place, nn.ModuleList | None]:
@@ -190,10 +249,7 @@ def _starting_as(place: Place, factory: Callable) -> Callable:
     Only if they can, and if the user has not said how they begin.
     """
     bound = getattr(factory, "keywords", {})
-    maker = getattr(factory, "func", factory)
-    if maker is create_upsampler:
-        maker = UPSAMPLERS.get(factory.args[0], maker)  # type: ignore[attr-defined]
-    start = parameters_of(maker).parameters.get("start")
+    start = parameters_of(_maker(factory)).parameters.get("start")
     if start is None or "start" in bound:
         return factory
     aligned = place.signature is not None and place.signature.align_corners

@@ -6,6 +6,7 @@ convolution (P.S.; Shi et al., CVPR 2016, arXiv:1609.05158). None of them takes 
 last two resize bilinearly if the size is not `scale` times the grid.
 """
 
+from itertools import product
 from typing import Literal
 
 import torch
@@ -16,6 +17,11 @@ from unstride.saving.argument_ranges import OddInt, PositiveInt
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.resize import cells_covering, resize_antialiased, resize_halo
 from unstride.upsamplers.start import KernelStart, interpolation_kernel
+
+HELD = (  # what two transposed convolutions must have in common
+    "in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding", "groups",
+    "dilation",
+)  # fmt: skip
 
 
 class _ResizeConvolution(Upsampler):
@@ -125,6 +131,21 @@ class Deconvolution(Upsampler):
         size = self.output_size(features, size)
         return resize_antialiased(self.conv(features), size)
 
+    def hold(self, layer: nn.ConvTranspose2d) -> None:
+        """Compute what a transposed convolution computes.
+
+        Raises:
+            ValueError: if it has other channels, groups, dilation, or another kernel or padding.
+        """
+        own = self.conv
+        for name in HELD:
+            if getattr(layer, name) != getattr(own, name):
+                raise ValueError(
+                    f"a deconv that begins as this layer must have {name} {getattr(own, name)}, "
+                    f"got {getattr(layer, name)}"
+                )
+        _copy_layer(own, layer.weight, layer.bias)
+
 
 class PixelShuffle(Upsampler):
     """A convolution to scale^2 times the channels, rearranged into pixels: not convex.
@@ -174,6 +195,45 @@ class PixelShuffle(Upsampler):
         del guide
         size = self.output_size(features, size)
         return resize_antialiased(pixel_shuffle(self.conv(features), self.scale), size)
+
+    def hold(self, layer: nn.ConvTranspose2d) -> None:
+        """Compute what a transposed convolution computes: zeros lie beyond the border then.
+
+        Raises:
+            ValueError: if it has other channels or strides, groups or dilation, or reaches further.
+        """
+        s, reach = self.scale, self.kernel_size // 2
+        wanted = {
+            "in_channels": self.channels, "out_channels": self.channels, "stride": (s, s),
+            "groups": 1, "dilation": (1, 1),
+        }  # fmt: skip
+        for name, value in wanted.items():
+            if getattr(layer, name) != value:
+                raise ValueError(
+                    f"a pixel_shuffle that begins as this layer must have {name} {value}, "
+                    f"got {getattr(layer, name)}"
+                )
+        weight = layer.weight.new_zeros(self.channels, s, s, *self.conv.weight.shape[1:])
+        held = 0
+        for row, column, dy, dx in product(range(s), range(s), *[range(-reach, reach + 1)] * 2):
+            y, x = row + int(layer.padding[0]) - s * dy, column + int(layer.padding[1]) - s * dx
+            if 0 <= y < layer.kernel_size[0] and 0 <= x < layer.kernel_size[1]:
+                weight[:, row, column, :, dy + reach, dx + reach] = layer.weight[:, :, y, x].T
+                held += 1
+        if held < layer.kernel_size[0] * layer.kernel_size[1]:
+            raise ValueError(
+                f"a pixel_shuffle that begins as this layer must reach as far, got kernel_size "
+                f"{self.kernel_size} for one of {layer.kernel_size[0]}"
+            )
+        self.conv.padding_mode = "zeros"
+        bias = None if layer.bias is None else layer.bias.repeat_interleave(s**2)
+        _copy_layer(self.conv, weight.flatten(0, 2), bias)
+
+
+@torch.no_grad()
+def _copy_layer(own: nn.Module, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+    own.weight.copy_(weight)  # type: ignore[operator]
+    own.bias.copy_(torch.zeros_like(own.bias) if bias is None else bias)  # type: ignore
 
 
 def _zero_bias(layer: nn.Module) -> None:
