@@ -38,7 +38,7 @@ from unstride.recipes import featup, pixpro, pretraining
 
 ROOT = Path(__file__).parents[2]
 FIT = """
-import pickle, sys
+import pickle, sys, time
 from importlib import import_module
 from pathlib import Path
 
@@ -53,6 +53,17 @@ def recorded(self, images, index):
     return train(self, images, index)
 
 FeatUpLearner.training_step = recorded
+if pause := float(sys.argv[2]):
+    from unstride.training.callbacks import PeriodicCheckpoint
+
+    save = PeriodicCheckpoint.on_train_batch_end
+
+    def save_and_wait(*arguments):
+        save(*arguments)
+        time.sleep(pause)
+
+    PeriodicCheckpoint.on_train_batch_end = save_and_wait
+
 for recipe, options in pickle.loads(Path(sys.argv[1]).read_bytes()):
     import_module(recipe).fit(options)
 """
@@ -109,13 +120,16 @@ def recipe_of(name: str) -> Any:
     return import_module(f"unstride.recipes.{RUNS[name].recipe}")
 
 
-def begun(runs: Sequence[Any], folder: Path) -> subprocess.Popen:
-    """Runs with these options, one after the other, in a process group of their own."""
+def begun(runs: Sequence[Any], folder: Path, pause: float = 0.0) -> subprocess.Popen:
+    """Runs with these options, one after the other, in a process group of their own.
+
+    They pause after each step, so that they can be killed between two.
+    """
     (folder / "fit.py").write_text(FIT, encoding="utf-8")
     named = [(type(o).__module__.removesuffix("_options"), o) for o in runs]
     (folder / "options").write_bytes(pickle.dumps(named))
     return subprocess.Popen(
-        [sys.executable, str(folder / "fit.py"), str(folder / "options")], cwd=ROOT,
+        [sys.executable, str(folder / "fit.py"), str(folder / "options"), str(pause)], cwd=ROOT,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8", start_new_session=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
@@ -228,7 +242,7 @@ def they_share_the_photographs(options: Any) -> None:
 @pytest.mark.parametrize("name", ["segmentation", "mask_rcnn"])
 def test_a_run_whose_processes_are_killed_goes_on_to_the_same_weights(name, tmp_path):
     options = replace(RUNS[name].options(tmp_path), steps=8, workers=1, save_every=1)
-    process = begun([options], tmp_path)
+    process = begun([options], tmp_path, pause=0.5)
     while not (options.out / "last.ckpt").exists():
         assert process.poll() is None, process.stderr.read()[-2000:]
         time.sleep(0.01)
