@@ -41,7 +41,7 @@ def inpainting_scores(
     share = is_hole.double().mean()
     squared = error.square().mean()
     variation = [variation_within(image, is_hole) for image in (filled, truth)]
-    ssim = structural_similarity_index_measure(filled, truth, data_range=1.0)
+    ssim = structural_similarity_index_measure(filled.float(), truth.float(), data_range=1.0)
     assert isinstance(ssim, Tensor)
     return {
         "hole_l1": 100 * (error.mean() / share).item(),
