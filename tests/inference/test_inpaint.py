@@ -9,6 +9,7 @@ from PIL import Image
 
 from unstride.cli.main import main
 from unstride.inference.classical_inpainting import CLASSICAL
+from unstride.inference.inpaint import DEFAULT_MODEL
 from unstride.models.inpainting.by_name import create_inpainter, read_inpainter
 from unstride.models.network_folder import write_network
 
@@ -173,3 +174,16 @@ def test_a_model_of_another_task_is_refused(tmp_path):
     (tmp_path / "config.json").rename(tmp_path / "model" / "config.json")
     with pytest.raises(ValueError, match=r"has no config.json, use .*model instead"):
         read_inpainter(tmp_path)
+
+
+def test_the_network_of_the_package_is_small_and_the_default(photos, tmp_path):
+    weights = DEFAULT_MODEL / "model.safetensors"
+    assert weights.stat().st_size < 15_000_000
+    code, out = run(photos, "--mask", tmp_path / "mask.png")
+    assert code == 0
+    before, after = pixels(photos / "a.png"), pixels(out / "a.png")
+    assert (before[HOLE == 0] == after[HOLE == 0]).all()
+    grey = np.full((40, 48, 3), 90, np.uint8)
+    Image.fromarray(grey).save(photos / "a.png")
+    run(photos, "--mask", tmp_path / "mask.png")
+    assert abs(pixels(out / "a.png")[HOLE > 0].astype(float).mean() - 90) < 25
