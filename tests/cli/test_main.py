@@ -189,7 +189,8 @@ sys.modules |= dict.fromkeys(
 )
 from unstride.cli.main import PRETRAINING_RECIPES, RECIPES_BY_COMMAND, main
 
-required = dict.fromkeys(("featup", *PRETRAINING_RECIPES), ["--images", "a.png"])
+required = dict.fromkeys(("featup", "inpainting", *PRETRAINING_RECIPES), ["--images", "a.png"])
+required["matting"] = ["--foregrounds", "a.png", "--backgrounds", "b.png"]
 required["affinity"] = ["--bsds", "x"]
 for command, recipes in RECIPES_BY_COMMAND.items():
     for recipe in recipes:

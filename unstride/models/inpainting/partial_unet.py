@@ -76,7 +76,7 @@ class PartialUNet(Inpainter):
                 up,
                 size,
                 rule=self.mask_rule,
-                fine_features=skip,
+                fine_features=None if skip is masked else skip,
                 image=(masked + 1) / 2,
             )
             both = [
