@@ -247,7 +247,8 @@ class Together(torch.nn.Module):
 LARGE_GRAPHS = ("naf", "anyup", "featup_jbu")  # the paper's variant has the default one's graph
 EXPORTED = [
     [n for n in NAMES if n not in (*LARGE_GRAPHS, "featup_jbu paper")],
-    *([n] for n in LARGE_GRAPHS),
+    [LARGE_GRAPHS[0]],
+    *(pytest.param([n], marks=pytest.mark.long) for n in LARGE_GRAPHS[1:]),
 ]
 
 
