@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -271,6 +272,4 @@ def parse_background(text: str) -> Tensor | None:
 
 def hash_of(tensor: Tensor) -> str:
     """A short hash of the values."""
-    import hashlib
-
     return hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest()[:16]
