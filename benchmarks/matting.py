@@ -31,12 +31,12 @@ from unstride.formats.atomic_write import atomic_write_text
 from unstride.formats.images import find_images
 from unstride.formats.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from unstride.inference.classical_matting import closed_form, resized_trimap
-from unstride.inference.matte import with_known_pixels
 from unstride.losses.alpha import alpha_loss, composition_loss
 from unstride.metrics.alpha import alpha_errors
 from unstride.models.matting.by_name import create_matting_network, read_matting_network
 from unstride.models.network_folder import write_network
 from unstride.transforms.resize import resize_bilinear
+from unstride.transforms.trimap import with_known_pixels
 from unstride.viz.rows import captioned_row, stack_with_captions
 
 PAIRS = {

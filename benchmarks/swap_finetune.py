@@ -23,7 +23,8 @@ from unstride.datasets.base import evenly_spaced_subset
 from unstride.formats.atomic_write import atomic_write_text
 from unstride.models.task_network import read_task
 from unstride.recipes import segmentation
-from unstride.training.task_run import TaskDataModule, start_run, training_samples
+from unstride.training.data_module import RunDataModule
+from unstride.training.task_run import start_run, training_samples
 
 TASK = "camvid_semantic_fpn_small"
 NONE = "none"
@@ -97,9 +98,9 @@ def finetune(
     learner = segmentation.SegmentationLearner(network, run_options, config["classes"])
     samples = training_samples(run_options, train_data, segmentation.create_transform(run_options))
     val_data = evenly_spaced_subset(segmentation.load_split(run_options, "val"), 1)
-    scored = TaskDataModule(test, test, run_options)
+    scored = RunDataModule(test, test, run_options)
     before = run.validate(learner, scored)
-    run.fit(learner, TaskDataModule(samples, val_data, run_options))
+    run.fit(learner, RunDataModule(samples, val_data, run_options))
     scores = {"before": before, "after": run.validate(learner, scored)}
     atomic_write_text(file, json.dumps(scores))
     (out / "last.ckpt").unlink(missing_ok=True)

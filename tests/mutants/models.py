@@ -395,8 +395,8 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/models/matting/matting_network.py", ("tests/models/matting/test_matting_networks.py",),
-        ("known pixels are predicted", "alpha = alpha.masked_fill(trimap == FOREGROUND, 1.0)", "alpha = alpha + 0"),
-        ("without limits", ".clamp(0, 1)\n", "\n"),
+        ("known pixels are predicted", "with_known_pixels(self.predict(image, trimap).clamp(0, 1), trimap)", "self.predict(image, trimap).clamp(0, 1)"),
+        ("without limits", ".clamp(0, 1), trimap)", ", trimap)"),
     ),
     *mutants_of(
         "unstride/models/matting/a2u_net.py", ("tests/models/matting/test_published.py",),

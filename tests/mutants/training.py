@@ -115,7 +115,7 @@ MUTANTS = [
         ("measured under another name", 'f"{split}.json"', '"val.json"'),
     ),
     *mutants_of(
-        "unstride/training/task_run.py", ("tests/recipes/test_processes.py", "-k", "two_processes"),
+        "unstride/training/data_module.py", ("tests/recipes/test_processes.py", "-k", "two_processes"),
         ("everyone sees all", "range(rank, len(dataset), world)", "range(0, len(dataset))"),
     ),
     *mutants_of(

@@ -35,6 +35,24 @@ def load_mask(
             values and no threshold is given.
         FileNotFoundError: if there is no such file.
     """
+    values = read_grey(path, size)
+    is_grey = (values != BLACK) & (values != WHITE)
+    if threshold is None and is_grey.any():
+        raise ValueError(
+            f"{path}: a mask must be black and white, {is_grey.mean():.1%} of its pixels are grey; "
+            "give --threshold 128 to count them as the nearer of both"
+        )
+    is_white = torch.from_numpy(values >= (threshold or WHITE))
+    return is_white if hole == "white" else ~is_white
+
+
+def read_grey(path: str | Path, size: tuple[int, int]) -> np.ndarray:
+    """The grey values of an image file that has the size of another image, upright, 0 to 255.
+
+    Raises:
+        ValueError: if the file is damaged, has another size or has colours.
+        FileNotFoundError: if there is no such file.
+    """
     from PIL import ImageOps
 
     path = Path(path)
@@ -45,15 +63,7 @@ def load_mask(
                 f"{path}: {upright.width} x {upright.height} pixels, "
                 f"but its image has {size[1]} x {size[0]}"
             )
-        values = grey_values(upright, path)
-    is_grey = (values != BLACK) & (values != WHITE)
-    if threshold is None and is_grey.any():
-        raise ValueError(
-            f"{path}: a mask must be black and white, {is_grey.mean():.1%} of its pixels are grey; "
-            "give --threshold 128 to count them as the nearer of both"
-        )
-    is_white = torch.from_numpy(values >= (threshold or WHITE))
-    return is_white if hole == "white" else ~is_white
+        return grey_values(upright, path)
 
 
 def grey_values(image, path: Path) -> np.ndarray:

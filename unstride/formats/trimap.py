@@ -6,8 +6,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from unstride.formats.images import open_image
-from unstride.formats.masks import grey_values
+from unstride.formats.masks import read_grey
 
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
 TOLERANCE = 16  # grey values this near black or white are known, as in a JPEG file
@@ -28,17 +27,7 @@ def load_trimap(path: str | Path, size: tuple[int, int]) -> UInt8[Tensor, "h w"]
             foreground or as background.
         FileNotFoundError: if there is no such file.
     """
-    from PIL import ImageOps
-
-    path = Path(path)
-    with open_image(path) as image:
-        upright = ImageOps.exif_transpose(image)
-        if (upright.height, upright.width) != tuple(size):
-            raise ValueError(
-                f"{path}: {upright.width} x {upright.height} pixels, "
-                f"but its image has {size[1]} x {size[0]}"
-            )
-        values = torch.from_numpy(grey_values(upright, path).copy())
+    values = torch.from_numpy(read_grey(path, size).copy())
     if values.max() == 2:
         values = values * UNKNOWN - (values == 2).byte()  # 0, 128, 255
     trimap = torch.full_like(values, UNKNOWN)

@@ -30,7 +30,7 @@ from unstride.models.published import load_published
 from unstride.saving.fingerprint import file_fingerprint, weights_fingerprint
 from unstride.saving.folder import installed_version
 from unstride.transforms.resize import resize_bilinear
-from unstride.transforms.trimap import Trimap, trimap_from_mask
+from unstride.transforms.trimap import Trimap, trimap_from_mask, with_known_pixels
 from unstride.viz import save_png
 
 if TYPE_CHECKING:
@@ -211,12 +211,6 @@ class MatteJob(ImageJob):
             picture = composite(colours, alpha, self.background)
             writers[COMPOSITE / stem.with_name(f"{stem.name}.png")] = partial(save_png, picture)
         return writers
-
-
-def with_known_pixels(alpha: Tensor, trimap: Tensor) -> Tensor:
-    """Alpha in which known pixels are exactly 0 and 1."""
-    alpha = torch.where(trimap == FOREGROUND, 1.0, alpha)
-    return torch.where(trimap == BACKGROUND, 0.0, alpha)
 
 
 def composite(colours: Tensor, alpha: Tensor, background: Tensor) -> Tensor:

@@ -12,13 +12,8 @@ follows the true hole; weights of errors do not depend on the hole's size. Its o
 and its weights are the defaults.
 """
 
-from typing import Any
-
-import pytorch_lightning as pl
 import torch
 from torch import nn
-from torch.utils.data import Dataset
-from torchdata.stateful_dataloader import StatefulDataLoader
 
 from unstride.backbones.pyramid import create_pyramid
 from unstride.datasets.base import evenly_spaced_subset
@@ -31,6 +26,7 @@ from unstride.models.network_folder import write_network
 from unstride.recipes.inpainting_learner import InpaintingLearner
 from unstride.recipes.inpainting_options import Options as Options
 from unstride.training.critic_trainer import CriticTrainer
+from unstride.training.data_module import RunDataModule
 from unstride.training.run import Run
 from unstride.transforms.holed_crop import CentreHole, HoledCrop
 
@@ -63,7 +59,10 @@ def fit(options: Options) -> dict[str, float]:
         ReadableImages(train_paths), crop, length=length, seed=options.seed
     )
     val_data = FixedHoles(val_paths, CentreHole(options.size, options.holes))
-    data = InpaintingData(train_data, evenly_spaced_subset(val_data, options.val_limit), options)
+    data = RunDataModule(
+        train_data, evenly_spaced_subset(val_data, options.val_limit), options,
+        batches_per_step=options.batches_per_step,
+    )  # fmt: skip
     run.fit(learner, data)
     scores = run.validate(learner, data) if val_paths else {}
     if run.trainer.is_global_zero:
@@ -90,33 +89,3 @@ def create_perceptual_network(options: Options) -> nn.Module | None:
         options.perceptual_backbone, PERCEPTUAL_STRIDES, weights=options.perceptual_weights
     )
     return pyramid.eval().requires_grad_(False)
-
-
-class InpaintingData(pl.LightningDataModule):
-    """Loads crops with holes; each process gets its share of them.
-
-    Args:
-        train_data: data set of samples, as many as all steps need.
-        val_data: data set of fixed samples.
-        options: options of the recipe.
-    """
-
-    def __init__(self, train_data: Dataset, val_data: Dataset, options: Options):
-        super().__init__()
-        self.train_data, self.val_data, self.options = train_data, val_data, options
-
-    def train_dataloader(self) -> StatefulDataLoader:
-        """Batches of a step: those of the critic first, that of the network last."""
-        options = self.options
-        return self._loader(self.train_data, options.batch_size * options.batches_per_step)
-
-    def val_dataloader(self) -> StatefulDataLoader:
-        """Single images."""
-        return self._loader(self.val_data, 1)
-
-    def _loader(self, dataset: Any, batch_size: int) -> StatefulDataLoader:
-        assert self.trainer is not None
-        share = range(self.trainer.global_rank, len(dataset), self.trainer.world_size)
-        return StatefulDataLoader(
-            dataset, batch_size, sampler=share, num_workers=self.options.workers
-        )

@@ -10,12 +10,9 @@ those of the original evaluation code.
 
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
-from torch.utils.data import Dataset
-from torchdata.stateful_dataloader import StatefulDataLoader
 
 from unstride.datasets.base import evenly_spaced_subset
 from unstride.datasets.composition import Compositions
@@ -28,6 +25,7 @@ from unstride.models.matting.by_name import create_matting_network
 from unstride.models.matting.matting_network import MattingNetwork
 from unstride.models.network_folder import write_network
 from unstride.recipes.matting_options import Options as Options
+from unstride.training.data_module import RunDataModule
 from unstride.training.learner import Learner
 from unstride.training.lr_schedule import with_warmup_cosine
 from unstride.training.run import Run
@@ -65,7 +63,7 @@ def fit(options: Options) -> dict[str, float]:
         pair_share=options.pair_share,
     )  # fmt: skip
     learner = MattingLearner(network, options)
-    data = MattingData(train_data, val_data, options)
+    data = RunDataModule(train_data, val_data, options)
     run.fit(learner, data)
     errors = run.validate(learner, data) if len(val_data) else {}
     if run.trainer.is_global_zero:
@@ -147,32 +145,3 @@ class MattingLearner(Learner):
         if options.lr_schedule == "constant":
             return optimizer
         return with_warmup_cosine(optimizer, options.steps, options.warmup_steps)
-
-
-class MattingData(pl.LightningDataModule):
-    """Loads composites and validation images; each process gets its share.
-
-    Args:
-        train_data: composites, as many as all steps need.
-        val_data: validation images.
-        options: options of the recipe.
-    """
-
-    def __init__(self, train_data: Dataset, val_data: Dataset, options: Options):
-        super().__init__()
-        self.train_data, self.val_data, self.options = train_data, val_data, options
-
-    def train_dataloader(self) -> StatefulDataLoader:
-        """Batches of composites."""
-        return self._loader(self.train_data, self.options.batch_size)
-
-    def val_dataloader(self) -> StatefulDataLoader:
-        """Single images, since they differ in size."""
-        return self._loader(self.val_data, 1)
-
-    def _loader(self, dataset: Any, batch_size: int) -> StatefulDataLoader:
-        assert self.trainer is not None
-        share = range(self.trainer.global_rank, len(dataset), self.trainer.world_size)
-        return StatefulDataLoader(
-            dataset, batch_size, sampler=share, num_workers=self.options.workers
-        )

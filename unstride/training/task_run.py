@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import pytorch_lightning as pl
 from torch.utils.data import Dataset
-from torchdata.stateful_dataloader import StatefulDataLoader
 
 from unstride.datasets.base import evenly_spaced_subset
 from unstride.datasets.shuffled import ShuffledDataset
 from unstride.models.pretraining.neck_weights import load_neck_weights
 from unstride.models.task_network import create_task_network, read_task, write_task
 from unstride.training.callbacks import MonitorMode
+from unstride.training.data_module import RunDataModule
 from unstride.training.options import TaskOptions
 from unstride.training.run import CHECKPOINT_FILE, Run
 from unstride.training.task_learner import TaskLearner
@@ -125,7 +124,7 @@ def train_network(
         raise ValueError(
             f"devices must be at most {num_images}, one per validation image, got {devices}"
         )
-    data = TaskDataModule(train_data, val_data, learner.options, collate)
+    data = RunDataModule(train_data, val_data, learner.options, collate)
     run.fit(learner, data)
     run.trainer.save_checkpoint(run.out / CHECKPOINT_FILE)
     run.load_best_weights(learner)
@@ -150,44 +149,6 @@ def validate_network(
     One device does it.
     """
     run = Run(replace(options, devices=1), is_recorded=False, logger=False)
-    scores = run.validate(learner, TaskDataModule(val_data, val_data, options, collate))
+    scores = run.validate(learner, RunDataModule(val_data, val_data, options, collate))
     run.write_json(f"{split}.json", scores)
     return scores
-
-
-class TaskDataModule(pl.LightningDataModule):
-    """Loaders that give each process its share of the items, in order and without repetition.
-
-    Args:
-        train_data: data set that is loaded in batches.
-        val_data: data set that is loaded image by image, since images may differ in size.
-        options: options of the recipe.
-        collate: collate function of a batch. Default: torch's.
-    """
-
-    def __init__(
-        self,
-        train_data: Dataset,
-        val_data: Dataset,
-        options: TaskOptions,
-        collate: Callable | None = None,
-    ):
-        super().__init__()
-        self.train_data, self.val_data = train_data, val_data
-        self.options, self.collate = options, collate
-
-    def train_dataloader(self) -> StatefulDataLoader:
-        """Batches: one process with n times the batch size takes the same steps as n processes."""
-        return self._loader(self.train_data, self.options.batch_size, self.options.workers)
-
-    def val_dataloader(self) -> StatefulDataLoader:
-        """Single images."""
-        return self._loader(self.val_data, 1, self.options.workers)
-
-    def _loader(self, dataset: Any, batch_size: int, workers: int) -> StatefulDataLoader:
-        assert self.trainer is not None
-        world, rank = self.trainer.world_size, self.trainer.global_rank
-        return StatefulDataLoader(
-            dataset, batch_size, sampler=range(rank, len(dataset), world), num_workers=workers,
-            collate_fn=self.collate,
-        )  # fmt: skip

@@ -62,3 +62,9 @@ def eroded(region: Bool[Tensor, "h w"], radius: int) -> Bool[Tensor, "h w"]:
         grown[down:] |= row[: h - down]
         grown[: h - down] |= row[down:]
     return ~grown
+
+
+def with_known_pixels(alpha: Float[Tensor, "..."], trimap: UInt8[Tensor, "..."]) -> Tensor:
+    """Alpha in which known pixels are exactly 0 and 1."""
+    alpha = alpha.masked_fill(trimap == FOREGROUND, 1.0)
+    return alpha.masked_fill(trimap == BACKGROUND, 0.0)

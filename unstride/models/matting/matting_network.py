@@ -7,9 +7,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from unstride.formats.trimap import BACKGROUND, FOREGROUND
+from unstride.formats.trimap import FOREGROUND
 from unstride.ops.window import ceil_div
 from unstride.transforms.imagenet import normalise_imagenet
+from unstride.transforms.trimap import with_known_pixels
 
 
 class MattingNetwork(nn.Module):
@@ -59,9 +60,7 @@ class MattingNetwork(nn.Module):
             image: RGB in [0, 1], of any size.
             trimap: 0, 128 and 255.
         """
-        alpha = self.predict(image, trimap).clamp(0, 1)
-        alpha = alpha.masked_fill(trimap == FOREGROUND, 1.0)
-        return alpha.masked_fill(trimap == BACKGROUND, 0.0)
+        return with_known_pixels(self.predict(image, trimap).clamp(0, 1), trimap)
 
 
 def mirrored_to_multiple(maps: Float[Tensor, "b c h w"], divisor: int) -> Tensor:
