@@ -12,6 +12,8 @@ if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # set before triton is imported: runs on the CPU
 
 
+THREADS = torch.get_num_threads()  # before any test file imports a package that sets it
+
 # `make test` checks the shapes in the types of what these folders test, while they run. Compilers
 # and exporters cannot see through the checker: their tests run in the other part, without it.
 SHAPES_CHECKED = {
@@ -61,11 +63,10 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def _same_start_for_every_test():
-    threads = torch.get_num_threads()
+    torch.set_num_threads(THREADS)  # the rounding of sums depends on it
     torch.manual_seed(0)
     torch.use_deterministic_algorithms(True)  # fills torch.empty with NaN
     yield
-    torch.set_num_threads(threads)  # the rounding of sums depends on it
     torch.use_deterministic_algorithms(False)
 
 

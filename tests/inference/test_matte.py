@@ -2,13 +2,17 @@
 
 import json
 import os
+import subprocess
+import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-pytest.importorskip("pymatting", reason="the extra 'matting' is not installed")
+if find_spec("pymatting") is None:
+    pytest.skip("the extra 'matting' is not installed", allow_module_level=True)
 
 import itertools
 
@@ -16,7 +20,7 @@ from unstride.cli.main import main
 from unstride.formats.alpha import load_alpha
 from unstride.formats.coco_panoptic import write_segment_ids
 from unstride.formats.cutouts import load_cutout
-from unstride.inference.classical_matting import CLASSICAL_MATTING, on_small_copy
+from unstride.inference.classical_matting import CLASSICAL_MATTING, load_pymatting, on_small_copy
 from unstride.inference.matte import composite, parse_background, parse_box
 from unstride.inference.network_matting import network_alpha, ramp, spans
 from unstride.models.matting.by_name import create_matting_network
@@ -168,15 +172,31 @@ def test_a_large_image_is_solved_on_a_copy_and_enlarged_with_its_edges():
     seen = []
 
     def estimate(array, trimap):
-        from pymatting import estimate_alpha_cf
-
         seen.append(array.shape)
-        return estimate_alpha_cf(array, trimap)
+        return load_pymatting().estimate_alpha_cf(array, trimap)
 
     alpha = on_small_copy(estimate, image, trimap, max_pixels=48 * 64)
     assert seen == [(48, 64, 3)]
     assert alpha.shape == truth.shape[2:]
     assert (alpha - truth[0, 0]).abs().mean() < 0.06
+
+
+def test_pymatting_leaves_the_number_of_threads():
+    told = subprocess.run(
+        [sys.executable, "-c", THREADS], capture_output=True, encoding="utf-8", check=True
+    )
+    assert told.stdout.split() == ["1", "1"]
+
+
+THREADS = """
+import torch
+from unstride.inference.classical_matting import load_pymatting
+
+torch.set_num_threads(1)
+print(torch.get_num_threads())
+load_pymatting()
+print(torch.get_num_threads())
+"""
 
 
 def test_tiles_cover_all_overlap_and_blend():

@@ -25,25 +25,28 @@ Trimap = UInt8[Tensor, "h w"]
 Alpha = Float[Tensor, "h w"]
 
 
+def load_pymatting() -> Any:
+    """The package; importing it resets OpenMP's threads, and so torch's, to one per core."""
+    threads = torch.get_num_threads()
+    import pymatting
+
+    torch.set_num_threads(threads)
+    return pymatting
+
+
 def closed_form(image: Image, trimap: Trimap) -> Alpha:
     """Alpha is locally a linear function of the colours."""
-    from pymatting import estimate_alpha_cf
-
-    return on_small_copy(estimate_alpha_cf, image, trimap)
+    return on_small_copy(load_pymatting().estimate_alpha_cf, image, trimap)
 
 
 def knn(image: Image, trimap: Trimap) -> Alpha:
     """Pixels of alike colours and places have alike alpha."""
-    from pymatting import estimate_alpha_knn
-
-    return on_small_copy(estimate_alpha_knn, image, trimap)
+    return on_small_copy(load_pymatting().estimate_alpha_knn, image, trimap)
 
 
 def learning_based(image: Image, trimap: Trimap) -> Alpha:
     """Alpha is predicted from each window's colours by ridge regression."""
-    from pymatting import estimate_alpha_lbdm
-
-    return on_small_copy(estimate_alpha_lbdm, image, trimap)
+    return on_small_copy(load_pymatting().estimate_alpha_lbdm, image, trimap)
 
 
 def on_small_copy(
@@ -96,10 +99,8 @@ def foreground_colours(image: Image, alpha: Alpha) -> Image:
         image: RGB in [0, 1].
         alpha: in [0, 1].
     """
-    from pymatting import estimate_foreground_ml
-
     array = np.ascontiguousarray(image[0].permute(1, 2, 0).cpu().double().numpy())
-    colours = estimate_foreground_ml(array, alpha.cpu().double().numpy())
+    colours = load_pymatting().estimate_foreground_ml(array, alpha.cpu().double().numpy())
     return torch.from_numpy(np.asarray(colours)).float().permute(2, 0, 1)[None].clamp(0, 1)
 
 
