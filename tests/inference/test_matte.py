@@ -20,9 +20,10 @@ from unstride.cli.main import main
 from unstride.formats.alpha import load_alpha
 from unstride.formats.coco_panoptic import write_segment_ids
 from unstride.formats.cutouts import load_cutout
+from unstride.inference.backgrounds import composite, parse_background
 from unstride.inference.classical_matting import CLASSICAL_MATTING, load_pymatting, on_small_copy
-from unstride.inference.matte import composite, parse_background, parse_box
 from unstride.inference.network_matting import network_alpha, ramp, spans
+from unstride.inference.trimaps import parse_box
 from unstride.models.matting.by_name import create_matting_network
 from unstride.models.network_folder import write_network
 
@@ -190,6 +191,7 @@ def test_pymatting_leaves_the_number_of_threads():
 
 THREADS = """
 import torch
+from unstride.inference.backgrounds import composite, parse_background
 from unstride.inference.classical_matting import load_pymatting
 
 torch.set_num_threads(1)

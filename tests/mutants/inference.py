@@ -116,8 +116,11 @@ MUTANTS = [
         "unstride/inference/matte.py", ("tests/inference/test_matte.py",),
         ("known pixels are estimated", "with_known_pixels(self.estimate(image, trimap), trimap)", "self.estimate(image, trimap)"),
         ("any number of sources", "if sum(source is not None for source in given) != 1:", "if False:"),
-        ("the picture's corner", "top, left = (size[0] - h) // 2, (size[1] - w) // 2", "top, left = 0, 0"),
         ("the method does not matter", '"method": self.method,', '"method": "",'),
+    ),
+    *mutants_of(
+        "unstride/inference/backgrounds.py", ("tests/inference/test_matte.py",),
+        ("the picture's corner", "top, left = (size[0] - h) // 2, (size[1] - w) // 2", "top, left = 0, 0"),
     ),
     *mutants_of(
         "unstride/inference/classical_matting.py", ("tests/inference/test_matte.py",),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from unstride.inference.memory_check import MemoryCheck
 from unstride.inference.records import FileWriter, Records
 from unstride.models.inpainting.by_name import read_inpainter
 from unstride.models.inpainting.inpainter import Inpainter
-from unstride.models.published import load_published
+from unstride.models.published import load_network
 from unstride.saving.fingerprint import file_fingerprint, weights_fingerprint
 from unstride.saving.folder import installed_version
 from unstride.viz import save_png
@@ -59,7 +59,8 @@ def inpaint_files(
         torch_device = default_device(device)
         network = None
         if method == NETWORK:
-            network = load_network(model or DEFAULT_MODEL).to(torch_device)
+            network = load_network(model or DEFAULT_MODEL, Inpainter, read_inpainter)
+            network.to(torch_device)
         elif model is not None or attention_map:
             raise ValueError(f"method {method} has no model and no attention map")
         elif method in PACKAGES:
@@ -68,18 +69,6 @@ def inpaint_files(
         return InpaintJob(out, masks, method, network, attention_map, torch_device)
 
     return run_batch("inpaint", images, out, make_job)
-
-
-def load_network(path: Path) -> Inpainter:
-    """Load a network from a folder, or released weights from a file.
-
-    Raises:
-        ValueError: if it cannot be read, or is something else.
-    """
-    network = load_published(path) if path.is_file() else read_inpainter(path)
-    if not isinstance(network, Inpainter):
-        raise ValueError(f"{path}: model must fill holes, got a {type(network).__name__}")
-    return network
 
 
 @dataclass(frozen=True)
@@ -162,9 +151,7 @@ class InpaintJob(ImageJob):
             }
         else:
             writers = self.filled(editable, is_hole, relative_stem)
-        record = {"made_with": made_with, "note": note, "files": [str(file) for file in writers]}
-        absolute = {self.output_folder / file: writer for file, writer in writers.items()}
-        self.records.write(relative_stem, absolute, record)
+        self.records.write(relative_stem, writers, {"made_with": made_with, "note": note})
         return note
 
     def filled(
@@ -176,7 +163,7 @@ class InpaintJob(ImageJob):
         result = editable.replaced(self.fill(image, holes).cpu(), is_hole)
         name = relative_stem.name
         writers: dict[Path, FileWriter] = {
-            relative_stem.with_name(name + editable.suffix): partial(_write, editable, result)
+            relative_stem.with_name(name + editable.suffix): partial(editable.write, image=result)
         }
         if self.attention_map:
             assert self.network is not None  # the job was refused otherwise
@@ -185,16 +172,8 @@ class InpaintJob(ImageJob):
                 raise ValueError("attention_map needs a network with attention")
             picture = offsets_picture(editable.rgb[0], is_hole, sources.cpu().float())
             file = ATTENTION_FOLDER / relative_stem.with_name(f"{name}.png")
-            writers[file] = partial(_write_picture, picture)
+            writers[file] = partial(save_png, picture)
         return writers
-
-
-def _write(editable: EditableImage, image: Any, path: Path) -> None:
-    editable.write(path, image)
-
-
-def _write_picture(picture: Tensor, path: Path) -> None:
-    save_png(picture, path)
 
 
 def _fill_all_but_a_line(fill: Callable[[Tensor, Tensor], Tensor], image: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,23 +13,24 @@ from torch import Tensor
 
 from unstride.device import default_device
 from unstride.formats.alpha import write_alpha, write_cutout
-from unstride.formats.images import IMAGE_SUFFIXES, load_image
-from unstride.formats.masks import load_mask
-from unstride.formats.trimap import BACKGROUND, FOREGROUND, load_trimap
+from unstride.formats.images import load_image
+from unstride.inference.backgrounds import composite, parse_background
 from unstride.inference.batch_job import ImageJob, run_batch
 from unstride.inference.classical_matting import CLASSICAL_MATTING, foreground_colours
 from unstride.inference.extras import check_installed
-from unstride.inference.matched_file import matched_file
 from unstride.inference.network_matting import network_alpha
-from unstride.inference.predicted_object import predicted_object, prediction_record
 from unstride.inference.records import FileWriter, Records
+from unstride.inference.trimaps import Trimaps, parse_box
 from unstride.models.matting.by_name import read_matting_network
 from unstride.models.matting.matting_network import MattingNetwork
-from unstride.models.published import load_published
-from unstride.saving.fingerprint import file_fingerprint, weights_fingerprint
+from unstride.models.published import load_network
+from unstride.saving.fingerprint import (
+    file_fingerprint,
+    tensor_fingerprint,
+    weights_fingerprint,
+)
 from unstride.saving.folder import installed_version
-from unstride.transforms.resize import resize_bilinear
-from unstride.transforms.trimap import Trimap, trimap_from_mask, with_known_pixels
+from unstride.transforms.trimap import with_known_pixels
 from unstride.viz import save_png
 
 if TYPE_CHECKING:
@@ -89,73 +89,12 @@ def network_method(path: Path, device: torch.device) -> tuple[str, Estimate]:
     Raises:
         ValueError: if it cannot be read, or is something else.
     """
-    network = load_published(path) if path.is_file() else read_matting_network(path)
-    if not isinstance(network, MattingNetwork):
-        raise ValueError(f"{path}: model must predict alpha, got a {type(network).__name__}")
-    network.to(device)
+    network = load_network(path, MattingNetwork, read_matting_network).to(device)
 
     def estimate(image: Tensor, trimap: Tensor) -> Tensor:
         return network_alpha(network, image.to(device), trimap)
 
     return f"network {weights_fingerprint(network)}", estimate
-
-
-@dataclass(frozen=True)
-class Trimaps:
-    """Finds or makes the trimap of each image.
-
-    Args:
-        path: a trimap for all images, or a folder with one of the same name for each.
-        masks: the same for rough masks.
-        box: left, top, right and bottom of the object, in pixels.
-        predictions: output folder of `unstride predict`.
-        category: of the objects in predictions.
-        margin: pixels on both sides of a mask's border that are unknown.
-    """
-
-    path: Path | None
-    masks: Path | None
-    box: tuple[int, int, int, int] | None
-    predictions: Path | None
-    category: str
-    margin: int
-
-    def made_from(self, image_path: Path) -> dict[str, str]:
-        """What the trimap of an image is made from, for its record."""
-        if self.path is not None:
-            return {"trimap": file_fingerprint(matched_file(self.path, image_path, "trimap"))}
-        if self.masks is not None:
-            source = file_fingerprint(matched_file(self.masks, image_path, "mask"))
-        elif self.predictions is not None:
-            record = prediction_record(self.predictions, image_path.stem)
-            source = f"{self.category} {file_fingerprint(record)}"
-        else:
-            source = str(self.box)
-        return {"trimap": f"{source} {self.margin}"}
-
-    def read(self, image_path: Path, size: tuple[int, int]) -> Trimap:
-        """The trimap of an image of this size.
-
-        Raises:
-            ValueError: if it cannot be read, or nothing of it is known.
-        """
-        if self.path is not None:
-            return load_trimap(matched_file(self.path, image_path, "trimap"), size)
-        if self.masks is not None:
-            mask_file = matched_file(self.masks, image_path, "mask")
-            is_object = load_mask(mask_file, size, threshold=128)
-        elif self.predictions is not None:
-            is_object = predicted_object(self.predictions, image_path.stem, size, self.category)
-        else:
-            assert self.box is not None
-            left, top, right, bottom = self.box
-            is_object = torch.zeros(size, dtype=torch.bool)
-            is_object[top:bottom, left:right] = True
-        trimap = trimap_from_mask(is_object, self.margin)
-        for value, name in ((FOREGROUND, "object"), (BACKGROUND, "background")):
-            if not (trimap == value).any():
-                raise ValueError(f"no {name} is left beyond a margin of {self.margin} pixels")
-        return trimap
 
 
 @dataclass
@@ -178,15 +117,17 @@ class MatteJob(ImageJob):
 
     def __post_init__(self) -> None:
         self.records = Records(self.output_folder, {"files", "note"})
+        self.background_fingerprint = (
+            None if self.background is None else tensor_fingerprint(self.background)
+        )
 
     @torch.inference_mode()
     def run(self, image_path: Path, output_stem: Path, progress: Progress) -> str | None:
         """Write the files of one image."""
         relative_stem = output_stem.relative_to(self.output_folder)
-        background = None if self.background is None else str(hash_of(self.background))
         made_with = self.trimaps.made_from(image_path) | {
             "image": file_fingerprint(image_path), "method": self.method,
-            "background": background, "unstride": installed_version(),
+            "background": self.background_fingerprint, "unstride": installed_version(),
         }  # fmt: skip
         if (record := self.records.finished(relative_stem, made_with)) is not None:
             return record["note"]
@@ -195,9 +136,7 @@ class MatteJob(ImageJob):
         alpha = with_known_pixels(self.estimate(image, trimap), trimap)
         colours = foreground_colours(image, alpha)[0]
         writers = self._writers(relative_stem, colours, alpha)
-        record = {"made_with": made_with, "note": None, "files": [str(file) for file in writers]}
-        absolute = {self.output_folder / file: writer for file, writer in writers.items()}
-        self.records.write(relative_stem, absolute, record)
+        self.records.write(relative_stem, writers, {"made_with": made_with, "note": None})
         return None
 
     def _writers(self, stem: Path, colours: Tensor, alpha: Tensor) -> dict[Path, FileWriter]:
@@ -211,59 +150,3 @@ class MatteJob(ImageJob):
             picture = composite(colours, alpha, self.background)
             writers[COMPOSITE / stem.with_name(f"{stem.name}.png")] = partial(save_png, picture)
         return writers
-
-
-def composite(colours: Tensor, alpha: Tensor, background: Tensor) -> Tensor:
-    """The foreground over a colour, or over a picture that is cropped to the image's shape.
-
-    Args:
-        colours: of the foreground, "3 h w" in [0, 1].
-        alpha: "h w".
-        background: "3 1 1", or "3 H W".
-    """
-    h, w = alpha.shape
-    if background.shape[1:] != (1, 1):
-        scale = max(h / background.shape[1], w / background.shape[2])
-        size = (
-            max(round(scale * background.shape[1]), h),
-            max(round(scale * background.shape[2]), w),
-        )
-        resized = resize_bilinear(background[None], size)[0].clamp(0, 1)
-        top, left = (size[0] - h) // 2, (size[1] - w) // 2
-        background = resized[:, top : top + h, left : left + w]
-    return alpha * colours + (1 - alpha) * background
-
-
-def parse_box(text: str) -> tuple[int, int, int, int]:
-    """Parse "left,top,right,bottom" in pixels.
-
-    Raises:
-        ValueError: if the text is anything else, or the box is empty.
-    """
-    try:
-        left, top, right, bottom = (int(number) for number in text.split(","))
-    except ValueError:
-        raise ValueError(f"from_box must be LEFT,TOP,RIGHT,BOTTOM, got {text!r}") from None
-    if not (0 <= left < right and 0 <= top < bottom):
-        raise ValueError(f"from_box must hold pixels, got {text!r}")
-    return left, top, right, bottom
-
-
-def parse_background(text: str) -> Tensor | None:
-    """The colour "3 1 1" or the picture "3 h w" that a user names; None if none is named.
-
-    Raises:
-        ValueError: if it is neither.
-    """
-    if not text:
-        return None
-    if Path(text).suffix.lower() in IMAGE_SUFFIXES:
-        return load_image(text)[0]
-    from unstride.viz.pillow import parse_colour
-
-    return parse_colour(text)
-
-
-def hash_of(tensor: Tensor) -> str:
-    """A short hash of the values."""
-    return hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest()[:16]

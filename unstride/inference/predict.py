@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -23,7 +23,6 @@ from unstride.inference.batch_job import (
 )
 from unstride.inference.coco_documents import coco_documents
 from unstride.inference.memory_check import MemoryCheck
-from unstride.inference.outputs import ImageOutputs
 from unstride.inference.predictors import PREDICTORS, TaskModel, predict_image
 from unstride.inference.records import Records
 from unstride.models.task_network import read_task
@@ -125,7 +124,12 @@ class PredictJob(ImageJob):
         self.memory_check.check(image, self.device)
         outputs = predict_image(self.model, image.to(self.device))
         record = {"made_with": made_with, "width": size[1], "height": size[0]}
-        self._write(relative_stem, outputs, record)
+        record |= {"note": outputs.note, "found": outputs.summary}
+        writers = {
+            Path(folder) / f"{relative_stem}.png": writer
+            for folder, writer in outputs.writers.items()
+        }
+        self.records.write(relative_stem, writers, record)
         return outputs.note
 
     def finish(self, finished: list[tuple[Path, Path]]) -> None:
@@ -136,13 +140,3 @@ class PredictJob(ImageJob):
         documents = coco_documents(self.model, list(map(str, stems)), file_names, records)
         for name, content in documents.items():
             atomic_write_text(self.output_folder / name, json.dumps(content))
-
-    def _write(self, relative_stem: Path, outputs: ImageOutputs, record: dict[str, Any]) -> None:
-        """Write an image's files and its record, all or none."""
-        writers = {
-            self.output_folder / folder / f"{relative_stem}.png": writer
-            for folder, writer in outputs.writers.items()
-        }
-        files = [str(path.relative_to(self.output_folder)) for path in writers]
-        record |= {"note": outputs.note, "files": files, "found": outputs.summary}
-        self.records.write(relative_stem, writers, record)

@@ -61,17 +61,18 @@ class Records:
 
         Args:
             relative_stem: path of the image's output in the folder, without suffix.
-            writers: what writes each file.
-            record: the record; it must hold the files' paths in the folder, as `files`.
+            writers: what writes each file, by its path in the folder.
+            record: the record. The paths are added to it, as `files`.
         """
-        text = json.dumps(record)
-        record_writer = {
+        text = json.dumps(record | {"files": [str(file) for file in writers]})
+        all_writers: dict[Path, FileWriter] = {
             self.path(relative_stem): lambda path: path.write_text(text, encoding="utf-8")
         }
+        all_writers |= {self.output_folder / file: writer for file, writer in writers.items()}
         # The file that is opened last appears first, so that the record appears last.
         with ExitStack() as stack:
             opened = []
-            for path, writer in (record_writer | dict(writers)).items():
+            for path, writer in all_writers.items():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 opened.append((stack.enter_context(atomic_path(path)), writer))
             for temporary_path, writer in opened:

@@ -1,7 +1,8 @@
 """Loads weights that authors have published, of operators and of networks, from their own files."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from unstride.formats.errors import naming_file
 from unstride.formats.state_dict import read_state_dict
@@ -11,6 +12,25 @@ from unstride.models.matting.published import (
     matting_network_from_published,
 )
 from unstride.upsamplers.published import load_published as load_published_operator
+
+Network = TypeVar("Network")
+
+
+def load_network(path: Path, kind: type[Network], read: Callable[[Path], Network]) -> Network:
+    """Load a trained network from a folder, or released weights from a file.
+
+    Args:
+        path: the folder or file.
+        kind: what the network must be.
+        read: reads a folder.
+
+    Raises:
+        ValueError: if it cannot be read, or is something else.
+    """
+    network = load_published(path) if path.is_file() else read(path)
+    if not isinstance(network, kind):
+        raise ValueError(f"{path}: must hold a {kind.__name__}, got a {type(network).__name__}")
+    return network
 
 
 def load_published(path: str | Path, **options: Any) -> Any:

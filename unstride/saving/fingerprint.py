@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 
 def weights_fingerprint(module: nn.Module) -> str:
@@ -12,6 +12,11 @@ def weights_fingerprint(module: nn.Module) -> str:
     for name in sorted(state):
         digest.update(name.encode() + state[name].cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16] if state else "none"
+
+
+def tensor_fingerprint(tensor: Tensor) -> str:
+    """The first 16 hex digits of a SHA-256 of the values."""
+    return hashlib.sha256(tensor.cpu().contiguous().numpy().tobytes()).hexdigest()[:16]
 
 
 def file_fingerprint(*paths: Path) -> str:
