@@ -54,7 +54,7 @@ METHODS: dict[str, tuple[Any, dict[str, Any]] | None] = {
 PRETRAINING = {
     "backbone": BACKBONE, "stride": STRIDE, "size": "96x96", "scale-range": "[0.2, 1.0]",
     "hidden-channels": 256, "out-channels": 128, "optimizer": "adamw", "learning-rate": 0.001,
-    "weight-decay": 1e-4, "momentum": 0.98, "batch-size": 32, "save-every": 50, "device": "cpu",
+    "weight-decay": 1e-4, "momentum": 0.98, "batch-size": 16, "save-every": 50, "device": "cpu",
     "probe-limit": 24,
 }  # fmt: skip
 FEW_LABELS = 37  # a tenth of the training images

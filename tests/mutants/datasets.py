@@ -176,7 +176,7 @@ MUTANTS = [
         ("as the files lie", "self.dataset[shuffled_index(index, count, seed=self.seed)]", "self.dataset[index % count]"),
         ("one draw for a round", "self.seed * SEED_STRIDE + index", "self.seed * SEED_STRIDE + index // count"),
         ("the seed draws nothing", "self.seed * SEED_STRIDE + index", "index"),
-        ("the caller's numbers are taken", "with torch.random.fork_rng(devices=[]):", "if True:"),
+        ("the caller's numbers are taken", "with seeded(self.seed * SEED_STRIDE + index):", "if torch.manual_seed(self.seed * SEED_STRIDE + index):"),
     ),
     *mutants_of(
         "unstride/datasets/voc.py", ("tests/datasets/test_by_name.py",),
@@ -185,6 +185,6 @@ MUTANTS = [
     *mutants_of(
         "unstride/datasets/composition.py", ("tests/transforms/test_trimap.py", "tests/recipes/test_matting.py",),
         ("both in front", "behind = back[3:] * (1 - front[3:])", "behind = back[3:]"),
-        ("another draw each time", "            torch.manual_seed(self.seed * SEED_STRIDE + index)\n", ""),
+        ("another draw each time", "with seeded(self.seed * SEED_STRIDE + index):", "if True:"),
     ),
 ]  # fmt: skip

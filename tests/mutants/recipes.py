@@ -135,7 +135,7 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/recipes/pretraining_probes.py", ("tests/recipes/test_pretraining.py", "-k", "probes"),
-        ("random numbers are drawn", "    with torch.random.fork_rng(devices=[]):\n        scores", "    if True:\n        scores"),
+        ("random numbers are drawn", "    with seeded(0):\n        scores", "    if True:\n        scores"),
         ("stays in evaluation", "    network.train(was_training)\n", ""),
         ("twice at the end", "and not is_done and", "and"),
         ("never at the end", " or step == self.last_step", ""),

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from unstride.datasets.readable_images import ReadableImages
 from unstride.datasets.shuffled import SEED_STRIDE, shuffled_index
 from unstride.formats.cutouts import load_cutout
+from unstride.random_numbers import seeded
 from unstride.transforms.matting_augment import MattingAugmentation
 
 
@@ -55,8 +56,7 @@ class Compositions(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         first = shuffled_index(index, len(self.cutouts), seed=self.seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed * SEED_STRIDE + index)
+        with seeded(self.seed * SEED_STRIDE + index):
             foreground = self.augmentation.foreground(load_cutout(self.cutouts[first]))
             if torch.rand(()) < self.pair_share:
                 second = int(torch.randint(len(self.cutouts), ()))

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
+from unstride.random_numbers import seeded
+
 SEED_STRIDE = 1_000_003  # distance between the seeds of two runs: a prime above their usual length
 
 
@@ -57,6 +59,5 @@ class ShuffledDataset(Dataset):
     def __getitem__(self, index: int) -> Any:
         count = len(self.dataset)  # type: ignore[arg-type]
         item = self.dataset[shuffled_index(index, count, seed=self.seed)]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed * SEED_STRIDE + index)
+        with seeded(self.seed * SEED_STRIDE + index):
             return self.transform(*item) if isinstance(item, tuple) else self.transform(item)

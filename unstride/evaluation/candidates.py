@@ -16,6 +16,7 @@ from unstride.evaluation.frozen_features import FrozenBackbone
 from unstride.features.dense_features import DenseFeatures
 from unstride.features.implicit import fit_with_options
 from unstride.features.implicit_options import ImplicitOptions, variant_options
+from unstride.random_numbers import seeded
 from unstride.saving.fingerprint import weights_fingerprint
 from unstride.upsamplers.by_name import UPSAMPLERS, create_upsampler
 from unstride.upsamplers.from_words import (
@@ -130,8 +131,7 @@ def create_candidate(spec: "str | nn.Module | Candidate", channels: int, stride:
     is_saved_upsampler = path is not None and path.is_dir()
     if "stages" not in options and name in UPSAMPLERS and not is_saved_upsampler:
         options["stages"] = num_stages(name, channels, stride)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)  # untrained candidates are the same in every run
+    with seeded(0):  # untrained candidates are the same in every run
         module = image_guided_upsampler(name, options, channels, stride, path)
     origin = _weights_origin(name, module, options) if path is None else path.name
     return Candidate(label, module.eval(), weights_origin=origin)

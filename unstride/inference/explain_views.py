@@ -3,10 +3,9 @@
 import sys
 from pathlib import Path
 
-import torch
-
 from unstride.formats.images import load_image
 from unstride.losses.pixel_matching import cells_of_maps, matched_cells
+from unstride.random_numbers import seeded
 from unstride.transforms.two_views import TwoViews, ViewOptions
 from unstride.viz.matched_views import matched_views
 from unstride.viz.pillow import save_png
@@ -41,8 +40,7 @@ def explain_views_file(
         print(f"unstride explain-views: {error}", file=sys.stderr)
         return 1
     options = ViewOptions((side, side), (min_scale, 1.0), rotation=rotation, elastic=elastic)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         sample = TwoViews(options)(photo)
     sizes = sample["image_size"][None]
     first, second = (

@@ -14,6 +14,7 @@ from unstride.datasets.base import evenly_spaced_subset
 from unstride.datasets.by_name import SEGMENTATION_DATASETS
 from unstride.evaluation.dense_probes import ProbeOptions, probe_scores
 from unstride.models.pretraining.network import PretrainingNetwork
+from unstride.random_numbers import seeded
 from unstride.recipes.pretraining_options import PretrainingOptions
 from unstride.training.dataset_splits import load_dataset
 
@@ -72,7 +73,7 @@ def probe_backbone(
         features = network.pyramid(image.to(device))
         return features[max(features)]
 
-    with torch.random.fork_rng(devices=[]):
+    with seeded(0):
         scores = probe_scores(encode, train_data, val_data, num_classes, options or ProbeOptions())
     network.train(was_training)
     return scores

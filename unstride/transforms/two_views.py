@@ -16,6 +16,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
+from unstride.random_numbers import seeded
 from unstride.transforms.pixel_maps import CoordinateMap
 
 JITTER = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
@@ -98,8 +99,7 @@ class RandomView:
 
     def recolour(self, view: Float[Tensor, "3 h w"], seed: int) -> Float[Tensor, "3 h w"]:
         """Change the colours of a view, on its device."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             return self.colours(view).clamp(0, 1)
 
 

@@ -18,6 +18,7 @@ from unstride.models.regeneration.gradient_balance import GradientBalance
 from unstride.models.regeneration.modules import MODULES
 from unstride.models.regeneration.options import RegenerationOptions
 from unstride.models.regeneration.redaction import SEED_MODULUS, create_redaction
+from unstride.random_numbers import seeded
 from unstride.saving.argument_checks import checked
 from unstride.saving.argument_ranges import NonNegativeInt
 from unstride.transforms.imagenet import denormalise_imagenet, normalise_imagenet
@@ -86,8 +87,7 @@ class Regeneration(nn.Module):
         self.options = options = options or RegenerationOptions()
         self.seed, self.warm_in_steps, self.rank = seed, warm_in_steps, 0
         self.redaction = create_redaction(options.redaction, **options.redaction_options)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             build = MODULES[options.module]
             self.module = build(sum(channels.values()), **options.module_options)
         self.balance = GradientBalance(options.ratio, options.weight)
