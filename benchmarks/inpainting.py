@@ -5,8 +5,9 @@
 Trains small networks on photographs (bsds/train, coco/train2017, imagenet_samples) with absolute
 errors alone, and scores them beside classical methods on the test images of BSDS500: the centre
 crop, a box or strokes that depend on the image's index. Finished runs are skipped and stopped ones
-continue. Prints means over images, and their standard deviation over seeds; writes
-OUT/KIND.md, OUT/areas.md (scores by the hole's area) and OUT/pictures.jpg (images chosen by index).
+continue. Prints means over images, and their standard deviation over seeds; `distance` is LPIPS
+without learned weights, on the features of the default backbone. Writes OUT/KIND.md, OUT/areas.md
+(scores by the hole's area) and OUT/pictures.jpg (images chosen by index).
 
 --model adds a finished network, such as the one that comes with the package.
 """
@@ -15,6 +16,7 @@ import argparse
 import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,12 +26,15 @@ from torch import Tensor
 
 from benchmarks.gallery import save_jpeg
 from benchmarks.task_tables import standard_deviation
+from unstride.backbones.pyramid import Pyramid, create_pyramid
 from unstride.cli.fit import parse_recipe_options
 from unstride.datasets.fixed_holes import FixedHoles
 from unstride.formats.atomic_write import atomic_write_text
 from unstride.formats.images import find_images
 from unstride.inference.classical_inpainting import CLASSICAL
-from unstride.metrics.inpainting import SCORES, inpainting_scores
+from unstride.metrics import inpainting as metrics
+from unstride.metrics.inpainting import as_saved, inpainting_scores
+from unstride.metrics.lpips import feature_distance
 from unstride.models.inpainting.by_name import read_inpainter
 from unstride.recipes import inpainting
 from unstride.transforms.holed_crop import CentreHole
@@ -52,6 +57,8 @@ TRAINING = {
 FOLDERS = "bsds/train/images", "coco/train2017", "imagenet_samples"
 KINDS = "box", "strokes"
 AREAS = 0.0, 0.1, 0.2, 0.3, 1.0
+SCORES = *metrics.SCORES, "distance"
+BACKBONE, STRIDES = "tf_efficientnet_lite0", (2, 4, 8, 16)
 SHOWN = 0, 50, 100, 150
 Fill = Callable[[Tensor, Tensor], Tensor]
 
@@ -122,9 +129,23 @@ def score(name: str, fill: Fill, options: argparse.Namespace) -> Path:
             for image, is_hole in test_images(kind, options):
                 filled = fill(image[None], is_hole[None])
                 entry = inpainting_scores(filled, image[None], is_hole[None])
+                entry["distance"] = perceptual_distance(filled, image[None])
                 found[kind].append(entry | {"area": is_hole.float().mean().item()})
         atomic_write_text(path, json.dumps(found))
     return path
+
+
+def perceptual_distance(filled: Tensor, truth: Tensor) -> float:
+    """The distance of the default backbone's features."""
+    features = backbone()(torch.cat([as_saved(filled), truth]))
+    first, second = ({stride: m[i : i + 1] for stride, m in features.items()} for i in (0, 1))
+    return feature_distance(first, second).item()
+
+
+@cache
+def backbone() -> Pyramid:
+    """The default backbone, whose weights are a package's."""
+    return create_pyramid(BACKBONE, STRIDES).eval()
 
 
 def write_tables(scores: Mapping[str, Sequence[Path]], options: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ pytest.importorskip("torchmetrics", reason="the extra 'train' is not installed")
 
 from safetensors.torch import save_file
 
-from unstride.metrics.lpips import LPIPS
+from unstride.metrics.lpips import LPIPS, feature_distance
 
 NETWORKS = {"alex": "alexnet", "squeeze": "squeezenet1_1", "vgg": "vgg16"}
 IMAGES = torch.rand(2, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -90,3 +90,13 @@ def test_weights_of_another_network_are_named(tmp_path):
         ValueError, match=r"w\.pth: features\.0\.weight must be \(64, 3, 11, 11\), got"
     ):
         LPIPS("alex", tmp_path / "w.pth")
+
+
+def test_the_distance_of_features_is_that_of_unit_vectors_summed_over_levels():
+    fine, coarse = torch.zeros(1, 2, 1, 2), torch.zeros(1, 2, 1, 1)
+    fine[:, 0], coarse[:, 1] = 3.0, 2.0  # any length
+    others = {2: fine.clone(), 4: coarse.roll(1, dims=1)}
+    others[2][..., 1] = fine[..., 1].roll(1, dims=1)
+    # Orthogonal unit vectors are 2 apart, squared: in one of two places, and in the only one.
+    assert feature_distance({2: fine, 4: coarse}, others) == pytest.approx(1.0 + 2.0)
+    assert feature_distance(others, others) == 0

@@ -5,11 +5,14 @@ arXiv:1801.03924. Uses torchmetrics' implementation and its linear layers. torch
 network below them from the internet only; here its state dict may also be a file.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from unstride.formats.downloads import download_timeout
 from unstride.formats.errors import first_line
@@ -51,6 +54,25 @@ class LPIPS(nn.Module):
     ) -> Float[Tensor, ""]:
         """The mean distance. Images are RGB in [0, 1]; LPIPS itself takes them in [-1, 1]."""
         return self.distance(images, others, normalize=True).mean()
+
+
+def feature_distance(
+    features: Mapping[int, Tensor], others: Mapping[int, Tensor]
+) -> Float[Tensor, ""]:
+    """LPIPS without its learned weights, on the features of any network.
+
+    Sums over levels the mean, over places and images, of the squared distance of the features,
+    which are scaled to length 1 (equation 1 of the paper with all weights 1). 0 for equal images.
+
+    Args:
+        features: maps "b c h w" by stride.
+        others: those of the other images, with the same levels.
+    """
+    distances = [
+        (normalize(maps) - normalize(others[stride])).square().sum(1).mean()
+        for stride, maps in features.items()
+    ]
+    return torch.stack(distances).sum()
 
 
 def load_backbone(backbone: nn.Module, state: dict[str, Tensor], path: Path) -> None:
