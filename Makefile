@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks dejavu dejavu-pictures dejavu-costs pretraining pretraining-speed swap-changes swap-finetune inpainting inpainting-twin matting architecture test-portable clean
+.PHONY: help demo test test-long lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks dejavu dejavu-pictures dejavu-costs pretraining pretraining-speed swap-changes swap-finetune inpainting inpainting-twin inpainting-costs matting architecture test-portable clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -123,6 +123,10 @@ inpainting: $(VENV)/.dev
 # make inpainting-twin DATA=...  a task that attention must win: docs/inpainting.md (an hour)
 inpainting-twin: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.inpainting_twin --data $(DATA)
+
+# make inpainting-costs  time and memory of filling a hole: docs/inpainting.md
+inpainting-costs: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.inpainting_costs
 
 # make matting DATA=...  operators inside one matting network: docs/matting.md (two hours)
 matting: $(VENV)/.dev

@@ -144,7 +144,7 @@ def _attention_strips(
     height, width = queries.shape[2:]
     if strip_rows is None:
         a_row = len(queries) * width * keys.shape[2] * keys.shape[3]
-        strip_rows = height if torch.is_grad_enabled() else max(STRIP_SCORES // a_row, 1)
+        strip_rows = height if _are_recorded(features, sources) else max(STRIP_SCORES // a_row, 1)
     for top in range(0, height, strip_rows):
         bottom = min(top + strip_rows, height)
         first = max(top - HALO, 0)
@@ -157,6 +157,11 @@ def _attention_strips(
         scores = scores[:, top - first : bottom - first] * temperature
         scores = scores.masked_fill(excluded, -torch.inf)
         yield top, scores.flatten(3).softmax(3).view_as(scores)
+
+
+def _are_recorded(*maps: Tensor) -> bool:
+    """Whether gradients of one of the maps are recorded."""
+    return torch.is_grad_enabled() and any(m.requires_grad for m in maps)
 
 
 def _sum_along_diagonals(scores: Scores) -> Scores:

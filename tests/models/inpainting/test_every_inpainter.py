@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from unstride.models.inpainting import attention
 from unstride.models.inpainting.by_name import CRITICS, create_critic, create_inpainter
 
 SMALL = {
@@ -120,6 +121,26 @@ def test_attention_can_be_left_out_without_changing_the_parameters():
     assert not torch.equal(first[1], second[1])
 
 
+def test_what_lies_far_from_holes_need_not_be_rebuilt(monkeypatch):
+    image, is_hole = torch.rand(1, 3, 260, 301).double(), torch.zeros(1, 1, 260, 301).bool()
+    is_hole[:, :, 120:140, 165:190] = True
+    network = create_inpainter("deepfill", width=4, upsampler="carafe").double().eval()
+    sizes = []
+    rebuild = attention.contextual_attention
+    monkeypatch.setattr(
+        attention, "contextual_attention",
+        lambda features, *args, **options: (
+            sizes.append(features.shape[2:]) or rebuild(features, *args, **options)
+        ),
+    )  # fmt: skip
+    with torch.no_grad():
+        near = network(image, is_hole)
+        monkeypatch.setattr(attention, "REACH", 1000)
+        whole = network(image, is_hole)
+    assert sizes == [(53, 56), (66, 76)]
+    torch.testing.assert_close(near, whole, rtol=0, atol=1e-12)
+
+
 def test_sources_lie_outside_the_hole():
     image, is_hole = inputs((64, 80))
     network = create_inpainter("deepfill", width=4).eval()
@@ -127,8 +148,8 @@ def test_sources_lie_outside_the_hole():
     assert rows.shape == (8, 10)
     assert not is_hole[0, 0, ::8, ::8][rows, columns].any()
     assert build("glcic").sources(image[:1], is_hole[:1]) is None
-    for attention in ("none", None):
-        without = create_inpainter("deepfill", width=4, attention=attention, refine=False)
+    for kind in ("none", None):
+        without = create_inpainter("deepfill", width=4, attention=kind, refine=False)
         assert without.sources(image[:1], is_hole[:1]) is None
 
 

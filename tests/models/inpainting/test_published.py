@@ -187,7 +187,7 @@ def test_files_of_each_release_give_what_its_code_gives(release, tmp_path):
     is_hole[:, :, 20:40, 24:50] = True
     masked = (2 * torch.rand(1, 3, 64, 80).double() - 1).masked_fill(is_hole, 0)
     for actual, exact in zip(
-        network.stages(masked, is_hole), code(masked, is_hole.double()), strict=True
+        network.stages(masked, is_hole, (64, 80)), code(masked, is_hole.double()), strict=True
     ):
         torch.testing.assert_close(actual, exact, rtol=0, atol=1e-10)
 

@@ -86,7 +86,10 @@ class DeepFill(Inpainter):
         self.decoder = Decoder(width, upsamplers, convolution, self.encoder.guide_channels)
 
     def stages(
-        self, masked: Float[Tensor, "b 3 h w"], is_hole: Bool[Tensor, "b 1 h w"]
+        self,
+        masked: Float[Tensor, "b 3 h w"],
+        is_hole: Bool[Tensor, "b 1 h w"],
+        size: tuple[int, int],
     ) -> tuple[Float[Tensor, "b 3 h w"], ...]:
         """The coarse image, and the refined one."""
         planes = torch.cat([torch.ones_like(is_hole), is_hole], 1).to(masked)
@@ -98,7 +101,7 @@ class DeepFill(Inpainter):
         given = pasted if self.gated else torch.cat([pasted, planes], 1)
         features, guides = self.encoder(given)
         queries, _ = self.attention_encoder(given)
-        attended = self.attended(self.attention(queries, is_hole))
+        attended = self.attended(self.attention(queries, is_hole, size))
         merged = self.merge(torch.cat([features, attended], 1))
         return coarse, self._image(self.decoder(merged, guides, pasted))
 
@@ -121,7 +124,7 @@ class DeepFill(Inpainter):
             self.predict(image, is_hole)
         finally:
             handle.remove()
-        features, holes = found
+        features, holes, _ = found
         return self.attention.sources(features, holes)[0]
 
     def _image(self, maps: Tensor) -> Tensor:

@@ -70,9 +70,13 @@ class GLCIC(Inpainter):
         self.image = nn.Conv2d(width // 2, 3, 3, padding=1)
 
     def stages(
-        self, masked: Float[Tensor, "b 3 h w"], is_hole: Bool[Tensor, "b 1 h w"]
+        self,
+        masked: Float[Tensor, "b 3 h w"],
+        is_hole: Bool[Tensor, "b 1 h w"],
+        size: tuple[int, int],
     ) -> tuple[Float[Tensor, "b 3 h w"], ...]:
         """The image, in a single stage."""
+        del size
         known = ~is_hole
         fine, known = self.first(torch.cat([masked, is_hole.to(masked)], 1), known)
         half = fine

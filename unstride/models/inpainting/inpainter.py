@@ -21,13 +21,17 @@ class Inpainter(nn.Module):
 
     @abstractmethod
     def stages(
-        self, masked: Float[Tensor, "b 3 h w"], is_hole: Bool[Tensor, "b 1 h w"]
+        self,
+        masked: Float[Tensor, "b 3 h w"],
+        is_hole: Bool[Tensor, "b 1 h w"],
+        size: tuple[int, int],
     ) -> tuple[Float[Tensor, "b 3 h w"], ...]:
-        """Predict the image, the final prediction last; holes in the padding are included.
+        """Predict the image, the final prediction last.
 
         Args:
             masked: RGB in [-1, 1], 0 in holes.
-            is_hole: which pixels to fill.
+            is_hole: which pixels to fill, and the padding below and to the right of the image.
+            size: height and width of the image, without the padding.
         """
 
     def predict(
@@ -43,7 +47,8 @@ class Inpainter(nn.Module):
         padded, padded_holes = pad_to_multiple(image, is_hole, self.size_divisor)
         masked = (2 * padded - 1).masked_fill(padded_holes, 0)
         h, w = image.shape[2:]
-        return tuple((s[:, :, :h, :w] + 1) / 2 for s in self.stages(masked, padded_holes))
+        predictions = self.stages(masked, padded_holes, (h, w))
+        return tuple((p[:, :, :h, :w] + 1) / 2 for p in predictions)
 
     def forward(
         self, image: Float[Tensor, "b 3 h w"], is_hole: Bool[Tensor, "b 1 h w"]

@@ -58,9 +58,13 @@ class PartialUNet(Inpainter):
             )  # fmt: skip
 
     def stages(
-        self, masked: Float[Tensor, "b 3 h w"], is_hole: Bool[Tensor, "b 1 h w"]
+        self,
+        masked: Float[Tensor, "b 3 h w"],
+        is_hole: Bool[Tensor, "b 1 h w"],
+        size: tuple[int, int],
     ) -> tuple[Float[Tensor, "b 3 h w"], ...]:
         """The image, in a single stage."""
+        del size
         maps, known = masked, ~is_hole
         skips = []
         for block in self.encoder:

@@ -30,14 +30,19 @@ class ReleasedAttention(nn.Module):
         self.aligned, self.propagate, self.offset_norms = aligned, propagate, offset_norms
 
     def forward(
-        self, features: Float[Tensor, "b c h w"], is_hole: Bool[Tensor, "b 1 H W"]
+        self,
+        features: Float[Tensor, "b c h w"],
+        is_hole: Bool[Tensor, "b 1 H W"],
+        size: tuple[int, int],
     ) -> Float[Tensor, "b c h w"]:
-        """Rebuild the features from themselves.
+        """Rebuild all features from themselves.
 
         Args:
             features: of an image; sides must be even.
             is_hole: holes of the image, on a grid four times as fine.
+            size: height and width of the image without padding, which does not matter.
         """
+        del size
         grid = features.shape[2], features.shape[3]
         holes = self.resized(is_hole.to(features), grid)
         return self._attend(features, holes)
