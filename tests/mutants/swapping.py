@@ -36,6 +36,9 @@ MUTANTS = [
         ("idle weights want gradients", ".requires_grad_(False)", ""),
         ("upsamplers train while the model does not", ".train(module.training)", ""),
         ("nn.Upsample has no code of its own", " and not isinstance(child, nn.Upsample)", ""),
+    ),
+    *mutants_of(
+        "unstride/swapping/place_upsamplers.py", SWAPPING,
         ("a name is no more than a pattern", "or place.name in exact_names:", "or False:"),
         ("every scale is 2", "max(place.scale, 1)", "2"),
     ),
@@ -52,6 +55,9 @@ MUTANTS = [
     *mutants_of(
         "unstride/swapping/surgery.py", ("tests/swapping/test_copied_kernels.py",),
         ("always copied", "if copy_kernels else {}", "if True else {}"),
+    ),
+    *mutants_of(
+        "unstride/swapping/place_upsamplers.py", ("tests/swapping/test_copied_kernels.py",),
         ("the default side", "or _maker(factory) is not Deconvolution", "or True"),
         ("channels may change", "        if others:\n", "        if False:\n"),
     ),
