@@ -1,6 +1,7 @@
 """Data set splits by name, for the task recipes."""
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,9 @@ from unstride.datasets.instances import InstanceDataset
 D = TypeVar("D", bound=LabelledDataset)
 
 
-def load_dataset(datasets: Mapping[str, type[D]], name: str, root: Path, split: str) -> D:
+def load_dataset(
+    datasets: Mapping[str, type[D]], name: str, root: Path, split: str, **options: Any
+) -> D:
     """Load a split of a data set.
 
     Args:
@@ -20,13 +23,26 @@ def load_dataset(datasets: Mapping[str, type[D]], name: str, root: Path, split: 
         name: name of the data set.
         root: folder of the data set.
         split: name of the split.
+        options: further arguments of the data set. None stands for its own default.
 
     Raises:
-        ValueError: if the recipe has no data set of this name, or the data set has no such split.
+        ValueError: if the recipe has no data set of this name, or the data set has no such split
+            or option.
     """
     if name not in datasets:
         raise ValueError(f"dataset must be one of {', '.join(datasets)}, got {name!r}")
-    return datasets[name](root, split)
+    given = {key: value for key, value in options.items() if value is not None}
+    for key in given.keys() - _arguments(datasets[name]):
+        raise ValueError(f"{key} must not be set for dataset {name}, got {given[key]}")
+    return datasets[name](root, split, **given)
+
+
+def _arguments(dataset: type) -> set[str]:
+    """The names of all arguments of a class, those that it hands to its bases too."""
+    constructors = [
+        vars(cls)["__init__"] for cls in dataset.__mro__[:-1] if "__init__" in vars(cls)
+    ]
+    return {name for function in constructors for name in signature(function).parameters}
 
 
 def check_classes(root: Path, split: str, classes: Any, expected: Any) -> None:

@@ -1,0 +1,41 @@
+"""A newcomer's path: a folder of photographs and labels is checked, trained on and predicted."""
+
+import json
+
+import pytest
+
+pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
+
+from tests.recipes import tiny_own
+from unstride.cli.main import main
+
+SMALL = ["--backbone=resnet18", "--pretrained=false", "--device=cpu", "--batch-size=2"]
+DETECTOR = [
+    *SMALL, "--steps=1", "--model=faster_rcnn", "--min-size=64", "--max-size=80",
+    '--model-options={"width": 32, "box_detections_per_img": 5}', "--val-limit=1",
+]  # fmt: skip
+
+
+def test_from_a_folder_of_photographs_to_a_prediction(tmp_path):
+    data, run = tiny_own.write_masks(tmp_path / "data"), tmp_path / "run"
+    sheet = tmp_path / "check.png"
+    assert main(["data", "check", str(data), f"--out={sheet}"]) == 0
+    assert sheet.is_file()
+    words = ["--dataset=folder", f"--data={data}", f"--out={run}", "--steps=3", *SMALL]
+    network = ["--strides=4,8", "--crop-size=32x32", '--model-options={"width": 8}']
+    assert main(["fit", "segmentation", *words, *network]) == 0
+    config = json.loads((run / "model/config.json").read_text(encoding="utf-8"))
+    assert config["classes"] == list(tiny_own.CLASSES)
+    assert main(["validate", "segmentation", *words, *network]) == 0
+    photo, out = data / "images/0.jpg", tmp_path / "out"
+    assert main(["predict", str(photo), f"--model={run / 'model'}", f"--out={out}"]) == 0
+    assert (out / "classes/0.png").is_file()
+
+
+@pytest.mark.parametrize("kind", ["png", "npy"])
+def test_a_folder_of_depth_trains(kind, tmp_path):
+    data = tiny_own.write_depth(tmp_path / "data", kind=kind)
+    words = [f"--data={data}", f"--out={tmp_path / 'run'}", *SMALL, "--steps=1", "--size=32x32"]
+    network = ["--dataset=folder", '--model-options={"width": 8}']
+    assert main(["fit", "depth", *words, *network]) == 0
