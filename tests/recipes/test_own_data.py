@@ -39,3 +39,19 @@ def test_a_folder_of_depth_trains(kind, tmp_path):
     words = [f"--data={data}", f"--out={tmp_path / 'run'}", *SMALL, "--steps=1", "--size=32x32"]
     network = ["--dataset=folder", '--model-options={"width": 8}']
     assert main(["fit", "depth", *words, *network]) == 0
+
+
+@pytest.mark.parametrize("segmentation", [None, []])
+def test_boxes_without_masks_in_a_coco_file_train_a_detector(segmentation, tmp_path, capsys):
+    more = {} if segmentation is None else {"segmentation": segmentation}
+    data = tiny_own.write_coco_boxes(tmp_path / "data", **more)
+    files = [f"--images={data / 'photos'}", f"--annotations={data / 'boxes.json'}"]
+    words = ["--dataset=coco", *files, f"--out={tmp_path / 'run'}", *DETECTOR]
+    assert main(["fit", "detection", *words]) == 0
+    config = json.loads((tmp_path / "run/model/config.json").read_text(encoding="utf-8"))
+    assert (config["classes"], config["categories"]) == (["person", "dog"], [7, 90])
+    assert main(["validate", "detection", *words]) == 0
+    capsys.readouterr()
+    assert main(["fit", "detection", *words, "--model=mask_rcnn"]) == 1
+    said = capsys.readouterr().err
+    assert "boxes.json: annotation 0 has no mask, which model mask_rcnn needs; choose" in said

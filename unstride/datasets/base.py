@@ -37,6 +37,7 @@ class ImageDataset(Dataset):
 
     splits: ClassVar[tuple[str, ...]] = ("train", "val", "test")
     layout: ClassVar[str]
+    option_names: ClassVar[tuple[str, ...]] = ()  # arguments that options of a recipe may set
 
     def __init__(self, root: str | Path, split: str):
         self.root, self.split = Path(root), split

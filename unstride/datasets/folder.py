@@ -57,6 +57,7 @@ class DepthFolder(OwnFolders, DepthDataset):
     """
 
     layout = "{images,depth} or {train,val,test}/{images,depth}, with depth/NAME.png or NAME.npy"
+    option_names = (*OwnFolders.option_names, "metres_per_step")
     label_folders = ("depth", "depths")
     label_suffixes = (".png", ".npy", ".tif", ".tiff")
 

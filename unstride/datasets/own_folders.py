@@ -40,6 +40,7 @@ class OwnFolders(LabelledDataset):
         FileNotFoundError: if a folder, a label or a list is missing, or there is no image.
     """
 
+    option_names: ClassVar[tuple[str, ...]] = ("val_share", "split_seed")
     image_folders: ClassVar[tuple[str, ...]] = ("images",)
     label_folders: ClassVar[tuple[str, ...]]
     label_suffixes: ClassVar[tuple[str, ...]]

@@ -34,6 +34,17 @@ def names_of_split(
         return _listed_names(path, set(names))
     if split == "test" or any((folder / f"{other}.txt").is_file() for other in LISTED_SPLITS):
         raise FileNotFoundError(f"{path}: no such list of the images of split {split!r}")
+    return names_in_random_split(split, names, val_share, seed)
+
+
+def names_in_random_split(
+    split: str, names: Sequence[str], val_share: float, seed: int
+) -> set[str]:
+    """Choose a random part of the names for `val`, or the rest for `train`; see `names_of_split`.
+
+    Raises:
+        ValueError: if there is nothing to divide.
+    """
     val = _random_part(names, val_share, seed)
     return val if split == "val" else set(names) - val
 

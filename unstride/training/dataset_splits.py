@@ -1,7 +1,6 @@
 """Data set splits by name, for the task recipes."""
 
 from collections.abc import Mapping, Sequence
-from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,17 +31,9 @@ def load_dataset(
     if name not in datasets:
         raise ValueError(f"dataset must be one of {', '.join(datasets)}, got {name!r}")
     given = {key: value for key, value in options.items() if value is not None}
-    for key in given.keys() - _arguments(datasets[name]):
+    for key in given.keys() - set(datasets[name].option_names):
         raise ValueError(f"{key} must not be set for dataset {name}, got {given[key]}")
     return datasets[name](root, split, **given)
-
-
-def _arguments(dataset: type) -> set[str]:
-    """The names of all arguments of a class, those that it hands to its bases too."""
-    constructors = [
-        vars(cls)["__init__"] for cls in dataset.__mro__[:-1] if "__init__" in vars(cls)
-    ]
-    return {name for function in constructors for name in signature(function).parameters}
 
 
 def check_classes(root: Path, split: str, classes: Any, expected: Any) -> None:
@@ -79,6 +70,19 @@ def with_objects(dataset: InstanceDataset, indices: Sequence[int], advice: str) 
             f"{dataset.labelled_part}; {advice}"
         )
     return kept
+
+
+def check_masks(dataset: InstanceDataset, model: str) -> None:
+    """Check that every object has a mask, if the model is mask_rcnn.
+
+    Raises:
+        ValueError: if one has none.
+    """
+    if model == "mask_rcnn" and dataset.missing_mask:
+        raise ValueError(
+            f"{dataset.missing_mask} has no mask, which model mask_rcnn needs; "
+            "choose faster_rcnn, fcos or retinanet"
+        )
 
 
 def scored_images(dataset: InstanceDataset, limit: int | None) -> Subset:

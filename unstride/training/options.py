@@ -146,6 +146,31 @@ class OwnDataOptions(TaskOptions):
         return {"val_share": self.val_share, "split_seed": self.split_seed}
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnCOCOOptions(OwnDataOptions):
+    """Options of the task recipes that read one's own data in COCO's format.
+
+    Args:
+        data: folder of the data set, to which the paths of images and annotations are relative.
+        images: folder of your own images, for data in COCO's format. Default: the folder of the
+            annotations.
+        annotations: your own JSON file in COCO's format. Default: the folders are those of COCO.
+        val_images: folder of the images of val. Default: as for images.
+        val_annotations: JSON file of val. Default: val is a random part of the images.
+    """
+
+    data: Path = Path()
+    images: Path | None = None
+    annotations: Path | None = None
+    val_images: Path | None = None
+    val_annotations: Path | None = None
+
+    def coco_options(self) -> dict[str, Any]:
+        """The options of the data set that say where its files are and how it is divided."""
+        names = "images", "annotations", "val_images", "val_annotations"
+        return {name: getattr(self, name) for name in names} | self.split_options()
+
+
 def check_depths(options: Any) -> None:
     """Check that `near` is below `far`.
 
