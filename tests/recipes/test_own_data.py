@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("pytorch_lightning", reason="the extra 'train' is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of lightning, about loaders and loggers
 
-from tests.recipes import tiny_own
+from tests.recipes import tiny_coco, tiny_own
 from unstride.cli.main import main
 
 SMALL = ["--backbone=resnet18", "--pretrained=false", "--device=cpu", "--batch-size=2"]
@@ -55,3 +55,28 @@ def test_boxes_without_masks_in_a_coco_file_train_a_detector(segmentation, tmp_p
     assert main(["fit", "detection", *words, "--model=mask_rcnn"]) == 1
     said = capsys.readouterr().err
     assert "boxes.json: annotation 0 has no mask, which model mask_rcnn needs; choose" in said
+
+
+@pytest.mark.parametrize("dataset", ["voc", "yolo"])
+def test_boxes_of_other_programs_train_a_detector(dataset, tmp_path):
+    write = {"voc": tiny_own.write_voc, "yolo": tiny_own.write_yolo}[dataset]
+    data = write(tmp_path / "data")
+    assert main(["data", "check", str(data), f"--out={tmp_path / 'check.png'}"]) == 0
+    words = [f"--dataset={dataset}", f"--data={data}", f"--out={tmp_path / 'run'}", *DETECTOR]
+    assert main(["fit", "detection", *words]) == 0
+    config = json.loads((tmp_path / "run/model/config.json").read_text(encoding="utf-8"))
+    assert sorted(config["classes"]) == ["dog", "person"]
+
+
+def test_a_panoptic_file_of_ones_own_is_checked_and_refused_or_trained_on(tmp_path, capsys):
+    data = tiny_coco.write_coco(tmp_path / "data") / "train2017"
+    files = ["--images=images", "--annotations=panoptic.json"]
+    words = ["--task=panoptic", "--dataset=coco_panoptic", f"--out={tmp_path / 'check.png'}"]
+    assert main(["data", "check", str(data), *words, *files]) == 0
+    assert "grass" in capsys.readouterr().out
+    words = [f"--data={data}", f"--out={tmp_path / 'run'}", *files, *SMALL, "--steps=1"]
+    network = ["--model=panoptic_deeplab", "--crop-size=64x64", "--strides=4,8,16", "--val-limit=1"]
+    width = '--model-options={"width": 16}'
+    assert main(["fit", "panoptic", *words, *network, width, "--images=x"]) == 1
+    assert f"{data / 'x'}: no such folder of images" in capsys.readouterr().err
+    assert main(["fit", "panoptic", *words, *network, width]) == 0

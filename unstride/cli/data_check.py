@@ -13,6 +13,10 @@ def check_data(
     path: Path,
     task: TaskName | None = None,
     dataset: str | None = None,
+    images: Path | None = None,
+    annotations: Path | None = None,
+    val_images: Path | None = None,
+    val_annotations: Path | None = None,
     val_share: float | None = None,
     split_seed: int | None = None,
     metres_per_step: float | None = None,
@@ -32,6 +36,11 @@ def check_data(
             from the folders.
         dataset: name of the data set as in `unstride fit`, such as folder or coco. Default: guessed
             from the folders.
+        images: folder of the images, for data in COCO's format. This path and the next ones are
+            relative to PATH. Default: the folder of the annotations.
+        annotations: JSON file in COCO's format. Default: the folders are those of COCO.
+        val_images: folder of the images of val. Default: as for images.
+        val_annotations: JSON file of val. Default: val is a random part of the images.
         val_share: share of the images that are held out as val, where there are no splits; above 0
             and below 1. Default: 0.2.
         split_seed: seed of the choice of these images. Default: 0.
@@ -49,7 +58,9 @@ def check_data(
     from unstride.viz.contact_sheet import contact_sheet
 
     options = {
-        "val_share": val_share, "split_seed": split_seed, "metres_per_step": metres_per_step,
+        "images": images, "annotations": annotations, "val_images": val_images,
+        "val_annotations": val_annotations, "val_share": val_share, "split_seed": split_seed,
+        "metres_per_step": metres_per_step,
     }  # fmt: skip
     try:
         kind, name = (task, dataset) if task and dataset else guess_dataset(path, task, dataset)

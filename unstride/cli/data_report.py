@@ -45,7 +45,7 @@ def print_report(checks: Sequence[SplitCheck]) -> None:
 
 def _table_of_splits(checks: Sequence[SplitCheck]) -> Table:
     return _without_empty_columns(
-        ("split", "images", "width x height", "labelled pixels", "depth", "problems"),
+        ("split", "images", "width x height", "labelled", "depth", "problems"),
         [
             (check.split, str(check.images), _sizes(check), _share(check.known), _depths(check),
              str(len(check.problems)))

@@ -18,6 +18,7 @@ from unstride.datasets.kitti import KITTIOdometry
 from unstride.datasets.kitti_depth import KITTIDepth
 from unstride.datasets.nyuv2 import NYUv2
 from unstride.datasets.nyuv2_tasks import NYUv2MultiTask
+from unstride.datasets.own_boxes import OwnBoxes, VOCBoxes, YOLOBoxes
 from unstride.datasets.pennfudan import PennFudan
 from unstride.datasets.posed_rgbd import PosedRGBD
 from unstride.datasets.voc import VOC
@@ -48,9 +49,11 @@ VIDEO_DATASETS: dict[str, type[VideoDataset]] = {
     "kitti": KITTIOdometry,
     "kitti_depth": KITTIDepth,
 }
-DETECTION_DATASETS: dict[str, type[PennFudan | COCODetection]] = {
+DETECTION_DATASETS: dict[str, type[PennFudan | COCODetection | OwnBoxes]] = {
     "pennfudan": PennFudan,
     "coco": COCODetection,
+    "voc": VOCBoxes,
+    "yolo": YOLOBoxes,
 }
 PANOPTIC_DATASETS: dict[str, type[COCOPanoptic]] = {"coco_panoptic": COCOPanoptic}
 DATASETS_OF_TASK: dict[str, Mapping[str, type[LabelledDataset]]] = {

@@ -16,6 +16,7 @@ from unstride.datasets.base import (
     evenly_spaced_indices,
 )
 from unstride.datasets.labelled_tile import classes_of_objects, labelled_tile
+from unstride.datasets.own_folders import OwnFolders
 from unstride.formats.errors import error_summary
 
 REQUIRED_SPLITS = ("train", "val")  # without which nothing can be trained
@@ -44,7 +45,8 @@ class SplitCheck:
         sizes: how many images have each (height, width).
         classes: how often each class occurs.
         depths: smallest and largest known depth of each image, in metres.
-        known: share of the pixels whose class or depth is known, of each image.
+        known: of each image, the share of the pixels whose class or depth is known; for objects 1
+            if there is any, otherwise 0.
         problems: what is wrong, a sentence each.
         absent: why there is no such split, if it need not be there.
         tiles: captions and pictures for a contact sheet.
@@ -110,6 +112,8 @@ def check_split(dataset: LabelledDataset, track: Track) -> SplitCheck:
             _find_copy(check, dataset, index)
         except (ValueError, OSError, MemoryError) as error:
             check.problems.append(error_summary(error))
+    if isinstance(dataset, OwnFolders) and dataset.split == REQUIRED_SPLITS[0]:
+        check.problems += [f"{path}: no image has this name" for path in dataset.unused_labels]
     never = [name for name, count in check.classes.items() if not count.images]
     if never and dataset.split in REQUIRED_SPLITS:
         check.problems.append(f"no image has {', '.join(map(repr, never))}")
@@ -130,6 +134,7 @@ def _count(check: SplitCheck, dataset: LabelledDataset, image: Tensor, labels: A
     else:
         classes = torch.tensor(classes_of_objects(dataset, labels), dtype=torch.int64)
         objects = classes.bincount(minlength=len(check.class_names))
+        check.known.append(float(len(classes) > 0))
         _add(check, objects=objects, present=objects > 0)
 
 

@@ -70,11 +70,13 @@ class COCODetection(InstanceDataset):
         categories = sorted(read_categories(self.annotation_file, content))
         self.classes = tuple(c.name for c in categories)
         self.category_ids = tuple(c.id for c in categories)
-        file_names = {
-            typed_field(self.annotation_file, record, "id", int): typed_field(
-                self.annotation_file, record, "file_name", str
-            )
+        self.records = {
+            typed_field(self.annotation_file, record, "id", int): record
             for record in object_list(self.annotation_file, content, "images")
+        }
+        file_names = {
+            image_id: typed_field(self.annotation_file, record, "file_name", str)
+            for image_id, record in self.records.items()
         }
         self.annotations = self._annotations_by_image(content, set(file_names))
         if not files.is_split:
@@ -91,9 +93,11 @@ class COCODetection(InstanceDataset):
         """Read the objects, in the order of the file.
 
         Raises:
-            ValueError: if an object's mask or box is damaged.
+            ValueError: if an object's mask or box is damaged, or the image has another size than
+                the file says.
         """
         image_id = self.image_ids[index]
+        self._check_size(image_id, size)
         annotations = self.annotations[image_id]
         boxes = [self._read_box(annotation) for annotation in annotations]
         stacked = torch.stack(boxes) if boxes else torch.zeros(0, 4)
@@ -133,6 +137,15 @@ class COCODetection(InstanceDataset):
         if not path.is_file() or ".." in below.parts:
             raise FileNotFoundError(f"{beside}: no such image, but {self.annotation_file} lists it")
         return path
+
+    def _check_size(self, image_id: int, size: tuple[int, int]) -> None:
+        record = self.records[image_id]
+        listed = record.get("height", size[0]), record.get("width", size[1])
+        if listed != tuple(size):
+            raise ValueError(
+                f"{self.annotation_file}: image {image_id} is listed with {listed[1]} x "
+                f"{listed[0]} pixels, but it has {size[1]} x {size[0]}"
+            )
 
     def _annotations_by_image(
         self, content: dict, image_ids: set[int]

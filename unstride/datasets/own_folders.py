@@ -11,6 +11,7 @@ from unstride.formats.class_list import ListedClass, read_class_list
 from unstride.formats.images import image_size
 
 FOLDERS_OF_SPLIT = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
+CLASS_FILE = "classes.txt"  # some programs write it beside the label files
 SIZES_CHECKED = 1000  # images whose size is compared with that of their label before a run
 
 
@@ -44,6 +45,7 @@ class OwnFolders(LabelledDataset):
     image_folders: ClassVar[tuple[str, ...]] = ("images",)
     label_folders: ClassVar[tuple[str, ...]]
     label_suffixes: ClassVar[tuple[str, ...]]
+    is_label_optional: ClassVar[bool] = False  # whether images without a label file are items too
 
     def __init__(
         self,
@@ -69,10 +71,14 @@ class OwnFolders(LabelledDataset):
                 self.list_folder(), self.split, sorted(chosen), val_share=self.val_share,
                 seed=self.split_seed,
             )  # fmt: skip
+        images = {path.stem for path in paths}
+        self.unused_labels = [p for name, p in label_of_name.items() if name not in images]
         for path in paths:
             if path.stem in chosen:
                 missing = folders.labels / f"{path.stem}{self.label_suffixes[0]}"
-                yield ItemFiles(path.stem, path, [label_of_name.get(path.stem, missing)])
+                label = label_of_name.get(path.stem, missing)
+                is_empty = label is missing and self.is_label_optional
+                yield ItemFiles(path.stem, path, [] if is_empty else [label])
 
     def find_folders(self) -> SplitFolders:
         """Find the folders of images and labels.
@@ -151,5 +157,6 @@ class OwnFolders(LabelledDataset):
         """The label files by name; of several with one name the first suffix counts."""
         order = {suffix: i for i, suffix in enumerate(self.label_suffixes)}
         files = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in order and p.is_file()]
+        files = [p for p in files if p.name != CLASS_FILE]
         files.sort(key=lambda p: order[p.suffix.lower()], reverse=True)
         return {path.stem: path for path in files}
