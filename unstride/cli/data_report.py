@@ -26,7 +26,7 @@ def print_report(checks: Sequence[SplitCheck]) -> None:
         checks: what was found in each split.
     """
     console = Console(highlight=False)
-    present = [check for check in checks if not check.absent]
+    present = [check for check in checks if not check.is_absent]
     console.print(_table_of_splits(present))
     if any(check.class_names for check in present):
         console.print(_table_of_classes([check for check in present if check.class_names]))
@@ -34,8 +34,7 @@ def print_report(checks: Sequence[SplitCheck]) -> None:
         lines = [f"{check.split}: {problem}" for problem in check.problems[:SHOWN_PROBLEMS]]
         if len(check.problems) > SHOWN_PROBLEMS:
             lines.append(f"{check.split}: and {len(check.problems) - SHOWN_PROBLEMS} more")
-        if check.absent:
-            lines.append(f"no split {check.split} ({check.absent})")
+        lines += [f"{check.split}: note: {note}" for note in check.notes]
         for line in lines:
             console.print(line, markup=False, soft_wrap=True)
     count = sum(len(check.problems) for check in checks)

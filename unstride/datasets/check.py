@@ -20,7 +20,8 @@ from unstride.datasets.own_folders import OwnFolders
 from unstride.formats.errors import error_summary
 
 REQUIRED_SPLITS = ("train", "val")  # without which nothing can be trained
-TILES = 12  # images on a contact sheet
+TILES = 12  # images of a split on a contact sheet
+NAMED_CLASSES = 10  # that do not occur; of more only the number is said
 
 Track = Callable[[Iterable[int], str], Iterable[int]]
 
@@ -48,7 +49,8 @@ class SplitCheck:
         known: of each image, the share of the pixels whose class or depth is known; for objects 1
             if there is any, otherwise 0.
         problems: what is wrong, a sentence each.
-        absent: why there is no such split, if it need not be there.
+        notes: what may be right: classes that do not occur, and splits that need not be there.
+        is_absent: whether there is no such split.
         tiles: captions and pictures for a contact sheet.
         digests: the name of the image with each digest, to find copies.
     """
@@ -61,7 +63,8 @@ class SplitCheck:
     depths: list[tuple[float, float]] = field(default_factory=list)
     known: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    absent: str = ""
+    notes: list[str] = field(default_factory=list)
+    is_absent: bool = False
     tiles: list[tuple[str, Tensor]] = field(default_factory=list)
     digests: dict[bytes, str] = field(default_factory=dict)
 
@@ -83,10 +86,10 @@ def check_splits(
         try:
             dataset = load_split(split)
         except (ValueError, OSError) as error:
-            message = error_summary(error)
-            is_optional = split not in REQUIRED_SPLITS and isinstance(error, FileNotFoundError)
-            found = {"absent": message} if is_optional else {"problems": [message]}
-            checks.append(SplitCheck(split, **found))
+            is_absent = split not in REQUIRED_SPLITS and isinstance(error, FileNotFoundError)
+            check = SplitCheck(split, is_absent=is_absent)
+            (check.notes if is_absent else check.problems).append(error_summary(error))
+            checks.append(check)
             continue
         checks.append(check_split(dataset, track))
     _compare_splits(checks)
@@ -115,8 +118,9 @@ def check_split(dataset: LabelledDataset, track: Track) -> SplitCheck:
     if isinstance(dataset, OwnFolders) and dataset.split == REQUIRED_SPLITS[0]:
         check.problems += [f"{path}: no image has this name" for path in dataset.unused_labels]
     never = [name for name, count in check.classes.items() if not count.images]
-    if never and dataset.split in REQUIRED_SPLITS:
-        check.problems.append(f"no image has {', '.join(map(repr, never))}")
+    if never:
+        others = f" and {len(never) - NAMED_CLASSES} more" if len(never) > NAMED_CLASSES else ""
+        check.notes.append(f"no image has {', '.join(never[:NAMED_CLASSES])}{others}")
     return check
 
 
