@@ -7,9 +7,10 @@ from PIL import Image
 
 from tests.recipes import tiny_own
 from tests.recipes.tiny_coco import instance_map
-from unstride.datasets.by_name import create_dataset
+from unstride.datasets.by_name import DEPTH_DATASETS, SEGMENTATION_DATASETS, create_dataset
 from unstride.datasets.folder import DepthFolder, SegmentationFolder
 from unstride.formats.images import image_size
+from unstride.training.dataset_splits import load_dataset
 
 
 @pytest.mark.parametrize("kind", ["numbers", "palette", "colours"])
@@ -79,7 +80,7 @@ def test_what_is_wrong_is_said_before_any_work(tmp_path):
     mask = tmp_path / "masks/3.png"
     Image.fromarray(np.zeros((9, 7), np.uint8)).save(mask)
     with pytest.raises(ValueError, match=r"3.png: 7 x 9 pixels, but its image has 80 x 64"):
-        names(tmp_path)
+        load_dataset(SEGMENTATION_DATASETS, "folder", tmp_path, "train")
     mask.unlink()
     with pytest.raises(FileNotFoundError, match=r"3.png: no such label file \(1 missing\)"):
         names(tmp_path)
@@ -117,6 +118,10 @@ def test_the_scale_of_depth_images_may_be_another(tmp_path):
     tiny_own.write_depth(tmp_path)
     one, ten = (DepthFolder(tmp_path, "val", metres_per_step=s)[0][1] for s in (0.001, 0.01))
     torch.testing.assert_close(ten, 10 * one)
+    for path in (tmp_path / "depth").iterdir():
+        Image.fromarray(np.zeros((9, 7), np.uint16)).save(path)
+    with pytest.raises(ValueError, match=r"png: 7 x 9 pixels, but its image has 80 x 64"):
+        load_dataset(DEPTH_DATASETS, "folder", tmp_path, "val")
 
 
 def test_depth_that_is_no_depth_is_unknown(tmp_path):
@@ -129,5 +134,6 @@ def test_depth_that_is_no_depth_is_unknown(tmp_path):
     _, depth = dataset[0]
     assert depth[0, :5].tolist() == [0, 0, 0, 0, 1]
     np.save(path, np.ones((3, 4)))
+    load_dataset(DEPTH_DATASETS, "folder", tmp_path, "val")  # sizes of arrays are seen later
     with pytest.raises(ValueError, match=rf"{path.name}: shape must be \(64, 80\)"):
         dataset[0]

@@ -53,7 +53,7 @@ def check_data(
     from unstride.datasets.check import check_splits
     from unstride.datasets.guess import guess_dataset
     from unstride.formats.errors import error_summary
-    from unstride.training.dataset_splits import load_dataset
+    from unstride.training.dataset_splits import open_dataset
     from unstride.viz import save_png
     from unstride.viz.contact_sheet import contact_sheet
 
@@ -67,7 +67,7 @@ def check_data(
         table = DATASETS_OF_TASK[kind]
         splits = table[name].splits if name in table else ("train",)
         checks = check_splits(
-            lambda split: load_dataset(table, name, path, split, **options), splits, tracked
+            lambda split: open_dataset(table, name, path, split, **options), splits, tracked
         )
         if tiles := [tile for check in checks for tile in check.tiles]:
             save_png(contact_sheet(tiles, max(c.class_names for c in checks)), out)

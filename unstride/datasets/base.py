@@ -103,6 +103,13 @@ class LabelledDataset(ImageDataset):
         """Read the labels of an item whose image has this (height, width)."""
         raise NotImplementedError
 
+    def check_sizes(self) -> None:
+        """Compare the sizes of images and labels, for data sets that may be wrong. Here nothing.
+
+        Raises:
+            ValueError: if one differs.
+        """
+
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], Any]:
         image = load_image(self.image_paths[index])[0]
         height, width = image.shape[1:]

@@ -106,12 +106,8 @@ def check_split(dataset: LabelledDataset, track: Track) -> SplitCheck:
             image, labels = dataset[index]
             _count(check, dataset, image, labels)
             if index in shown:
-                check.tiles.append(
-                    (
-                        f"{dataset.split}: {dataset.names[index]}",
-                        labelled_tile(dataset, image, labels),
-                    )
-                )
+                caption = f"{dataset.split}: {dataset.names[index]}"
+                check.tiles.append((caption, labelled_tile(dataset, image, labels)))
             _find_copy(check, dataset, index)
         except (ValueError, OSError, MemoryError) as error:
             check.problems.append(error_summary(error))

@@ -5,14 +5,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from unstride.datasets.base import ItemFiles, LabelledDataset, evenly_spaced_indices, image_files
+from unstride.datasets.base import ItemFiles, LabelledDataset, image_files
 from unstride.datasets.random_split import VAL_SHARE, names_of_split
 from unstride.formats.class_list import ListedClass, read_class_list
-from unstride.formats.images import image_size
 
 FOLDERS_OF_SPLIT = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
 CLASS_FILE = "classes.txt"  # some programs write it beside the label files
-SIZES_CHECKED = 1000  # images whose size is compared with that of their label before a run
 
 
 class SplitFolders(NamedTuple):
@@ -122,22 +120,6 @@ class OwnFolders(LabelledDataset):
             f"{self.root / names[0]}: no such list of classes; write the name of a class on each "
             "line, that of number 0 first"
         )
-
-    def check_sizes(self) -> None:
-        """Compare the sizes of images and of label images, of at most SIZES_CHECKED items.
-
-        Raises:
-            ValueError: if one differs; names the label file and both sizes.
-        """
-        for index in evenly_spaced_indices(len(self), SIZES_CHECKED):
-            path = self.label_paths[index][0]
-            height, width = image_size(path, upright=False)
-            expected = image_size(self.image_paths[index])
-            if (height, width) != expected:
-                raise ValueError(
-                    f"{path}: {width} x {height} pixels, "
-                    f"but its image has {expected[1]} x {expected[0]}"
-                )
 
     def _has_split_folders(self) -> bool:
         return any(

@@ -15,7 +15,20 @@ D = TypeVar("D", bound=LabelledDataset)
 def load_dataset(
     datasets: Mapping[str, type[D]], name: str, root: Path, split: str, **options: Any
 ) -> D:
-    """Load a split of a data set.
+    """Load a split of a data set, and compare sizes of images and labels; see `open_dataset`.
+
+    Raises:
+        ValueError: also if sizes differ.
+    """
+    dataset = open_dataset(datasets, name, root, split, **options)
+    dataset.check_sizes()
+    return dataset
+
+
+def open_dataset(
+    datasets: Mapping[str, type[D]], name: str, root: Path, split: str, **options: Any
+) -> D:
+    """Open a split of a data set.
 
     Args:
         datasets: the data sets of a recipe by name.
