@@ -76,7 +76,7 @@ def test_numbers_become_classes(kind, tmp_path):
     assert labels.flatten()[: len(VALUES[kind])].tolist() == VALUES[kind]
 
 
-@pytest.mark.parametrize("name", SEGMENTATION_DATASETS)
+@pytest.mark.parametrize("name", NUM_CLASSES)
 def test_the_table_reaches_every_class_and_no_other(name):
     cls = SEGMENTATION_DATASETS[name]
     assert len(cls.classes) == len(set(cls.classes)) == NUM_CLASSES[name]

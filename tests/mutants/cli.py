@@ -19,7 +19,7 @@ MUTANTS = [
         ("a file's option as it is said", " if unknown else text", " if False else text"),
     ),
     *mutants_of(
-        "unstride/cli/commands.py", ("tests/cli/test_main.py", "-k", "missing"),
+        "unstride/cli/missing_package.py", ("tests/cli/test_main.py", "-k", "missing"),
         ("a package without a name", 'if error.name else "a package"', 'if True else ""'),
     ),
     *mutants_of(

@@ -29,7 +29,12 @@ MUTANTS = [
         ("any classes", "if classes != expected:", "if False:"),
     ),
     *mutants_of(
+        "unstride/training/dataset_splits.py", ("tests/recipes/test_own_data.py", "-k", "coco_file"),
+        ("boxes for masks", 'if model == "mask_rcnn" and dataset.missing_mask:', "if False:"),
+    ),
+    *mutants_of(
         "unstride/training/dataset_splits.py", ("tests/training/test_dataset_splits.py",),
+        ("options of other data sets", "for key in given.keys() - set(datasets[name].option_names):", "for key in ():"),
         ("all are kept", "[i for i in indices if i in all_with_objects]", "list(indices)"),
         ("nothing is scored", "    with_objects(dataset, subset.indices, advice)\n", ""),
         ("the whole split is asked", "with_objects(dataset, subset.indices, advice)", "with_objects(dataset, range(len(dataset)), advice)"),

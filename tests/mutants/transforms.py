@@ -36,7 +36,7 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/transforms/detection_target.py", ("tests/transforms/test_detection_augmentation.py",),
-        ("boxes as they were", '        image_id=target["image_id"],\n    )  # fmt: skip', '        image_id=target["image_id"], boxes=torch.as_tensor(target["boxes"]),\n    )'),
+        ("boxes as they were", 'return detection_target(masks, labels, is_crowd=is_crowd, image_id=target["image_id"])', 'return detection_target(masks, labels, is_crowd=is_crowd, image_id=target["image_id"], boxes=torch.as_tensor(target["boxes"]))'),
     ),
     *mutants_of(
         "unstride/transforms/frame_triplets.py", ("tests/datasets/test_kitti_depth.py", "-k", "neighbours"),

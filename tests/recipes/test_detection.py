@@ -219,7 +219,7 @@ def test_other_classes_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["--dataset", "voc"], "dataset must be one of pennfudan, coco, got 'voc'"),
+        (["--dataset", "kitti"], "dataset must be one of pennfudan, coco, voc, yolo, got 'kitti'"),
         (
             ["--model", "yolo"],
             "model must be one of faster_rcnn, mask_rcnn, fcos, retinanet, got 'yolo'",

@@ -128,3 +128,9 @@ def test_empty_folders_are_refused_by_the_recipes_of_upsamplers(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such folder"):
         affinity.fit(AffinityOptions(bsds=tmp_path, out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_options_of_another_data_set_are_refused(tmp_path):
+    options = detection.Options(data=tmp_path, out=tmp_path / "run", val_share=0.3, **SMALL)
+    with pytest.raises(ValueError, match="val_share must not be set for dataset pennfudan"):
+        detection.fit(options)

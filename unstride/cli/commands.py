@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from unstride.cli.data_check import check_data
 from unstride.cli.image_editing import inpaint, matte
+from unstride.cli.missing_package import missing_package_message
 
 FeatureDtype = Literal["float32", "float16", "bfloat16"]
 
@@ -282,12 +284,6 @@ def print_upsamplers(cost: bool = False, channels: int = 256, scale: int = 2) ->
     return 0
 
 
-def missing_package_message(command: str, error: ModuleNotFoundError) -> str:
-    """What to install. Lightning does not name what it misses, such as tensorboard."""
-    missing = f"package {error.name.partition('.')[0]}" if error.name else "a package"
-    return f"unstride {command}: {missing} is missing; run: pip install 'unstride[train]'"
-
-
 def explain_views(
     image: str,
     side: int = 224,
@@ -329,4 +325,5 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "explain-views": explain_views,
     "list": print_upsamplers,
     "eval": evaluate_features,
+    "data": check_data,
 }

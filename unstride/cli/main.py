@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Sequence
 
-from unstride.cli.commands import COMMANDS, missing_package_message
+from unstride.cli.commands import COMMANDS
+from unstride.cli.missing_package import missing_package_message
 
 TASK_RECIPES = ("segmentation", "detection", "panoptic", "depth", "multitask")
 PRETRAINING_RECIPES = ("pixpro", "pixcontrast", "densecl", "byol")
@@ -23,7 +24,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return dispatch_recipe(command, recipe, rest)  # its own parser knows its options
     options = create_parser(COMMANDS, RECIPES_BY_COMMAND).parse_args(words)
     arguments = vars(options[options.subcommand])
-    arguments.pop("what", None)  # of eval, which has one
+    arguments.pop("what", None)  # of eval and data, which have one
     return COMMANDS[options.subcommand](**arguments)
 
 

@@ -21,9 +21,10 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 SUBJECTS = {  # headings of --help; what is not named here goes below the last heading
     "input": (
-        "images", "image", "at", "data", "dataset", "val_images", "split", "train_split",
+        "images", "image", "at", "data", "dataset", "annotations", "val_images",
+        "val_annotations", "val_share", "split_seed", "metres_per_step", "split", "train_split",
         "eval_data", "val_limit", "train_limit", "limit", "size", "bsds", "coco", "tasks",
-        "measure", "upsamplers",
+        "measure", "upsamplers", "task",
     ),
     "model": (
         "model", "model_options", "backbone", "backbone_weights", "neck", "neck_width",

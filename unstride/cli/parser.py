@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from inspect import Parameter
+from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
@@ -23,6 +24,7 @@ SUMMARIES = {  # as `unstride --help` shows them
     "explain-views": "draw the two views of pretraining and their matched cells",
     "list": "list the upsamplers, their laws or their cost",
     "eval": "compare upsamplers on frozen features",
+    "data": "check a data set before training on it",
     "fit": "train an upsampler or a network",
     "validate": "score a trained network",
 }
@@ -55,7 +57,7 @@ def create_parser(
     builders = {
         "upsample": _images_parser, "predict": _images_parser, "inpaint": _images_parser,
         "matte": _images_parser, "explain": _explain_parser, "explain-views": _image_parser,
-        "list": _list_parser, "eval": _eval_parser,
+        "list": _list_parser, "eval": _eval_parser, "data": _data_parser,
     }  # fmt: skip
     for name, build in builders.items():
         subcommands.add_subcommand(name, build(name, commands[name]), help=SUMMARIES[name])
@@ -121,6 +123,13 @@ def _eval_parser(name: str, function: Callable) -> OptionParser:
     for option in options_of(function):
         if option.name in LISTS:
             parser.add_option(option, nargs="+", type=str, metavar=LISTS[option.name])
+    return parser
+
+
+def _data_parser(name: str, function: Callable) -> OptionParser:
+    parser = _command_parser(f"{name} check PATH", function, skip=("path",))
+    parser.add_argument("what", choices=["check"], help="what is done")
+    parser.add_argument("path", metavar="PATH", type=Path, help="folder of the data set")
     return parser
 
 

@@ -37,6 +37,7 @@ class ImageDataset(Dataset):
 
     splits: ClassVar[tuple[str, ...]] = ("train", "val", "test")
     layout: ClassVar[str]
+    option_names: ClassVar[tuple[str, ...]] = ()  # arguments that options of a recipe may set
 
     def __init__(self, root: str | Path, split: str):
         self.root, self.split = Path(root), split
@@ -101,6 +102,13 @@ class LabelledDataset(ImageDataset):
     def read_labels(self, index: int, size: tuple[int, int]) -> Tensor:
         """Read the labels of an item whose image has this (height, width)."""
         raise NotImplementedError
+
+    def check_sizes(self) -> None:
+        """Compare the sizes of images and labels, for data sets that may be wrong. Here nothing.
+
+        Raises:
+            ValueError: if one differs.
+        """
 
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], Any]:
         image = load_image(self.image_paths[index])[0]

@@ -1,5 +1,6 @@
 """Creates data sets by name: one dictionary of classes per kind of label."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from unstride.datasets.ade20k import ADE20K
@@ -11,11 +12,13 @@ from unstride.datasets.coco_detection import COCODetection
 from unstride.datasets.coco_panoptic import COCOPanoptic
 from unstride.datasets.coco_regions import COCORegions
 from unstride.datasets.coco_stuff import COCOStuff, COCOStuff27
+from unstride.datasets.folder import DepthFolder, SegmentationFolder
 from unstride.datasets.frame_triplets import VideoDataset
 from unstride.datasets.kitti import KITTIOdometry
 from unstride.datasets.kitti_depth import KITTIDepth
 from unstride.datasets.nyuv2 import NYUv2
 from unstride.datasets.nyuv2_tasks import NYUv2MultiTask
+from unstride.datasets.own_boxes import OwnBoxes, VOCBoxes, YOLOBoxes
 from unstride.datasets.pennfudan import PennFudan
 from unstride.datasets.posed_rgbd import PosedRGBD
 from unstride.datasets.voc import VOC
@@ -27,11 +30,13 @@ SEGMENTATION_DATASETS: dict[str, type[SegmentationDataset]] = {
     "coco_stuff": COCOStuff,
     "coco_stuff27": COCOStuff27,
     "voc": VOC,
+    "folder": SegmentationFolder,
 }
 DEPTH_DATASETS: dict[str, type[DepthDataset]] = {
     "posed_rgbd": PosedRGBD,
     "nyuv2": NYUv2,
     "kitti_depth": KITTIDepth,
+    "folder": DepthFolder,
 }
 REGION_DATASETS: dict[str, type[LabelledDataset]] = {"bsds": BSDS, "coco_panoptic": COCORegions}
 MULTITASK_DATASETS: dict[str, type[PosedRGBD | NYUv2 | NYUv2MultiTask]] = {
@@ -44,11 +49,19 @@ VIDEO_DATASETS: dict[str, type[VideoDataset]] = {
     "kitti": KITTIOdometry,
     "kitti_depth": KITTIDepth,
 }
-DETECTION_DATASETS: dict[str, type[PennFudan | COCODetection]] = {
+DETECTION_DATASETS: dict[str, type[PennFudan | COCODetection | OwnBoxes]] = {
     "pennfudan": PennFudan,
     "coco": COCODetection,
+    "voc": VOCBoxes,
+    "yolo": YOLOBoxes,
 }
 PANOPTIC_DATASETS: dict[str, type[COCOPanoptic]] = {"coco_panoptic": COCOPanoptic}
+DATASETS_OF_TASK: dict[str, Mapping[str, type[LabelledDataset]]] = {
+    "segmentation": SEGMENTATION_DATASETS,
+    "detection": DETECTION_DATASETS,
+    "panoptic": PANOPTIC_DATASETS,
+    "depth": DEPTH_DATASETS,
+}
 
 
 def create_dataset(name: str, root: str | Path, split: str) -> LabelledDataset:
@@ -59,7 +72,8 @@ def create_dataset(name: str, root: str | Path, split: str) -> LabelledDataset:
     (int64 from 0, -1 where there is none).
 
     Args:
-        name: a key of SEGMENTATION_DATASETS, DEPTH_DATASETS or REGION_DATASETS.
+        name: a key of SEGMENTATION_DATASETS, DEPTH_DATASETS or REGION_DATASETS. `folder` is the
+            one of segmentation.
         root: folder of the data set. The class's `layout` says what it must contain.
         split: one of the class's `splits`.
 
@@ -68,9 +82,9 @@ def create_dataset(name: str, root: str | Path, split: str) -> LabelledDataset:
         FileNotFoundError: if a folder or a label is missing, or there is no image.
     """
     datasets: dict[str, type[LabelledDataset]] = {
-        **SEGMENTATION_DATASETS,
         **DEPTH_DATASETS,
         **REGION_DATASETS,
+        **SEGMENTATION_DATASETS,
     }
     if name not in datasets:
         raise ValueError(f"dataset must be one of {', '.join(sorted(datasets))}, got {name!r}")

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -20,7 +21,8 @@ class InstanceDataset(LabelledDataset):
 
     A target has `boxes` (BoundingBoxes, XYXY in pixels), `masks` (Mask, uint8 0 or 1), `labels`
     (int64) and `iscrowd` (bool) of its objects, and `image_id` (int). Labels count from 1, so the
-    class of a label is `classes[label - 1]`; 0 is the background.
+    class of a label is `classes[label - 1]`; 0 is the background. Targets have no `masks` if
+    `missing_mask` names what has none.
 
     Args:
         root: folder of the data set.
@@ -35,7 +37,9 @@ class InstanceDataset(LabelledDataset):
 
     labelled_part: ClassVar[str] = "an object"  # what an image without labels does not have
 
-    def __init__(self, root, split: str, transforms: Transform | None = None):
+    missing_mask: str | None = None  # an object or a file without masks; None if all have one
+
+    def __init__(self, root: str | Path, split: str, transforms: Transform | None = None):
         super().__init__(root, split)
         self.transforms = transforms
 

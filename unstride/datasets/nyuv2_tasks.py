@@ -7,7 +7,6 @@ vectors are documented nowhere, and normals can be computed from depth.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from unstride.datasets.base import ItemFiles, LabelledDataset
 from unstride.datasets.nyuv2 import kinect_intrinsics
-from unstride.formats.errors import naming_file
+from unstride.formats.arrays import read_array
 from unstride.formats.labels import UNLABELLED
 
 
@@ -39,12 +38,12 @@ class NYUv2MultiTask(LabelledDataset):
 
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 h w"], dict[str, Tensor]]:
         image_path = self.image_paths[index]
-        image = _read_array(image_path, 3).movedim(-1, 0)
+        image = read_array(image_path, 3).movedim(-1, 0)
         image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
         if not ((image >= 0) & (image <= 1)).all():
             raise ValueError(f"{image_path}: floating-point RGB must be in [0, 1]")
         size = image.shape[1], image.shape[2]
-        ids, depth = (_read_array(path, 2, size) for path in self.label_paths[index])
+        ids, depth = (read_array(path, 2, size) for path in self.label_paths[index])
         is_class = (ids >= 0) & (ids < len(self.classes))
         classes = torch.where(is_class, ids, UNLABELLED).long()
         return image, {"segmentation": classes, "depth": depth.float()}
@@ -53,21 +52,3 @@ class NYUv2MultiTask(LabelledDataset):
         """Return the intrinsics for images of this (height, width), the same for all items."""
         del index
         return kinect_intrinsics(size)
-
-
-def _read_array(path: Path, ndim: int, size: tuple[int, int] | None = None) -> Tensor:
-    """Read a .npy file; drops a last axis of length one if there is one axis too many."""
-    import numpy as np
-
-    with naming_file(path, "not an array of numbers"), open(path, "rb") as file:
-        array = torch.from_numpy(np.load(file, allow_pickle=False))
-    if array.ndim == ndim + 1 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim != ndim or (ndim == 3 and array.shape[2] != 3):
-        expected = "h x w x 3" if ndim == 3 else "h x w"
-        raise ValueError(
-            f"{path}: expected an array of shape {expected}, got shape {tuple(array.shape)}"
-        )
-    if size is not None and tuple(array.shape) != size:
-        raise ValueError(f"{path}: shape must be {size} like its image, got {tuple(array.shape)}")
-    return array

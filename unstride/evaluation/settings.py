@@ -23,8 +23,8 @@ from unstride.saving.argument_ranges import OneOf, PositiveInt
 
 CAM_DATASET = "imagenet_samples"  # photographs with one class each, for class-activation maps
 LABEL_KINDS = (
-    dict.fromkeys(SEGMENTATION_DATASETS, "semantic") | dict.fromkeys(DEPTH_DATASETS, "depth")
-    | dict.fromkeys(REGION_DATASETS, "segments") | {CAM_DATASET: "classes"}
+    dict.fromkeys(DEPTH_DATASETS, "depth") | dict.fromkeys(REGION_DATASETS, "segments")
+    | dict.fromkeys(SEGMENTATION_DATASETS, "semantic") | {CAM_DATASET: "classes"}
 )  # fmt: skip
 
 

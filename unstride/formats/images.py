@@ -15,6 +15,7 @@ from unstride.formats.errors import naming_file
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
 MAX_PIXELS = 100_000_000
+ORIENTATION_TAG = 0x0112  # of EXIF; values from 5 on exchange rows and columns
 ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(?=[^/])")  # one letter is a drive of Windows
 
 
@@ -69,6 +70,22 @@ def load_image(path: str | Path) -> Float[Tensor, "1 3 h w"]:
     path = Path(path)
     with open_image(path) as image:
         return rgb_tensor(ImageOps.exif_transpose(image), path)
+
+
+def image_size(path: str | Path, *, upright: bool = True) -> tuple[int, int]:
+    """The (height, width) of an image, from the start of its file; the pixels are not read.
+
+    Args:
+        path: image file.
+        upright: turn the image as its EXIF data say, as `load_image` does.
+
+    Raises:
+        ValueError: if the file is not an image or has more than MAX_PIXELS pixels.
+        FileNotFoundError: if there is no such file.
+    """
+    with open_image(path) as image:
+        is_turned = upright and image.getexif().get(ORIENTATION_TAG, 1) >= 5
+        return (image.width, image.height) if is_turned else (image.height, image.width)
 
 
 @contextmanager

@@ -101,9 +101,20 @@ def _read_integers(
         if image.mode not in modes:
             raise ValueError(f"{path}: {requirement}, got mode {image.mode}")
         pixels = torch.from_numpy(np.array(image).astype(np.int64))
-    if size is not None and tuple(pixels.shape) != tuple(size):
+    check_label_size(path, pixels, size)
+    return pixels
+
+
+def check_label_size(
+    path: Path, labels: Int64[Tensor, "h w ..."], size: tuple[int, int] | None
+) -> None:
+    """Check that labels have the (height, width) of their image, or any if it is None.
+
+    Raises:
+        ValueError: if they have another size; names both.
+    """
+    if size is not None and tuple(labels.shape[:2]) != tuple(size):
         raise ValueError(
-            f"{path}: {pixels.shape[1]} x {pixels.shape[0]} pixels, "
+            f"{path}: {labels.shape[1]} x {labels.shape[0]} pixels, "
             f"but its image has {size[1]} x {size[0]}"
         )
-    return pixels

@@ -17,13 +17,13 @@ import torch
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from unstride.datasets.base import evenly_spaced_subset
-from unstride.datasets.by_name import VIDEO_DATASETS, create_dataset
+from unstride.datasets.base import DepthDataset, evenly_spaced_subset
+from unstride.datasets.by_name import DEPTH_DATASETS, VIDEO_DATASETS
 from unstride.datasets.frame_triplets import FrameTriplets, VideoDataset
 from unstride.datasets.resized import ResizedDataset
 from unstride.recipes.depth_learner import PhotometricDepth, SelfSupervisedDepth, SupervisedDepth
 from unstride.recipes.depth_options import Options as Options
-from unstride.training.dataset_splits import scored_split
+from unstride.training.dataset_splits import load_dataset, scored_split
 from unstride.training.task_run import (
     create_network,
     load_trained,
@@ -124,7 +124,7 @@ def train_dataset(options: Options) -> Dataset:
         ValueError: if the model cannot learn from the data set.
     """
     if options.model == "supervised":
-        return create_dataset(options.dataset, options.data, "train")
+        return depth_dataset(options, "train")
     if options.crop_size is not None:
         raise ValueError(
             f"crop_size must not be set for model monodepth, which uses whole frames; set size, "
@@ -142,7 +142,19 @@ def val_dataset(options: Options, split: str) -> Dataset:
         frames = video_dataset(options, split)
         return FrameTriplets(frames, options.frame_interval, options.size)
     split = scored_split(options.dataset, split)
-    return ResizedDataset(create_dataset(options.dataset, options.data, split), options.size)
+    return ResizedDataset(depth_dataset(options, split), options.size)
+
+
+def depth_dataset(options: Options, split: str) -> DepthDataset:
+    """Load the images of a split with their measured depth.
+
+    Raises:
+        ValueError: if there is no such split, or an option is not one of the data set.
+    """
+    return load_dataset(
+        DEPTH_DATASETS, options.dataset, options.data, split,
+        metres_per_step=options.metres_per_step, **options.split_options(),
+    )  # fmt: skip
 
 
 def video_dataset(options: Options, split: str) -> VideoDataset:

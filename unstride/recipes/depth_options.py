@@ -9,21 +9,21 @@ from unstride.training.options import (
     Finite,
     Fraction,
     OneOf,
+    OwnDataOptions,
     PixelSize,
     PositiveFloat,
     PositiveInt,
-    TaskOptions,
     check_depths,
 )
 
 DATASETS_BY_MODEL = {
-    "supervised": ("posed_rgbd", "nyuv2", "kitti_depth"),
+    "supervised": ("posed_rgbd", "nyuv2", "kitti_depth", "folder"),
     "monodepth": tuple(VIDEO_DATASETS),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(TaskOptions):
+class Options(OwnDataOptions):
     """Train a depth network, on measured depth or on video.
 
     Output:
@@ -37,8 +37,11 @@ class Options(TaskOptions):
     For kitti, which has no depth, the score is the photometric error.
 
     Args:
-        dataset: for supervised: posed_rgbd, nyuv2 or kitti_depth. For monodepth: posed_rgbd, kitti
-            or kitti_depth. nyuv2 has no validation split; its test split is scored.
+        dataset: for supervised: posed_rgbd, nyuv2 or kitti_depth; or folder, your own images and
+            depth (docs/your_data.md). For monodepth: posed_rgbd, kitti or kitti_depth. nyuv2 has no
+            validation split; its test split is scored.
+        metres_per_step: metres per step of the numbers in 16-bit depth images of dataset folder.
+            Default: 0.001, for millimetres.
         model: supervised (learns from measured depth) or monodepth (learns from video).
         near: minimum depth that the network can predict, in metres. For monodepth without
             known_poses, in the unit of the predicted motion.
@@ -60,6 +63,7 @@ class Options(TaskOptions):
     """
 
     dataset: str = "posed_rgbd"
+    metres_per_step: PositiveFloat | None = None
     model: Annotated[str, OneOf(tuple(DATASETS_BY_MODEL))] = "supervised"
     near: PositiveFloat = 0.3
     far: PositiveFloat = 10.0

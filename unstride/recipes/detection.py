@@ -20,6 +20,7 @@ from unstride.metrics import average_precision
 from unstride.recipes.detection_options import Options as Options
 from unstride.training.dataset_splits import (
     check_classes,
+    check_masks,
     load_dataset,
     scored_images,
     with_objects,
@@ -50,10 +51,13 @@ def fit(options: Options) -> dict[str, float]:
     """Train a detector and returns its scores on the validation split.
 
     Raises:
-        ValueError: if no image to train on or to score has an object.
+        ValueError: if no image to train on or to score has an object, or an object has no mask for
+            a model that needs masks.
     """
     train_data = load_split(options, "train")
     val_data = load_split(options, "val", train_data.classes)
+    for dataset in (train_data, val_data):
+        check_masks(dataset, options.model)
     indices: Sequence[int] = range(len(train_data))
     if not options.include_empty:
         indices = with_objects(train_data, indices, ADVICE)
@@ -84,6 +88,7 @@ def validate(options: Options, split: str = "val") -> dict[str, float]:
     """
     network, config = load_trained(options, "detection")
     val_data = load_split(options, split, config["classes"])
+    check_masks(val_data, config["model"])
     scored = scored_images(val_data, options.val_limit)
     learner = DetectionLearner(network, options, config["model"], config["classes"])
     return validate_network(options, learner, scored, split, collate_instances)
@@ -179,7 +184,9 @@ def load_split(options: Options, split: str, classes: Sequence[str] | None = Non
     Raises:
         ValueError: if there is no such data set or split, or it has other classes.
     """
-    dataset = load_dataset(DETECTION_DATASETS, options.dataset, options.data, split)
+    dataset = load_dataset(
+        DETECTION_DATASETS, options.dataset, options.data, split, **options.coco_options()
+    )
     if classes is not None:
         check_classes(options.data, split, list(dataset.classes), list(classes))
     return dataset

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 from unstride.training.options import (
     Fraction,
+    OwnCOCOOptions,
     PositiveInt,
     PositiveInterval,
     PositiveInts,
-    TaskOptions,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(TaskOptions):
+class Options(OwnCOCOOptions):
     """Train an object detector.
 
     The upsampler is used in the FPN and in the mask head. The mask head has no guide: an upsampler
@@ -26,7 +26,8 @@ class Options(TaskOptions):
     - TensorBoard logs: losses, scores, and pictures of validation images.
 
     Args:
-        dataset: pennfudan or coco.
+        dataset: pennfudan or coco; or your own data: coco with annotations, voc (XML files) or yolo
+            (text files), see docs/your_data.md.
         model: faster_rcnn, mask_rcnn, fcos or retinanet.
         min_size: size of an image's shorter side in the network, in pixels. Training draws one of
             them for each image; otherwise the last one is used.

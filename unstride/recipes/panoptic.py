@@ -126,7 +126,9 @@ def load_split(
     Raises:
         ValueError: if there is no such data set or split, or it has other classes.
     """
-    dataset = load_dataset(PANOPTIC_DATASETS, options.dataset, options.data, split)
+    dataset = load_dataset(
+        PANOPTIC_DATASETS, options.dataset, options.data, split, **options.coco_options()
+    )
     if classes is not None:
         split_classes = PanopticClasses.from_categories(dataset.categories)
         check_classes(options.data, split, split_classes, classes)

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 
 from unstride.training.options import (
     Fraction,
+    OwnCOCOOptions,
     PixelSize,
     PositiveInt,
     PositiveInterval,
     PositiveInts,
-    TaskOptions,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(TaskOptions):
+class Options(OwnCOCOOptions):
     """Train a panoptic network.
 
     The upsampler is used at every place of the network, except in the mask head of panoptic_fpn if
@@ -27,7 +27,7 @@ class Options(TaskOptions):
     - TensorBoard logs: losses, scores, and pictures of validation images.
 
     Args:
-        dataset: coco_panoptic.
+        dataset: coco_panoptic; with annotations, your own data (docs/your_data.md).
         model: panoptic_fpn or panoptic_deeplab.
         min_size: size of an image's shorter side in panoptic_fpn, in pixels. Training draws one of
             them for each image; otherwise the last one is used.

@@ -149,4 +149,6 @@ def load_split(options: Options, split: str) -> SegmentationDataset:
     Raises:
         ValueError: if there is no such data set or split.
     """
-    return load_dataset(SEGMENTATION_DATASETS, options.dataset, options.data, split)
+    return load_dataset(
+        SEGMENTATION_DATASETS, options.dataset, options.data, split, **options.split_options()
+    )

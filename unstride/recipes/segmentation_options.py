@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from unstride.training.options import Fraction, PixelSize, PositiveInterval, TaskOptions
+from unstride.training.options import Fraction, OwnDataOptions, PixelSize, PositiveInterval
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(TaskOptions):
+class Options(OwnDataOptions):
     """Train a network for semantic segmentation.
 
     Output:
@@ -17,7 +17,8 @@ class Options(TaskOptions):
     - TensorBoard logs: losses, scores, and pictures of validation images.
 
     Args:
-        dataset: camvid, cityscapes, ade20k, coco_stuff, coco_stuff27 or voc.
+        dataset: camvid, cityscapes, ade20k, coco_stuff, coco_stuff27 or voc; or folder, your own
+            images and masks (docs/your_data.md).
         model: semantic_fpn, upernet or hrnet_ocr.
         crop_size: height and width of training crops, in pixels.
         base_size: sides of a frame, in pixels. An image is first resized to just fit into it,

@@ -12,21 +12,41 @@ from unstride.datasets.instances import InstanceDataset
 D = TypeVar("D", bound=LabelledDataset)
 
 
-def load_dataset(datasets: Mapping[str, type[D]], name: str, root: Path, split: str) -> D:
-    """Load a split of a data set.
+def load_dataset(
+    datasets: Mapping[str, type[D]], name: str, root: Path, split: str, **options: Any
+) -> D:
+    """Load a split of a data set, and compare sizes of images and labels; see `open_dataset`.
+
+    Raises:
+        ValueError: also if sizes differ.
+    """
+    dataset = open_dataset(datasets, name, root, split, **options)
+    dataset.check_sizes()
+    return dataset
+
+
+def open_dataset(
+    datasets: Mapping[str, type[D]], name: str, root: Path, split: str, **options: Any
+) -> D:
+    """Open a split of a data set.
 
     Args:
         datasets: the data sets of a recipe by name.
         name: name of the data set.
         root: folder of the data set.
         split: name of the split.
+        options: further arguments of the data set. None stands for its own default.
 
     Raises:
-        ValueError: if the recipe has no data set of this name, or the data set has no such split.
+        ValueError: if the recipe has no data set of this name, or the data set has no such split
+            or option.
     """
     if name not in datasets:
         raise ValueError(f"dataset must be one of {', '.join(datasets)}, got {name!r}")
-    return datasets[name](root, split)
+    given = {key: value for key, value in options.items() if value is not None}
+    for key in given.keys() - set(datasets[name].option_names):
+        raise ValueError(f"{key} must not be set for dataset {name}, got {given[key]}")
+    return datasets[name](root, split, **given)
 
 
 def check_classes(root: Path, split: str, classes: Any, expected: Any) -> None:
@@ -63,6 +83,19 @@ def with_objects(dataset: InstanceDataset, indices: Sequence[int], advice: str) 
             f"{dataset.labelled_part}; {advice}"
         )
     return kept
+
+
+def check_masks(dataset: InstanceDataset, model: str) -> None:
+    """Check that every object has a mask, if the model is mask_rcnn.
+
+    Raises:
+        ValueError: if one has none.
+    """
+    if model == "mask_rcnn" and dataset.missing_mask:
+        raise ValueError(
+            f"{dataset.missing_mask} has no mask, which model mask_rcnn needs; "
+            "choose faster_rcnn, fcos or retinanet"
+        )
 
 
 def scored_images(dataset: InstanceDataset, limit: int | None) -> Subset:

@@ -20,6 +20,7 @@ from unstride.saving.argument_ranges import PositiveInterval as PositiveInterval
 from unstride.saving.argument_ranges import PositiveInts as PositiveInts
 from unstride.saving.argument_ranges import Whole as Whole
 
+OpenFraction = Annotated[float, Finite(above=0.0, below=1.0)]
 DepthRange = Annotated[tuple[float, float], Interval(may_be_equal=False)]
 MAX_SEED = 2**32 - 1  # Lightning's limit
 
@@ -125,6 +126,49 @@ class TaskOptions(RunOptions):
     save_every: PositiveInt = 50
     val_limit: PositiveInt | None = None
     train_limit: PositiveInt | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnDataOptions(TaskOptions):
+    """Options of the task recipes that read a user's own data sets, see docs/your_data.md.
+
+    Args:
+        val_share: share of the images that are held out as val, where an own data set has no
+            splits; above 0 and below 1. Default: 0.2.
+        split_seed: seed of the choice of these images. Default: 0.
+    """
+
+    val_share: OpenFraction | None = None
+    split_seed: NonNegativeInt | None = None
+
+    def split_options(self) -> dict[str, Any]:
+        """The options of the data set that say how it is divided."""
+        return {"val_share": self.val_share, "split_seed": self.split_seed}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnCOCOOptions(OwnDataOptions):
+    """Options of the task recipes that read one's own data in COCO's format.
+
+    Args:
+        data: folder of the data set, to which the paths of images and annotations are relative.
+        images: folder of your own images, for data in COCO's format. Default: the folder of the
+            annotations.
+        annotations: your own JSON file in COCO's format. Default: the folders are those of COCO.
+        val_images: folder of the images of val. Default: as for images.
+        val_annotations: JSON file of val. Default: val is a random part of the images.
+    """
+
+    data: Path = Path()
+    images: Path | None = None
+    annotations: Path | None = None
+    val_images: Path | None = None
+    val_annotations: Path | None = None
+
+    def coco_options(self) -> dict[str, Any]:
+        """The options of the data set that say where its files are and how it is divided."""
+        names = "images", "annotations", "val_images", "val_annotations"
+        return {name: getattr(self, name) for name in names} | self.split_options()
 
 
 def check_depths(options: Any) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 Target = dict[str, Any]
+OF_OBJECTS = ("boxes", "masks", "labels", "iscrowd")  # entries with one value per object
 
 
 def detection_target(
@@ -30,16 +31,48 @@ def detection_target(
     """
     boxes = boxes_from_masks(masks) if boxes is None else boxes.view(-1, 4)
     height, width = masks.shape[1:]
+    target, has_area = _box_target(boxes, labels, is_crowd, image_id, (height, width))
+    return target | {"masks": tv_tensors.Mask(masks[has_area].to(torch.uint8))}
+
+
+def box_target(
+    boxes: Float[Tensor, "n 4"],
+    labels: Sequence[int],
+    *,
+    is_crowd: Sequence[bool],
+    image_id: int,
+    size: tuple[int, int],
+) -> Target:
+    """Build a target without masks. Objects whose box has no area inside the image are left out.
+
+    Args:
+        boxes: XYXY in pixels.
+        labels: label of each object, from 1.
+        is_crowd: whether each object is a crowd.
+        image_id: id of the image.
+        size: (height, width) of the image.
+    """
+    return _box_target(boxes, labels, is_crowd, image_id, size)[0]
+
+
+def _box_target(
+    boxes: Float[Tensor, "n 4"],
+    labels: Sequence[int],
+    is_crowd: Sequence[bool],
+    image_id: int,
+    size: tuple[int, int],
+) -> tuple[Target, Bool[Tensor, " n"]]:
+    """The target, and which objects are in it."""
+    height, width = size
     boxes = boxes.clamp(torch.zeros(4), torch.tensor([width, height, width, height]))
     has_area = (boxes[:, 2:] > boxes[:, :2]).all(1)
-    kept_boxes = boxes[has_area]
-    return {
+    target = {
         "image_id": image_id,
-        "boxes": tv_tensors.BoundingBoxes(kept_boxes, format="XYXY", canvas_size=(height, width)),
-        "masks": tv_tensors.Mask(masks[has_area].to(torch.uint8)),
+        "boxes": tv_tensors.BoundingBoxes(boxes[has_area], format="XYXY", canvas_size=size),
         "labels": torch.tensor(labels, dtype=torch.int64)[has_area],
         "iscrowd": torch.tensor(is_crowd, dtype=torch.bool)[has_area],
     }
+    return target, has_area
 
 
 def boxes_from_masks(masks: Bool[Tensor, "n h w"]) -> Float[Tensor, "n 4"]:
@@ -58,18 +91,24 @@ def boxes_from_masks(masks: Bool[Tensor, "n h w"]) -> Float[Tensor, "n 4"]:
 
 
 def refit_boxes(target: Target) -> Target:
-    """Fits boxes anew to the masks after a crop; drops objects of which nothing is left."""
+    """Fits boxes anew to the masks after a crop; drops objects of which nothing is left.
+
+    Without masks, boxes are cut at the edges of the image.
+    """
+    labels, is_crowd = target["labels"].tolist(), target["iscrowd"].tolist()
+    if "masks" not in target:
+        return box_target(
+            torch.as_tensor(target["boxes"]), labels, is_crowd=is_crowd,
+            image_id=target["image_id"], size=target["boxes"].canvas_size,
+        )  # fmt: skip
     masks = torch.as_tensor(target["masks"]).bool()
-    return detection_target(
-        masks, target["labels"].tolist(), is_crowd=target["iscrowd"].tolist(),
-        image_id=target["image_id"],
-    )  # fmt: skip
+    return detection_target(masks, labels, is_crowd=is_crowd, image_id=target["image_id"])
 
 
 def without_crowds(target: Target) -> Target:
     """Drop the crowds of a target: detectors learn from single objects only."""
     is_single = ~target["iscrowd"]
-    kept = {name: target[name][is_single] for name in ("boxes", "masks", "labels", "iscrowd")}
+    kept = {name: target[name][is_single] for name in OF_OBJECTS if name in target}
     wrapped = {
         name: tv_tensors.wrap(value, like=target[name])
         for name, value in kept.items()
