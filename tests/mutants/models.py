@@ -189,8 +189,8 @@ MUTANTS = [
         ("the redacted image is the target", 'mse_loss(normalised, normalise_imagenet(images))', 'mse_loss(normalised, normalise_imagenet(redacted))'),
         ("never detached", 'if self.options.control == "detached":', 'if False:'),
         ("never shuffled", 'return maps.roll(1, 0) if self.options.control == "shuffled" else maps', "return maps"),
-        ("the training's random numbers", "with torch.random.fork_rng(devices=[]):", "if True:"),
-        ("any seed", "            torch.manual_seed(seed)\n", ""),
+        ("the training's random numbers", "with seeded(seed):", "if torch.manual_seed(seed):"),
+        ("any seed", "with seeded(seed):", "with seeded(0):"),
         ("the same redaction in all steps", "        self.step += 1\n", ""),
         ("the same redaction in all processes", " * 1_009 + self.rank", " * 1_009"),
         ("the same redaction of all images", "SEEDS_PER_STEP + i)", "SEEDS_PER_STEP)"),
@@ -355,7 +355,7 @@ MUTANTS = [
         ("known pixels of the coarse image", "pasted = torch.where(is_hole, coarse, masked)", "pasted = coarse"),
         ("no ReLU", "        last.activation = nn.ReLU()\n", ""),
         ("clipped for tanh", "return maps.tanh() if self.gated else", "return"),
-        ("no attention", "self.attention(queries, is_hole)", "queries"),
+        ("no attention", "self.attention(queries, is_hole, size)", "queries"),
         ("dilations", "for d in (2, 4, 8, 16)]", "for d in (2, 4, 8, 8)]"),
     ),
     *mutants_of(
@@ -380,6 +380,12 @@ MUTANTS = [
         ("the window at the corner", "((first + last + 1 - side) // 2).clamp(0, n - side)", "0 * first"),
         ("all is seen", "(2 * image - 1) * planes if self.hole_only", "2 * image - 1 if self.hole_only"),
         ("widths exchanged", "LOCAL_WIDTHS, GLOBAL_WIDTHS =", "GLOBAL_WIDTHS, LOCAL_WIDTHS ="),
+    ),
+    *mutants_of(
+        "unstride/models/inpainting/attention.py", ("tests/models/inpainting/test_every_inpainter.py", "-k", "far_from"),
+        ("all is rebuilt", "if torch.is_grad_enabled() and features.requires_grad:", "if True:"),
+        ("padding is filled", "in_image[:, :, : size[0], : size[1]] = is_hole[:, :, : size[0], : size[1]]", "in_image |= is_hole"),
+        ("another coarse grid", "slice(first - first % rate,", "slice(first - first % rate + 1,"),
     ),
     *mutants_of(
         "unstride/models/inpainting/released_attention.py", ("tests/models/inpainting/test_published.py",),
