@@ -27,10 +27,12 @@ def reassemble_portable(
         by_tap = weights.reshape(b * g, k * k, height, width).split(1, 1)
         terms = [tap * weight for tap, weight in zip(taps, by_tap, strict=True)]
     else:
-        by_pixel = weights.reshape(b * g, k, k, height, width).permute(1, 0, 3, 4, 2)[:, :, None]
+        by_row = _weights_by_row(weights)
         rows = window_rows(grouped, height, width, k)
-        terms = [(row * by_pixel[p]).sum(-1) for p, row in enumerate(rows)]
-    return _sum(terms).reshape(b, c, height, width)
+        terms = [row * weight for row, weight in zip(rows, by_row, strict=True)]
+    total = sum(terms[1:], terms[0])
+    total = total if taps is not None else total.sum(-1)  # once, for few nodes
+    return total.reshape(b, c, height, width)
 
 
 def correlate_portable(
@@ -61,17 +63,21 @@ def scatter_portable(
     """Same as `scatter_reference`. Sums are products with matrices of ones and zeros."""
     (b, c, height, width), (g, k), (h, w) = values.shape, weights.shape[1:3], size
     grouped = values.reshape(b * g, c // g, height, width, 1)
-    by_pixel = weights.reshape(b * g, k, k, height, width).permute(1, 0, 3, 4, 2)[:, :, None]
     rows, columns = (
         tap_matrix(n_in, n_out, k, values) for n_in, n_out in ((h, height), (w, width))
     )
     columns = columns.reshape(width * k, w)
-    terms = [rows[:, p].mT @ ((grouped * by_pixel[p]).flatten(3) @ columns) for p in range(k)]
-    return _sum(terms).reshape(b, c, h, w)
+    terms = [
+        rows[:, p].transpose(0, 1) @ ((grouped * weight).flatten(3) @ columns)
+        for p, weight in enumerate(_weights_by_row(weights))
+    ]
+    return sum(terms[1:], terms[0]).reshape(b, c, h, w)
 
 
-def _sum(terms: list[Tensor]) -> Tensor:
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
+def _weights_by_row(
+    weights: Float[Tensor, "b g k k H W"],
+) -> tuple[Float[Tensor, "bg 1 H W k"], ...]:
+    """The weights of each row of the window, the taps of the row last."""
+    b, g, k, _, height, width = weights.shape
+    merged = weights.reshape(b * g, k, k, height, width).permute(0, 1, 3, 4, 2)
+    return merged.split(1, 1)

@@ -42,12 +42,10 @@ def window_rows(
     """For each row of the window, its k taps under every output pixel."""
     h, w = source.shape[2:]
     padded = pad(source, (k // 2,) * 4)
-    rows, columns = (
-        (_taps(n_in, n_out, k, source) + k // 2).to(torch.int32)
-        for n_in, n_out in ((h, height), (w, width))
-    )
+    first = window_start(h, height, k, source.device).to(torch.int32) + k // 2
+    columns = (_taps(w, width, k, source) + k // 2).to(torch.int32)
     wide = padded.index_select(3, columns.flatten()).unflatten(3, (width, k))
-    return [wide.index_select(2, rows[:, p]) for p in range(k)]
+    return [wide.index_select(2, first + p) for p in range(k)]
 
 
 def tap_matrix(n_in: int, n_out: int, k: int, like: Tensor) -> Float[Tensor, "m k n"]:
