@@ -1,7 +1,5 @@
 """The taps of windows in standard PyTorch operators: as slices, gathered rows, or matrices."""
 
-from itertools import product
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -22,7 +20,8 @@ def sliced_taps(
     if rows is None or columns is None:
         return None
     padded = repeat_pixels(pad(source, (k // 2,) * 4), rows[0], columns[0])
-    return [padded[:, :, row, column] for row, column in product(rows[1], columns[1])]
+    by_row = [_cut(padded, 2, *bounds) for bounds in rows[1]]
+    return [_cut(row, 3, *bounds) for row in by_row for bounds in columns[1]]
 
 
 def repeat_pixels(
@@ -59,13 +58,17 @@ def _taps(n_in: int, n_out: int, k: int, like: Tensor) -> Tensor:
     return window_start(n_in, n_out, k, like.device)[:, None] + torch.arange(k, device=like.device)
 
 
-def _axis_slices(n_in: int, n_out: int, k: int) -> tuple[int, list[slice]] | None:
-    """How often the padded inputs are repeated along one axis, and each tap's slice of that."""
+def _cut(maps: Tensor, dim: int, start: int, stop: int, step: int) -> Tensor:
+    return torch.ops.aten.slice(maps, dim, start, stop, step)  # a single node, unlike indexing
+
+
+def _axis_slices(n_in: int, n_out: int, k: int) -> tuple[int, list[tuple[int, int, int]]] | None:
+    """How often the padded inputs are repeated along an axis; start, stop and step of each tap."""
     repeat = whole_ratio(n_out, n_in)
     if repeat is not None and repeat <= LARGEST_REPEAT:
-        return repeat, [slice(p * repeat, p * repeat + n_out) for p in range(k)]
+        return repeat, [(p * repeat, p * repeat + n_out, 1) for p in range(k)]
     step = whole_ratio(n_in, n_out)
     if step is None:
         return None
     first, span = k // 2 + (step - k) // 2, (n_out - 1) * step + 1
-    return 1, [slice(first + p, first + p + span, step) for p in range(k)]
+    return 1, [(first + p, first + p + span, step) for p in range(k)]
