@@ -37,7 +37,7 @@ def standard_operators_only() -> bool:
 
 
 def whole_ratio(dividend: int, divisor: int) -> int | None:
-    """The ratio of two sizes, if it is a whole number at all sizes of the graph; else None.
+    """The ratio of two sizes, if it is a whole number above 0 at all sizes of the graph; else None.
 
     Sizes may be symbols of `torch.export`, or numbers that a tracer records. No guard is added.
     """
@@ -45,6 +45,7 @@ def whole_ratio(dividend: int, divisor: int) -> int | None:
 
     if torch.jit.is_tracing():
         dividend, divisor = int(dividend), int(divisor)
-    if statically_known_true(divisor == 0) or not statically_known_true(dividend % divisor == 0):
+    if statically_known_true(dividend == 0) or statically_known_true(divisor == 0):
         return None
-    return int(dividend // divisor)
+    is_whole = statically_known_true(dividend % divisor == 0)
+    return int(dividend // divisor) if is_whole else None

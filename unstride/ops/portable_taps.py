@@ -58,17 +58,18 @@ def _taps(n_in: int, n_out: int, k: int, like: Tensor) -> Tensor:
     return window_start(n_in, n_out, k, like.device)[:, None] + torch.arange(k, device=like.device)
 
 
-def _cut(maps: Tensor, dim: int, start: int, stop: int, step: int) -> Tensor:
-    return torch.ops.aten.slice(maps, dim, start, stop, step)  # a single node, unlike indexing
+def _cut(maps: Tensor, dim: int, start: int, span: int, step: int) -> Tensor:
+    piece = maps.narrow(dim, start, span)  # a single node, unlike indexing
+    return piece if step == 1 else torch.ops.aten.slice(piece, dim, 0, None, step)
 
 
 def _axis_slices(n_in: int, n_out: int, k: int) -> tuple[int, list[tuple[int, int, int]]] | None:
-    """How often the padded inputs are repeated along an axis; start, stop and step of each tap."""
+    """How often the padded inputs are repeated along an axis; start, span and step of each tap."""
     repeat = whole_ratio(n_out, n_in)
     if repeat is not None and repeat <= LARGEST_REPEAT:
-        return repeat, [(p * repeat, p * repeat + n_out, 1) for p in range(k)]
+        return repeat, [(p * repeat, n_out, 1) for p in range(k)]
     step = whole_ratio(n_in, n_out)
     if step is None:
         return None
     first, span = k // 2 + (step - k) // 2, (n_out - 1) * step + 1
-    return 1, [(first + p, first + p + span, step) for p in range(k)]
+    return 1, [(first + p, span, step) for p in range(k)]
