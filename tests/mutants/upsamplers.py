@@ -295,4 +295,19 @@ MUTANTS = [
         ("reach is not checked", "if held < layer.kernel_size[0] * layer.kernel_size[1]:", "if False:"),
         ("padding may differ", '"in_channels", "out_channels", "kernel_size", "stride", "padding",', '"in_channels", "out_channels", "kernel_size", "stride",'),
     ),
+    *mutants_of(
+        "unstride/upsamplers/resize.py", ("tests/upsamplers/test_exported_forms.py",),
+        ("nearest as in Python", 'if mode != "nearest-exact" or not standard_operators_only():', "if True:"),
+        ("wrong pixels at ratio 41", " or max(rows, columns) > LARGEST_REPEAT", ""),
+        ("every mode is nearest", 'if mode != "nearest-exact" or not', "if not"),
+    ),
+    *mutants_of(
+        "unstride/upsamplers/layers.py", ("tests/upsamplers/test_exported_forms.py",),
+        ("no weight", "torch.rsqrt(mean_square + epsilon) * self.weight", "torch.rsqrt(mean_square + epsilon)"),
+        ("epsilon of the type", "torch.finfo(vectors.dtype).eps if self.eps is None else self.eps", "torch.finfo(vectors.dtype).eps"),
+    ),
+    *mutants_of(
+        "unstride/upsamplers/guided_filter.py", ("tests/upsamplers/test_exported_forms.py",),
+        ("always added", "total + sign * (first * second)", "total + first * second"),
+    ),
 ]  # fmt: skip

@@ -7,16 +7,16 @@ import contextlib
 import io
 from inspect import signature
 
-import pytest
 import torch
 from torch import Tensor, nn
 
 OWN = "unstride::"  # the namespace of our operators, unknown to whoever loads the file
 
 
-def by_new_onnx_exporter(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
-    pytest.importorskip("onnxscript", reason="the extra 'onnx' is not installed")
-    program = torch.onnx.export(module, inputs, dynamo=True, verbose=False, optimize=False)
+def by_new_onnx_exporter(
+    module: nn.Module, inputs: tuple[Tensor, ...], *, optimize: bool = True
+) -> Tensor:
+    program = torch.onnx.export(module, inputs, dynamo=True, verbose=False, optimize=optimize)
     assert program is not None
     return run_onnx(program.model_proto.SerializeToString(), module, inputs)
 
@@ -47,7 +47,8 @@ def by_torch_export(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
 
 def run_onnx(model: bytes, module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
     """The first output of an exported module, computed by onnxruntime."""
-    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
+    import onnxruntime
+
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     named = dict(zip(input_names(module, inputs), inputs, strict=True))
     feeds = {i.name: named[i.name].numpy() for i in session.get_inputs()}  # unused ones are gone
@@ -56,3 +57,11 @@ def run_onnx(model: bytes, module: nn.Module, inputs: tuple[Tensor, ...]) -> Ten
 
 def input_names(module: nn.Module, inputs: tuple[Tensor, ...]) -> list[str]:
     return list(signature(module.forward).parameters)[: len(inputs)]
+
+
+EXPORTERS = {
+    "torch.onnx": by_new_onnx_exporter,
+    "torch.onnx dynamo=False": by_old_onnx_exporter,
+    "TorchScript": by_torchscript,
+    "torch.export": by_torch_export,
+}
