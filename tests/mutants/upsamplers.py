@@ -8,7 +8,7 @@ MUTANTS = [
         ("sum over channels not scaled", "products.sum(1) / x.shape[1] ** 0.5", "products.sum(1)"),
         ("ranks taken for channels", "(first * second).unflatten(1, (x.shape[1], self.rank))\n        return products.sum(1)", "(first * second).unflatten(1, (self.rank, x.shape[1]))\n        return products.sum(2)"),
         ("one bank for both", "leaky_relu(self.norm_v(self.filtered(x, self.v)))", "leaky_relu(self.norm_v(self.filtered(x, self.u)))"),
-        ("the first image's filters for all", "filters[:, None].to(x.dtype)", "filters[: c * self.rank, None].repeat(b, 1, 1, 1).to(x.dtype)"),
+        ("the first image's filters for all", "filters.unflatten(1, (1, *[self.filter_size] * 2))", "filters[: c * self.rank].repeat(b, 1).unflatten(1, (1, *[self.filter_size] * 2))"),
         ("semi-shared interleaved", ").flatten(0, 3)\n", ").transpose(1, 2).flatten(0, 3)\n"),
         ("p by rank first", "p.unflatten(1, (-1, self.rank))", "p.unflatten(1, (self.rank, -1)).transpose(1, 2)"),
         ("pair: two affinities", "        self.up.affinity = self.down.affinity\n", ""),
