@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint mutants bench bench-operators reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks dejavu dejavu-pictures dejavu-costs pretraining pretraining-speed swap-changes swap-finetune inpainting inpainting-twin inpainting-costs matting architecture test-portable clean
+.PHONY: help demo test test-long lint mutants bench bench-operators exports reconstruct depth overfit featup-choices implicit implicit-choices gallery large tasks dejavu dejavu-pictures dejavu-costs pretraining pretraining-speed swap-changes swap-finetune inpainting inpainting-twin inpainting-costs matting architecture test-portable clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -59,6 +59,10 @@ bench: $(VENV)/.dev
 # make bench-operators  cost, time and memory of every operator: docs/operators.md
 bench-operators: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.operators
+
+# make exports  every operator by every exporter: docs/export.md
+exports: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.exports
 
 # make reconstruct TRAIN=... TEST=...  images through every pair: docs/reconstruction.md
 reconstruct: $(VENV)/.dev

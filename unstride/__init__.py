@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from unstride.models.task_network import read_task as read_task
     from unstride.ops import correlate as correlate
     from unstride.ops import fold_border as fold_border
+    from unstride.ops import keep_operations as keep_operations
     from unstride.ops import reassemble as reassemble
     from unstride.ops import scatter as scatter
     from unstride.ops import spread_border as spread_border
@@ -62,6 +63,7 @@ MODULE_BY_NAME = {
     "read_task": "unstride.models.task_network",
     "correlate": "unstride.ops",
     "fold_border": "unstride.ops",
+    "keep_operations": "unstride.ops",
     "reassemble": "unstride.ops",
     "scatter": "unstride.ops",
     "spread_border": "unstride.ops",

@@ -8,7 +8,7 @@ MUTANTS = [
         ("sum over channels not scaled", "products.sum(1) / x.shape[1] ** 0.5", "products.sum(1)"),
         ("ranks taken for channels", "(first * second).unflatten(1, (x.shape[1], self.rank))\n        return products.sum(1)", "(first * second).unflatten(1, (self.rank, x.shape[1]))\n        return products.sum(2)"),
         ("one bank for both", "leaky_relu(self.norm_v(self.filtered(x, self.v)))", "leaky_relu(self.norm_v(self.filtered(x, self.u)))"),
-        ("the first image's filters for all", "filters[:, None].to(x.dtype)", "filters[: c * self.rank, None].repeat(b, 1, 1, 1).to(x.dtype)"),
+        ("the first image's filters for all", "filters.unflatten(1, (1, *[self.filter_size] * 2))", "filters[: c * self.rank].repeat(b, 1).unflatten(1, (1, *[self.filter_size] * 2))"),
         ("semi-shared interleaved", ").flatten(0, 3)\n", ").transpose(1, 2).flatten(0, 3)\n"),
         ("p by rank first", "p.unflatten(1, (-1, self.rank))", "p.unflatten(1, (self.rank, -1)).transpose(1, 2)"),
         ("pair: two affinities", "        self.up.affinity = self.down.affinity\n", ""),
@@ -294,5 +294,20 @@ MUTANTS = [
         ("bias by phase", "layer.bias.repeat_interleave(s**2)", "layer.bias.repeat(s**2)"),
         ("reach is not checked", "if held < layer.kernel_size[0] * layer.kernel_size[1]:", "if False:"),
         ("padding may differ", '"in_channels", "out_channels", "kernel_size", "stride", "padding",', '"in_channels", "out_channels", "kernel_size", "stride",'),
+    ),
+    *mutants_of(
+        "unstride/upsamplers/resize.py", ("tests/upsamplers/test_exported_forms.py",),
+        ("nearest as in Python", 'if mode != "nearest-exact" or not standard_operators_only():', "if True:"),
+        ("wrong pixels at ratio 41", " or max(rows, columns) > LARGEST_REPEAT", ""),
+        ("every mode is nearest", 'if mode != "nearest-exact" or not', "if not"),
+    ),
+    *mutants_of(
+        "unstride/upsamplers/layers.py", ("tests/upsamplers/test_exported_forms.py",),
+        ("no weight", "torch.rsqrt(mean_square + epsilon) * self.weight", "torch.rsqrt(mean_square + epsilon)"),
+        ("epsilon of the type", "torch.finfo(vectors.dtype).eps if self.eps is None else self.eps", "torch.finfo(vectors.dtype).eps"),
+    ),
+    *mutants_of(
+        "unstride/upsamplers/guided_filter.py", ("tests/upsamplers/test_exported_forms.py",),
+        ("always added", "total + sign * (first * second)", "total + first * second"),
     ),
 ]  # fmt: skip

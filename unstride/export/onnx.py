@@ -10,7 +10,7 @@ from torch.export import Dim, ExportedProgram
 from torch.utils._pytree import tree_leaves
 
 from unstride.formats.atomic_write import atomic_path
-from unstride.ops import decompositions
+from unstride.ops import decompositions, keep_operations
 
 LARGEST = 2**31  # no side of a map is longer
 
@@ -47,7 +47,8 @@ def export_onnx(
     args, kwargs = (
         ((), dict(example_inputs)) if isinstance(example_inputs, Mapping) else (example_inputs, {})
     )
-    program = torch.export.export(module, args, kwargs, dynamic_shapes=dynamic_shapes)
+    with keep_operations():  # as one node each they are exported fast, at any size
+        program = torch.export.export(module, args, kwargs, dynamic_shapes=dynamic_shapes)
     if dynamic_shapes is not None:
         _check_sizes(program, dynamic_shapes)
     scatter = torch.ops.unstride.scatter.default

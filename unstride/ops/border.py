@@ -63,7 +63,7 @@ def spread_border(
     check_size(size, minimum=0)
     if mode == "exclude":
         for axis in (0, 1):
-            scores = scores.masked_fill(~_is_inside(scores, size, axis), -torch.inf)
+            scores = scores.masked_fill(_is_inside(scores, size, axis).logical_not(), -torch.inf)
         return scores
     return _apply_at_borders(
         scores, size, mode, lambda part, taps, dim: part.gather(dim, taps.expand_as(part))
@@ -74,7 +74,7 @@ def _is_inside(scores: Tensor, size: tuple[int, int], axis: int) -> Tensor:
     """Whether each tap lies on the map along one axis, broadcastable to the scores."""
     k, n_out, n_in = scores.shape[2], scores.shape[4 + axis], size[axis]
     taps = _tap_indices(n_in, n_out, k, scores.device)
-    return _broadcastable((taps >= 0) & (taps < n_in), axis)
+    return _broadcastable((taps >= 0).logical_and(taps < n_in), axis)
 
 
 def _apply_at_borders(

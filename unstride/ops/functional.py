@@ -1,7 +1,8 @@
 """The public functions `reassemble`, `correlate` and `scatter`, on every device, differentiable.
 
 The three are closed under differentiation: the gradients of each are the other two, so derivatives
-of any order exist. The device selects the implementation (registration.py).
+of any order exist. The device selects the implementation (registration.py). While a model is
+exported, they are written in standard operators (exporting.py).
 """
 
 import torch
@@ -9,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unstride.ops.checks import check_correlate, check_reassemble, check_scatter
-from unstride.ops.portable import correlate_portable, reassemble_portable
-from unstride.ops.reference import scatter_reference
+from unstride.ops.exporting import standard_operators_only
+from unstride.ops.portable import correlate_portable, reassemble_portable, scatter_portable
 
 
 def reassemble(
@@ -34,6 +35,8 @@ def reassemble(
     """
     features, weights = _cast_for_autocast(features, weights)
     check_reassemble(features, weights)
+    if standard_operators_only():
+        return reassemble_portable(features, weights)
     return torch.ops.unstride.reassemble(features, weights)
 
 
@@ -60,6 +63,8 @@ def correlate(
     """
     queries, keys = _cast_for_autocast(queries, keys)
     check_correlate(queries, keys, kernel_size, groups)
+    if standard_operators_only():
+        return correlate_portable(queries, keys, kernel_size, groups)
     return torch.ops.unstride.correlate(queries, keys, kernel_size, groups)
 
 
@@ -86,6 +91,8 @@ def scatter(
     """
     values, weights = _cast_for_autocast(values, weights)
     check_scatter(values, weights, size)
+    if standard_operators_only():
+        return scatter_portable(values, weights, size)
     return torch.ops.unstride.scatter(values, weights, *size)
 
 
@@ -98,7 +105,7 @@ def decompositions() -> dict:
     return {
         ops.reassemble.default: reassemble_portable,
         ops.correlate.default: correlate_portable,
-        ops.scatter.default: lambda v, w, height, width: scatter_reference(v, w, (height, width)),
+        ops.scatter.default: lambda v, w, height, width: scatter_portable(v, w, (height, width)),
     }
 
 

@@ -43,7 +43,7 @@ def softmax_within_bounds(
     for axis, (first, stop) in enumerate((rows, columns)):
         start = window_start(grid[axis], scores.shape[4 + axis], k, scores.device)
         taps = start + torch.arange(k, device=scores.device)[:, None]
-        outside = (taps < first) | (taps >= stop)
+        outside = (taps < first).logical_or(taps >= stop)
         outside = outside[:, None, :, None] if axis == 0 else outside[:, None, :]
         scores = scores.masked_fill_(outside, -torch.inf)
     return softmax_over_taps(scores)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, conv2d, leaky_relu
 
 from unstride.ops import reassemble
+from unstride.ops.average_pool import average_to_size
 from unstride.ops.softmax import softmax_over_taps
 from unstride.saving.argument_checks import checked
 from unstride.saving.argument_ranges import OddInt, PositiveInt
@@ -87,14 +88,14 @@ class Affinity(nn.Module):
         """Correlate each channel with its filters, which depend on the image if dynamic."""
         b, c = x.shape[:2]
         if isinstance(bank, nn.Module):
-            filters = bank(adaptive_avg_pool2d(x, self.filter_size))
+            filters = bank(average_to_size(x, (self.filter_size, self.filter_size)))
         else:
             filters = bank.to(x).expand(b, -1, -1, -1)
-        filters = filters.unflatten(1, (self.num_filters, 1, self.rank))
-        filters = filters.expand(-1, -1, c // self.num_filters, -1, -1, -1).flatten(0, 3)
+        filters = filters.flatten(2).unflatten(1, (self.num_filters, 1, self.rank))
+        filters = filters.expand(-1, -1, c // self.num_filters, -1, -1).flatten(0, 3)
         out = conv2d(
             x.flatten(0, 1)[None],
-            filters[:, None].to(x.dtype),
+            filters.unflatten(1, (1, *[self.filter_size] * 2)).to(x.dtype),
             stride=self.stride,
             padding=(self.filter_size - self.stride) // 2,
             groups=b * c,

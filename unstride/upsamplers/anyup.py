@@ -18,16 +18,17 @@ from collections.abc import Mapping
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, conv2d, normalize
+from torch.nn.functional import conv2d, normalize
 
 from unstride.ops import correlate
+from unstride.ops.average_pool import average_to_size
 from unstride.ops.softmax import softmax_within_bounds
 from unstride.saving.argument_ranges import PositiveInt
 from unstride.transforms.imagenet import normalise_imagenet
 from unstride.upsamplers.base import Reassembly
 from unstride.upsamplers.guide import check_guide
 from unstride.upsamplers.image_check import ImageCheck
-from unstride.upsamplers.layers import PreActBlock, apply_rope, reflect_padded_conv
+from unstride.upsamplers.layers import PreActBlock, RMSNorm, apply_rope, reflect_padded_conv
 from unstride.upsamplers.published_state import check_state_dict
 
 WIDTH = 128  # channels in which pixels are compared
@@ -74,8 +75,8 @@ class AnyUp(Reassembly):
         self.key_features_encoder = _residual_encoder(FeatureUnification(released_order))
         self.aggregation = _residual_encoder(reflect_padded_conv(2 * WIDTH, WIDTH, 3, bias=False))
         self.smooth = nn.Conv2d(WIDTH, WIDTH, 3, padding=1, bias=False)
-        self.to_queries = nn.Sequential(nn.RMSNorm(WIDTH), nn.Linear(WIDTH, WIDTH))
-        self.to_keys = nn.Sequential(nn.RMSNorm(WIDTH), nn.Linear(WIDTH, WIDTH))
+        self.to_queries = nn.Sequential(RMSNorm(WIDTH), nn.Linear(WIDTH, WIDTH))
+        self.to_keys = nn.Sequential(RMSNorm(WIDTH), nn.Linear(WIDTH, WIDTH))
         self.frequencies = nn.Parameter(initial_rope_frequencies())
 
     def forward(self, features, guide=None, size=None):
@@ -104,8 +105,8 @@ class AnyUp(Reassembly):
         image = normalise_imagenet(image)
         image = self.image_encoder(image)
         image = apply_rope(image, rope_angles(self.frequencies, image))
-        queries = self.smooth(adaptive_avg_pool2d(self.query_encoder(image), size))
-        keys = adaptive_avg_pool2d(self.key_encoder(image), grid)
+        queries = self.smooth(average_to_size(self.query_encoder(image), size))
+        keys = average_to_size(self.key_encoder(image), grid)
         key_features = self.key_features_encoder(normalize(features, dim=1))
         keys = self.aggregation(torch.cat([keys, key_features], 1))
         queries = _project_pixels(self.to_queries, queries)
@@ -129,7 +130,7 @@ class FeatureUnification(nn.Module):
         b, c = features.shape[:2]
         margin = FILTER_SIDE // 2
         responses = conv2d(features.flatten(0, 1)[:, None], self.basis, padding=margin)
-        ones = features.new_ones(1, 1, *features.shape[2:])
+        ones = torch.ones_like(features[:1, :1])
         cell_counts = conv2d(ones, torch.ones_like(self.basis[:1]), padding=margin)
         responses = (responses / cell_counts).unflatten(0, (b, c))
         if self.released_order:
@@ -144,9 +145,9 @@ def _residual_encoder(first_layer: nn.Module) -> nn.Sequential:
 
 def _project_pixels(projection: nn.Sequential, maps: Tensor) -> Tensor:
     norm = projection[0]
-    assert isinstance(norm, nn.RMSNorm)
+    assert isinstance(norm, RMSNorm)
     maps = maps.to(norm.weight.dtype)  # autocast does not convert the input of this norm
-    return projection(maps.movedim(1, -1)).movedim(-1, 1)
+    return projection(maps.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 def initial_rope_frequencies() -> Float[Tensor, "2 d"]:

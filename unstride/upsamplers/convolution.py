@@ -11,11 +11,11 @@ from typing import Literal
 
 import torch
 from torch import nn
-from torch.nn.functional import interpolate, pixel_shuffle
+from torch.nn.functional import pixel_shuffle
 
 from unstride.saving.argument_ranges import OddInt, PositiveInt
 from unstride.upsamplers.base import Upsampler
-from unstride.upsamplers.resize import cells_covering, resize_antialiased, resize_halo
+from unstride.upsamplers.resize import cells_covering, resize, resize_antialiased, resize_halo
 from unstride.upsamplers.start import KernelStart, interpolation_kernel
 
 HELD = (  # what two transposed convolutions must have in common
@@ -51,7 +51,7 @@ class _ResizeConvolution(Upsampler):
     def forward(self, features, guide=None, size=None):
         """Resize, then convolve on the fine grid; the guide is not used."""
         del guide
-        return self.conv(interpolate(features, self.output_size(features, size), mode=self.mode))
+        return self.conv(resize(features, self.output_size(features, size), self.mode))
 
 
 class NearestConvolution(_ResizeConvolution):

@@ -2,8 +2,9 @@
 
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, interpolate
+from torch.nn.functional import interpolate
 
+from unstride.ops.average_pool import average_to_size
 from unstride.upsamplers.image_check import check_image_type
 
 
@@ -37,5 +38,5 @@ def resize_guide(guide: Float[Tensor, "b d h w"], size: tuple[int, int]) -> Tens
     if tuple(guide.shape[2:]) == size:
         return guide
     if guide.shape[2] >= size[0] and guide.shape[3] >= size[1]:
-        return adaptive_avg_pool2d(guide, size)
+        return average_to_size(guide, size)
     return interpolate(guide, size, mode="bilinear", align_corners=False)

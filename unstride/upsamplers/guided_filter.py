@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+from unstride.ops.exporting import standard_operators_only
 from unstride.saving.argument_ranges import NonNegativeInt, PositiveFloat, PositiveInt
 from unstride.upsamplers.base import Upsampler
 from unstride.upsamplers.guide import check_guide, resize_guide
@@ -65,7 +66,7 @@ class GuidedFilter(Upsampler):
         out = interpolate(intercept, size, mode="bilinear", align_corners=False)
         for d, slope in enumerate(slopes):
             slope = interpolate(slope, size, mode="bilinear", align_corners=False)
-            out = torch.addcmul(out, slope, fine[:, d : d + 1])
+            out = add_product(out, slope, fine[:, d : d + 1])
         return out
 
     def linear_coefficients(
@@ -89,18 +90,25 @@ class GuidedFilter(Upsampler):
         for d, m in enumerate(means):
             slope = torch.zeros_like(mean_f)
             for e, cross_covariance in enumerate(cross_covariances):
-                slope = torch.addcmul(slope, cross_covariance, inverse[:, e, d, None])
-            intercept = torch.addcmul(intercept, slope, m, value=-1)
+                slope = add_product(slope, cross_covariance, inverse[:, e, d, None])
+            intercept = add_product(intercept, slope, m, sign=-1)
             slopes.append(self.box_mean(slope))
         intercept = self.box_mean(intercept)
         for slope, m in zip(slopes, centres, strict=True):
-            intercept = torch.addcmul(intercept, slope, m, value=-1)
+            intercept = add_product(intercept, slope, m, sign=-1)
         return slopes, intercept
 
     def box_mean(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """The mean over each window, of the pixels on the map."""
         r = self.radius
         return avg_pool2d(maps, 2 * r + 1, 1, r, count_include_pad=False)
+
+
+def add_product(total: Tensor, first: Tensor, second: Tensor, sign: int = 1) -> Tensor:
+    """total + sign * first * second; `addcmul` saves memory but is missing in some runtimes."""
+    if standard_operators_only():
+        return total + sign * (first * second)
+    return torch.addcmul(total, first, second, value=sign)
 
 
 def inverse_spd(matrices: Float[Tensor, "b d d h w"]) -> Float[Tensor, "b d d h w"]:

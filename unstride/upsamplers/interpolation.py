@@ -1,8 +1,7 @@
 """Nearest, bilinear and bicubic interpolation as upsamplers, without guide or parameters."""
 
-from torch.nn.functional import interpolate
-
 from unstride.upsamplers.base import Upsampler
+from unstride.upsamplers.resize import resize
 
 
 class _Interpolation(Upsampler):
@@ -16,7 +15,7 @@ class _Interpolation(Upsampler):
     def forward(self, features, guide=None, size=None):
         """Resize; the guide is not used."""
         del guide
-        return interpolate(features, self.output_size(features, size), mode=self.mode)
+        return resize(features, self.output_size(features, size), self.mode)
 
 
 class Nearest(_Interpolation):

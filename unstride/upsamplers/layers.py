@@ -1,8 +1,10 @@
-"""Layers that several operators share: blocks, convolutions, rotary positions, layer norm."""
+"""Layers that several operators share: blocks, convolutions, rotary positions, norms."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from unstride.ops.exporting import standard_operators_only
 
 NORM_GROUPS = 8
 
@@ -60,4 +62,16 @@ class LayerNorm2d(nn.LayerNorm):
 
     def forward(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Normalise every pixel by itself."""
-        return super().forward(maps.movedim(1, -1)).movedim(-1, 1)
+        return super().forward(maps.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class RMSNorm(nn.RMSNorm):
+    """RMS norm over the last dimension, in operators that every exporter knows."""
+
+    def forward(self, vectors: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
+        """Normalise every vector by itself."""
+        if not standard_operators_only():
+            return super().forward(vectors)
+        epsilon = torch.finfo(vectors.dtype).eps if self.eps is None else self.eps
+        mean_square = vectors.square().mean(-1, keepdim=True)
+        return vectors * torch.rsqrt(mean_square + epsilon) * self.weight

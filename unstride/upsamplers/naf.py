@@ -18,9 +18,10 @@ from collections.abc import Mapping
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, interpolate
+from torch.nn.functional import interpolate
 
 from unstride.ops import correlate, reassemble
+from unstride.ops.average_pool import average_to_size
 from unstride.ops.softmax import softmax_within_bounds
 from unstride.ops.window import window_start
 from unstride.saving.argument_ranges import PositiveInt
@@ -88,7 +89,7 @@ class NAF(Reassembly):
             reduced = min(h, limit), min(w, limit)
             image = interpolate(image, reduced, mode="bilinear", align_corners=False)
         maps = torch.cat([self.pixels(image), self.patches(image)], 1)
-        return adaptive_avg_pool2d(maps, size).unflatten(1, (HEADS, -1))
+        return average_to_size(maps, size).unflatten(1, (HEADS, -1))
 
     def predict_head_weights(
         self, queries: Float[Tensor, "b d H W"], grid: tuple[int, int]
@@ -96,7 +97,7 @@ class NAF(Reassembly):
         """The weights of one head. The keys are the means of the queries over each cell."""
         size = queries.shape[2], queries.shape[3]
         queries = apply_rope(queries, rope_angles(size, queries))
-        keys = adaptive_avg_pool2d(queries, grid) / math.sqrt(queries.shape[1])
+        keys = average_to_size(queries, grid) / math.sqrt(queries.shape[1])
         # In a corner, the whole neighbourhood lies to one side.
         is_large = grid[0] >= NEIGHBOURHOOD_SIDE or grid[1] >= NEIGHBOURHOOD_SIDE
         radius = (NEIGHBOURHOOD_SIDE if is_large else int(max(grid))) - 1

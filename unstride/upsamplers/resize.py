@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pixel_shuffle
 
 from unstride.ops.checks import check_size
+from unstride.ops.exporting import standard_operators_only, whole_ratio
+from unstride.ops.portable_taps import LARGEST_REPEAT, repeat_pixels
 
 
 def cells_covering(pixels: int, grid: tuple[int, int], size: tuple[int, int]) -> int:
@@ -38,7 +40,32 @@ def resize_nearest(
     if tuple(maps.shape[2:]) == size:
         return maps
     if all(max(n, m) % min(n, m) == 0 for n, m in zip(maps.shape[2:], size, strict=True)):
-        return interpolate(maps, size, mode="nearest-exact")
+        return resize(maps, size, "nearest-exact")
+    return _gather_nearest(maps, size)
+
+
+def resize(
+    maps: Float[Tensor, "b d h w"], size: tuple[int, int], mode: str
+) -> Float[Tensor, "b d H W"]:
+    """Resize as `interpolate` does, which has no "nearest-exact" in many runtimes.
+
+    In exported graphs that is a repetition of pixels, or an index for each row and column. Where an
+    output pixel's centre lies between two pixels, these may choose the other one of them.
+
+    Args:
+        maps: on a grid of any size.
+        size: rows and columns of the result.
+        mode: of `interpolate`.
+    """
+    if mode != "nearest-exact" or not standard_operators_only():
+        return interpolate(maps, size, mode=mode)
+    rows, columns = (whole_ratio(m, n) for n, m in zip(maps.shape[2:], size, strict=True))
+    if rows is None or columns is None or max(rows, columns) > LARGEST_REPEAT:
+        return _gather_nearest(maps, size)
+    return repeat_pixels(maps, rows, columns)
+
+
+def _gather_nearest(maps: Tensor, size: tuple[int, int]) -> Tensor:
     for dim, n_out in ((3, size[1]), (2, size[0])):  # in integers, like the windows of `ops`
         twice_centres = 2 * torch.arange(n_out, device=maps.device) + 1
         maps = maps.index_select(dim, twice_centres * maps.shape[dim] // (2 * n_out))

@@ -60,7 +60,7 @@ def start_weights(
                 position = torch.arange(m, device=like.device).double() * (n - 1) / max(m - 1, 1)
             weights = (1 - (taps - position).abs()).clamp(min=0)
         sharp.append(weights.to(like))
-        on_map.append(((taps >= 0) & (taps < n)).to(like))
+        on_map.append((taps >= 0).logical_and(taps < n).to(like))
     rows, columns = sharp
     interpolated = rows[:, None, :, None] * columns[:, None]
     inside = on_map[0][:, None, :, None] * on_map[1][:, None]
