@@ -40,11 +40,18 @@ def example(h=5, w=7):
     return torch.randn(1, CHANNELS, h, w), torch.rand(1, 3, *fine), torch.rand(1, CHANNELS, *fine)
 
 
-CASES = [pytest.param(names, id=names[0]) for names in (SMALL_GRAPHS, LARGE_GRAPHS)]
+QUICK = "TorchScript"  # with large graphs
+CASES = [
+    pytest.param(
+        exporter, names, id=f"{names[0]}-{exporter}",
+        marks=[pytest.mark.long] if names is LARGE_GRAPHS and exporter != QUICK else [],
+    )
+    for names in (SMALL_GRAPHS, LARGE_GRAPHS)
+    for exporter in EXPORTERS
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("exporter", EXPORTERS)
-@pytest.mark.parametrize("names", CASES)
+@pytest.mark.parametrize(("exporter", "names"), CASES)
 @torch.no_grad()
 def test_what_arrives_computes_the_same(exporter, names):
     if "onnx" in exporter:
