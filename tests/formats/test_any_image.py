@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from unstride.formats.any_image import as_image, as_images
+from unstride.formats.any_image import as_image
 from unstride.formats.images import load_image
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 6, 3), dtype=np.uint8)
@@ -133,13 +133,6 @@ def test_what_is_no_image_is_refused_in_a_sentence(image, message):
     with pytest.raises(ValueError, match=message) as error:
         as_image(image)
     assert "\n" not in str(error.value)
-
-
-def test_a_list_holds_any_kinds_and_sizes_and_errors_name_the_index():
-    converted = as_images([RGB, torch.rand(1, 3, 2, 5), Image.new("P", (7, 3))])
-    assert [tuple(one.shape) for one in converted] == [(1, 3, 5, 6), (1, 3, 2, 5), (1, 3, 3, 7)]
-    with pytest.raises(ValueError, match=r"^image\[1\] must be .*, got bool"):
-        as_images([RGB, RGB > 9])
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")  # of jit.trace

@@ -20,7 +20,6 @@ MUTANTS = [
         ("tensors are moved", "return _from_tensor(image, name)\n    if isinstance(image, np", "return _from_tensor(image, name).to(device)\n    if isinstance(image, np"),
         ("arrays are not moved", "return _from_array(image, name).to(device)", "return _from_array(image, name)"),
         ("Pillow images are not moved", "return _from_pillow(image, name).to(device)", "return _from_pillow(image, name)"),
-        ("no index in a list's errors", 'name=f"{name}[{i}]"', "name=name"),
     ),
     *mutants_of(
         "unstride/formats/images.py", ("tests/formats/test_any_image.py", "-k", "mode"),

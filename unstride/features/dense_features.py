@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 from unstride.backbones.padding import pad_image
 from unstride.backbones.timm_backbone import Backbone, create_backbone
 from unstride.device import module_device
-from unstride.formats.any_image import as_image, as_images
+from unstride.formats.any_image import as_image
 from unstride.formats.errors import naming_file
 from unstride.saving.configuration import build, describe
 from unstride.saving.folder import (
@@ -26,7 +26,7 @@ from unstride.saving.huggingface import download_folder, upload_folder
 from unstride.tiling.memory_budget import remaining_memory
 from unstride.tiling.padded_tiles import PaddedTiles, padded_output_size
 from unstride.upsamplers import Upsampler
-from unstride.upsamplers.image_check import ImageCheck, check_image
+from unstride.upsamplers.image_check import ImageCheck, as_checked_images
 from unstride.upsamplers.resize import checked_size
 
 
@@ -71,18 +71,10 @@ class DenseFeatures(nn.Module):
         """
         size = None if size is None else checked_size(size)
         if isinstance(image, list | tuple):
-            return self._each(image, size, memory_limit)
+            images = as_checked_images(image, module_device(self))
+            return [self(one, size, memory_limit=memory_limit) for one in images]
         image = as_image(image, module_device(self))
         return self.upsample(self.backbone(image), image, size, memory_limit=memory_limit)
-
-    def _each(
-        self, images: Sequence[Any], size: tuple[int, int] | None, memory_limit: int | None
-    ) -> list[Tensor]:
-        """The features of each image, once all images have been checked."""
-        converted = as_images(images, module_device(self))
-        for i, image in enumerate(converted):
-            check_image(image, f"image[{i}]")
-        return [self(image, size, memory_limit=memory_limit) for image in converted]
 
     def upsample(
         self,

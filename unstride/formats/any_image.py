@@ -4,7 +4,6 @@ The range follows from the type of the numbers, never from their values: uint8 i
 uint16 by 65535, and floating-point numbers are in [0, 1] already. Networks check that they are.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,22 +46,6 @@ def as_image(
     if isinstance(image, np.ndarray):
         return _from_array(image, name).to(device)
     return _from_pillow(image, name).to(device)
-
-
-def as_images(
-    images: Sequence[Any], device: torch.device | None = None, *, name: str = "image"
-) -> list[Float[Tensor, "_ 3 _ _"]]:
-    """Convert each image of a list; they may differ in kind and size.
-
-    Args:
-        images: as for `as_image`.
-        device: where arrays and Pillow images are moved.
-        name: of the argument, for error messages, which add the index.
-
-    Raises:
-        ValueError: as for `as_image`.
-    """
-    return [as_image(one, device, name=f"{name}[{i}]") for i, one in enumerate(images)]
 
 
 def _from_tensor(image: Tensor, name: str) -> Tensor:
