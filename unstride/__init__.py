@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from unstride.features.pretrained import from_pretrained as from_pretrained
     from unstride.formats.any_image import as_image as as_image
     from unstride.formats.images import load_image as load_image
-    from unstride.inference.predict import load_task_model as load_task_model
-    from unstride.inference.predictors import predict as predict
     from unstride.models.depth.monodepth import Monodepth as Monodepth
     from unstride.models.multitask.multi_task import MultiTask as MultiTask
     from unstride.models.published import load_published as load_published
@@ -54,8 +52,6 @@ MODULE_BY_NAME = {
     "from_pretrained": "unstride.features.pretrained",
     "as_image": "unstride.formats.any_image",
     "load_image": "unstride.formats.images",
-    "load_task_model": "unstride.inference.predict",
-    "predict": "unstride.inference.predictors",
     "Monodepth": "unstride.models.depth.monodepth",
     "MultiTask": "unstride.models.multitask.multi_task",
     "load_published": "unstride.models.published",

@@ -6,9 +6,8 @@ import torch
 from PIL import Image
 
 from tests.inference.test_predict import NAMES, NETWORKS
-from unstride import predict
 from unstride.formats.any_image import as_image
-from unstride.inference.predictors import TaskModel
+from unstride.inference.predictors import TaskModel, predict
 
 SIZE = 40, 56
 ARRAY = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
