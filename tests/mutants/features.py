@@ -38,7 +38,8 @@ MUTANTS = [
         ("a band of another width", "coordinates_and_colours(guide, size)", "coordinates_and_colours(guide, size).roll(1, 3)"),
     ),
     *mutants_of(
-        "unstride/features/implicit.py", ( "tests/features/test_implicit.py", "tests/features/test_implicit_fit.py", "-k", "given or depends or backbone or resumed", ),
+        "unstride/features/implicit.py", ( "tests/features/test_implicit.py", "tests/features/test_implicit_fit.py", "-k", "kinds or given or depends or backbone or resumed", ),
+        ("images are not converted", '    images = as_image(images, module_device(backbone), name="images")\n', ""),
         ("the seed moves on", "torch.manual_seed(seed)", "torch.manual_seed(seed + i)"),
         ("a training backbone is left in evaluation", "module.training = mode", "pass"),
         ("all parts go on training", "module.training = mode", "module.training = True"),
