@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from unstride.features.implicit import ImplicitFeatures as ImplicitFeatures
     from unstride.features.implicit import fit_implicit as fit_implicit
     from unstride.features.pretrained import from_pretrained as from_pretrained
+    from unstride.formats.any_image import as_image as as_image
     from unstride.formats.images import load_image as load_image
     from unstride.models.depth.monodepth import Monodepth as Monodepth
     from unstride.models.multitask.multi_task import MultiTask as MultiTask
@@ -50,6 +51,7 @@ MODULE_BY_NAME = {
     "ImplicitFeatures": "unstride.features.implicit",
     "fit_implicit": "unstride.features.implicit",
     "from_pretrained": "unstride.features.pretrained",
+    "as_image": "unstride.formats.any_image",
     "load_image": "unstride.formats.images",
     "Monodepth": "unstride.models.depth.monodepth",
     "MultiTask": "unstride.models.multitask.multi_task",

@@ -1,7 +1,9 @@
 """Aligned to the pixel: whatever the image's size and the padding, a place stays where it is."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from unstride import DenseFeatures, create_backbone
@@ -70,12 +72,15 @@ def test_what_is_no_image_is_refused_before_the_backbone_runs():
             raise AssertionError
 
     model = DenseFeatures(Never(), Bilinear(3))
-    with pytest.raises(ValueError, match=r"got torch\.uint8: divide by 255"):
-        model(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
-    with pytest.raises(
-        ValueError, match=r"image must be \(batch, 3, height, width\), got \(3, 8, 8\)"
-    ):
-        model(torch.rand(3, 8, 8))
+    with pytest.raises(ValueError, match=r"^image must be uint8, .* got torch\.int64"):
+        model(torch.zeros(1, 3, 8, 8, dtype=torch.int64))
+    with pytest.raises(ValueError, match=r"^image must be a tensor .*, got \(5, 8, 8\)"):
+        model(torch.rand(5, 8, 8))
+    for last in (255 * torch.rand(3, 8, 8), np.full((8, 8, 3), np.nan)):
+        with pytest.raises(ValueError, match=r"^image\[1\] must be RGB in \[0, 1\], got values"):
+            model([torch.rand(3, 8, 8), last])
+    with pytest.raises(ValueError, match=r"^image\[1\] must be a tensor, .* got a str"):
+        model([torch.rand(3, 8, 8), "photo.jpg"])
     with pytest.raises(ValueError, match=r"size must be \(height, width\) in pixels, got 448"):
         model(torch.rand(1, 3, 8, 8), 448)
 
@@ -92,3 +97,36 @@ def test_its_guide_is_an_image_and_its_size_a_pair():
                 call(features, 255 * image, (7, 9))
             with pytest.raises(ValueError, match=r"size must be \(height, width\) .*, got 448"):
                 call(features, image, 448)
+
+
+def test_every_kind_of_image_gives_the_same_features_and_a_list_one_result_each():
+    model = DenseFeatures(create_backbone("resnet18", pretrained=False), Bilinear(512)).eval()
+    array = np.random.default_rng(0).integers(0, 256, (40, 33, 3), dtype=np.uint8)
+    tensor = torch.from_numpy(array).permute(2, 0, 1)
+    with torch.no_grad():
+        expected = model(tensor[None] / 255)
+        for image in (array, tensor, Image.fromarray(array), array / np.float32(255)):
+            assert torch.equal(model(image), expected)
+            assert torch.equal(model.upsample(model.backbone(tensor[None] / 255), image), expected)
+        several = model([array, Image.new("L", (20, 50))])
+        assert torch.equal(several[0], expected)
+        assert [tuple(one.shape) for one in several] == [(1, 512, 40, 33), (1, 512, 50, 20)]
+        assert [one.shape[2:] for one in model((array, array), (7, 9))] == [(7, 9), (7, 9)]
+        assert model([]) == []
+
+
+def test_arrays_go_to_the_device_of_the_model():
+    class Seen(Exception):
+        pass
+
+    class Backbone(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones((), device="meta"))
+
+        def forward(self, image):
+            assert image.device.type == "meta"
+            raise Seen
+
+    with pytest.raises(Seen):
+        DenseFeatures(Backbone(), Bilinear(3))(np.zeros((8, 8, 3), np.uint8))

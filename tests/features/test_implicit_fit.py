@@ -36,6 +36,16 @@ def test_the_seed_decides_and_no_random_state_is_changed(backbone):
     assert all(torch.equal(state[k], v) for k, v in again.state_dict().items())
 
 
+def test_images_of_other_kinds_are_converted(backbone):
+    pixels = (255 * colour_patches()).byte()
+    arrays = pixels.permute(0, 2, 3, 1).numpy()
+    options = TINY_FIT | {"steps": 2}
+    first, second = (fit_implicit(backbone, image, **options) for image in (pixels / 255, arrays))
+    assert first.fit_records == second.fit_records
+    with pytest.raises(ValueError, match=r"^images must be a tensor, .* got a str"):
+        fit_implicit(backbone, "photo.jpg", **options)
+
+
 @pytest.mark.parametrize("downsampler", ["blur", "attention_pool"])
 @pytest.mark.parametrize("size", [(48, 64), (45, 61)], ids=str)
 def test_it_finds_the_features_that_the_cells_are_averages_of(size, downsampler):

@@ -126,6 +126,8 @@ def test_upsample_takes_weights(trained, photo, capsys):
     with safe_open(photo.parent / "out" / "photo.safetensors", framework="pt") as file:
         features, metadata = file.get_tensor("features"), file.metadata()
     assert '"compressed_channels": 8' in metadata["upsampler_made_with"]
+    size = "x".join(map(str, unstride.load_image(photo).shape[2:]))
+    assert metadata["image_size"] == metadata["size"] == size
     up = CarafeUpsample.from_pretrained(trained / "carafe")
     model = unstride.DenseFeatures(unstride.create_backbone(), up)
     with torch.inference_mode():

@@ -47,6 +47,17 @@ def test_chosen_backbone_weights_are_read(tmp_path):
     assert metadata["weights"] != usual["weights"]
 
 
+def test_the_file_remembers_the_backbone_and_its_normalisation(tmp_path):
+    name = "mobilenetv3_small_050"
+    state = create_backbone(name, pretrained=False).model.state_dict()
+    save_file(state, path := tmp_path / "weights.safetensors")
+    _, metadata = build_model(name, "bilinear", 16, backbone_weights=path)
+    assert metadata["backbone"] == name
+    assert metadata["stride"] == "16"
+    assert metadata["mean"] == "0.485,0.456,0.406"
+    assert metadata["std"] == "0.229,0.224,0.225"
+
+
 def test_chosen_weights_are_read_from_a_file_or_a_folder_that_says_all(tmp_path):
     trained = create_upsampler("carafe", 8, 4)
     save_file(trained.state_dict(), tmp_path / "up.safetensors")

@@ -20,7 +20,7 @@ from unstride.formats.coco_results import write_detections
 from unstride.formats.images import load_image
 from unstride.formats.labels import load_depth, load_labels
 from unstride.formats.segments import Segment
-from unstride.inference import memory_check, outputs, predict, predictors
+from unstride.inference import memory_check, outputs, predict, predicted_outputs, predictors
 from unstride.inference.batch_job import EXIT_INTERRUPTED
 from unstride.models.multitask.multi_task import MultiTask
 from unstride.models.multitask.single_task import SingleTask
@@ -410,7 +410,7 @@ def test_depth_from_video_has_no_metres_on_its_scale(monkeypatch):
     for name, known in (("monodepth", False), ("monodepth", True), ("supervised", False)):
         described = {"task": "depth", "model": name, "known_motion": known}
         model = predictors.TaskModel(network, described)
-        notes.append(predictors.predict_depth(model, torch.rand(1, 3, 32, 48)).note)
+        notes.append(predicted_outputs.predict_image(model, torch.rand(1, 3, 32, 48)).note)
     assert units == ["", "m", "m"]
     assert notes == ["depth has no unit; it is written as if it were metres", "", ""]
 

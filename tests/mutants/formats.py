@@ -4,13 +4,29 @@ from tests.mutants.mutant import mutants_of
 
 MUTANTS = [
     *mutants_of(
-        "unstride/formats/atomic_write.py",
-        (
-            "tests/evaluation/test_runner.py",
-            "tests/cli/test_main.py",
-            "-k",
-            "whole or fails or half or stopped",
-        ),
+        "unstride/formats/any_image.py", ("tests/formats/test_any_image.py",),
+        ("16 bits divided by 255", "torch.uint16: 65535", "torch.uint16: 255"),
+        ("arrays are not copied", 'np.array(array, native, order="C")', "np.asarray(array, native)"),
+        ("channels stay last", "values.movedim(-1, -3)", "values"),
+        ("bool is an image", 'dtype.kind != "f" and', 'dtype.kind not in "fb" and'),
+        ("integers in any unit", "        if image.dtype not in MAXIMUM:\n            raise ValueError(_wrong_type(name, image.dtype))\n        image = image.float() / MAXIMUM[image.dtype]", "        image = image.float() / MAXIMUM.get(image.dtype, 255)"),
+        ("transparent is black", "colours * alpha + (1 - alpha)", "colours * alpha"),
+        ("alpha is ignored", "colours * alpha + (1 - alpha)", "colours"),
+        ("grey stays grey", "image.expand(-1, 3, -1, -1) if image.shape[1] == 1 else image", "image"),
+        ("not turned upright", "rgb_tensor(ImageOps.exif_transpose(image), source)", "rgb_tensor(image, source)"),
+        ("empty tensors pass", "if 0 in image.shape[2:]:", "if False:"),
+        ("empty Pillow images pass", "if 0 in image.size:", "if False:"),
+        ("errors name no file", 'Path(getattr(image, "filename", "") or name)', "Path(name)"),
+        ("tensors are moved", "return _from_tensor(image, name)\n    if isinstance(image, np", "return _from_tensor(image, name).to(device)\n    if isinstance(image, np"),
+        ("arrays are not moved", "return _from_array(image, name).to(device)", "return _from_array(image, name)"),
+        ("Pillow images are not moved", "return _from_pillow(image, name).to(device)", "return _from_pillow(image, name)"),
+    ),
+    *mutants_of(
+        "unstride/formats/images.py", ("tests/formats/test_any_image.py", "-k", "mode"),
+        ("premultiplied colours pass", 'if image.mode in ("La", "RGBa"):', "if False:"),
+    ),
+    *mutants_of(
+        "unstride/formats/atomic_write.py", ( "tests/evaluation/test_runner.py", "tests/cli/test_main.py", "-k", "whole or fails or half or stopped", ),
         ("written in place", 'path.with_name(f"{path.name}.{os.getpid()}-{place()}.tmp")', "path"),
         ("leftovers", "temporary.unlink(missing_ok=True)", "pass"),
         ("never there", "temporary.replace(path)", "pass"),

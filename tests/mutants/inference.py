@@ -47,7 +47,8 @@ MUTANTS = [
         ("explain: stages are not written", '{"features": footprint} | footprint.stages', '{"features": footprint}'),
     ),
     *mutants_of(
-        "unstride/inference/from_names.py", ( "tests/inference/test_from_names.py", "tests/features/test_pretrained.py", "-k", "main or upsample or weights or chosen", ),
+        "unstride/inference/from_names.py", ( "tests/inference/test_from_names.py", "tests/features/test_pretrained.py", "-k", "main or upsample or weights or chosen or remembers", ),
+        ("one normalisation for another", "_numbers(backbone.mean)", "_numbers(backbone.std)"),
         ("options are not said", 'metadata["upsampler_made_with"] =', "_ ="),
         ("the backbone's usual weights", "stride=stride, weights=backbone_weights)", "stride=stride)"),
         ("stages are ignored", "    if stages != 1:\n        options", "    if False:\n        options"),
@@ -83,14 +84,31 @@ MUTANTS = [
     ),
     *mutants_of(
         "unstride/inference/predictors.py", PREDICTED,
-        ("metres of all", '"m" if is_metric else ""', '"m"'),
         ("at its own size", 'tuple(model.config.get("size") or image.shape[2:])', "tuple(image.shape[2:])"),
         ("stuff is countable", "[False] * len(stuff)", "[True] * len(stuff)"),
         ("classes for categories", "category_ids = [*things, *stuff]", "category_ids = [*range(len(things) + len(stuff))]"),
+    ),
+    *mutants_of(
+        "unstride/inference/predicted_outputs.py", PREDICTED,
+        ("metres of all", '"m" if is_metric else ""', '"m"'),
         ("one picture for all tasks", 'f"pictures/{name}" if', '"pictures" if'),
     ),
     *mutants_of(
+        "unstride/inference/predictors.py", ("tests/inference/test_predictors.py",),
+        ("a list is one image", "if isinstance(image, list | tuple):", "if False:"),
+        ("images are not converted", "    image = as_image(image, device)\n", ""),
+        ("the rest of a batch is dropped", "if len(image) != 1:", "if False:"),
+        ("gradients are recorded", "@torch.no_grad()\n", ""),
+        ("depth of another size", "[:, None], size)[0, 0]", "[:, None], (8, 8))[0, 0]"),
+    ),
+    *mutants_of(
+        "unstride/upsamplers/image_check.py", ("tests/upsamplers/test_image_check.py", "-k", "as_a_whole"),
+        ("no index in a list's errors", 'name=f"image[{i}]"', 'name="image"'),
+        ("values of a list are not checked", '        check_image(image, f"image[{i}]")', "        pass"),
+    ),
+    *mutants_of(
         "unstride/inference/upsample.py", ("tests/features/test_pretrained.py", "-k", "upsample"),
+        ("upsample: the size of the image is not said", 'f"{image.shape[2]}x{image.shape[3]}"', '""'),
         ("upsample: weights ignored", "stride, upsampler_weights=weights,", "stride,"),
         ("upsample: the backbone's usual weights", "            backbone_weights=backbone_weights, fit_steps", "            fit_steps"),
     ),

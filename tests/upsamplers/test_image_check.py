@@ -1,7 +1,9 @@
 """Images that are no RGB in [0, 1] are refused where they enter, and only there."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch._subclasses import FakeTensorMode
 
@@ -9,6 +11,7 @@ from unstride import create_upsampler
 from unstride.upsamplers.image_check import (
     ImageCheck,
     accept_any_range,
+    as_checked_images,
     check_image,
     check_image_list,
 )
@@ -179,3 +182,13 @@ def test_lists_of_images_are_checked_one_by_one():
         check_image_list(["photo.jpg"])
     with pytest.raises(ValueError, match=r"got torch\.uint8: divide by 255"):
         check_image_list([photo()[0].byte()])
+
+
+def test_a_list_of_any_kinds_and_sizes_is_converted_and_checked_as_a_whole():
+    array = np.zeros((4, 6, 3), np.uint8)
+    converted = as_checked_images([array, photo(2, 5), Image.new("P", (7, 3))])
+    assert [tuple(one.shape) for one in converted] == [(1, 3, 4, 6), (1, 3, 2, 5), (1, 3, 3, 7)]
+    with pytest.raises(ValueError, match=r"^image\[1\] must be .*, got bool"):
+        as_checked_images([array, array > 9])
+    with pytest.raises(ValueError, match=r"^image\[1\] must be RGB in .*: divide by 255"):
+        as_checked_images([array, 255 * photo()])

@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from unstride.backbones.classifier import Classifier
+from unstride.device import module_device
 from unstride.evaluation.feature_dataset import FeatureDataset
 from unstride.evaluation.feature_grid import FeatureGrid
 from unstride.evaluation.frozen_features import FrozenBackbone, standardised_backbone
 from unstride.evaluation.linear_probe import Schedule
-from unstride.evaluation.module_device import module_device
 from unstride.evaluation.progress import ProgressCallback, no_progress
 
 

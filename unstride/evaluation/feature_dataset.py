@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from unstride.datasets.base import evenly_spaced_indices
-from unstride.evaluation.module_device import module_device
+from unstride.device import module_device
 from unstride.evaluation.progress import ProgressCallback, no_progress
 from unstride.formats.features import load_cached_features, save_tensors
 

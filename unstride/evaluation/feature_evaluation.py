@@ -8,11 +8,11 @@ from pathlib import Path
 from torch import nn
 
 from unstride.backbones.timm_backbone import Backbone
+from unstride.device import module_device
 from unstride.evaluation import report
 from unstride.evaluation.benchmark import Benchmark
 from unstride.evaluation.candidates import Candidate, create_candidate
 from unstride.evaluation.measures import MEASURES
-from unstride.evaluation.module_device import module_device
 from unstride.evaluation.progress import progress_bars
 from unstride.evaluation.runner import EvaluationResults, run_measures
 from unstride.evaluation.settings import LABEL_KINDS, EvaluationSettings

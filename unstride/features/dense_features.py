@@ -11,6 +11,8 @@ from torch.nn.functional import interpolate
 
 from unstride.backbones.padding import pad_image
 from unstride.backbones.timm_backbone import Backbone, create_backbone
+from unstride.device import module_device
+from unstride.formats.any_image import as_image
 from unstride.formats.errors import naming_file
 from unstride.saving.configuration import build, describe
 from unstride.saving.folder import (
@@ -24,7 +26,7 @@ from unstride.saving.huggingface import download_folder, upload_folder
 from unstride.tiling.memory_budget import remaining_memory
 from unstride.tiling.padded_tiles import PaddedTiles, padded_output_size
 from unstride.upsamplers import Upsampler
-from unstride.upsamplers.image_check import ImageCheck, check_image_shape
+from unstride.upsamplers.image_check import ImageCheck, as_checked_images
 from unstride.upsamplers.resize import checked_size
 
 
@@ -48,29 +50,36 @@ class DenseFeatures(nn.Module):
 
     def forward(
         self,
-        image: Float[Tensor, "b 3 h w"],
+        image: Any,
         size: tuple[int, int] | None = None,
         *,
         memory_limit: int | None = None,
-    ) -> Float[Tensor, "b c H W"]:
+    ) -> Float[Tensor, "b c H W"] | list[Float[Tensor, "_ c _ _"]]:
         """Extract features and upsample them to `size`.
 
         Args:
-            image: RGB in [0, 1], of any size.
+            image: a tensor, a numpy array or a Pillow image, see `as_image`; or a list of them,
+                which may differ in kind and size.
             size: rows and columns of the result. Default: those of the image.
             memory_limit: as for `upsample`; it does not limit the backbone.
 
+        Returns:
+            Features; for a list, the list of each image's features.
+
         Raises:
-            ValueError: if the image is not RGB in [0, 1], or the size is not a pair.
+            ValueError: if an image is not RGB in [0, 1], or the size is not a pair.
         """
-        check_image_shape(image)
         size = None if size is None else checked_size(size)
+        if isinstance(image, list | tuple):
+            images = as_checked_images(image, module_device(self))
+            return [self(one, size, memory_limit=memory_limit) for one in images]
+        image = as_image(image, module_device(self))
         return self.upsample(self.backbone(image), image, size, memory_limit=memory_limit)
 
     def upsample(
         self,
         features: Float[Tensor, "b c gh gw"],
-        image: Float[Tensor, "b 3 h w"],
+        image: Any,
         size: tuple[int, int] | None = None,
         *,
         memory_limit: int | None = None,
@@ -79,7 +88,7 @@ class DenseFeatures(nn.Module):
 
         Args:
             features: backbone features of the padded image.
-            image: RGB in [0, 1].
+            image: as for `as_image`.
             size: rows and columns of the result. Default: those of the image.
             memory_limit: bytes that the process may use in all, including the result; the
                 upsampler then runs in tiles, without gradients. Default: it runs in one piece.
@@ -88,6 +97,7 @@ class DenseFeatures(nn.Module):
             ValueError: if the image is not RGB in [0, 1], the size is not a pair, or the memory
                 limit is too small for the smallest tile.
         """
+        image = as_image(image, module_device(self))
         self.check_image(image)
         image_size = image.shape[2], image.shape[3]
         size = image_size if size is None else checked_size(size)
@@ -111,7 +121,7 @@ class DenseFeatures(nn.Module):
     def iter_tiles(
         self,
         features: Float[Tensor, "b c gh gw"],
-        image: Float[Tensor, "b 3 h w"],
+        image: Any,
         size: tuple[int, int],
         tile_memory: int | None = None,
     ) -> PaddedTiles:
@@ -119,7 +129,7 @@ class DenseFeatures(nn.Module):
 
         Args:
             features: backbone features of the padded image.
-            image: RGB in [0, 1].
+            image: as for `as_image`.
             size: rows and columns of the result.
             tile_memory: bytes that a tile may take, including all that is needed to compute it.
                 Default: no limit.
@@ -128,6 +138,7 @@ class DenseFeatures(nn.Module):
             ValueError: if the image is not RGB in [0, 1], the size is not a pair, or the smallest
                 tile takes more.
         """
+        image = as_image(image, module_device(self))
         self.check_image(image)
         size = checked_size(size)
         image_size = image.shape[2], image.shape[3]

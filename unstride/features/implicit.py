@@ -8,17 +8,19 @@ Fu et al., "FeatUp", ICLR 2024, arXiv:2403.10516, section 3.2, "Implicit". `impl
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from unstride.backbones.timm_backbone import Backbone
+from unstride.device import module_device
 from unstride.features.dense_features import DenseFeatures
 from unstride.features.fitted_implicit import FittedImplicit, ImageNetwork
 from unstride.features.implicit_fit import fit_network
 from unstride.features.implicit_objective import MultiViewObjective
 from unstride.features.implicit_options import ImplicitOptions, variant_options
+from unstride.formats.any_image import as_image
 from unstride.upsamplers.image_check import check_image
 
 FitCallback = Callable[[int, str, int, int, float], object]
@@ -54,7 +56,7 @@ class ImplicitFeatures(DenseFeatures):
         """As `upsample`, in a single tile: the network's input depends on the whole image."""
         return self.fit_images(image).iter_tiles(features, image, size, tile_memory)
 
-    def fit_images(self, image: Float[Tensor, "b 3 h w"]) -> DenseFeatures:
+    def fit_images(self, image: Any) -> DenseFeatures:
         """Fit a network to each image."""
         fitted = fit_with_options(
             self.fit_options, self.backbone, image, self.seed, self.on_progress
@@ -64,7 +66,7 @@ class ImplicitFeatures(DenseFeatures):
 
 def fit_implicit(
     backbone: Backbone,
-    images: Float[Tensor, "b 3 h w"],
+    images: Any,
     *,
     variant: str = "default",
     seed: int = 0,
@@ -79,7 +81,7 @@ def fit_implicit(
     Args:
         backbone: from `create_backbone`, or any module with its channels, stride and padded_size;
             the result is in the space of its features, standardised if they are.
-        images: RGB in [0, 1].
+        images: an image or a batch, as for `as_image`.
         variant: "default", "paper" or "released".
         seed: seed of everything random. Default: 0.
         on_progress: called with the image's index, "views" or "steps", how many are done, how
@@ -97,11 +99,12 @@ def fit_implicit(
 def fit_with_options(
     options: ImplicitOptions,
     backbone: Backbone,
-    images: Tensor,
+    images: Any,
     seed: int = 0,
     on_progress: FitCallback | None = None,
 ) -> FittedImplicit:
     """As `fit_implicit`, with all options in one object."""
+    images = as_image(images, module_device(backbone), name="images")
     check_image(images, "images")
     modes = [(module, module.training) for module in backbone.modules()]
     fitted = []

@@ -146,6 +146,8 @@ def rgb_tensor(image, path: Path) -> Float[Tensor, "1 3 h w"]:
     import numpy as np
     from PIL import Image
 
+    if image.mode in ("La", "RGBa"):  # colours multiplied by alpha
+        image = image.convert(image.mode.upper())
     if image.mode.startswith("I;16") or image.mode == "I":
         pixels = np.asarray(image.convert("I"), dtype=np.float32) / 65535
         return torch.from_numpy(np.repeat(pixels[None], 3, 0)).clamp(0, 1)[None]

@@ -4,6 +4,8 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+from torch import Tensor
+
 from unstride.backbones.timm_backbone import Backbone, create_backbone
 from unstride.features.dense_features import DenseFeatures
 from unstride.features.implicit import ImplicitFeatures
@@ -67,6 +69,13 @@ def _metadata(backbone: Backbone, upsampler: str) -> dict[str, str]:
         "backbone": backbone.name,
         "stride": str(backbone.stride),
         "weights": weights_fingerprint(backbone),
+        "mean": _numbers(backbone.mean),
+        "std": _numbers(backbone.std),
         "upsampler": upsampler,
         "unstride": version("unstride"),
     }
+
+
+def _numbers(statistic: Tensor) -> str:
+    """A number for each channel, as people write them: 0.485,0.456,0.406."""
+    return ",".join(f"{value:.6g}" for value in statistic.flatten().tolist())

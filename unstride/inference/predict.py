@@ -23,7 +23,8 @@ from unstride.inference.batch_job import (
 )
 from unstride.inference.coco_documents import coco_documents
 from unstride.inference.memory_check import MemoryCheck
-from unstride.inference.predictors import PREDICTORS, TaskModel, predict_image
+from unstride.inference.predicted_outputs import predict_image
+from unstride.inference.predictors import PREDICTORS, TaskModel
 from unstride.inference.records import Records
 from unstride.models.task_network import read_task
 from unstride.saving.fingerprint import file_fingerprint
@@ -61,15 +62,15 @@ def predict_files(
     return run_batch("predict", images, out, make_job)
 
 
-def load_task_model(folder: Path, min_score: float) -> TaskModel:
-    """Load the network in a folder.
+def load_task_model(folder: str | Path, min_score: float = 0.5) -> TaskModel:
+    """Load the network in a folder, for `predict`.
 
     Args:
         folder: as `unstride fit` writes it.
-        min_score: lowest score of objects in the picture; for Panoptic FPN also in its files.
+        min_score: lowest score of objects in pictures; for Panoptic FPN of all that it predicts.
 
     Raises:
-        ValueError: if the folder cannot be read, or its task has no output files.
+        ValueError: if the folder cannot be read, or there is no prediction for its task.
     """
     network, config = read_task(folder)
     if config["task"] not in PREDICTORS:

@@ -1,31 +1,24 @@
-"""Runs task networks on an image: one function for each task.
+"""Predicts with task networks: one function for each task.
 
 `PREDICTORS` maps the task in a network's config to its function.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import normalize
 
+from unstride.device import module_device
+from unstride.formats.any_image import as_image
 from unstride.formats.segments import Category
-from unstride.inference.outputs import (
-    FileWriter,
-    ImageOutputs,
-    ImageTensor,
-    depth_outputs,
-    detection_outputs,
-    normals_outputs,
-    panoptic_outputs,
-    segmentation_outputs,
-)
 from unstride.models.multitask.multi_task import MultiTask
-from unstride.models.multitask.task import LogDepth, Segmentation, SurfaceNormals, Task
 from unstride.models.panoptic.panoptic_deeplab import PanopticDeepLab
+from unstride.models.panoptic.postprocess import PanopticSegments
 from unstride.transforms.resize import resize_bilinear
+from unstride.upsamplers.image_check import as_checked_images
 
 
 @dataclass(frozen=True)
@@ -61,38 +54,68 @@ class TaskModel:
         return [Category(*row) for row in zip(category_ids, names, is_thing, strict=True)]
 
 
-def predict_image(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
-    """Run the model on an image, RGB in [0, 1]."""
+@torch.no_grad()
+def predict(model: TaskModel, image: Any) -> Any:
+    """Predict for an image, or for each image of a list, without gradients.
+
+    Args:
+        model: from `load_task_model`.
+        image: a tensor, a numpy array or a Pillow image, see `as_image`; or a list of them, which
+            may differ in kind and size.
+
+    Returns:
+        What the task's function in this module returns, at the size of the image; for a list, the
+        list of each image's.
+
+    Raises:
+        ValueError: if an image is not RGB in [0, 1], or a tensor or array holds several.
+    """
+    device = module_device(model.network)
+    if isinstance(image, list | tuple):
+        return [predict(model, one) for one in as_checked_images(image, device)]
+    image = as_image(image, device)
+    if len(image) != 1:
+        raise ValueError(f"image must be one image or a list, got a batch of {len(image)}")
     return PREDICTORS[model.config["task"]](model, image)
 
 
-def predict_segmentation(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
-    """For networks that return logits "1 n h w"."""
-    return segmentation_outputs(image[0], model.network(image)[0], model.class_names)
+def predict_segmentation(
+    model: TaskModel, image: Float[Tensor, "1 3 h w"]
+) -> Float[Tensor, "n h w"]:
+    """Logits of the model's classes, by networks that return them for a batch."""
+    return model.network(image)[0]
 
 
-def predict_detection(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
-    """For networks that are called like torchvision's detectors."""
-    detections = model.network([image[0]])[0]
-    return detection_outputs(image[0], detections, model.categories, model.min_score)
+def predict_detection(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> dict[str, Tensor]:
+    """Boxes, labels, scores and perhaps masks, by networks called like torchvision's detectors."""
+    return model.network([image[0]])[0]
 
 
-def predict_panoptic(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
-    """For Panoptic-DeepLab, and networks that return a dictionary with `ids` and `segments`."""
+def predict_panoptic(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> PanopticSegments:
+    """Segment ids and segments; networks but Panoptic-DeepLab return a dictionary of them."""
     if isinstance(model.network, PanopticDeepLab):
-        ids, segments = model.network.predict_segments(image)[0]
-    else:
-        prediction = model.network([image[0]])[0]
-        ids, segments = prediction["ids"], prediction["segments"]
-    return panoptic_outputs(image[0], ids, segments, model.categories)
+        return model.network.predict_segments(image)[0]
+    prediction = model.network([image[0]])[0]
+    return prediction["ids"], prediction["segments"]
 
 
-def predict_depth(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
-    """For networks that return depth "1 h w"; learned from video without poses it has no unit."""
-    is_metric = model.config.get("model") != "monodepth" or model.config.get("known_motion")
+def predict_depth(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "h w"]:
+    """Depth in metres, or in no unit if it was learned from video without poses."""
     size = image.shape[2], image.shape[3]
-    depth = resize_bilinear(model.network(at_training_size(model, image))[:, None], size)[0, 0]
-    return depth_outputs(image[0], depth, "m" if is_metric else "")
+    return resize_bilinear(model.network(at_training_size(model, image))[:, None], size)[0, 0]
+
+
+def predict_multitask(
+    model: TaskModel, image: Float[Tensor, "1 3 h w"]
+) -> dict[str, Float[Tensor, "*_ h w"]]:
+    """The map of each task of `MultiTask`, by its name."""
+    network: MultiTask = model.network
+    predictions, size = {}, (image.shape[2], image.shape[3])
+    for name, prediction in network(at_training_size(model, image)).items():
+        maps = prediction if prediction.ndim == 4 else prediction[:, None]
+        resized = resize_bilinear(maps, size)[0]
+        predictions[name] = resized.reshape(*prediction.shape[1:-2], *size)
+    return predictions
 
 
 def at_training_size(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 H W"]:
@@ -103,41 +126,7 @@ def at_training_size(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> Float
     return resize_bilinear(image, tuple(model.config.get("size") or image.shape[2:]))
 
 
-def predict_multitask(model: TaskModel, image: Float[Tensor, "1 3 h w"]) -> ImageOutputs:
-    """For `MultiTask`: the files of each task, with its pictures in a folder of their own."""
-    network: MultiTask = model.network
-    writers: dict[str, FileWriter] = {}
-    summaries, notes = {}, []
-    size = image.shape[2], image.shape[3]
-    for name, prediction in network(at_training_size(model, image)).items():
-        maps = prediction if prediction.ndim == 4 else prediction[:, None]
-        resized = resize_bilinear(maps, size)[0].reshape(*prediction.shape[1:-2], *size)
-        outputs = task_outputs(network.tasks[name], image[0], resized, model.class_names)
-        for folder, writer in outputs.writers.items():
-            writers[f"pictures/{name}" if folder == "pictures" else folder] = writer
-        summaries[name] = outputs.summary
-        notes += [outputs.note] if outputs.note else []
-    return ImageOutputs(writers, summaries, "; ".join(notes))
-
-
-def task_outputs(
-    task: Task, image: ImageTensor, prediction: Tensor, class_names: Sequence[str]
-) -> ImageOutputs:
-    """The outputs of one task of `MultiTask`.
-
-    Raises:
-        ValueError: if the task is of another kind than those of this package.
-    """
-    if isinstance(task, Segmentation):
-        return segmentation_outputs(image, prediction, class_names)
-    if isinstance(task, LogDepth):
-        return depth_outputs(image, prediction)
-    if isinstance(task, SurfaceNormals):
-        return normals_outputs(image, normalize(prediction, dim=0))
-    raise ValueError(f"tasks of type {type(task).__name__} have no output files")
-
-
-PREDICTORS: dict[str, Callable[[TaskModel, Tensor], ImageOutputs]] = {
+PREDICTORS: dict[str, Callable[[TaskModel, Tensor], Any]] = {
     "segmentation": predict_segmentation,
     "detection": predict_detection,
     "panoptic": predict_panoptic,

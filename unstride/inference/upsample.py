@@ -90,8 +90,10 @@ class UpsampleJob(ImageJob):
         """Write OUTPUT_STEM.safetensors and OUTPUT_STEM.png."""
         image = load_image(image_path)
         size = output_size(image, self.requested_size)
-        metadata = self.metadata | {"image": image_path.name, "size": f"{size[0]}x{size[1]}"}
-        metadata["photograph"] = file_fingerprint(image_path)
+        metadata = self.metadata | {
+            "image": image_path.name, "photograph": file_fingerprint(image_path),
+            "image_size": f"{image.shape[2]}x{image.shape[3]}", "size": f"{size[0]}x{size[1]}",
+        }  # fmt: skip
         if _is_up_to_date(output_stem, metadata, self.write_picture):
             return
         if isinstance(self.model, ImplicitFeatures):

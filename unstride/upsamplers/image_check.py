@@ -14,8 +14,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch._subclasses import FakeTensor
+
+from unstride.formats.any_image import as_image
 
 MARGIN = 0.5  # how far values may leave [0, 1]; bicubic interpolation overshoots by up to 0.45
 
@@ -62,6 +65,24 @@ def check_image(image: Any, name: str = "image") -> None:
     check_image_shape(image, name)
     if image.device.type == "cpu" and has_values(image):
         check_image_range(image, name)
+
+
+def as_checked_images(
+    images: Sequence[Any], device: torch.device | None = None
+) -> list[Float[Tensor, "_ 3 _ _"]]:
+    """Convert a list of images and check all of them, before the work on the first begins.
+
+    Args:
+        images: as for `as_image`; they may differ in kind and size.
+        device: where arrays and Pillow images are moved.
+
+    Raises:
+        ValueError: if one of them is not an RGB image in [0, 1]; the message has its index.
+    """
+    converted = [as_image(one, device, name=f"image[{i}]") for i, one in enumerate(images)]
+    for i, image in enumerate(converted):
+        check_image(image, f"image[{i}]")
+    return converted
 
 
 def check_image_list(images: Sequence[Any]) -> None:
