@@ -105,7 +105,7 @@ def test_a_vit_whose_cells_are_no_multiple_of_the_grid(data, tmp_path):
             ["--upsamplers", "bilinear", "--measure", "depth"],
             "depth needs one of the datasets posed",
         ),
-        (["--upsamplers", "bilinear", "--dataset", "vamcid"], "dataset must be one of camvid"),
+        (["--upsamplers", "bilinear", "--dataset", "vamcid"], "dataset must be one of posed_rgbd"),
         (["--upsamplers", "bilinear", "--data", "nowhere"], "nowhere: no such folder"),
     ],
 )

@@ -267,8 +267,8 @@ def test_depth_is_mirrored_and_cropped_with_its_photograph(room, tmp_path):
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        (["--dataset", "voc"], "dataset must be one of posed_rgbd, nyuv2, kitti_depth for model "
-         "supervised, got 'voc'"),
+        (["--dataset", "voc"], "dataset must be one of posed_rgbd, nyuv2, kitti_depth, folder for "
+         "model supervised, got 'voc'"),
         (["--model", "magic"], "model must be one of supervised, monodepth, got 'magic'"),
         (["--model", "monodepth", "--dataset", "nyuv2"], "for model monodepth, got 'nyuv2'"),
         (["--model", "monodepth", "--crop_size", "[8, 8]"], "which uses whole frames"),
