@@ -136,10 +136,13 @@ def test_what_is_no_image_is_refused_in_a_sentence(image, message):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")  # of jit.trace
-def test_gradients_flow_and_it_is_compiled_and_traced():
+def test_gradients_flow():
     image = torch.rand(2, 4, 4, 6, requires_grad=True)
     as_image(image).sum().backward()
     assert image.grad.flatten(2).any(2).all()
+
+
+def test_it_compiles_and_is_traced():
     compiled = torch.compile(as_image, fullgraph=True, backend="eager")
     assert torch.equal(compiled(EXPECTED), EXPECTED)
     traced = torch.jit.trace(lambda x: as_image(x) + 0, EXPECTED)
