@@ -39,7 +39,7 @@ def test_a_random_split_divides_the_images_and_depends_on_the_seed_alone(tmp_pat
     assert len(names(tmp_path, val_share=0.999)["train"]) == 1
     with pytest.raises(FileNotFoundError, match=r"test.txt: no such list"):
         SegmentationFolder(tmp_path, "test")
-    with pytest.raises(ValueError, match="val_share must be above 0 and below 1, got 1.0"):
+    with pytest.raises(ValueError, match=r"val_share must be above 0 and below 1, got 1\.0"):
         SegmentationFolder(tmp_path, "val", val_share=1.0)
 
 

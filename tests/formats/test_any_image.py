@@ -142,6 +142,7 @@ def test_gradients_flow():
     assert image.grad.flatten(2).any(2).all()
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace` is deprecated")
 def test_it_compiles_and_is_traced():
     compiled = torch.compile(as_image, fullgraph=True, backend="eager")
     assert torch.equal(compiled(EXPECTED), EXPECTED)
