@@ -2,8 +2,8 @@
 
     python -m benchmarks.exports
 
-Prints the table of docs/export.md: for each operator the largest difference, over all exporters,
-between the exported graph and Python, and the time of the export in seconds of one CPU thread.
+Prints the table of docs/export.md: for each operator and exporter the largest difference between
+the exported graph and Python, and the seconds of CPU time of the export and one run.
 """
 
 import argparse

@@ -84,7 +84,7 @@ def create_dataset(name: str, root: str | Path, split: str) -> LabelledDataset:
     datasets: dict[str, type[LabelledDataset]] = {
         **DEPTH_DATASETS,
         **REGION_DATASETS,
-        **SEGMENTATION_DATASETS,
+        **SEGMENTATION_DATASETS,  # last, for `folder` stands for labels of classes here
     }
     if name not in datasets:
         raise ValueError(f"dataset must be one of {', '.join(sorted(datasets))}, got {name!r}")

@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 from unstride.formats.images import refuse_address
 
-IMAGE_MASKS = (".png", ".bmp", ".tif", ".tiff", ".gif")
-
 
 class Guess(NamedTuple):
     """A task and the name of a data set, and the files that speak for them."""

@@ -22,7 +22,7 @@ from unstride.saving.argument_checks import check_fields
 from unstride.saving.argument_ranges import OneOf, PositiveInt
 
 CAM_DATASET = "imagenet_samples"  # photographs with one class each, for class-activation maps
-LABEL_KINDS = (
+LABEL_KINDS = (  # where two have the same name, as `folder`, the later one counts
     dict.fromkeys(DEPTH_DATASETS, "depth") | dict.fromkeys(REGION_DATASETS, "segments")
     | dict.fromkeys(SEGMENTATION_DATASETS, "semantic") | {CAM_DATASET: "classes"}
 )  # fmt: skip

@@ -29,7 +29,7 @@ def load_network(path: Path, kind: type[Network], read: Callable[[Path], Network
     """
     network = load_published(path) if path.is_file() else read(path)
     if not isinstance(network, kind):
-        raise ValueError(f"{path}: must hold a {kind.__name__}, got a {type(network).__name__}")
+        raise ValueError(f"{path}: expected {kind.__name__}, got {type(network).__name__}")
     return network
 
 
